@@ -1,0 +1,343 @@
+"""The records that packages and applications exchange.
+
+Frozen, slotted, checked when built. Units stand in the names; what was not measured or not given is `None`, never a
+guess. Times count from the start of the clip in seconds. Text spans are half-open character ranges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from math import isfinite
+from typing import ClassVar
+
+from speech_records.emotions import Emotion
+from speech_records.errors import InvalidRecordError
+
+
+class Gender(StrEnum):
+    FEMALE = "female"
+    MALE = "male"
+
+
+class Level(StrEnum):
+    """Reading of a measurement against a named scale; of a rate, low is slow and high is fast."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class ContourShape(StrEnum):
+    RISING = "rising"
+    FALLING = "falling"
+    RISING_FALLING = "rising-falling"
+    FALLING_RISING = "falling-rising"
+    LEVEL = "level"
+    UNCERTAIN = "uncertain"
+    TOO_SHORT = "too_short"
+
+
+class ContourDynamics(StrEnum):
+    FLAT = "flat"
+    MODERATE = "moderate"
+    EXPRESSIVE = "expressive"
+
+
+class Cue(StrEnum):
+    """What a claim speaks of: the field of the profile or of its levels that can prove it."""
+
+    PITCH = "pitch"
+    PITCH_RANGE = "pitch_range"
+    ENERGY = "energy"
+    RATE = "rate"
+    CONTOUR_SHAPE = "contour_shape"
+    CONTOUR_DYNAMICS = "contour_dynamics"
+    STRESS = "stress"
+    PAUSES = "pauses"
+    VOICING = "voicing"
+    GENDER = "gender"
+    QUOTE = "quote"
+
+
+class Verdict(StrEnum):
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNVERIFIABLE = "unverifiable"
+
+
+class SyllableSource(StrEnum):
+    SIGNAL = "signal"
+    TRANSCRIPT = "transcript"
+
+
+def _check(condition: bool, record: object, message: str) -> None:
+    if not condition:
+        raise InvalidRecordError(f"{type(record).__name__}: {message}")
+
+
+def _check_floats(record: object) -> None:
+    for f in fields(record):  # type: ignore[arg-type]
+        value = getattr(record, f.name)
+        if isinstance(value, float) and not isfinite(value):
+            raise InvalidRecordError(f"{type(record).__name__}.{f.name}: {value} is not a finite number")
+
+
+def _check_share(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        _check(value is None or 0.0 <= value <= 1.0, record, f"{name} must lie in [0, 1], got {value}")
+
+
+def _check_not_negative(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        _check(value is None or value >= 0, record, f"{name} must not be negative, got {value}")
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One labelled clip of a corpus. `audio_path` is relative to the corpus root and stays inside it."""
+
+    schema_version: ClassVar[str] = "1.0"
+
+    utterance_id: str
+    corpus: str
+    audio_path: str
+    speaker_id: str
+    emotion: Emotion | None = None
+    transcript: str | None = None
+    language: str | None = None
+    split: str | None = None
+    gender: Gender | None = None
+    stressed_words: tuple[str, ...] | None = None
+    synthetic: bool = False
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_floats(self)
+        _check(bool(self.utterance_id.strip()), self, "utterance_id must not be empty")
+        _check(bool(self.speaker_id.strip()), self, f"{self.utterance_id}: speaker_id must not be empty")
+        parts = self.audio_path.replace("\\", "/").split("/")
+        _check(bool(self.audio_path), self, f"{self.utterance_id}: audio_path must not be empty")
+        _check(
+            not self.audio_path.startswith(("/", "\\")) and ".." not in parts and ":" not in parts[0],
+            self,
+            f"{self.utterance_id}: audio_path {self.audio_path!r} must be relative and stay inside the corpus root",
+        )
+        _check_not_negative(self, "start_s", "end_s")
+        if self.start_s is not None and self.end_s is not None:
+            _check(self.start_s < self.end_s, self, f"{self.utterance_id}: start_s must lie before end_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A silence inside the speech."""
+
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        _check_floats(self)
+        _check(0.0 <= self.start_s < self.end_s, self, f"need 0 <= start_s < end_s, got {self.start_s}, {self.end_s}")
+
+
+@dataclass(frozen=True, slots=True)
+class StressedWord:
+    """A word heard as prominent; `score` in [0, 1], times `None` where the words were not aligned."""
+
+    word: str
+    score: float
+    start_s: float | None = None
+    end_s: float | None = None
+
+    def __post_init__(self) -> None:
+        _check_floats(self)
+        _check(bool(self.word.strip()), self, "word must not be empty")
+        _check_share(self, "score")
+        _check_not_negative(self, "start_s", "end_s")
+
+
+@dataclass(frozen=True, slots=True)
+class ProsodyProfile:
+    """Physical measurements of one clip. `None` means "cannot be known here"; `notes` says why.
+
+    Pitch in Hz and in semitones (`_st`), levels in dB relative to full scale (`_dbfs`: a full-scale square wave
+    is 0), rates in syllables per second (`_sps`), shares in [0, 1].
+    """
+
+    schema_version: ClassVar[str] = "1.0"
+
+    duration_s: float
+    sample_rate: int
+    speech_start_s: float | None = None
+    speech_end_s: float | None = None
+    f0_median_hz: float | None = None
+    f0_p05_hz: float | None = None
+    f0_p95_hz: float | None = None
+    f0_range_st: float | None = None
+    f0_sd_st: float | None = None
+    f0_slope_st_per_s: float | None = None
+    f0_reliability: float | None = None
+    voiced_share: float | None = None
+    energy_dbfs: float | None = None
+    energy_range_db: float | None = None
+    noise_floor_dbfs: float | None = None
+    snr_db: float | None = None
+    clipping_share: float | None = None
+    hnr_db: float | None = None
+    syllables: int | None = None
+    syllable_source: SyllableSource | None = None
+    articulation_rate_sps: float | None = None
+    speaking_rate_sps: float | None = None
+    pauses: tuple[Pause, ...] = ()
+    pause_share: float | None = None
+    contour_shape: ContourShape | None = None
+    contour_dynamics: ContourDynamics | None = None
+    contour_confidence: float | None = None
+    stressed_words: tuple[StressedWord, ...] | None = None
+    gender: Gender | None = None
+    gender_confidence: float | None = None
+    age_group: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_floats(self)
+        _check(self.sample_rate > 0, self, f"sample_rate must be positive, got {self.sample_rate}")
+        _check_not_negative(
+            self, "duration_s", "f0_range_st", "f0_sd_st", "energy_range_db", "syllables",
+            "articulation_rate_sps", "speaking_rate_sps", "speech_start_s", "speech_end_s",
+        )  # fmt: skip
+        _check_share(
+            self, "f0_reliability", "voiced_share", "clipping_share", "pause_share", "contour_confidence",
+            "gender_confidence",
+        )  # fmt: skip
+        low, mid, high = self.f0_p05_hz, self.f0_median_hz, self.f0_p95_hz
+        if low is not None and mid is not None and high is not None:
+            _check(0.0 < low <= mid <= high, self, f"need 0 < f0_p05_hz <= median <= p95, got {low}, {mid}, {high}")
+
+
+@dataclass(frozen=True, slots=True)
+class LevelReading:
+    """One measurement read against a scale: where it lies (percentile in [0, 100]) and what that is called.
+
+    `group` names the part of the scale it was held against (`female`, `male`, or `pooled`).
+    """
+
+    level: Level
+    value: float
+    percentile: float
+    group: str = "pooled"
+
+    def __post_init__(self) -> None:
+        _check_floats(self)
+        _check(0.0 <= self.percentile <= 100.0, self, f"percentile must lie in [0, 100], got {self.percentile}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProsodyLevels:
+    """The low/normal/high readings of one profile against the scale named by `scale` and `scale_hash`."""
+
+    schema_version: ClassVar[str] = "1.0"
+
+    scale: str
+    scale_hash: str
+    pitch: LevelReading | None = None
+    energy: LevelReading | None = None
+    rate: LevelReading | None = None
+
+    def __post_init__(self) -> None:
+        _check(bool(self.scale) and bool(self.scale_hash), self, "scale and scale_hash must not be empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement about the sound, found in `text[start:end]`, and what the measurement says of it.
+
+    `value` is what the text claims (`high`, `rising`, …), `measured` what was measured, in words and units.
+    """
+
+    start: int
+    end: int
+    text: str
+    cue: Cue
+    value: str
+    verdict: Verdict
+    measured: str | None = None
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.start < self.end, self, f"need 0 <= start < end, got {self.start}, {self.end}")
+        _check(len(self.text) == self.end - self.start, self, f"text {self.text!r} does not fill its span")
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningTrace:
+    """Reasoning about one utterance and the answer it ends in, with its verified claims.
+
+    `generator` says what wrote it (`rules/1`, a model's name), `seed` the seed of its wording.
+    """
+
+    schema_version: ClassVar[str] = "1.0"
+
+    utterance_id: str
+    think: str
+    answer: Emotion
+    claims: tuple[Claim, ...] = ()
+    generator: str = "unknown"
+    seed: int | None = None
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        _check(bool(self.utterance_id.strip()), self, "utterance_id must not be empty")
+        _check(bool(self.think.strip()), self, f"{self.utterance_id}: think must not be empty")
+        for claim in self.claims:
+            _check(
+                self.think[claim.start : claim.end] == claim.text,
+                self,
+                f"{self.utterance_id}: claim {claim.text!r} does not stand at [{claim.start}, {claim.end}) of think",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class RewardScores:
+    """A judgement of a reasoning trace on the paper's four criteria, each in [1, 5]."""
+
+    schema_version: ClassVar[str] = "1.0"
+    CRITERIA: ClassVar[tuple[str, ...]] = (
+        "factual_alignment",
+        "interpretative_quality",
+        "caption_completeness",
+        "fluency_and_structural_clarity",
+    )
+
+    factual_alignment: float
+    interpretative_quality: float
+    caption_completeness: float
+    fluency_and_structural_clarity: float
+
+    def __post_init__(self) -> None:
+        for name in self.CRITERIA:
+            value = getattr(self, name)
+            _check(1.0 <= value <= 5.0, self, f"{name} must lie in [1, 5], got {value}")
+
+    def as_tuple(self) -> tuple[float, float, float, float]:
+        """The four scores in the order of `CRITERIA`."""
+        return (
+            self.factual_alignment,
+            self.interpretative_quality,
+            self.caption_completeness,
+            self.fluency_and_structural_clarity,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredUtterance:
+    """An utterance with its measurements: what annotation stores and what reasoning is written from."""
+
+    schema_version: ClassVar[str] = "1.0"
+
+    utterance: Utterance
+    profile: ProsodyProfile
+    levels: ProsodyLevels | None = None
+    audio_sha256: str | None = None
