@@ -1,0 +1,97 @@
+"""The records that all packages and applications share, their JSON form, and the emotion taxonomy.
+
+- `records`: utterances, prosody profiles and levels, claims, reasoning traces, reward scores
+- `emotions`: the union of what corpora label, aliases, and the label sets of benchmarks
+- `answers`: the strict think/answer form
+- `jsonio`: strict JSON and JSON Lines
+- `errors`: the one exception tree
+
+Standard library only.
+"""
+
+from speech_records.answers import ParsedAnswer, format_answer, parse_answer
+from speech_records.emotions import (
+    ALIASES,
+    CREMAD_6,
+    EMODB_7,
+    IEMOCAP_4,
+    LABEL_SETS,
+    MELD_7,
+    PAPER_9,
+    RAVDESS_8,
+    SAVEE_7,
+    Emotion,
+    LabelSet,
+)
+from speech_records.errors import (
+    AnswerFormatError,
+    InvalidRecordError,
+    RecordFormatError,
+    SpeechRecordsError,
+    UnknownEmotionError,
+)
+from speech_records.jsonio import from_dict, from_json, read_jsonl, to_dict, to_json, write_jsonl
+from speech_records.records import (
+    Claim,
+    ContourDynamics,
+    ContourShape,
+    Cue,
+    Gender,
+    Level,
+    LevelReading,
+    MeasuredUtterance,
+    Pause,
+    ProsodyLevels,
+    ProsodyProfile,
+    ReasoningTrace,
+    RewardScores,
+    StressedWord,
+    SyllableSource,
+    Utterance,
+    Verdict,
+)
+
+__all__ = [
+    "ALIASES",
+    "CREMAD_6",
+    "EMODB_7",
+    "IEMOCAP_4",
+    "LABEL_SETS",
+    "MELD_7",
+    "PAPER_9",
+    "RAVDESS_8",
+    "SAVEE_7",
+    "AnswerFormatError",
+    "Claim",
+    "ContourDynamics",
+    "ContourShape",
+    "Cue",
+    "Emotion",
+    "Gender",
+    "InvalidRecordError",
+    "LabelSet",
+    "Level",
+    "LevelReading",
+    "MeasuredUtterance",
+    "ParsedAnswer",
+    "Pause",
+    "ProsodyLevels",
+    "ProsodyProfile",
+    "ReasoningTrace",
+    "RecordFormatError",
+    "RewardScores",
+    "SpeechRecordsError",
+    "StressedWord",
+    "SyllableSource",
+    "UnknownEmotionError",
+    "Utterance",
+    "Verdict",
+    "format_answer",
+    "from_dict",
+    "from_json",
+    "parse_answer",
+    "read_jsonl",
+    "to_dict",
+    "to_json",
+    "write_jsonl",
+]
