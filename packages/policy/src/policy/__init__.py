@@ -1,0 +1,12 @@
+"""The policy: how a speech LLM is asked for an emotion, sampled, and scored.
+
+- `policy.prompt` — `Prompt`, the question for a label set
+- `policy.sampler` — `Sampler`, K answers per prompt behind one encoded prefix, as a `Rollout`
+- `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions
+"""
+
+from policy.logprobs import sequence_logprobs
+from policy.prompt import Prompt
+from policy.sampler import Rollout, Sampler
+
+__all__ = ["Prompt", "Rollout", "Sampler", "sequence_logprobs"]

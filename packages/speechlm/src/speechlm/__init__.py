@@ -1,0 +1,32 @@
+"""The speech LLM that policy and reward model stand on.
+
+- `speechlm.features` — log-mel frames of 16 kHz speech
+- `speechlm.tokenizer` — a small byte-level BPE with the special tokens of Qwen2.5-Omni
+- `speechlm.batch` — clips, questions and completions as tensors
+- `speechlm.model` — `SpeechLM`: load, encode audio once, run the text tower, save
+- `speechlm.pocket` — the same architecture at a few million parameters
+"""
+
+from speechlm.batch import SpeechBatch, collate
+from speechlm.errors import AudioInputError, CheckpointError, SpeechLMError
+from speechlm.features import SAMPLE_RATE, audio_token_count, log_mel, pad_features
+from speechlm.model import SpeechLM, TextState
+from speechlm.pocket import PocketSize, pocket
+from speechlm.tokenizer import train_tokenizer
+
+__all__ = [
+    "SAMPLE_RATE",
+    "AudioInputError",
+    "CheckpointError",
+    "PocketSize",
+    "SpeechBatch",
+    "SpeechLM",
+    "SpeechLMError",
+    "TextState",
+    "audio_token_count",
+    "collate",
+    "log_mel",
+    "pad_features",
+    "pocket",
+    "train_tokenizer",
+]

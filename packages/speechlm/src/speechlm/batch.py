@@ -1,0 +1,108 @@
+"""From clips, questions and completions to the tensors of one forward pass.
+
+Every row is one turn of ChatML, the layout that Qwen models were trained on:
+
+    <|im_start|>user ⏎ <|audio_bos|> audio tokens <|audio_eos|> question <|im_end|> ⏎ <|im_start|>assistant ⏎
+    completion <|im_end|>
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from speechlm.errors import AudioInputError
+from speechlm.features import audio_token_count, pad_features
+from speechlm.tokenizer import AUDIO, AUDIO_END, AUDIO_START, PAD, TURN_END, TURN_START, token_id
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBatch:
+    """Tensors of one forward pass over N rows of T tokens that hear C clips.
+
+    - `input_ids` int64[N, T], `attention_mask` int64[N, T] (1 on real tokens)
+    - `completion_mask` bool[N, T]: tokens of the completion, its end token included
+    - `features` float[C, n_mels, frames], `feature_lengths` int64[C]
+    - `audio_gather` int64[audio placeholders]: which encoded audio token each placeholder holds, in row order;
+      rows that hear the same clip point to the same tokens, so a clip is encoded once
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    completion_mask: Tensor
+    features: Tensor
+    feature_lengths: Tensor
+    audio_gather: Tensor
+
+    def to(self, device: torch.device | str) -> SpeechBatch:
+        """The same batch on another device."""
+        return SpeechBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def collate(
+    tokenizer: PreTrainedTokenizerFast,
+    features: list[Tensor],
+    questions: list[str],
+    completions: list[str] | None = None,
+    *,
+    audio_index: list[int] | None = None,
+) -> SpeechBatch:
+    """Build a batch of one row per question.
+
+    `features` are log-mel clips `[n_mels, frames]`; row i hears clip `audio_index[i]` (by default clip i).
+    Without `completions` rows end where the answer begins and are padded on the left, ready for sampling; with
+    them rows are padded on the right. Text is untrusted: special tokens spelled out inside it are not honoured.
+    """
+    audio_index = list(range(len(features))) if audio_index is None else audio_index
+    if len(audio_index) != len(questions) or (completions is not None and len(completions) != len(questions)):
+        raise AudioInputError(
+            f"{len(questions)} questions need as many clips and completions, got {len(audio_index)} and "
+            f"{None if completions is None else len(completions)}"
+        )
+    padded, lengths = pad_features(features)
+    counts = [audio_token_count(int(n)) for n in lengths]
+    offsets = [sum(counts[:i]) for i in range(len(counts))]
+    rows = [_prompt_ids(tokenizer, counts[clip], q) for clip, q in zip(audio_index, questions, strict=True)]
+    ends = [_completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
+    width = max(len(row) + len(end) for row, end in zip(rows, ends, strict=True))
+    pad = token_id(tokenizer, PAD)
+    input_ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    attention_mask = torch.zeros_like(input_ids)
+    completion_mask = torch.zeros_like(input_ids, dtype=torch.bool)
+    for i, (row, end) in enumerate(zip(rows, ends, strict=True)):
+        start = width - len(row) if completions is None else 0
+        stop = start + len(row) + len(end)
+        input_ids[i, start:stop] = torch.tensor(row + end)
+        attention_mask[i, start:stop] = 1
+        completion_mask[i, stop - len(end) : stop] = True
+    gather = torch.cat([torch.arange(offsets[clip], offsets[clip] + counts[clip]) for clip in audio_index])
+    return SpeechBatch(input_ids, attention_mask, completion_mask, padded, lengths, gather)
+
+
+def _prompt_ids(tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question: str) -> list[int]:
+    def special(token: str) -> int:
+        return token_id(tokenizer, token)
+
+    return [
+        special(TURN_START),
+        *_text_ids(tokenizer, "user\n"),
+        special(AUDIO_START),
+        *[special(AUDIO)] * audio_tokens,
+        special(AUDIO_END),
+        *_text_ids(tokenizer, question),
+        special(TURN_END),
+        *_text_ids(tokenizer, "\n"),
+        special(TURN_START),
+        *_text_ids(tokenizer, "assistant\n"),
+    ]
+
+
+def _completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str) -> list[int]:
+    return [*_text_ids(tokenizer, completion), token_id(tokenizer, TURN_END)]
+
+
+def _text_ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)

@@ -1,0 +1,65 @@
+"""The text side's tokens: a small byte-level BPE of our own, with the special tokens of Qwen2.5-Omni.
+
+Tokenizers of released models are loaded as they are; both kinds answer to the same names below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from speechlm.errors import SpeechLMError
+
+PAD = "<|endoftext|>"
+TURN_START = "<|im_start|>"
+TURN_END = "<|im_end|>"
+AUDIO = "<|AUDIO|>"
+AUDIO_START = "<|audio_bos|>"
+AUDIO_END = "<|audio_eos|>"
+IMAGE = "<|IMAGE|>"
+VIDEO = "<|VIDEO|>"
+VISION_START = "<|vision_bos|>"
+SPECIAL_TOKENS = (PAD, TURN_START, TURN_END, AUDIO, AUDIO_START, AUDIO_END, IMAGE, VIDEO, VISION_START)
+FORM_TOKENS = ("<think>", "</think>", "<answer>", "</answer>")
+"""One token each, but ordinary text: they are decoded, sampled and checked like any word."""
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int = 1024) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE on `texts`. Any text can be encoded; the same texts give the same tokenizer.
+
+    >>> tokenizer = train_tokenizer(["the pitch is high", "the voice is loud"], vocab_size=300)
+    >>> tokenizer.decode(tokenizer.encode("<think>the pitch</think> ü"))
+    '<think>the pitch</think> ü'
+    """
+    fixed = len(SPECIAL_TOKENS) + len(FORM_TOKENS) + 256
+    if vocab_size < fixed:
+        raise SpeechLMError(f"vocab_size must be at least {fixed} (bytes and special tokens), got {vocab_size}")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(FORM_TOKENS),
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=TURN_END,
+        extra_special_tokens=[t for t in SPECIAL_TOKENS if t not in (PAD, TURN_END)],
+        clean_up_tokenization_spaces=False,
+    )
+    fast.add_tokens(list(FORM_TOKENS))
+    return fast
+
+
+def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    """The id of a token that must exist. Raises `SpeechLMError` naming it when it does not."""
+    found = tokenizer.convert_tokens_to_ids(token)
+    if not isinstance(found, int) or found == tokenizer.unk_token_id:
+        raise SpeechLMError(f"the tokenizer has no token {token!r}; it is no tokenizer of a speech LLM")
+    return found
