@@ -1,0 +1,18 @@
+"""Corpora and language: from a labelled, measured utterance to verified reasoning and to SFT examples.
+
+- `corpora`: corpora on disk as lists of utterances; EmotionCoT JSON Lines in and out
+- `rules`: the rule generator, `generate`
+- `verification`: the claim verifier, `verify`
+- `tasks`: the four families of SFT tasks
+- `survey`, `readings`: which cues fit which emotion; what a profile says of each cue
+- `wording`, `quoting`: the generator's phrases; transcripts as harmless quotes
+
+Knows no audio: profiles are given.
+"""
+
+from cotgen import corpora, tasks
+from cotgen.errors import CorpusError, CotgenError, GenerationError, TaskError
+from cotgen.rules import generate
+from cotgen.verification import verify
+
+__all__ = ["CorpusError", "CotgenError", "GenerationError", "TaskError", "corpora", "generate", "tasks", "verify"]

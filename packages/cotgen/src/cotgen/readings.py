@@ -1,0 +1,138 @@
+"""What a profile and its levels say of each cue, in the closed vocabulary of claims.
+
+The one place where measurements become words: the generator writes from these readings and the verifier judges by
+them. A cue that was not measured, or whose measurement is called uncertain, has no reading.
+
+Vocabulary: pitch, energy, rate and pitch range `low, normal, high`; contour `rising, falling, rising-falling,
+falling-rising, level`; dynamics `flat, moderate, expressive`; voicing `whispered, voiced`; gender `female, male`;
+pauses `none, present, few, many, short, long`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from speech_records import ContourShape, Cue, Level, LevelReading, ProsodyLevels, ProsodyProfile
+
+BORDER_PERCENTILES = 5.0
+"""A level may also be called by its neighbour's name this close to the tertile between them (our choice: about what
+the estimate of a speaker's tertile varies by)."""
+TERTILES = (100 / 3, 200 / 3)
+
+WHISPERED_BELOW = 0.15
+"""Voiced share under which speech is called whispered (our choice; phonated speech voices well over a third of it)."""
+VOICED_ABOVE = 0.25
+"""Voiced share from which speech is called voiced; between the two nothing is said."""
+
+NARROW_BELOW_ST, WIDE_ABOVE_ST = 3.0, 9.0
+"""Semitones between the 5th and 95th percentile of pitch: the published pipeline's cuts of flat and expressive."""
+BORDER_ST = 1.0
+"""A range this close to a cut may be called by either name (our choice)."""
+
+LONG_PAUSE_S = 0.5
+"""A pause from here on is long: well past the 0.25 s that separate hesitation from articulation in the literature."""
+MANY_PAUSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One cue as measured: its `value`, all values that a claim may `accept`ably give it, and the measurement in words."""
+
+    value: str
+    accepted: frozenset[str]
+    measured: str
+
+
+def read_cues(profile: ProsodyProfile, levels: ProsodyLevels | None) -> Mapping[Cue, Reading]:
+    """The readings of every cue that was measured with certainty, in the order pitch, energy, rate, contour, others.
+
+    >>> from speech_records import ProsodyProfile
+    >>> read_cues(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=0.04), None)[Cue.VOICING]
+    Reading(value='whispered', accepted=frozenset({'whispered'}), measured='4 % of the speech is voiced')
+    """
+    voicing = _voicing(profile)
+    whispered = voicing is not None and voicing.value == "whispered"
+    found = {
+        Cue.PITCH: None if whispered else _level(levels.pitch if levels else None, "Hz"),
+        Cue.ENERGY: _level(levels.energy if levels else None, "dBFS"),
+        Cue.RATE: _level(levels.rate if levels else None, "syllables per second"),
+        Cue.CONTOUR_SHAPE: None if whispered else _shape(profile),
+        Cue.CONTOUR_DYNAMICS: None if whispered else _dynamics(profile),
+        Cue.PITCH_RANGE: None if whispered else _range(profile),
+        Cue.VOICING: voicing,
+        Cue.PAUSES: _pauses(profile),
+        Cue.GENDER: _gender(profile),
+    }
+    return {cue: reading for cue, reading in found.items() if reading is not None}
+
+
+def _exact(value: str, measured: str) -> Reading:
+    return Reading(value, frozenset({value}), measured)
+
+
+def _level(reading: LevelReading | None, unit: str) -> Reading | None:
+    if reading is None:
+        return None
+    accepted = {reading.level.value}
+    for cut, (below, above) in zip(TERTILES, ((Level.LOW, Level.NORMAL), (Level.NORMAL, Level.HIGH)), strict=True):
+        if abs(reading.percentile - cut) <= BORDER_PERCENTILES and reading.level in (below, above):
+            accepted |= {below.value, above.value}
+    measured = (
+        f"{reading.value:.3g} {unit}: {reading.level.value} (percentile {reading.percentile:.0f}, {reading.group})"
+    )
+    return Reading(reading.level.value, frozenset(accepted), measured)
+
+
+def _shape(profile: ProsodyProfile) -> Reading | None:
+    shape = profile.contour_shape
+    if shape is None or shape in (ContourShape.UNCERTAIN, ContourShape.TOO_SHORT):
+        return None
+    slope = "" if profile.f0_slope_st_per_s is None else f" ({profile.f0_slope_st_per_s:+.1f} semitones per second)"
+    return _exact(shape.value, f"{shape.value} contour{slope}")
+
+
+def _dynamics(profile: ProsodyProfile) -> Reading | None:
+    if profile.contour_dynamics is None:
+        return None
+    spread = "" if profile.f0_range_st is None else f" ({profile.f0_range_st:.1f} semitones of pitch range)"
+    return _exact(profile.contour_dynamics.value, f"{profile.contour_dynamics.value} melody{spread}")
+
+
+def _range(profile: ProsodyProfile) -> Reading | None:
+    spread = profile.f0_range_st
+    if spread is None:
+        return None
+    names = (Level.LOW, Level.NORMAL, Level.HIGH)
+    value = names[(spread >= NARROW_BELOW_ST) + (spread > WIDE_ABOVE_ST)]
+    accepted = {value.value}
+    for i, cut in enumerate((NARROW_BELOW_ST, WIDE_ABOVE_ST)):
+        if abs(spread - cut) <= BORDER_ST:
+            accepted |= {names[i].value, names[i + 1].value}
+    return Reading(value.value, frozenset(accepted), f"{spread:.1f} semitones: {value.value}")
+
+
+def _voicing(profile: ProsodyProfile) -> Reading | None:
+    share = profile.voiced_share
+    if share is None or WHISPERED_BELOW <= share < VOICED_ABOVE:
+        return None
+    return _exact("whispered" if share < WHISPERED_BELOW else "voiced", f"{100 * share:.0f} % of the speech is voiced")
+
+
+def _pauses(profile: ProsodyProfile) -> Reading | None:
+    if profile.pause_share is None:
+        return None
+    if not profile.pauses:
+        return Reading("none", frozenset({"none", "few"}), "no pause")
+    longest = max(p.end_s - p.start_s for p in profile.pauses)
+    count = len(profile.pauses)
+    length = "long" if longest >= LONG_PAUSE_S else "short"
+    accepted = frozenset({"present", length, "many" if count >= MANY_PAUSES else "few"})
+    return Reading("long" if length == "long" else "present", accepted, f"{count} pauses, the longest {longest:.2f} s")
+
+
+def _gender(profile: ProsodyProfile) -> Reading | None:
+    if profile.gender is None:
+        return None
+    sure = "" if profile.gender_confidence is None else f" (confidence {profile.gender_confidence:.2f})"
+    return _exact(profile.gender.value, f"{profile.gender.value} voice{sure}")
