@@ -1,0 +1,185 @@
+"""Fundamental frequency: Praat's autocorrelation method in two passes, then octave repair.
+
+Pass 1 looks everywhere between 60 and 800 Hz, every 30 ms, for the speaker's median. Pass 2 looks every 10 ms in the range
+around that median (De Looze & Hirst 2008, Speech Prosody, in one step instead of two). Both are Praat's "To Pitch (ac)"
+(Boersma 1993, IFA Proceedings 17: 97–110) through parselmouth. Octave repair then holds every voiced run against the
+clip's own pitch and takes Praat's next-best candidate where a run lies an octave off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PITCH_FLOOR_HZ: Final = 60.0
+PITCH_CEILING_HZ: Final = 800.0
+"""Shouted and frightened speech of women reaches 700 Hz; children's cries beyond 800 Hz are out of range."""
+COARSE_STEP_S: Final = 0.030
+STEP_S: Final = 0.010
+FLOOR_RATIO: Final = 0.5
+CEILING_RATIO: Final = 2.5
+"""Pass 2 spans median·0.5 to median·2.5: 12 st down and 16 up; the upper limit is De Looze & Hirst's for lively speech."""
+SILENCE_THRESHOLD: Final = 0.03
+VOICING_THRESHOLD: Final = 0.45
+"""Praat's defaults for speech."""
+MAX_CANDIDATES: Final = 8
+MIN_VOICED_S: Final = 0.100
+"""Less voicing than this gives no pitch."""
+MIN_STRENGTH: Final = 0.5
+"""A clip whose voiced frames correlate less than this on average is noise (Praat's strength is a correlation)."""
+OCTAVE_TOLERANCE_ST: Final = 3.0
+CHUNK_S: Final = 60.0
+_MARGIN_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PitchTrack:
+    """F0 over time. `times_s` (frame centres), `f0_hz` (NaN where unvoiced), `strength` (normalised autocorrelation
+    of the chosen candidate, 0 where unvoiced): all float64 of shape [frames]."""
+
+    times_s: NDArray[np.float64]
+    f0_hz: NDArray[np.float64]
+    strength: NDArray[np.float64]
+
+    @property
+    def voiced(self) -> NDArray[np.bool_]:
+        """Frames with a pitch, [frames]."""
+        return np.isfinite(self.f0_hz)
+
+
+def semitones(f0_hz: NDArray[np.float64], reference_hz: float) -> NDArray[np.float64]:
+    """Distance from `reference_hz` in semitones, 12·log2(f/ref).
+
+    >>> semitones(np.array([220.0]), 110.0)
+    array([12.])
+    """
+    return np.asarray(12.0 * np.log2(f0_hz / reference_hz))
+
+
+def track_pitch(samples: NDArray[np.float32], sample_rate: int, spans: list[tuple[float, float]]) -> PitchTrack:
+    """The pitch of the clip within `spans` (seconds, in order); outside them nothing is voiced and no frame is kept.
+
+    Without credible voicing (fewer than 100 ms, or frames that hardly correlate) every frame is unvoiced.
+    """
+    peak = float(np.abs(samples).max(initial=0.0))
+    chunks = [chunk for start, end in spans for chunk in _split(start, end)]
+    coarse = [_praat(samples, sample_rate, c, COARSE_STEP_S, (PITCH_FLOOR_HZ, PITCH_CEILING_HZ), peak) for c in chunks]
+    first = np.concatenate([f0[0] for _, f0, _ in coarse]) if coarse else np.empty(0)
+    voiced = first[first > 0]
+    if len(voiced) * COARSE_STEP_S < MIN_VOICED_S / 2:
+        return _unvoiced(coarse)
+    median = float(np.median(voiced))
+    limits = (max(PITCH_FLOOR_HZ, FLOOR_RATIO * median), min(PITCH_CEILING_HZ, CEILING_RATIO * median))
+    fine = [_praat(samples, sample_rate, c, STEP_S, limits, peak) for c in chunks]
+    fine = [part for part in fine if len(part[0])]
+    if not fine:
+        return _unvoiced(coarse)
+    times = np.concatenate([t for t, _, _ in fine])
+    candidates = np.concatenate([_pad(f) for _, f, _ in fine], axis=1)
+    strengths = np.concatenate([_pad(s) for _, _, s in fine], axis=1)
+    f0, strength = _repair_octaves(times, candidates, strengths)
+    credible = f0 > 0
+    if credible.sum() * STEP_S < MIN_VOICED_S or strength[credible].mean() < MIN_STRENGTH:
+        credible[:] = False
+    return PitchTrack(times, np.where(credible, f0, np.nan), np.where(credible, strength, 0.0))
+
+
+def _unvoiced(coarse: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]) -> PitchTrack:
+    times = np.concatenate([t for t, _, _ in coarse]) if coarse else np.empty(0)
+    return PitchTrack(times, np.full(len(times), np.nan), np.zeros(len(times)))
+
+
+def _split(start: float, end: float) -> list[tuple[float, float]]:
+    """Pieces of about a minute, so that an hour of speech is never in Praat's memory at once."""
+    edges = np.linspace(start, end, max(1, int(np.ceil((end - start) / CHUNK_S))) + 1)
+    return [(float(a), float(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _praat(
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    chunk: tuple[float, float],
+    step_s: float,
+    limits_hz: tuple[float, float],
+    peak: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Times [frames], candidates and strengths [candidates, frames] of one chunk; the chosen candidate is row 0."""
+    import parselmouth
+
+    floor, ceiling = limits_hz
+    margin = 1.5 / floor  # half of Praat's window of three periods: frames then reach the chunk's edges
+    first = max(0, int((chunk[0] - margin) * sample_rate))
+    last = min(len(samples), int((chunk[1] + margin) * sample_rate) + 1)
+    piece = samples[first:last].astype(np.float64)
+    piece_peak = float(np.abs(piece).max(initial=0.0))
+    if len(piece) <= 3.0 * sample_rate / floor + 1 or piece_peak == 0.0:
+        return np.empty(0), np.empty((1, 0)), np.empty((1, 0))
+    pitch = parselmouth.Sound(piece, sample_rate).to_pitch_ac(
+        time_step=step_s,
+        pitch_floor=floor,
+        pitch_ceiling=ceiling,
+        max_number_of_candidates=MAX_CANDIDATES,
+        # Praat's threshold is relative to the loudest sample it sees; keep it relative to the whole clip's.
+        silence_threshold=min(1.0, SILENCE_THRESHOLD * peak / piece_peak),
+        voicing_threshold=VOICING_THRESHOLD,
+    )
+    table = pitch.to_array()
+    times = first / sample_rate + pitch.xs()
+    inside = (times >= chunk[0]) & (times < chunk[1])
+    frequency = np.where(table["frequency"] > ceiling, 0.0, table["frequency"])
+    return times[inside], frequency[:, inside], table["strength"][:, inside]
+
+
+def _pad(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    padded = np.zeros((MAX_CANDIDATES, table.shape[1]))
+    padded[: len(table)] = table
+    return np.nan_to_num(padded)
+
+
+def _repair_octaves(
+    times: NDArray[np.float64], candidates: NDArray[np.float64], strengths: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Chosen F0 (0 = unvoiced) and strength per frame, after whole voiced runs that lie an octave off were moved.
+
+    A run is off when its median lies 12 ± 3 st from the median of the other runs of the clip; each of its frames takes
+    the candidate nearest to its own frequency moved by that octave, when Praat found one within 3 st.
+    """
+    f0, strength = candidates[0].copy(), strengths[0].copy()
+    for run in voiced_runs(times, f0 > 0):
+        rest = f0[f0 > 0][~np.isin(np.flatnonzero(f0 > 0), np.arange(run.start, run.stop))]
+        if len(rest) < run.stop - run.start:
+            continue
+        offset = 12.0 * float(np.log2(np.median(f0[run]) / np.median(rest)))
+        if abs(abs(offset) - 12.0) > OCTAVE_TOLERANCE_ST:
+            continue
+        target = f0[run] * (0.5 if offset > 0 else 2.0)
+        found = candidates[:, run]
+        with np.errstate(divide="ignore"):
+            distance = np.where(found > 0, np.abs(12.0 * np.log2(found / target)), np.inf)
+        best = distance.argmin(axis=0)
+        columns = np.arange(len(target))
+        if (distance[best, columns] < OCTAVE_TOLERANCE_ST).all():
+            f0[run], strength[run] = found[best, columns], strengths[:, run][best, columns]
+    return f0, np.clip(strength, 0.0, 1.0)
+
+
+def voiced_runs(times: NDArray[np.float64], voiced: NDArray[np.bool_]) -> list[slice]:
+    """Stretches of consecutive voiced frames; a hole in `times` (another span of speech) ends a stretch too."""
+    if not len(times):
+        return []
+    connected = voiced[1:] & voiced[:-1] & (np.diff(times) < 1.5 * STEP_S)
+    starts = np.flatnonzero(voiced & np.concatenate(([True], ~connected)))
+    ends = np.flatnonzero(voiced & np.concatenate((~connected, [True]))) + 1
+    return [slice(int(a), int(b)) for a, b in zip(starts, ends, strict=True)]
+
+
+def harmonicity_db(track: PitchTrack) -> float | None:
+    """Harmonics-to-noise ratio: mean over voiced frames of 10·log10(r / (1 − r)), r the autocorrelation at the period.
+
+    Boersma (1993), equation 4; r is limited to 0.999999 (60 dB). `None` without voicing.
+    """
+    r = np.minimum(track.strength[track.voiced], 1.0 - 1e-6)
+    return float(np.mean(10.0 * np.log10(r / (1.0 - r)))) if len(r) else None
