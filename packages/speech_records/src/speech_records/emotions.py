@@ -36,6 +36,7 @@ class Emotion(StrEnum):
     def parse(cls, label: str) -> Emotion:
         """The emotion that a corpus calls `label`: its own name or an alias, whatever the case.
 
+        Underscores and hyphens count as spaces.
         Raises `UnknownEmotionError` naming the label.
 
         >>> Emotion.parse("Fearful"), Emotion.parse("hap")
@@ -50,26 +51,27 @@ class Emotion(StrEnum):
 
 ALIASES: Mapping[Emotion, tuple[str, ...]] = MappingProxyType(
     {
-        Emotion.NEUTRAL: ("neu", "neutrality", "n", "default"),
+        Emotion.NEUTRAL: ("neu", "neutrality", "default"),
         Emotion.CALM: ("calmness",),
-        Emotion.HAPPY: ("hap", "happiness", "joy", "joyful", "amusement", "amused", "laughing", "h"),
+        Emotion.HAPPY: ("hap", "happiness", "joy", "joyful", "amusement", "amused", "laughing"),
         Emotion.EXCITED: ("exc", "excitement", "ecstasy", "extasy"),
         Emotion.SAD: ("sadness",),
-        Emotion.ANGRY: ("ang", "anger", "a"),
-        Emotion.FEAR: ("fea", "fearful", "afraid", "anxiety", "anxious", "f"),
-        Emotion.DISGUST: ("dis", "disgusted", "d"),
+        Emotion.ANGRY: ("ang", "anger"),
+        Emotion.FEAR: ("fea", "fearful", "afraid", "anxiety", "anxious"),
+        Emotion.DISGUST: ("dis", "disgusted"),
         Emotion.CONTEMPT: ("contemptuous", "contempt or disgust"),
-        Emotion.SURPRISE: ("sur", "surprised", "su"),
+        Emotion.SURPRISE: ("sur", "surprised"),
         Emotion.CONFUSED: ("confusion",),
         Emotion.WHISPER: ("whispering", "whispered"),
         Emotion.BORED: ("bor", "boredom"),
         Emotion.FRUSTRATED: ("fru", "frustration"),
     }
 )
-"""Spellings of IEMOCAP, MELD, Expresso, MEAD, EARS, RAVDESS, SAVEE, CREMA-D, MSP-Podcast and the EmotionCoT release.
+"""Spellings of IEMOCAP, MELD, Expresso, MEAD, EARS, RAVDESS, CREMA-D and the EmotionCoT release.
 
-Codes of file names that mean different things in different corpora (EmoDB's `W`, MSP-Podcast's letters) are read by
-the corpus loaders, never here.
+Only words that mean one emotion wherever they stand. Codes that mean different things in different corpora are read by
+the corpus loaders, never here: single letters (`A` is anger in SAVEE and MSP-Podcast but fear in EmoDB), RAVDESS's
+numbers. Labels that name no emotion of the union (IEMOCAP's `xxx` and `oth`, EARS's `pride`) are unknown here.
 """
 
 _BY_NAME: Mapping[str, Emotion] = MappingProxyType(
@@ -82,13 +84,14 @@ class LabelSet:
     """The labels that one benchmark asks for, and how other emotions map into them.
 
     `labels` keeps the order in which answers are offered. `mapping` holds only emotions outside `labels`;
-    what it does not name is not part of the benchmark.
+    what it does not name is not part of the benchmark. `display` says how a label is written where its own name is not
+    what the benchmark calls it. Raises `InvalidRecordError` when they contradict one another.
     """
 
     name: str
     labels: tuple[Emotion, ...]
-    mapping: Mapping[Emotion, Emotion] = field(default_factory=dict)
-    display: Mapping[Emotion, str] = field(default_factory=dict)
+    mapping: Mapping[Emotion, Emotion] = field(default_factory=dict, hash=False)
+    display: Mapping[Emotion, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if len(set(self.labels)) != len(self.labels) or not self.labels:
@@ -98,8 +101,15 @@ class LabelSet:
                 raise InvalidRecordError(
                     f"label set {self.name!r}: {source.value} -> {target.value} must lead from outside into its labels"
                 )
+        for emotion in self.display:
+            if emotion not in self.labels:
+                raise InvalidRecordError(f"label set {self.name!r}: {emotion.value} is displayed but is no label")
         object.__setattr__(self, "mapping", MappingProxyType(dict(self.mapping)))
         object.__setattr__(self, "display", MappingProxyType(dict(self.display)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A mapping proxy can be neither pickled nor copied; workers and deep copies rebuild the set from plain dicts.
+        return LabelSet, (self.name, self.labels, dict(self.mapping), dict(self.display))
 
     def map(self, emotion: Emotion) -> Emotion | None:
         """The label that `emotion` counts as here, or `None` when the benchmark leaves it out.
@@ -131,6 +141,8 @@ class LabelSet:
             return None
 
 
+# The paper publishes neither its label maps nor those of its benchmarks: which emotion counts as which is our choice,
+# except IEMOCAP's "excited" as "happy", which the four-class benchmark itself prescribes.
 E = Emotion
 PAPER_9 = LabelSet(
     "PAPER_9",
@@ -142,7 +154,7 @@ IEMOCAP_4 = LabelSet("IEMOCAP_4", (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY), {E.EXCIT
 MELD_7 = LabelSet(
     "MELD_7",
     (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY, E.FEAR, E.DISGUST, E.SURPRISE),
-    {E.EXCITED: E.HAPPY, E.CONTEMPT: E.DISGUST},
+    {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY, E.CONTEMPT: E.DISGUST},
 )
 RAVDESS_8 = LabelSet(
     "RAVDESS_8",

@@ -205,7 +205,9 @@ def _decode_record(cls: type[RecordT], data: object, path: str, where: str) -> R
         if key in schema:
             values[key] = _decode(schema[key].hint, value, f"{path}.{key}" if path else key, where)
         elif written is None or key != _VERSION_KEY:
-            _refuse_unknown(key, value, name, where, written, _schema_version(cls))
+            hint = _newer(cls, written)
+            if not hint or value is not None:
+                raise _fail(where, f"{name} has no field {key!r}{hint}")
     missing = [key for key, field in schema.items() if field.required and key not in values]
     if missing:
         raise _fail(where, f"{name} lacks the field {missing[0]!r}")
@@ -230,12 +232,12 @@ def _check_version(cls: type[RecordT], data: Mapping[str, Any], name: str, where
     return written
 
 
-def _refuse_unknown(key: str, value: object, name: str, where: str, written: str | None, known: str | None) -> None:
-    newer = written is not None and known is not None and _version(written) > _version(known)
-    if newer and value is None:
-        return
-    hint = f" (written with schema version {written}, this release knows {known}: update speech_records)"
-    raise _fail(where, f"{name} has no field {key!r}{hint if newer else ''}")
+def _newer(cls: type[RecordT], written: str | None) -> str:
+    """What to do about a field of a newer minor version; empty where the data are not newer than this release."""
+    known = _schema_version(cls)
+    if written is None or known is None or _version(written) <= _version(known):
+        return ""
+    return f" (written with schema version {written}, this release knows {known}: update speech_records)"
 
 
 def _version(text: str) -> tuple[int, int]:
@@ -256,7 +258,7 @@ def _decode(hint: Any, value: object, path: str, where: str) -> Any:
         return tuple(_decode(get_args(hint)[0], item, f"{path}[{i}]", where) for i, item in enumerate(value))
     if is_dataclass(hint) and isinstance(hint, type):
         return _decode_record(hint, value, path, where)
-    if issubclass(hint, StrEnum):
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _decode_enum(hint, value, path, where)
     return _decode_scalar(hint, value, path, where)
 

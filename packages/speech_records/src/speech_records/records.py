@@ -16,6 +16,8 @@ from speech_records.errors import InvalidRecordError
 
 
 class Gender(StrEnum):
+    """Of the speaker, as the corpus says or as the voice suggests."""
+
     FEMALE = "female"
     MALE = "male"
 
@@ -29,6 +31,8 @@ class Level(StrEnum):
 
 
 class ContourShape(StrEnum):
+    """Course of the smoothed pitch over the clip; `uncertain` and `too_short` say why none is given."""
+
     RISING = "rising"
     FALLING = "falling"
     RISING_FALLING = "rising-falling"
@@ -39,6 +43,8 @@ class ContourShape(StrEnum):
 
 
 class ContourDynamics(StrEnum):
+    """How far the pitch moves over the clip."""
+
     FLAT = "flat"
     MODERATE = "moderate"
     EXPRESSIVE = "expressive"
@@ -61,17 +67,21 @@ class Cue(StrEnum):
 
 
 class Verdict(StrEnum):
+    """What a measurement says of a claim; `unverifiable` when nothing was measured that could decide."""
+
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
     UNVERIFIABLE = "unverifiable"
 
 
 class SyllableSource(StrEnum):
+    """Whether syllables were counted in the signal or derived from the transcript."""
+
     SIGNAL = "signal"
     TRANSCRIPT = "transcript"
 
 
-def _check(condition: bool, record: object, message: str) -> None:
+def _check(condition: object, record: object, message: str) -> None:
     if not condition:
         raise InvalidRecordError(f"{type(record).__name__}: {message}")
 
@@ -89,10 +99,23 @@ def _check_share(record: object, *names: str) -> None:
         _check(value is None or 0.0 <= value <= 1.0, record, f"{name} must lie in [0, 1], got {value}")
 
 
+def _check_positive(record: object, *names: str) -> None:
+    for name in names:
+        value = getattr(record, name)
+        _check(value is None or value > 0, record, f"{name} must be positive, got {value}")
+
+
 def _check_not_negative(record: object, *names: str) -> None:
     for name in names:
         value = getattr(record, name)
         _check(value is None or value >= 0, record, f"{name} must not be negative, got {value}")
+
+
+def _check_order(record: object, start_name: str, end_name: str) -> None:
+    _check_not_negative(record, start_name, end_name)
+    start, end = getattr(record, start_name), getattr(record, end_name)
+    in_order = start is None or end is None or start < end
+    _check(in_order, record, f"{start_name} must lie before {end_name}, got {start} and {end}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +149,7 @@ class Utterance:
             self,
             f"{self.utterance_id}: audio_path {self.audio_path!r} must be relative and stay inside the corpus root",
         )
-        _check_not_negative(self, "start_s", "end_s")
-        if self.start_s is not None and self.end_s is not None:
-            _check(self.start_s < self.end_s, self, f"{self.utterance_id}: start_s must lie before end_s")
+        _check_order(self, "start_s", "end_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +177,7 @@ class StressedWord:
         _check_floats(self)
         _check(bool(self.word.strip()), self, "word must not be empty")
         _check_share(self, "score")
-        _check_not_negative(self, "start_s", "end_s")
+        _check_order(self, "start_s", "end_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +225,19 @@ class ProsodyProfile:
 
     def __post_init__(self) -> None:
         _check_floats(self)
-        _check(self.sample_rate > 0, self, f"sample_rate must be positive, got {self.sample_rate}")
+        _check_positive(self, "sample_rate", "f0_median_hz", "f0_p05_hz", "f0_p95_hz")
         _check_not_negative(
             self, "duration_s", "f0_range_st", "f0_sd_st", "energy_range_db", "syllables",
-            "articulation_rate_sps", "speaking_rate_sps", "speech_start_s", "speech_end_s",
+            "articulation_rate_sps", "speaking_rate_sps",
         )  # fmt: skip
+        _check_order(self, "speech_start_s", "speech_end_s")
         _check_share(
             self, "f0_reliability", "voiced_share", "clipping_share", "pause_share", "contour_confidence",
             "gender_confidence",
         )  # fmt: skip
         low, mid, high = self.f0_p05_hz, self.f0_median_hz, self.f0_p95_hz
         if low is not None and mid is not None and high is not None:
-            _check(0.0 < low <= mid <= high, self, f"need 0 < f0_p05_hz <= median <= p95, got {low}, {mid}, {high}")
+            _check(low <= mid <= high, self, f"need f0_p05_hz <= f0_median_hz <= f0_p95_hz, got {low}, {mid}, {high}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +259,10 @@ class LevelReading:
 
 @dataclass(frozen=True, slots=True)
 class ProsodyLevels:
-    """The low/normal/high readings of one profile against the scale named by `scale` and `scale_hash`."""
+    """The low/normal/high readings of one profile against the scale named by `scale` and `scale_hash`.
+
+    A reading is `None` where its measurement is, or where the scale has nothing to hold it against.
+    """
 
     schema_version: ClassVar[str] = "1.0"
 

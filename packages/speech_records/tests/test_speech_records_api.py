@@ -1,0 +1,47 @@
+"""What the package promises to whoever imports it."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import speech_records
+
+SOURCES = sorted(Path(speech_records.__file__).parent.glob("*.py"))
+
+NAMES = """
+ALIASES CREMAD_6 EMODB_7 IEMOCAP_4 LABEL_SETS MELD_7 PAPER_9 RAVDESS_8 SAVEE_7
+AnswerFormatError Claim ContourDynamics ContourShape Cue Emotion Gender InvalidRecordError LabelSet Level LevelReading
+MeasuredUtterance ParsedAnswer Pause ProsodyLevels ProsodyProfile ReasoningTrace RecordFormatError RewardScores
+SpeechRecordsError StressedWord SyllableSource UnknownEmotionError Utterance Verdict
+format_answer from_dict from_json parse_answer read_jsonl to_dict to_json write_jsonl
+"""
+PUBLIC = NAMES.split()
+
+
+def test_all_is_exactly_the_published_names() -> None:
+    """Written out by hand: a name that goes or comes is a decision about the version, not an accident."""
+    assert sorted(speech_records.__all__) == sorted(PUBLIC)
+    assert all(hasattr(speech_records, name) for name in PUBLIC)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_only_the_standard_library_is_imported(source: Path) -> None:
+    """The interpreter's own list of standard modules is the reference."""
+    imported = set()
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{source.name}:{node.lineno} imports relatively"
+            imported.add(str(node.module).split(".")[0])
+    allowed = set(sys.stdlib_module_names) | {"speech_records", "_typeshed"}  # _typeshed: types only, never at run time
+    assert imported <= allowed
+
+
+def test_every_error_is_one_of_ours_and_a_value_error() -> None:
+    """One tree: whoever catches the base catches all, and plain `except ValueError` works too."""
+    errors = [getattr(speech_records, name) for name in PUBLIC if name.endswith("Error")]
+    assert len(errors) == 5
+    assert all(issubclass(e, speech_records.SpeechRecordsError) and issubclass(e, ValueError) for e in errors)
