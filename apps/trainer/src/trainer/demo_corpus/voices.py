@@ -1,0 +1,38 @@
+"""Who speaks in the demo corpus: twelve of espeak-ng's English voices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from speech_records import Gender
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A speaker: an espeak-ng voice (accent and timbre), where its pitch rests, and the split it belongs to."""
+
+    voice_id: str
+    espeak_name: str
+    gender: Gender
+    rest_pitch: int
+    """Resting pitch in espeak-ng's parameter steps; chosen for about 100 to 125 Hz (male), 165 to 225 Hz (female)."""
+    split: str
+
+
+F, M = Gender.FEMALE, Gender.MALE
+VOICES: tuple[Voice, ...] = (
+    Voice("f01", "en-us+f2", F, 50, "train"),
+    Voice("m01", "en-us+m3", M, 60, "train"),
+    Voice("f02", "en-gb-scotland+Annie", F, 46, "test"),
+    Voice("m02", "en-gb-x-rp+Michael", M, 64, "test"),
+    Voice("f03", "en-us-nyc+linda", F, 44, "train"),
+    Voice("m03", "en-gb-scotland+Alex", M, 60, "train"),
+    Voice("f04", "en-gb-x-gbclan+f5", F, 52, "train"),
+    Voice("m04", "en-029+Reed", M, 54, "train"),
+    Voice("f05", "en-us+belinda", F, 47, "test"),
+    Voice("m05", "en-us-nyc+adam", M, 62, "test"),
+    Voice("f06", "en-gb-x-rp+Andrea", F, 42, "train"),
+    Voice("m06", "en-gb-x-gbcwmd+m7", M, 65, "train"),
+)
+"""In the order in which a smaller corpus takes them; any four or more hold both genders in both splits."""
+del F, M
