@@ -1,0 +1,84 @@
+# The verbs of the house. `make help` explains them; every one sets the environment up first when it is not yet there.
+
+PYTHON ?= python3
+VENV   ?= .venv
+# Extra words for installing torch, such as the address of its CPU wheels where the default index serves CUDA builds.
+TORCH_FLAGS ?=
+CORPUS ?= demo
+ROOT   ?=
+PACKAGE ?=
+PART   ?=
+# Which tests run: `make test MARKERS=service` runs those of one marker, `MARKERS=` all.
+MARKERS ?= not corpus and not service and not slow and not gpu and not vllm
+
+BIN      := $(VENV)/bin
+STAMP    := $(VENV)/.installed
+PROJECTS := $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml)
+FOLDERS  := $(patsubst %/pyproject.toml,%,$(PROJECTS))
+TORCH    := $(shell grep -E '^torch==' constraints.txt)
+CHOSEN    = $(filter %/$(PACKAGE),$(FOLDERS))
+
+# Nothing is fetched or reported while the programs run.
+export HF_HUB_OFFLINE := 1
+export DO_NOT_TRACK := 1
+export TOKENIZERS_PARALLELISM := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types imports poetry-check docs check standalone bench lock release clean
+
+help: ## explain the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## create .venv and install everything from constraints.txt (PYTHON=, TORCH_FLAGS=)
+
+# torch first and alone: a CPU build already there satisfies the pin, and pip does not swap it for a CUDA build.
+$(STAMP): constraints.txt pyproject.toml $(PROJECTS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet $(TORCH_FLAGS) '$(TORCH)'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev --group docs --group services \
+		$(foreach folder,$(FOLDERS),-e $(folder))
+	@touch $@
+
+demo: $(STAMP) ## the whole road on one corpus (CORPUS=demo|ravdess|emodb, ROOT=folder of a real one)
+	$(BIN)/python infra/demo/road.py --corpus $(CORPUS) $(if $(ROOT),--root $(ROOT))
+
+test: $(STAMP) ## run the tests (PACKAGE=x for one alone, MARKERS= for another choice, COVERAGE=1 to measure)
+	$(if $(PACKAGE),$(if $(CHOSEN),,$(error PACKAGE=$(PACKAGE) is none of: $(notdir $(FOLDERS)))))
+	$(BIN)/python -m pytest -m '$(MARKERS)' $(if $(COVERAGE),--cov) $(if $(PACKAGE),$(CHOSEN))
+
+lint: $(STAMP) ## style and format, by ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP) ## strict types, by mypy
+	$(BIN)/mypy
+
+imports: $(STAMP) ## the architecture's arrows, by import-linter
+	$(BIN)/lint-imports
+
+poetry-check: $(STAMP) ## the metadata of the house and of every package, by Poetry
+	@set -e; for folder in . $(FOLDERS); do echo "$$folder: $$($(BIN)/poetry check --project $$folder)"; done
+
+docs: $(STAMP) ## build the documentation into site/, strictly
+	$(BIN)/mkdocs build --strict --quiet
+
+check: lint types imports poetry-check docs ## everything that is not a test
+
+standalone: $(STAMP) ## build wheels, install each alone into an empty environment, test it there
+	infra/ci/standalone.sh $(BIN)/python speech_records grpo_ptr prosody
+
+bench: $(STAMP) ## run every benchmark, stop at the first that misses its bar
+	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
+
+lock: $(STAMP) ## write what is installed now into constraints.txt
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//' > constraints.tmp
+	mv constraints.tmp constraints.txt
+	@touch $(STAMP)
+
+release: $(STAMP) ## bump one package, write its change log, build its wheel (PACKAGE=x PART=major|minor|patch)
+	$(BIN)/python infra/release/release.py $(PACKAGE) $(PART)
+
+clean: ## remove builds, caches and the site; keep .venv and runs/
+	rm -rf build dist site htmlcov .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find packages apps tests benchmarks infra -name __pycache__ -type d -prune -exec rm -rf {} +
