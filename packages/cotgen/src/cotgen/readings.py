@@ -37,7 +37,7 @@ MANY_PAUSES = 3
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One cue as measured: its `value`, all values that a claim may `accept`ably give it, and the measurement in words."""
+    """One cue as measured: its `value`, every value that a claim may fairly give it, and the measurement in words."""
 
     value: str
     accepted: frozenset[str]

@@ -96,7 +96,7 @@ def _cue_sentences(readings: Mapping[Cue, Reading], stressed: Sequence[str], rng
     if _value(readings, Cue.VOICING) == "whispered":
         sentences.append(rng.choice(wording.WHISPERED))
     pauses = _value(readings, Cue.PAUSES)
-    if pauses in wording.PAUSES:
+    if pauses is not None and pauses in wording.PAUSES:
         sentences.append(rng.choice(wording.PAUSES[pauses]))
     rng.shuffle(sentences)
     return sentences

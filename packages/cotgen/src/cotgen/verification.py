@@ -1,6 +1,114 @@
+"""Holds what a text claims of a clip's prosody against what was measured.
+
+`finding` and `mentions` find the claims, here they are judged. A claim is
+
+- *supported* when the measurement says the same, or lies so close to the border between two levels that both names
+  are fair (`readings.BORDER_PERCENTILES`);
+- *contradicted* when the measurement says something else;
+- *unverifiable* when nothing was measured, or what was measured is called uncertain.
+
+What it does not find: voice quality (breathy, tense), change over time except of pitch, and age; the records have no
+cue for them. English only.
+"""
+
 from __future__ import annotations
-from speech_records import Claim, ProsodyLevels, ProsodyProfile
+
+from collections.abc import Mapping, Sequence
+
+from speech_records import Claim, Cue, ProsodyLevels, ProsodyProfile, Verdict
+
+from cotgen.finding import Finding, find
+from cotgen.mentions import find_quotes, find_stress, quoted_spans
+from cotgen.quoting import is_quoted_from, neutralise, words
+from cotgen.readings import Reading, read_cues
+
+NOT = "not "
+"""A claim of absence carries its value with this before it: `not high`."""
+
+_END = " at the end"
+_ENDINGS: Mapping[str, str] = {"rising": "rising", "falling-rising": "rising", "falling": "falling", "rising-falling": "falling"}
 
 
 def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, transcript: str | None) -> list[Claim]:
-    return []
+    """The prosodic claims and quotes in `text`, in their order, each with its verdict and what was measured.
+
+    Spans are character ranges of `text` and never overlap. Values are in the vocabulary of `readings`; besides them
+    `not <value>`, `rising at the end`, `falling at the end`, a stressed word, or the quoted text.
+
+    >>> profile = ProsodyProfile(duration_s=2.0, sample_rate=16000, voiced_share=0.6)
+    >>> for claim in verify("She whispers, quickly.", profile, None, None):
+    ...     print(claim.cue, claim.value, claim.verdict, claim.measured)
+    voicing whispered contradicted 60 % of the speech is voiced
+    rate high unverifiable None
+    """
+    quotes = quoted_spans(text)
+    stress = find_stress(text, quotes=quotes, transcript=transcript)
+    free = [q for q in quotes if not any(f.start <= q[0] < f.end for f in stress)]
+    readings = read_cues(profile, levels)
+    claims = [_judge_stress(f, text, profile, transcript) for f in stress]
+    claims += [_judge_quote(f, text, transcript) for f in find_quotes(text, quotes=free, transcript=transcript)]
+    masked = [*quotes, *((f.start, f.end) for f in stress)]
+    claims += [_judge_reading(f, text, readings.get(f.cue)) for f in find(text, quotes=_merged(masked))]
+    return sorted(claims, key=lambda c: (c.start, c.end))
+
+
+def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Overlapping spans joined, in order."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _claim(finding: Finding, text: str, verdict: Verdict, measured: str | None) -> Claim:
+    return Claim(
+        start=finding.start,
+        end=finding.end,
+        text=text[finding.start : finding.end],
+        cue=finding.cue,
+        value=f"{NOT if finding.negated else ''}{finding.value}",
+        verdict=verdict,
+        measured=measured,
+    )
+
+
+def _verdict(holds: bool) -> Verdict:
+    return Verdict.SUPPORTED if holds else Verdict.CONTRADICTED
+
+
+def _judge_reading(finding: Finding, text: str, reading: Reading | None) -> Claim:
+    if reading is None:
+        return _claim(finding, text, Verdict.UNVERIFIABLE, None)
+    value, accepted = finding.value, reading.accepted
+    if value.endswith(_END):
+        value, accepted = value.removesuffix(_END), frozenset({_ENDINGS.get(reading.value, reading.value)})
+    if not finding.negated:
+        holds = value in accepted
+    elif finding.cue is Cue.PAUSES:  # several values hold at once: pauses may be few and long
+        holds = value not in accepted
+    else:  # one value holds; at a border either of two, and then also "not high"
+        holds = accepted != {value}
+    return _claim(finding, text, _verdict(holds), reading.measured)
+
+
+def _judge_stress(finding: Finding, text: str, profile: ProsodyProfile, transcript: str | None) -> Claim:
+    claimed = set(words(finding.value))
+    if profile.stressed_words is not None:
+        heard = [w.word for w in profile.stressed_words]
+        is_stressed = claimed <= {part for word in heard for part in words(neutralise(word))}
+        measured = f"stressed: {', '.join(heard) or 'no word'}"
+    elif transcript is not None and not claimed <= set(words(neutralise(transcript))):
+        is_stressed, measured = False, "not a word of the transcript"
+    else:
+        return _claim(finding, text, Verdict.UNVERIFIABLE, None)
+    return _claim(finding, text, _verdict(is_stressed != finding.negated), measured)
+
+
+def _judge_quote(finding: Finding, text: str, transcript: str | None) -> Claim:
+    if transcript is None:
+        return _claim(finding, text, Verdict.UNVERIFIABLE, None)
+    holds = is_quoted_from(finding.value, transcript)
+    return _claim(finding, text, _verdict(holds), f"transcript: {neutralise(transcript)}")

@@ -1,0 +1,116 @@
+"""Finds which words of the transcript a text quotes, and which it calls stressed.
+
+Quotes stand in “…” or "…"; of two or more words also in ‘…’ or '…'. A single quoted word is a quote of the transcript
+only after a word of speaking; otherwise it may be anything (a label, a term).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from speech_records import Cue
+
+from cotgen.finding import Finding, Span
+from cotgen.quoting import words
+
+_DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
+_SINGLE = r"‘[^‘\n]*?’(?!\w)|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)"
+_QUOTED = re.compile(rf"{_DOUBLE}|{_SINGLE}")
+_SPEAKING = re.compile(
+    r"\b(?:say(?:s|ing)?|said|ask(?:s|ed)?|words?|phrase|sentence|line|transcript|utter(?:s|ed|ance)?|reads?|hear|"
+    r"speaks?|spoken|repl(?:y|ies)|exclaims?|text)\b[^.!?“\"]{0,30}$",
+    re.IGNORECASE,
+)
+
+_LIST = r"(?P<words>Q+(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q+)*)"
+_STRESS = r"(?:stress|emphasis|accent|prominence|focus)"
+_STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined)"
+_STRESSING = (
+    r"(?:stress(?:es|ing)|emphasi[sz](?:es|ing|e)|accentuat(?:es|ing)|highlight(?:s|ing)|underlin(?:es|ing)|stress)"
+)
+_THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
+_STRESS_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:(?:no|the|strong|clear|main|most|particular|extra)\s+)*{_STRESS}\s+(?:[\w']+\s+){{0,4}}?(?:up)?on\s+{_THE_WORD}{_LIST}",
+        rf"(?:(?:does|do)\s+not\s+|doesn't\s+)?{_STRESSING}\s+{_THE_WORD}{_LIST}",
+        rf"{_STRESSED}\s+words?\s+(?:is|are|:|being)?\s*{_LIST}",
+        rf"{_THE_WORD}{_LIST}\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|(?:the\s+)?(?:\w+\s+)?{_STRESS}|stands?\s+out)\b(?!\s+(?:up)?on\b)",
+        rf"{_STRESSED}\s+{_LIST}",
+    )
+)
+_NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
+_UNQUOTED = re.compile(
+    rf"\b{_STRESS}\s+(?:[\w']+\s+){{0,2}}?(?:up)?on\s+(?:the\s+word\s+)?(?P<word>[^\W\d_][\w']*)", re.IGNORECASE
+)
+_BLANK = "Q"
+
+
+def quoted_spans(text: str) -> list[Span]:
+    """Where quotes stand in `text`, marks included; single marks only around two or more words or after `word`.
+
+    >>> [("The speaker says “so it is”.")[a:b] for a, b in quoted_spans("The speaker says “so it is”.")]
+    ['“so it is”']
+    """
+    return [match.span() for match in _QUOTED.finditer(text)]
+
+
+def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:
+    """The words that `text` calls stressed, or, negated, not stressed: quoted words, and unquoted ones that the
+    transcript holds. Each word is one claim.
+    """
+    blanked = _blank(text, quotes)
+    findings: list[Finding] = []
+    held: set[int] = set()
+    for pattern in _STRESS_PATTERNS:
+        for match in pattern.finditer(blanked):
+            inside = [q for q in quotes if match.start("words") <= q[0] < match.end("words") and q[0] not in held]
+            held.update(start for start, _ in inside)
+            negated = _NOT.search(match.group()) is not None
+            findings += _stress_claims(text, match.span(), inside, negated=negated)
+    if transcript is not None:
+        findings += _unquoted_stress(blanked, frozenset(words(transcript)), findings)
+    return sorted(findings, key=lambda f: f.start)
+
+
+def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:
+    """The quotes of `text` that claim to be the speaker's words."""
+    spoken = frozenset(words(transcript)) if transcript is not None else frozenset()
+    findings = []
+    for start, end in quotes:
+        said = words(text[start:end])
+        introduced = _SPEAKING.search(text, max(0, start - 60), start) is not None
+        if len(said) > 1 or (said and (introduced or said[0] in spoken)):
+            findings.append(Finding(start, end, Cue.QUOTE, text[start + 1 : end - 1].strip()))
+    return findings
+
+
+def _blank(text: str, quotes: Sequence[Span]) -> str:
+    """`text` with every quote replaced by a run of letters of the same length, so that patterns can name it."""
+    blanked = re.sub(_BLANK, "q", text)
+    for start, end in quotes:
+        blanked = blanked[:start] + _BLANK * (end - start) + blanked[end:]
+    return blanked
+
+
+def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bool) -> list[Finding]:
+    """One finding for each quoted word; the first reaches back to, the last on to the end of the phrase around them."""
+    findings = []
+    for number, (start, end) in enumerate(quotes):
+        value = " ".join(words(text[start:end]))
+        if value:
+            low = span[0] if number == 0 else start
+            high = span[1] if number == len(quotes) - 1 else end
+            findings.append(Finding(low, high, Cue.STRESS, value, negated))
+    return findings
+
+
+def _unquoted_stress(blanked: str, spoken: frozenset[str], found: Sequence[Finding]) -> list[Finding]:
+    findings = []
+    for match in _UNQUOTED.finditer(blanked):
+        said = words(match["word"])
+        is_new = all(f.end <= match.start() or match.end() <= f.start for f in found)
+        if is_new and said and said[0] in spoken and said[0] not in {"the", "a", "an", "it", "this", "that"}:
+            findings.append(Finding(*match.span(), Cue.STRESS, said[0], _NOT.search(match.group()) is not None))
+    return findings
