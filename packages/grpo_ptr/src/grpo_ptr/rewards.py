@@ -1,0 +1,181 @@
+"""The rewards of GRPO-PTR: equation (1) for the reasoning, equation (3) for the total.
+
+The paper leaves three things open; here each is an option with a name: the weights of the four criteria (a quarter
+each), the trust weight of a group that is all right or all wrong (`degenerate`, see `trust.py`), and what an answer
+counts as that does not have the think/answer form (`Unparseable`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import isfinite
+
+import torch
+from torch import Tensor
+
+from grpo_ptr._tensors import check_bool, check_matrix, check_shape, first_index, widen
+from grpo_ptr.errors import OptionError, ScoreError, ShapeError
+from grpo_ptr.trust import trust_weight
+
+CRITERIA = 4
+"""Number of criteria that a reward model scores (paper, reward section)."""
+SCORE_MIN, SCORE_MAX = 1.0, 5.0
+"""Range of one score (paper, reward section)."""
+
+
+class Unparseable(StrEnum):
+    """What an answer without the think/answer form counts as. Format and outcome reward are 0 in either case.
+
+    `EXCLUDE` (default): its reasoning reward is 0 and it is left out of both means of τ. There is no reasoning part
+    that a judge could have read, so any score would be about something else. Its total is 0, below that of every
+    well-formed answer. Counting the 0 among the wrong answers instead would lower their mean and raise τ: broken
+    answers would buy trust for the reward model.
+
+    `JUDGE`: the reward model scored the raw text; its reasoning reward is that of equation (1) and it counts as a
+    wrong answer in τ.
+    """
+
+    EXCLUDE = "exclude"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class RewardWeights:
+    """Coefficients of the three rewards in equation (3); the defaults are the paper's."""
+
+    format: float = 0.3
+    outcome: float = 1.0
+    reasoning: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in (("format", self.format), ("outcome", self.outcome), ("reasoning", self.reasoning)):
+            if not (isfinite(value) and value >= 0.0):
+                raise OptionError(f"reward weight {name} is {value}, expected a finite number >= 0")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RewardBreakdown:
+    """The rewards of B groups of K answers before weighting, and their weighted total.
+
+    Attributes:
+        format: R_f, 0 or 1, [B, K].
+        outcome: R_o, 0 or 1, [B, K].
+        reasoning: R_t in [0.2, 1], or 0 for an excluded answer, [B, K]; `None` where nothing was judged.
+        trust: τ of each group, [B]; `None` where nothing was judged.
+        total: the R_i that the advantages are made of, [B, K].
+    """
+
+    format: Tensor
+    outcome: Tensor
+    reasoning: Tensor | None
+    trust: Tensor | None
+    total: Tensor
+
+
+def reasoning_reward(scores: Tensor, weights: Sequence[float] | None = None) -> Tensor:
+    """Reasoning reward R_t = Σ_j w_j g_j / 5 of every answer, equation (1), in [0.2, 1].
+
+    Args:
+        scores: g_j in [1, 5], float [..., 4]; the last axis holds the criteria.
+        weights: four w_j >= 0 that sum to 1; a quarter each by default (not published).
+
+    Raises:
+        ShapeError: the last axis does not hold four criteria.
+        OptionError: the weights are not four non-negative numbers that sum to 1.
+        ScoreError: a score is NaN or outside [1, 5].
+
+    (5 + 4 + 3 + 4) / 4 / 5 = 0.8; with all the weight on the third criterion 3 / 5 = 0.6:
+
+    >>> scores = torch.tensor([5.0, 4.0, 3.0, 4.0])
+    >>> reasoning_reward(scores), reasoning_reward(scores, [0, 0, 1, 0])
+    (tensor(0.8000), tensor(0.6000))
+    """
+    if scores.ndim == 0 or scores.shape[-1] != CRITERIA:
+        raise ShapeError(f"scores has shape {tuple(scores.shape)}, expected {CRITERIA} criteria on its last axis")
+    weights = [1.0 / CRITERIA] * CRITERIA if weights is None else [float(w) for w in weights]
+    if len(weights) != CRITERIA or min(weights) < 0.0 or not abs(sum(weights) - 1.0) <= 1e-6:
+        raise OptionError(f"weights are {weights}, expected {CRITERIA} numbers >= 0 that sum to 1")
+    scores = widen(scores)
+    broken = ~((scores >= SCORE_MIN) & (scores <= SCORE_MAX))  # written so that NaN is broken too
+    if broken.any():
+        index = first_index(broken)
+        value = scores[tuple(index)].item()
+        raise ScoreError(f"scores{index} is {value}, expected a number in [{SCORE_MIN:g}, {SCORE_MAX:g}]")
+    return (scores * scores.new_tensor(weights)).sum(dim=-1) / SCORE_MAX
+
+
+def rewards(
+    format_ok: Tensor,
+    correct: Tensor,
+    scores: Tensor | None,
+    *,
+    weights: Sequence[float] | None = None,
+    coefficients: RewardWeights = RewardWeights(),
+    reasoning_enabled: bool = True,
+    unparseable: Unparseable = Unparseable.EXCLUDE,
+    degenerate: float = 1.0,
+) -> RewardBreakdown:
+    """Rewards of B groups of K answers, equation (3): R_i = 0.3 R_f + 1.0 R_o + 0.5 τ R_t.
+
+    Args:
+        format_ok: whether each answer has the think/answer form, bool [B, K]; axis 1 is the group.
+        correct: whether each answer equals the label, bool [B, K]; never true where `format_ok` is false.
+        scores: the reward model's scores in [1, 5], float [B, K, 4]. Under `Unparseable.EXCLUDE` the rows of
+            answers without form may hold anything, NaN included. `None` when nothing was judged, which only
+            `reasoning_enabled=False` allows.
+        weights: w_j of equation (1), a quarter each by default.
+        coefficients: of the three rewards.
+        reasoning_enabled: whether R_t enters the total (the schedule's gate, equation (4)). While it does not,
+            `scores` that are given are still reported as `reasoning` and `trust`.
+        unparseable: what an answer without form counts as.
+        degenerate: τ of groups that are all right or all wrong, see `trust_weight`.
+
+    Raises:
+        ShapeError, OptionError: the arguments do not fit together.
+        ScoreError: a score that is needed is missing, NaN or outside [1, 5], or an answer is both correct and
+            unparseable.
+
+    One group of four: right with poor reasoning (R_t = 0.4), wrong with good reasoning (0.8), right and good (0.6),
+    and one without form that nobody judged. τ = exp(0.5 - 0.8) = 0.7408, so the first total is
+    0.3 + 1 + 0.5 · 0.7408 · 0.4 = 1.4482:
+
+    >>> format_ok = torch.tensor([[True, True, True, False]])
+    >>> correct = torch.tensor([[True, False, True, False]])
+    >>> scores = torch.tensor([[[2.0] * 4, [4.0] * 4, [3.0] * 4, [float("nan")] * 4]])
+    >>> breakdown = rewards(format_ok, correct, scores)
+    >>> breakdown.trust, breakdown.total
+    (tensor([0.7408]), tensor([[1.4482, 0.5963, 1.5222, 0.0000]]))
+
+    Before the gate opens nothing need be judged:
+
+    >>> rewards(format_ok, correct, None, reasoning_enabled=False).total
+    tensor([[1.3000, 0.3000, 1.3000, 0.0000]])
+    """
+    shape = check_matrix("format_ok", format_ok)
+    check_shape("correct", correct, shape)
+    check_bool("format_ok", format_ok)
+    check_bool("correct", correct)
+    impossible = correct & ~format_ok
+    if impossible.any():
+        raise ScoreError(
+            f"correct{first_index(impossible)} is true, but an answer without form has no answer to compare"
+        )
+    if scores is None and reasoning_enabled:
+        raise ScoreError("scores are None, but reasoning is enabled; judge the answers first")
+
+    precision = torch.float32 if scores is None else torch.promote_types(scores.dtype, torch.float32)
+    r_format, r_outcome = format_ok.to(precision), correct.to(precision)
+    total = coefficients.format * r_format + coefficients.outcome * r_outcome
+    if scores is None:
+        return RewardBreakdown(r_format, r_outcome, reasoning=None, trust=None, total=total)
+
+    check_shape("scores", scores, (*shape, CRITERIA))
+    judged = format_ok if unparseable is Unparseable.EXCLUDE else torch.ones_like(format_ok)
+    readable = scores.where(judged[..., None], SCORE_MIN)  # any valid score: it is masked out in the next line
+    r_reasoning = reasoning_reward(readable, weights).where(judged, 0.0)
+    trust = trust_weight(r_reasoning, correct, counted=judged, degenerate=degenerate)
+    if reasoning_enabled:
+        total = total + coefficients.reasoning * trust[:, None] * r_reasoning
+    return RewardBreakdown(r_format, r_outcome, reasoning=r_reasoning, trust=trust, total=total)

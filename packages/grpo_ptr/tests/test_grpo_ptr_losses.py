@@ -1,0 +1,336 @@
+"""Equations (6) to (8): a slow NumPy reference, analytic gradients, `gradcheck`, and properties of every loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grpo_ptr import (
+    LOSSES,
+    LossInputs,
+    LossResult,
+    OptionError,
+    ShapeError,
+    clipped_surrogate,
+    dapo_loss,
+    dr_grpo_loss,
+    grpo_loss,
+    importance_ratio,
+    k3_kl,
+)
+
+L_MAX = 9
+SETTINGS: dict[str, dict[str, Any]] = {"grpo": {}, "dr_grpo": {"max_tokens": L_MAX}, "dapo": {}}
+names = st.sampled_from(sorted(LOSSES))
+
+
+def call(name: str, inputs: LossInputs, **settings: Any) -> LossResult:
+    return LOSSES[name](inputs, **(SETTINGS[name] | settings))
+
+
+@st.composite
+def batches(draw: st.DrawFn, *, max_width: int = 6) -> LossInputs:
+    """Completions of 0 to T tokens, in float64, with NaN at padding wherever only padding would see it."""
+    n, width = draw(st.integers(1, 5)), draw(st.integers(1, max_width))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    lengths = np.array(draw(st.lists(st.integers(0, width), min_size=n, max_size=n)))
+    mask = np.arange(width)[None] < lengths[:, None]
+    logprobs = -rng.exponential(1.0, (n, width))
+    old, ref = (logprobs + rng.normal(0.0, 0.4, (n, width)) for _ in range(2))
+    old[~mask], ref[~mask] = np.nan, np.nan
+    return LossInputs(
+        logprobs=torch.from_numpy(logprobs),
+        mask=torch.from_numpy(mask),
+        advantages=torch.from_numpy(rng.normal(0.0, 1.0, n)),
+        old_logprobs=torch.from_numpy(old),
+        ref_logprobs=torch.from_numpy(ref),
+    )
+
+
+def reference(
+    name: str, inputs: LossInputs, *, clip_low: float, clip_high: float, beta: float
+) -> tuple[float, float, float]:
+    """Loss, mean k3 and share of clipped tokens, a token at a time."""
+    assert inputs.old_logprobs is not None
+    assert inputs.ref_logprobs is not None
+    lp, old, ref = (x.numpy() for x in (inputs.logprobs, inputs.old_logprobs, inputs.ref_logprobs))
+    mask, advantages = inputs.mask.numpy(), inputs.advantages.numpy()
+    n, tokens, clipped, kl_sum = len(mask), int(mask.sum()), 0, 0.0
+    loss = 0.0
+    for i in range(n):
+        row = 0.0
+        for t in np.flatnonzero(mask[i]):
+            ratio = math.exp(lp[i, t] - old[i, t])
+            bounded = min(max(ratio, 1 - clip_low), 1 + clip_high)
+            surrogate = min(ratio * advantages[i], bounded * advantages[i])
+            clipped += surrogate != ratio * advantages[i]
+            d = ref[i, t] - lp[i, t]
+            kl = math.exp(d) - d - 1
+            kl_sum += kl
+            row += -surrogate + beta * kl
+        loss += {
+            "grpo": row / max(mask[i].sum(), 1) / n,
+            "dr_grpo": row / (n * L_MAX),
+            "dapo": row / max(tokens, 1),
+        }[name]
+    return loss, kl_sum / max(tokens, 1), clipped / max(tokens, 1)
+
+
+# --- the parts ---
+
+
+def test_ratio_is_one_where_nothing_moved() -> None:
+    logprobs = torch.tensor([-0.1, -3.0])
+    assert torch.equal(importance_ratio(logprobs, logprobs), torch.ones(2))
+
+
+@settings(deadline=None)
+@given(ratio=st.floats(0.01, 10), advantage=st.floats(-3, 3), low=st.floats(0, 1), high=st.floats(0, 2))
+def test_surrogate_never_exceeds_the_unclipped_one(ratio: float, advantage: float, low: float, high: float) -> None:
+    """min(r A, ·) is a pessimistic bound, and equals r A inside the trust region."""
+    value = clipped_surrogate(
+        torch.tensor(ratio, dtype=torch.float64), torch.tensor(advantage, dtype=torch.float64),
+        clip_low=low, clip_high=high,
+    ).item()  # fmt: skip
+    assert value <= ratio * advantage
+    if 1 - low <= ratio <= 1 + high:
+        assert value == ratio * advantage
+
+
+@settings(deadline=None)
+@given(d=st.floats(-5, 5))
+def test_k3_is_never_negative_and_zero_only_at_equality(d: float) -> None:
+    """e^d - d - 1 >= d² / 2 · e^min(d, 0) >= 0 by Taylor's theorem with the Lagrange remainder."""
+    kl = k3_kl(torch.zeros(1, dtype=torch.float64), torch.tensor([d], dtype=torch.float64)).item()
+    assert kl >= 0.0
+    assert kl == pytest.approx(math.exp(d) - d - 1, abs=1e-12)
+
+
+def test_k3_is_an_unbiased_estimate_of_the_kl() -> None:
+    """π = (0.7, 0.3), π_ref = (0.5, 0.5): E_π[k3] must be Σ π log(π / π_ref) = 0.0823 nats."""
+    pi, ref = torch.tensor([0.7, 0.3]), torch.tensor([0.5, 0.5])
+    expected = (pi * (pi / ref).log()).sum()
+    torch.testing.assert_close((pi * k3_kl(pi.log(), ref.log())).sum(), expected)
+    assert expected.item() == pytest.approx(0.0823, abs=1e-4)
+
+
+def test_k3_keeps_small_differences_in_float32() -> None:
+    """d = 1e-3: e^d - d - 1 = d² / 2 + d³ / 6 = 5.0017e-7, where float32's e^d - 1 alone has an error of 1e-7."""
+    kl = k3_kl(torch.zeros(1), torch.tensor([1e-3])).item()
+    assert kl == pytest.approx(5.0017e-7, rel=1e-3)
+
+
+# --- every loss ---
+
+
+@settings(deadline=None)
+@given(
+    inputs=batches(), name=names, low=st.floats(0, 0.9), high=st.floats(0, 0.9), beta=st.sampled_from([0.0, 0.04, 1.0])
+)
+def test_losses_equal_the_slow_reference(inputs: LossInputs, name: str, low: float, high: float, beta: float) -> None:
+    result = call(name, inputs, clip_low=low, clip_high=high, beta=beta)
+    loss, kl, clip_share = reference(name, inputs, clip_low=low, clip_high=high, beta=beta)
+    assert result.loss.item() == pytest.approx(loss, abs=1e-9)
+    assert result.clip_share.item() == pytest.approx(clip_share)
+    assert result.tokens.item() == inputs.mask.sum().item()
+    if beta > 0:
+        assert result.kl is not None
+        assert result.kl.item() == pytest.approx(kl, abs=1e-9)
+        without, _, _ = reference(name, inputs, clip_low=low, clip_high=high, beta=0.0)
+        assert result.policy_loss.item() == pytest.approx(without, abs=1e-9)
+    else:
+        assert result.kl is None
+
+
+@settings(deadline=None)
+@given(inputs=batches(), name=names, extra=st.integers(1, 3), filler=st.sampled_from([0.0, 50.0, math.inf, math.nan]))
+def test_padding_changes_neither_loss_nor_gradient(inputs: LossInputs, name: str, extra: int, filler: float) -> None:
+    def widened(x: torch.Tensor | None) -> torch.Tensor:
+        assert x is not None
+        pad = torch.full((len(x), extra), filler, dtype=x.dtype)
+        return torch.cat([x.where(inputs.mask, filler), pad], dim=1)
+
+    padded = LossInputs(
+        logprobs=widened(inputs.logprobs).requires_grad_(),
+        mask=torch.cat([inputs.mask, torch.zeros(len(inputs.mask), extra, dtype=torch.bool)], dim=1),
+        advantages=inputs.advantages,
+        old_logprobs=widened(inputs.old_logprobs),
+        ref_logprobs=widened(inputs.ref_logprobs),
+    )
+    inputs.logprobs.requires_grad_()
+    plain, wide = call(name, inputs, beta=0.04), call(name, padded, beta=0.04)
+    torch.testing.assert_close(wide.loss, plain.loss)
+    plain.loss.backward()
+    wide.loss.backward()
+    gradient, wide_gradient = inputs.logprobs.grad, padded.logprobs.grad
+    assert gradient is not None
+    assert wide_gradient is not None
+    torch.testing.assert_close(wide_gradient[:, : gradient.shape[1]], gradient)
+    assert not wide_gradient[~padded.mask].any()
+
+
+@settings(deadline=None)
+@given(inputs=batches(), name=names, data=st.data())
+def test_the_order_of_completions_does_not_matter(inputs: LossInputs, name: str, data: st.DataObject) -> None:
+    assert inputs.old_logprobs is not None
+    assert inputs.ref_logprobs is not None
+    order = data.draw(st.permutations(range(len(inputs.mask))))
+    shuffled = LossInputs(
+        inputs.logprobs[order], inputs.mask[order], inputs.advantages[order],
+        old_logprobs=inputs.old_logprobs[order], ref_logprobs=inputs.ref_logprobs[order],
+    )  # fmt: skip
+    torch.testing.assert_close(call(name, shuffled).loss, call(name, inputs).loss)
+
+
+@settings(deadline=None)
+@given(inputs=batches(), name=names)
+def test_zero_advantages_give_zero_loss_and_gradient_without_kl(inputs: LossInputs, name: str) -> None:
+    still = LossInputs(
+        inputs.logprobs.requires_grad_(), inputs.mask, torch.zeros_like(inputs.advantages), inputs.old_logprobs
+    )
+    result = call(name, still, beta=0.0)
+    result.loss.backward()
+    assert result.loss.item() == 0.0
+    assert inputs.logprobs.grad is not None
+    assert not inputs.logprobs.grad.any()
+
+
+def test_on_policy_gradient_is_that_of_reinforce() -> None:
+    """At r = 1 the gradient of token t of completion i is -A_i times its weight: 1 / (N T_i) in GRPO, 1 / (N L_max) in
+    Dr. GRPO, 1 / ΣT in DAPO. Here N = 2, T = (2, 1), L_max = 9, A = (1, -3)."""
+    expected = {
+        "grpo": [[-1 / 4, -1 / 4], [3 / 2, 0.0]],
+        "dr_grpo": [[-1 / 18, -1 / 18], [3 / 18, 0.0]],
+        "dapo": [[-1 / 3, -1 / 3], [3 / 3, 0.0]],
+    }
+    for name, gradient in expected.items():
+        logprobs = torch.tensor([[-1.0, -2.0], [-0.5, -7.0]], requires_grad=True)
+        mask = torch.tensor([[True, True], [True, False]])
+        call(name, LossInputs(logprobs, mask, torch.tensor([1.0, -3.0])), beta=0.0).loss.backward()
+        torch.testing.assert_close(logprobs.grad, torch.tensor(gradient))
+
+
+def test_without_old_logprobs_equals_old_logprobs_of_the_same_policy() -> None:
+    logprobs = torch.tensor([[-1.0, -2.0]], dtype=torch.float64, requires_grad=True)
+    mask, advantages = torch.ones(1, 2, dtype=torch.bool), torch.tensor([0.7])
+    for name in LOSSES:
+        implicit = call(name, LossInputs(logprobs, mask, advantages), beta=0.0).loss
+        explicit = call(name, LossInputs(logprobs, mask, advantages, old_logprobs=logprobs.detach()), beta=0.0).loss
+        assert torch.equal(implicit, explicit)
+        assert torch.equal(*(torch.autograd.grad(loss, logprobs)[0] for loss in (implicit, explicit)))
+
+
+@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_gradients_are_those_of_finite_differences(name: str) -> None:
+    """`gradcheck` in float64 at ratios away from the kinks at 0.8 and 1.2 (1.28), clipped tokens too."""
+    ratios = torch.tensor([[0.5, 0.9, 1.1], [1.5, 1.05, 0.6]], dtype=torch.float64)
+    old = torch.full((2, 3), -1.0, dtype=torch.float64)
+    ref = torch.tensor([[-0.7, -1.4, -0.9], [-1.1, -2.0, -0.2]], dtype=torch.float64)
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    advantages = torch.tensor([1.3, -0.8], dtype=torch.float64)
+
+    def loss(logprobs: torch.Tensor) -> torch.Tensor:
+        inputs = LossInputs(logprobs, mask, advantages, old_logprobs=old, ref_logprobs=ref)
+        return call(name, inputs, beta=0.5).loss
+
+    assert torch.autograd.gradcheck(loss, (old + ratios.log()).requires_grad_())
+
+
+def test_a_clipped_token_has_no_gradient() -> None:
+    """r = 1.5 with A > 0 and r = 0.5 with A < 0 have moved far enough; the two others pull back with -A r / (N T)."""
+    ratios = torch.tensor([[1.5, 0.5], [0.5, 1.5]])
+    logprobs = ratios.log().requires_grad_()
+    inputs = LossInputs(
+        logprobs, torch.ones(2, 2, dtype=torch.bool), torch.tensor([1.0, -1.0]), old_logprobs=torch.zeros(2, 2)
+    )
+    result = grpo_loss(inputs, beta=0.0)
+    result.loss.backward()
+    torch.testing.assert_close(logprobs.grad, torch.tensor([[0.0, -0.5 / 4], [0.0, 1.5 / 4]]))
+    assert result.clip_share.item() == 0.5
+
+
+def test_empty_completions() -> None:
+    """An empty completion adds 0: with A = 2 on one token and an empty one, GRPO averages -2 and 0 to -1.
+
+    A batch without any token has loss 0 that can still be stepped on.
+    """
+    logprobs = torch.tensor([[-1.0], [math.nan]], requires_grad=True)
+    inputs = LossInputs(logprobs, torch.tensor([[True], [False]]), torch.tensor([2.0, 5.0]))
+    assert grpo_loss(inputs, beta=0.0).loss.item() == -1.0
+    for name in LOSSES:
+        empty = LossInputs(logprobs, torch.zeros(2, 1, dtype=torch.bool), torch.tensor([2.0, 5.0]))
+        result = call(name, empty, beta=0.0)
+        (gradient,) = torch.autograd.grad(result.loss, logprobs)
+        assert result.loss.item() == 0.0
+        assert not gradient.any()
+
+
+def test_no_reference_is_computed_where_beta_is_zero() -> None:
+    """A reference full of NaN would poison the loss if it were looked at; at β > 0 a missing one is refused."""
+    logprobs, mask, advantages = torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool), torch.ones(1)
+    poisoned = LossInputs(logprobs, mask, advantages, ref_logprobs=torch.full((1, 2), math.nan))
+    assert grpo_loss(poisoned, beta=0.0).loss.item() == -1.0
+    assert grpo_loss(poisoned, beta=0.04).loss.isnan()
+    with pytest.raises(OptionError, match="ref_logprobs is None"):
+        grpo_loss(LossInputs(logprobs, mask, advantages), beta=0.04)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+        ),
+    ],
+)
+def test_half_precision_inputs_are_calculated_in_float32(device: str) -> None:
+    """The same bfloat16 numbers, widened by hand first, must give the very same loss; the gradient comes back in
+    bfloat16 because that is what the policy holds."""
+    generator = torch.Generator().manual_seed(0)
+    lp, old, ref = (-torch.rand(3, 5, generator=generator).bfloat16().to(device) for _ in range(3))
+    mask, advantages = torch.ones(3, 5, dtype=torch.bool, device=device), torch.tensor([1.0, -2.0, 0.5], device=device)
+    lp.requires_grad_()
+    half = grpo_loss(LossInputs(lp, mask, advantages.bfloat16(), old_logprobs=old, ref_logprobs=ref))
+    full = grpo_loss(LossInputs(lp.float(), mask, advantages, old_logprobs=old.float(), ref_logprobs=ref.float()))
+    assert half.loss.dtype is torch.float32
+    assert half.loss.device.type == device
+    assert torch.equal(half.loss, full.loss)
+    half.loss.backward()
+    assert lp.grad is not None
+    assert lp.grad.dtype is torch.bfloat16
+
+
+def test_metrics_carry_no_gradient() -> None:
+    inputs = LossInputs(
+        torch.zeros(1, 2, requires_grad=True), torch.ones(1, 2, dtype=torch.bool), torch.ones(1),
+        ref_logprobs=torch.zeros(1, 2),
+    )  # fmt: skip
+    result = grpo_loss(inputs)
+    assert result.loss.requires_grad
+    assert result.kl is not None
+    assert not any(x.requires_grad for x in (result.policy_loss, result.kl, result.clip_share))
+
+
+def test_refusals() -> None:
+    logprobs, mask, advantages = torch.zeros(2, 3), torch.ones(2, 3, dtype=torch.bool), torch.ones(2)
+    with pytest.raises(ShapeError, match=r"advantages has shape \(1, 2\), expected \(2,\)"):
+        LossInputs(logprobs, mask, advantages[None])
+    with pytest.raises(ShapeError, match="mask has dtype"):
+        LossInputs(logprobs, mask.long(), advantages)
+    with pytest.raises(ShapeError, match=r"ref_logprobs has shape \(2, 2\)"):
+        LossInputs(logprobs, mask, advantages, ref_logprobs=logprobs[:, :2])
+    inputs = LossInputs(logprobs, mask, advantages)
+    with pytest.raises(ShapeError, match="padded to 3 tokens, max_tokens allows 2"):
+        dr_grpo_loss(inputs, max_tokens=2)
+    with pytest.raises(OptionError, match="beta is -1"):
+        dapo_loss(inputs, beta=-1.0)
+    with pytest.raises(OptionError, match="clip is"):
+        dapo_loss(inputs, clip_low=1.5)
