@@ -18,6 +18,7 @@ from typing import Any
 from speech_records import PAPER_9, Emotion, Utterance, write_jsonl
 from trainer.demo_corpus import sound, speaker
 from trainer.demo_corpus.design import DESIGN, STRESS_DB, STRESS_RATE, STRESS_ST
+from trainer.demo_corpus.espeak import library_version
 from trainer.demo_corpus.speaker import Task, speak_voice
 from trainer.demo_corpus.texts import SENTENCES
 from trainer.demo_corpus.voices import VOICES
@@ -181,8 +182,8 @@ def _utterance(task: Task, clip: dict[str, Any]) -> Utterance:
 
 
 def _versions() -> dict[str, str]:
-    return {"generator": GENERATOR} | {
-        name: version(name) for name in ("espeakng-loader", "numpy", "scipy", "soxr", "soundfile")
+    return {"generator": GENERATOR, "espeak-ng": library_version()} | {
+        name: version(name) for name in ("numpy", "soxr", "soundfile")
     }
 
 

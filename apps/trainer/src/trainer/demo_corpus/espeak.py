@@ -33,6 +33,21 @@ RATE_WPM = (80, 450)
 _SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(espeakng_loader.get_library_path())
+
+
+def library_version() -> str:
+    """Version of espeak-ng.
+
+    >>> library_version()
+    '1.52.0'
+    """
+    library = _library()
+    library.espeak_Info.restype = ctypes.c_char_p
+    return str(library.espeak_Info(None).decode())
+
+
 class Espeak:
     """The library, started; one per process.
 
@@ -45,8 +60,7 @@ class Espeak:
     """
 
     def __init__(self) -> None:
-        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self._library.espeak_Info.restype = ctypes.c_char_p
+        self._library = _library()
         data = espeakng_loader.get_data_path().encode()
         self.sample_rate: int = self._library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, 0, data, 0)
         if self.sample_rate <= 0:
@@ -55,15 +69,10 @@ class Espeak:
         self._callback = _SynthCallback(self._collect)  # referenced here, or ctypes would let it be collected
         self._library.espeak_SetSynthCallback(self._callback)
 
-    @property
-    def version(self) -> str:
-        """Version of the library, such as `1.52.0`."""
-        return str(self._library.espeak_Info(None).decode())
-
     def use_voice(self, name: str) -> None:
         """Speak with the voice `LANGUAGE+VARIANT` from now on. Raises `SpeechSynthesisError` if there is none."""
         if self._library.espeak_SetVoiceByName(name.encode()) != 0:
-            raise SpeechSynthesisError(f"espeak-ng {self.version} has no voice {name!r}")
+            raise SpeechSynthesisError(f"espeak-ng {library_version()} has no voice {name!r}")
 
     def speak(self, ssml: str, *, rate_wpm: int, pitch_range: int, volume: int) -> NDArray[np.float32]:
         """Speak `ssml`; mono samples in [-1, 1) at `sample_rate`.

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import soxr
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import ShortTimeFFT
-from scipy.signal.windows import hann
 
 from trainer.demo_corpus.design import Spread
 
@@ -33,6 +31,11 @@ _WHISPER_QUEFRENCY_S = 0.0009
 long enough for Praat to call one frame in twenty voiced; with this one it is one in two hundred."""
 _WHISPER_CORNER_HZ = 1000.0
 """Whispering lacks the low frequencies that the vocal folds give: a second-order high-pass at this frequency."""
+
+_WINDOW, _HOP = 512, 128
+_HANN = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
+_SPECTRUM_FLOOR = 1e-6
+"""Added to magnitudes so that digital silence has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +86,39 @@ def whisper(speech: NDArray[np.float32], *, generator: np.random.Generator) -> N
     The spectral envelope of each frame (its cepstrum below 0.9 ms) shapes white noise; what the vocal folds
     give to the low frequencies is taken out.
     """
-    window = 512
-    stft = ShortTimeFFT(hann(window, sym=False), hop=window // 4, fs=SAMPLE_RATE)
-    magnitude = np.abs(stft.stft(speech))  # [frequencies, frames]
-    cepstrum = np.fft.irfft(np.log(magnitude + 1e-6), axis=0)
+    spectrum = _frames(speech)  # [frames, frequencies]
+    cepstrum = np.fft.irfft(np.log(np.abs(spectrum) + _SPECTRUM_FLOOR), axis=1)
     keep = round(_WHISPER_QUEFRENCY_S * SAMPLE_RATE)
-    cepstrum[keep : window - keep + 1] = 0.0
-    envelope = np.exp(np.fft.rfft(cepstrum, axis=0).real)
-    high_pass = np.square(stft.f) / (np.square(stft.f) + _WHISPER_CORNER_HZ**2)
-    noise = stft.stft(generator.standard_normal(len(speech)))
-    shaped = stft.istft(noise * envelope * high_pass[:, None], k1=len(speech))
-    return np.asarray(shaped, dtype=np.float32)
+    cepstrum[:, keep : _WINDOW - keep + 1] = 0.0
+    envelope = np.exp(np.fft.rfft(cepstrum, axis=1).real)
+    square_hz = np.square(np.fft.rfftfreq(_WINDOW, 1.0 / SAMPLE_RATE))
+    high_pass = square_hz / (square_hz + _WHISPER_CORNER_HZ**2)
+    noise = _frames(generator.standard_normal(len(speech)))
+    return _overlap_add(noise * envelope * high_pass)[: len(speech)]
+
+
+def _frames(signal: NDArray[np.floating]) -> NDArray[np.complex128]:
+    """Spectra of overlapping Hann windows, [frames, frequencies]; the first is centred on the first hop."""
+    padded = np.pad(signal, (_WINDOW - _HOP, _WINDOW))
+    return np.fft.rfft(sliding_window_view(padded, _WINDOW)[::_HOP] * _HANN, axis=1)
+
+
+def _overlap_add(spectrum: NDArray[np.complex128]) -> NDArray[np.float32]:
+    """The signal that `_frames` would turn into `spectrum`, followed by the padding."""
+    frames = np.fft.irfft(spectrum, axis=1) * _HANN
+    hops = frames.reshape(len(frames), _WINDOW // _HOP, _HOP)  # [frames, hops of a frame, samples]
+    padded = np.zeros((len(frames) + _WINDOW // _HOP - 1, _HOP))
+    for i in range(_WINDOW // _HOP):
+        padded[i : i + len(frames)] += hops[:, i]
+    squares = np.square(_HANN).reshape(-1, _HOP).sum(axis=0)  # constant: squared Hann windows at a quarter hop add up
+    return np.asarray((padded / squares).ravel()[_WINDOW - _HOP :], dtype=np.float32)
 
 
 def _trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Without the silence at either end."""
-    power = uniform_filter1d(np.square(samples, dtype=np.float64), SAMPLE_RATE // 200)
-    loud = np.flatnonzero(power > power.max() * 10.0 ** (_SILENT_DB / 10.0))
-    if loud.size == 0:
+    step = SAMPLE_RATE // 200
+    power = np.square(samples[: len(samples) // step * step], dtype=np.float64).reshape(-1, step).mean(axis=1)
+    if not power.any():
         raise ValueError(f"{len(samples)} samples of silence cannot become a clip")
-    return samples[loud[0] : loud[-1] + 1]
+    loud = np.flatnonzero(power > power.max() * 10.0 ** (_SILENT_DB / 10.0))
+    return samples[loud[0] * step : (loud[-1] + 1) * step]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,10 +71,12 @@ def speak_voice(task: Task, folder: Path) -> list[Clip]:
                 recording=recording,
                 generator=generator,
             )
-            path = folder / f"{task.voice.voice_id}_{sentence + 1:02d}_{emotion.value}.flac"
-            soundfile.write(path, samples, SAMPLE_RATE, subtype="PCM_16")
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            clips.append(Clip(path.name, sentence, emotion, delivery, recording, digest))
+            flac = io.BytesIO()  # soundfile waits for the disk after every file that it writes itself
+            soundfile.write(flac, samples, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+            name = f"{task.voice.voice_id}_{sentence + 1:02d}_{emotion.value}.flac"
+            (folder / name).write_bytes(flac.getvalue())
+            digest = hashlib.sha256(flac.getvalue()).hexdigest()
+            clips.append(Clip(name, sentence, emotion, delivery, recording, digest))
     return clips
 
 
