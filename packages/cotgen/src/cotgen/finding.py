@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from speech_records import Cue
-
 from cotgen import lexicon
 from cotgen.lexicon import ALONE, Kind
+from speech_records import Cue
 
 Span = tuple[int, int]
 

@@ -166,7 +166,10 @@ _TABLE: Mapping[str, Mapping[tuple[Cue, str], str]] = {
         (Cue.ENERGY, "low"): "quiet, quieter, quietly, soft, softer, softly, hushed, murmurs, mutters, murmured, "
         "muttered, soft spoken, softly spoken, lowers his voice, lowers her voice, lowers their voice, barely audible, "
         "faintly, under his breath, under her breath",
-        (Cue.RATE, "high"): "fast, faster, quick, quickly, quicker, rapid, rapidly, brisk, briskly, hurried, hurriedly, "
+        (
+            Cue.RATE,
+            "high",
+        ): "fast, faster, quick, quickly, quicker, rapid, rapidly, brisk, briskly, hurried, hurriedly, "
         "rushed, rushes, hastily, swiftly, in a hurry, rapid fire, fast paced, races through, hurries",
         (Cue.RATE, "low"): "slow, slower, slowly, unhurried, unhurriedly, drawn out, drawls, sluggish, slow paced, "
         "drags, dragging, takes his time, takes her time",
@@ -178,7 +181,10 @@ _TABLE: Mapping[str, Mapping[tuple[Cue, str], str]] = {
         "voiceless, no voicing, almost no voicing, hardly any voicing, lack of voicing, without voicing, lacks voicing, "
         "barely any voicing, absence of voicing, little voicing, devoid of voicing, whisper like, toneless, "
         "barely voiced, hardly voiced",
-        (Cue.VOICING, "voiced"): "voiced, fully voiced, clearly voiced, normally voiced, clear voicing, normal voicing, "
+        (
+            Cue.VOICING,
+            "voiced",
+        ): "voiced, fully voiced, clearly voiced, normally voiced, clear voicing, normal voicing, "
         "phonated, strong voicing, plenty of voicing",
         (Cue.GENDER, "female"): "female, woman, feminine, lady, girl",
         (Cue.GENDER, "male"): "male, man, masculine, guy, boy",

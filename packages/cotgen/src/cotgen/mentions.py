@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from speech_records import Cue
-
 from cotgen.finding import Finding, Span
 from cotgen.quoting import words
+from speech_records import Cue
 
 _DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
 _SINGLE = r"‘[^‘\n]*?’(?!\w)|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)"

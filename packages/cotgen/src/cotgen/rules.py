@@ -10,14 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from speech_records import Cue, Emotion, LabelSet, MeasuredUtterance, ReasoningTrace
-
 from cotgen import wording
 from cotgen.errors import GenerationError
 from cotgen.quoting import ELLIPSIS, MAX_WORD_CHARACTERS, neutralise, quote, words
 from cotgen.readings import Reading, read_cues
 from cotgen.survey import Fit, fit
 from cotgen.verification import verify
+from speech_records import Cue, Emotion, LabelSet, MeasuredUtterance, ReasoningTrace
 
 MIN_WORDS, MAX_WORDS = 50, 200
 """Length of a reasoning text in the published method."""

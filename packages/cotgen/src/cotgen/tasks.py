@@ -18,12 +18,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar
 
-from speech_records import Cue, InvalidRecordError, LabelSet, Level, MeasuredUtterance, ReasoningTrace, format_answer
-
 from cotgen.errors import TaskError
 from cotgen.quoting import neutralise
 from cotgen.readings import Reading, read_cues
 from cotgen.wording import RATE_WORDS
+from speech_records import Cue, InvalidRecordError, LabelSet, Level, MeasuredUtterance, ReasoningTrace, format_answer
 
 
 class Task(StrEnum):

@@ -15,18 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from speech_records import Claim, Cue, ProsodyLevels, ProsodyProfile, Verdict
-
 from cotgen.finding import Finding, find
 from cotgen.mentions import find_quotes, find_stress, quoted_spans
 from cotgen.quoting import is_quoted_from, neutralise, words
 from cotgen.readings import Reading, read_cues
+from speech_records import Claim, Cue, ProsodyLevels, ProsodyProfile, Verdict
 
 NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
 
 _END = " at the end"
-_ENDINGS: Mapping[str, str] = {"rising": "rising", "falling-rising": "rising", "falling": "falling", "rising-falling": "falling"}
+_ENDINGS: Mapping[str, str] = {
+    "rising": "rising",
+    "falling-rising": "rising",
+    "falling": "falling",
+    "rising-falling": "falling",
+}
 
 
 def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, transcript: str | None) -> list[Claim]:

@@ -17,11 +17,10 @@ from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_records import EMODB_7, PAPER_9, RAVDESS_8, LabelSet
-
 from cotgen.corpora import emodb, emotioncot, manifest, ravdess
 from cotgen.corpora.listing import CorpusListing, RejectedRecord
 from cotgen.errors import CorpusError
+from speech_records import EMODB_7, PAPER_9, RAVDESS_8, LabelSet
 
 
 @dataclass(frozen=True, slots=True)

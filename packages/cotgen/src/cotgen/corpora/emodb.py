@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
-
 from cotgen.corpora.listing import CorpusListing, Entry, audio_files, collect, require_directory
+from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
     {
@@ -42,8 +41,8 @@ SENTENCES: Mapping[str, str] = MappingProxyType(
     }
 )
 GENDERS: Mapping[str, Gender] = MappingProxyType(
-    {speaker: Gender.MALE for speaker in ("03", "10", "11", "12", "15")}
-    | {speaker: Gender.FEMALE for speaker in ("08", "09", "13", "14", "16")}
+    dict.fromkeys(("03", "10", "11", "12", "15"), Gender.MALE)
+    | dict.fromkeys(("08", "09", "13", "14", "16"), Gender.FEMALE)
 )
 TEST_SPEAKERS = frozenset({"13", "14", "15", "16"})
 _NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[a-z]\d\d)(?P<emotion>[A-Z])(?P<take>[a-z])")

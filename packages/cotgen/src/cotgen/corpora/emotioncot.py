@@ -15,6 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from cotgen.corpora.listing import RejectedRecord
+from cotgen.corpora.manifest import parse_object
+from cotgen.errors import CorpusError
 from speech_records import (
     ContourDynamics,
     ContourShape,
@@ -27,10 +30,6 @@ from speech_records import (
     RecordFormatError,
     SpeechRecordsError,
 )
-
-from cotgen.corpora.listing import RejectedRecord
-from cotgen.corpora.manifest import parse_object
-from cotgen.errors import CorpusError
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_records import SpeechRecordsError, Utterance
-
 from cotgen.errors import CorpusError
+from speech_records import SpeechRecordsError, Utterance
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac"})
 

@@ -16,10 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speech_records import Emotion, RecordFormatError, SpeechRecordsError, Utterance, from_dict
-
 from cotgen.corpora.listing import CorpusListing, Entry, collect
 from cotgen.errors import CorpusError
+from speech_records import Emotion, RecordFormatError, SpeechRecordsError, Utterance, from_dict
 
 FILE_NAME = "manifest.jsonl"
 

@@ -12,9 +12,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
-
 from cotgen.corpora.listing import CorpusListing, Entry, audio_files, collect, require_directory
+from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
     {
