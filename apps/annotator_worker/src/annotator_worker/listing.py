@@ -1,0 +1,68 @@
+"""From a corpus on disk to the spec of an annotation and the utterances that it covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from annotator_worker.errors import UnusableInputError
+from annotator_worker.records import DeadLetter, JobSpec, Stage, Versions
+from cotgen import CotgenError, corpora
+from speech_records import LabelSet, Utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What is to be annotated: utterances sorted by id, their audio root, and what the corpus loader rejected."""
+
+    spec: JobSpec
+    root: Path
+    utterances: tuple[Utterance, ...]
+    rejected: tuple[DeadLetter, ...]
+
+
+def reasoning_question(label_set: LabelSet) -> str:
+    """What reasoning examples ask when nothing else is given; the wording of the policy's own prompt.
+
+    >>> from speech_records import IEMOCAP_4
+    >>> reasoning_question(IEMOCAP_4)
+    'Which emotion do you hear: neutral, happy, sad, angry? Reason from the sound, then answer.'
+    """
+    labels = ", ".join(label_set.text(label) for label in label_set.labels)
+    return f"Which emotion do you hear: {labels}? Reason from the sound, then answer."
+
+
+def list_corpus(
+    corpus: str,
+    root: Path,
+    *,
+    seed: int = 0,
+    comparative: int = 0,
+    limit: int | None = None,
+    question: str | None = None,
+) -> Listing:
+    """The first `limit` utterances (default: all) of `corpus` below `root`, in the corpus's own order.
+
+    Raises `UnusableInputError` when the corpus is unknown, its root is missing or nothing in it is usable.
+    """
+    try:
+        label_set = corpora.label_set(corpus)
+        found = corpora.load(corpus, root)
+    except CotgenError as error:
+        raise UnusableInputError(str(error)) from error
+    audio_root = (root.parent if root.is_file() else root).resolve()
+    spec = JobSpec(
+        corpus=corpus,
+        audio_root=audio_root.as_posix(),
+        label_set=label_set.name,
+        question=question or reasoning_question(label_set),
+        seed=seed,
+        comparative=comparative,
+        limit=limit,
+        versions=Versions.installed(),
+    )
+    rejected = tuple(
+        DeadLetter(where=r.where, stage=Stage.LIST, error="RejectedRecord", message=r.reason) for r in found.rejected
+    )
+    chosen = found.utterances[:limit]
+    return Listing(spec, audio_root, tuple(sorted(chosen, key=lambda u: u.utterance_id)), rejected)

@@ -1,0 +1,70 @@
+"""Chunks of work on several processes, one thread each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from typing import TypeVar
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def map_chunks(
+    function: Callable[[Sequence[ItemT]], list[ResultT]], items: Sequence[ItemT], *, workers: int, chunk: int
+) -> Iterator[list[ResultT]]:
+    """`function` over chunks of at most `chunk` items, in the order in which the chunks are finished.
+
+    `function` and its results must be picklable. One worker runs in this very process. Leaving the iteration early
+    drops the chunks that have not begun.
+    """
+    chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
+    if workers == 1 or len(chunks) <= 1:
+        yield from map(function, chunks)
+        return
+    # spawn, not fork: the libraries below run threads of their own, which do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with (
+        _one_thread_each(),
+        ProcessPoolExecutor(min(workers, len(chunks)), mp_context=context, initializer=_end_with_parent) as pool,
+    ):
+        try:
+            futures = [pool.submit(function, part) for part in chunks]
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Numerical libraries read their thread count from the environment, which new processes inherit."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _end_with_parent() -> None:
+    """Without this, killing the parent would leave its workers waiting for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,151 @@
+"""The records that only annotation needs: what was asked for, what was submitted, what failed.
+
+They travel as strict JSON through `speech_records.to_json` and `from_json`, like the shared ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import ClassVar
+
+from cotgen.tasks import Attribute, ComparativeClip
+from speech_records import Level, MeasuredUtterance, Utterance, to_json
+
+
+class Stage(StrEnum):
+    """The steps of annotation, in their order."""
+
+    LIST = "list"
+    MEASURE = "measure"
+    REASON = "reason"
+    VERIFY = "verify"
+    COMPARE = "compare"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One input that failed: `where` (utterance id, or place in the listing), at which stage, and why."""
+
+    where: str
+    stage: Stage
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Releases of ours whose code decides what is measured and written."""
+
+    speech_records: str
+    prosody: str
+    cotgen: str
+    annotator_worker: str
+
+    @classmethod
+    def installed(cls) -> Versions:
+        """What runs here; `uninstalled` for code that runs from a source tree that pip does not know."""
+        names = ("speech-records", "prosody", "cotgen", "annotator-worker")
+        return cls(*(_version(f"emotionthinker-{name}") for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What one annotation was asked for; equal specs over equal audio give equal data sets.
+
+    `question` is what reasoning examples ask, `comparative` the number of comparative clips per split, `limit` how
+    many utterances of the listing were taken.
+    """
+
+    schema_version: ClassVar[str] = "1.0"
+
+    corpus: str
+    audio_root: str
+    label_set: str
+    question: str
+    seed: int
+    comparative: int
+    limit: int | None
+    versions: Versions
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An utterance whose audio lies in the object store under `audio_key`; its results lie under `key`."""
+
+    key: str
+    utterance: Utterance
+    audio_sha256: str
+    audio_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonRequest:
+    """Measurements with their levels, to be reasoned about; the trace lies under `key`."""
+
+    key: str
+    measured: MeasuredUtterance
+    label_set: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComparativePlan:
+    """Everything that decides the samples of one comparative clip; see `annotator_worker.comparative`.
+
+    Times are those of the speech in the source clip, the offset is in hundredths of the attribute's unit.
+    """
+
+    clip_id: str
+    utterance: Utterance
+    audio_sha256: str
+    attribute: Attribute
+    order: tuple[Level, ...]
+    offset_centi: int
+    speech_start_s: float
+    speech_end_s: float
+
+    @property
+    def clip(self) -> ComparativeClip:
+        """The clip as the data set lists it; its path is relative to the data set's folder."""
+        return ComparativeClip(
+            clip_id=self.clip_id,
+            utterance_id=self.utterance.utterance_id,
+            audio_path=f"comparative/{self.clip_id}.flac",
+            attribute=self.attribute,
+            order=self.order,
+            split=self.utterance.split,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRequest:
+    """A comparative clip to be made from the audio under `audio_key`."""
+
+    plan: ComparativePlan
+    audio_key: str
+
+
+def digest(parts: Iterable[str | int | None]) -> str:
+    """A key for `parts`: 128 bits of SHA-256 in hexadecimal, the same in every process and on every machine.
+
+    >>> digest(["a", 1]) == digest(["a", 1]), digest(["a", 1]) == digest(["a1"]), len(digest([]))
+    (True, False, 32)
+    """
+    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:32]
+
+
+def work_key(utterance: Utterance, audio_sha256: str, versions: Versions) -> str:
+    """The key of a measurement: it changes with the utterance, the bytes of its audio and the code that measures."""
+    return digest([versions.prosody, versions.speech_records, to_json(utterance), audio_sha256])
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "uninstalled"

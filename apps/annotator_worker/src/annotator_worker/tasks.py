@@ -1,0 +1,136 @@
+"""The Celery tasks. Each decodes a record, calls the library, stores the result under a key of its content, returns
+that key.
+
+They are safe to run twice: the key is a function of the input, and so is what is stored under it. What is wrong with
+a clip becomes a dead letter in the store; what is wrong with the store is retried, and in the end left to
+`annotator retry`. A worker serves the one store that its own environment names (`ANNOTATOR_STORE`): no message can
+point it elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from annotator_worker import keys
+from annotator_worker.celery import app
+from annotator_worker.comparative import render
+from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreUnavailableError, WorkerLostError
+from annotator_worker.pipeline import attempt, audio_sha256, try_measure, try_reason
+from annotator_worker.records import CompareRequest, DeadLetter, ReasonRequest, Stage, Submitted
+from annotator_worker.store import ObjectStore, open_store
+from speech_records import LABEL_SETS, from_dict, to_json
+
+if TYPE_CHECKING:
+    from celery import Task
+
+STORE_VARIABLE = "ANNOTATOR_STORE"
+MAX_REDELIVERIES = 3
+"""A message that was handed out again this often has ended its worker each time and is given up."""
+
+_STORE_FAILURES: dict[str, Any] = {
+    "autoretry_for": (StoreUnavailableError,),
+    "max_retries": 5,
+    "retry_backoff": True,
+    "retry_backoff_max": 60,
+}
+
+
+@app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
+def measure(self: Task, record: dict[str, Any]) -> str:
+    """Measure the utterance of a `Submitted`."""
+    item = from_dict(Submitted, record, where="measure task")
+
+    def work(store: ObjectStore) -> bytes | DeadLetter:
+        with _fetched(store, item.audio_key, item.audio_sha256) as path:
+            result = try_measure(item.utterance, path)
+        return result if isinstance(result, DeadLetter) else to_json(result).encode()
+
+    where = item.utterance.utterance_id
+    return _run(self, work, key=item.key, target=keys.measured(item.key), where=where, stage=Stage.MEASURE)
+
+
+@app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
+def reason(self: Task, record: dict[str, Any]) -> str:
+    """Write and verify the reasoning of a `ReasonRequest`."""
+    item = from_dict(ReasonRequest, record, where="reason task")
+
+    def work(_: ObjectStore) -> bytes | DeadLetter:
+        result = try_reason(item.measured, label_set=LABEL_SETS[item.label_set], seed=item.seed)
+        return result if isinstance(result, DeadLetter) else to_json(result).encode()
+
+    where = item.measured.utterance.utterance_id
+    return _run(self, work, key=item.key, target=keys.trace(item.key), where=where, stage=Stage.REASON)
+
+
+@app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
+def compare(self: Task, record: dict[str, Any]) -> str:
+    """Make the comparative clip of a `CompareRequest`."""
+    item = from_dict(CompareRequest, record, where="compare task")
+    plan, where = item.plan, item.plan.utterance.utterance_id
+
+    def work(store: ObjectStore) -> bytes | DeadLetter:
+        with _fetched(store, item.audio_key, plan.audio_sha256) as path:
+            hide = ((str(path), plan.utterance.audio_path),)
+            return attempt(partial(render, plan, path), where=where, stage=Stage.COMPARE, hide=hide)
+
+    return _run(self, work, key=plan.clip_id, target=keys.clip(plan.clip_id), where=where, stage=Stage.COMPARE)
+
+
+def _run(
+    task: Task,
+    work: Callable[[ObjectStore], bytes | DeadLetter],
+    *,
+    key: str,
+    target: str,
+    where: str,
+    stage: Stage,
+) -> str:
+    """Store what `work` makes at `target`, or its dead letter; the key of the work item."""
+    store = _store(os.environ.get(STORE_VARIABLE))
+    if _redeliveries(task, store, key) > MAX_REDELIVERIES:
+        message = f"{where}: ended its worker process {MAX_REDELIVERIES} times"
+        result: bytes | DeadLetter = DeadLetter(where, stage, WorkerLostError.__name__, message)
+    else:
+        try:
+            result = work(store)
+        except ObjectNotFoundError as error:
+            result = DeadLetter(where, stage, type(error).__name__, str(error))
+    if isinstance(result, DeadLetter):
+        store.put(keys.dead_letter(key), to_json(result).encode())
+    else:
+        store.put(target, result)
+    return key
+
+
+def _redeliveries(task: Task, store: ObjectStore, key: str) -> int:
+    """How often this work came again because its worker died; a first delivery costs no look at the store."""
+    if not (task.request.delivery_info or {}).get("redelivered"):
+        return 0
+    name = keys.deliveries(key)
+    count = 1 + (int(store.get(name)) if store.exists(name) else 0)
+    store.put(name, str(count).encode())
+    return count
+
+
+@cache
+def _store(uri: str | None) -> ObjectStore:
+    if not uri:
+        raise StoreAccessError(f"{STORE_VARIABLE} does not name the store that this worker serves")
+    return open_store(uri)
+
+
+@contextmanager
+def _fetched(store: ObjectStore, key: str, sha256: str) -> Iterator[Path]:
+    """The object under `key` as a temporary file; one that arrived damaged counts as a failure of the store."""
+    with tempfile.TemporaryDirectory(prefix="annotator-") as folder:
+        path = Path(folder) / Path(key).name
+        store.download(key, path)
+        if audio_sha256(path) != sha256:
+            raise StoreUnavailableError(f"{key} does not have the SHA-256 that it is named by")
+        yield path
