@@ -61,7 +61,7 @@ poetry-check: $(STAMP) ## the metadata of the house and of every package, by Poe
 	@set -e; for folder in . $(FOLDERS); do echo "$$folder: $$($(BIN)/poetry check --project $$folder)"; done
 
 docs: $(STAMP) ## build the documentation into site/, strictly
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint types imports poetry-check docs ## everything that is not a test
 
