@@ -6,6 +6,7 @@
 # usage: infra/ci/standalone.sh PYTHON PACKAGE…     (PYTHON: an interpreter that has poetry-core and build)
 set -euo pipefail
 
+unset PYTHONPATH
 python=$(realpath --no-symlinks "$1")
 shift
 root=$(cd "$(dirname "$0")/../.." && pwd)
