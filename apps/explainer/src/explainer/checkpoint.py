@@ -1,0 +1,104 @@
+"""A policy's checkpoint folder: the speech LLM's own files, `policy.json` and `scale.json`.
+
+`policy.json` says what the policy was trained for and on; `scale.json` is the level scale of its training corpus, so
+that "high" means to the verifier what it meant when the policy learned the word.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import speechlm
+from explainer.errors import CheckpointError
+from prosody import LevelScale, ScaleError
+from speech_records import LABEL_SETS, LabelSet
+from speechlm import SpeechLM
+
+FILES = ("config.json", "model.safetensors", "policy.json", "scale.json", "tokenizer.json")
+"""What a policy's folder must hold; a sharded model has `model.safetensors.index.json` instead of one weights file."""
+ENVIRONMENT = "EMOTIONTHINKER_CHECKPOINT"
+DEMO = Path("runs/demo/demo/grpo_ptr")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyCard:
+    """What a policy was trained for and on. `synthetic`: no person's voice was in its training data."""
+
+    label_set: str
+    corpus: str
+    stage: str
+    synthetic: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedPolicy:
+    """A policy ready to answer: its model, its card, the labels it chooses from, and the scale of its levels."""
+
+    model: SpeechLM
+    card: PolicyCard
+    label_set: LabelSet
+    scale: LevelScale
+
+
+def default_checkpoint() -> Path:
+    """The folder named by the environment, else the demo's, below the current folder.
+
+    Raises `CheckpointError`, saying how to get one, when there is neither.
+    """
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        return Path(named)
+    if DEMO.is_dir():
+        return DEMO
+    raise CheckpointError(
+        f"no checkpoint: give --checkpoint or set {ENVIRONMENT}; `make demo` makes one in {DEMO} "
+        f"(looked in {Path.cwd()})"
+    )
+
+
+def load_policy(directory: str | os.PathLike[str], *, device: str = "cpu") -> TrainedPolicy:
+    """Read a policy's folder.
+
+    Raises `CheckpointError` when files are missing, the architecture is another one, or `policy.json` or `scale.json`
+    do not say what they should.
+    """
+    folder = Path(directory)
+    _check_files(folder)
+    card = _read_card(folder / "policy.json")
+    if card.label_set not in LABEL_SETS:
+        known = ", ".join(LABEL_SETS)
+        raise CheckpointError(f"{folder}/policy.json: label set {card.label_set!r} is none of {known}")
+    try:
+        scale = LevelScale.load(folder / "scale.json")
+        model = SpeechLM.load(folder, device=device)
+    except (ScaleError, speechlm.SpeechLMError) as error:
+        raise CheckpointError(str(error)) from error
+    return TrainedPolicy(model, card, LABEL_SETS[card.label_set], scale)
+
+
+def _check_files(folder: Path) -> None:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder; expected a policy checkpoint with {', '.join(FILES)}")
+    found = sorted(entry.name for entry in folder.iterdir())
+    present = {name.removesuffix(".index.json") for name in found}
+    missing = [name for name in FILES if name not in present]
+    if missing:
+        shown = ", ".join(found[:12]) or "nothing"
+        raise CheckpointError(f"{folder}: no policy checkpoint, lacks {', '.join(missing)}; found {shown}")
+
+
+def _read_card(path: Path) -> PolicyCard:
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path}: expected a JSON object, found {type(data).__name__}")
+    kinds = {"label_set": str, "corpus": str, "stage": str, "synthetic": bool}
+    for name, kind in kinds.items():
+        if not isinstance(data.get(name), kind):
+            raise CheckpointError(f"{path}: {name} must be a {kind.__name__}, found {data.get(name)!r}")
+    return PolicyCard(**{name: data[name] for name in kinds})

@@ -1,0 +1,22 @@
+"""Every error this application raises itself.
+
+```
+ExplainerError (ValueError)
+├── CheckpointError   a folder does not hold the policy it should; names what was expected and found
+└── ClipError         a clip in which there is nothing to explain
+```
+
+Files that are no audio raise what `prosody.load_audio` raises (`prosody.AudioError`).
+"""
+
+
+class ExplainerError(ValueError):
+    """Base of all errors of this application."""
+
+
+class CheckpointError(ExplainerError):
+    """A policy checkpoint is incomplete, malformed, or of another architecture."""
+
+
+class ClipError(ExplainerError):
+    """The clip holds no speech, or more of it than the model can hear."""

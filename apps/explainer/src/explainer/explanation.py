@@ -1,0 +1,114 @@
+"""From a clip to an explanation: measure, ask the policy, read its answer, verify its claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from cotgen import verify
+from explainer.checkpoint import PolicyCard, TrainedPolicy
+from explainer.errors import ClipError
+from policy import Prompt, Sampler
+from prosody import Audio, analyze
+from speech_records import (
+    AnswerFormatError,
+    Claim,
+    Emotion,
+    Gender,
+    ProsodyLevels,
+    ProsodyProfile,
+    parse_answer,
+)
+from speechlm import AudioInputError, log_mel
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a policy said of one clip, and what the measurement says of that.
+
+    - `emotion` is `None` when the answer cannot be read or names none of the policy's labels; `problem` then says which
+    - `text` is the answer as it was written; `reasoning` its think part, in which the claims' spans count
+    - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were held against
+    - `policy.synthetic` says that the policy never heard a person
+    """
+
+    schema_version: ClassVar[str] = "1.0"
+
+    source: str
+    emotion: Emotion | None
+    problem: str | None
+    reasoning: str | None
+    text: str
+    claims: tuple[Claim, ...]
+    transcript: str | None
+    profile: ProsodyProfile
+    levels: ProsodyLevels
+    policy: PolicyCard
+
+
+def explain(
+    audio: Audio,
+    policy: TrainedPolicy,
+    *,
+    source: str = "",
+    transcript: str | None = None,
+    gender: Gender | None = None,
+    max_new_tokens: int = 256,
+    temperature: float = 0.0,
+    seed: int = 0,
+) -> Explanation:
+    """Explain one clip of speech at 16 kHz, at most 30 s long; `source` names it.
+
+    With a `transcript`, quotes in the reasoning can be verified; with the speaker's `gender`, pitch is read against
+    the scale of that gender. Temperature 0 takes the likeliest answer; above it, an answer is sampled with `seed`.
+    Raises `ClipError` when no speech is found, or the clip is too short or too long for the model.
+    """
+    profile = analyze(audio.samples, audio.sample_rate, transcript=transcript)
+    if profile.speech_start_s is None:
+        raise ClipError(f"nothing to explain: {'; '.join(profile.notes) or 'no speech found'}")
+    levels = policy.scale.read(profile, gender=gender)
+    text = _answer(audio, policy, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+    emotion, problem, reasoning = _read_answer(text, policy)
+    claims = verify(reasoning, profile, levels, transcript) if reasoning is not None else []
+    return Explanation(
+        source=source,
+        emotion=emotion,
+        problem=problem,
+        reasoning=reasoning,
+        text=text,
+        claims=tuple(claims),
+        transcript=transcript,
+        profile=profile,
+        levels=levels,
+        policy=policy.card,
+    )
+
+
+def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, temperature: float, seed: int) -> str:
+    model = policy.model
+    try:
+        features = log_mel(audio.samples, num_mel_bins=model.num_mel_bins)
+    except AudioInputError as error:
+        raise ClipError(str(error)) from error
+    rollout = Sampler(model).sample(
+        [features],
+        [Prompt(policy.label_set).text],
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        generator=torch.Generator(model.device).manual_seed(seed),
+    )
+    return rollout.texts[0][0]
+
+
+def _read_answer(text: str, policy: TrainedPolicy) -> tuple[Emotion | None, str | None, str | None]:
+    """Emotion, what is wrong with the answer, and its reasoning."""
+    try:
+        parsed = parse_answer(text)
+    except AnswerFormatError as error:
+        return None, f"the answer cannot be read: {error}", None
+    emotion = policy.label_set.parse(parsed.answer)
+    if emotion is None:
+        return None, f"the answer {parsed.answer!r} is no label of {policy.label_set.name}", parsed.think
+    return emotion, None, parsed.think

@@ -1,0 +1,229 @@
+"""The explainer, from files on disk to verdicts, with a real model, real measurement and the real verifier.
+
+Expected verdicts follow from how the clips are made (`conftest.py`): the scale holds pitches from 100 to 200 Hz, the
+clip has 240 Hz, so "the pitch is high" is right and "the pitch is low" is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from rich.console import Console
+from typer.testing import CliRunner
+
+from explainer import CheckpointError, ClipError, Explanation, PolicyCard, explain, load_policy
+from explainer.cli import app
+from explainer.terminal import render
+from prosody import Audio, load_audio
+from speech_records import Claim, Cue, Emotion, LabelSet, Verdict, from_json, to_json
+
+SAD_OR_HAPPY = LabelSet("SAD_OR_HAPPY", (Emotion.SAD, Emotion.HAPPY))
+TRANSCRIPT = "Leave it by the door"
+RATE = 16_000
+
+
+@pytest.fixture(scope="module")
+def explanation(trained: Path, clip: Path) -> Explanation:
+    return explain(load_audio(clip), load_policy(trained), source="high.wav", transcript=TRANSCRIPT)
+
+
+def shown(explanation: Explanation) -> str:
+    console = Console(file=io.StringIO(), width=100, color_system="standard", force_terminal=True, legacy_windows=False)
+    console.print(render(explanation))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_clip_is_explained_and_every_claim_judged(explanation: Explanation, answer: str) -> None:
+    """High is supported, low contradicted (240 Hz against 100 to 200), the quote stands in the transcript."""
+    assert explanation.text == answer
+    assert explanation.emotion is Emotion.ANGRY
+    assert explanation.problem is None
+    assert explanation.policy == PolicyCard("PAPER_9", "demo", "grpo_ptr", synthetic=True)
+    judged = [(claim.cue, claim.value, claim.verdict) for claim in explanation.claims]
+    assert judged[0] == (Cue.PITCH, "high", Verdict.SUPPORTED)
+    assert judged[1] == (Cue.PITCH, "low", Verdict.CONTRADICTED)
+    assert (judged[2][0], judged[2][2]) == (Cue.QUOTE, Verdict.SUPPORTED)
+    assert "240 Hz" in (explanation.claims[0].measured or "")
+
+
+def test_without_a_transcript_quotes_cannot_be_verified(trained: Path, clip: Path) -> None:
+    """Nothing to hold the quoted words against."""
+    explanation = explain(load_audio(clip), load_policy(trained))
+    (quote,) = [claim for claim in explanation.claims if claim.cue is Cue.QUOTE]
+    assert quote.verdict is Verdict.UNVERIFIABLE
+
+
+def test_an_explanation_survives_json(explanation: Explanation) -> None:
+    """`from_json` of `to_json` is the same record, and the JSON says that the policy knows synthetic speech only."""
+    text = to_json(explanation)
+    assert from_json(Explanation, text) == explanation
+    assert json.loads(text)["policy"]["synthetic"] is True
+
+
+def test_text_shows_emotion_claims_values_and_the_synthetic_origin(explanation: Explanation) -> None:
+    """Green (32) for what is supported, bold red (1;31) for what is contradicted, in reasoning and table."""
+    text = shown(explanation)
+    assert "angry" in text
+    assert "\x1b[32m✓ supported" in text
+    assert "\x1b[1;31m✗ contradicted" in text
+    assert "240 Hz" in text
+    assert "Trained on synthetic speech only" in text
+    real = dataclasses.replace(explanation, policy=dataclasses.replace(explanation.policy, synthetic=False))
+    assert "synthetic" not in shown(real)
+
+
+def test_an_unreadable_answer_is_shown_as_it_is(babbling: Path, clip: Path) -> None:
+    """A random model does not write the tags: no emotion, reasoning or claim; the raw text kept, the reason said."""
+    explanation = explain(load_audio(clip), load_policy(babbling), max_new_tokens=12)
+    assert explanation.emotion is None
+    assert explanation.reasoning is None
+    assert explanation.claims == ()
+    assert explanation.text
+    assert explanation.problem is not None
+    assert "cannot be read" in explanation.problem
+    text = shown(dataclasses.replace(explanation, text="loud, fast: angry"))
+    assert "no emotion" in text
+    assert "loud, fast: angry" in text
+
+
+def test_an_answer_outside_the_label_set_keeps_its_reasoning(trained: Path, clip: Path) -> None:
+    """The policy answers "angry" to this question too (`conftest.trained`), but the set has only sad and happy."""
+    explanation = explain(load_audio(clip), dataclasses.replace(load_policy(trained), label_set=SAD_OR_HAPPY))
+    assert explanation.emotion is None
+    assert explanation.problem == "the answer 'angry' is no label of SAD_OR_HAPPY"
+    assert explanation.reasoning is not None
+    assert len(explanation.claims) == 3
+    assert "no emotion" in shown(explanation)
+
+
+def test_sampling_follows_the_seed(babbling: Path, clip: Path) -> None:
+    """At temperature 1 the same seed writes the same answer; among five seeds of a random model answers differ."""
+    policy, audio = load_policy(babbling), load_audio(clip)
+
+    def sampled(seed: int) -> str:
+        return explain(audio, policy, temperature=1.0, seed=seed, max_new_tokens=8).text
+
+    assert sampled(3) == sampled(3)
+    assert len({sampled(seed) for seed in range(5)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros(RATE, dtype=np.float32), "no signal above"),
+        (np.full(RATE // 100, 0.1, dtype=np.float32), "shorter than 0.1 s"),
+    ],
+    ids=["silence", "10 ms"],
+)
+def test_clips_without_speech_are_refused(babbling: Path, samples: np.ndarray, message: str) -> None:
+    """What `prosody` notes about a clip that it cannot measure is the reason given."""
+    with pytest.raises(ClipError, match=message):
+        explain(Audio(samples, RATE), load_policy(babbling))
+
+
+def test_a_clip_longer_than_the_model_hears_is_refused(babbling: Path, clip: Path) -> None:
+    """The clip repeated to 31 s: over the encoder's 30 s."""
+    samples = np.resize(load_audio(clip).samples, 31 * RATE)
+    with pytest.raises(ClipError, match="30 s"):
+        explain(Audio(samples, RATE), load_policy(babbling))
+
+
+def test_checkpoints_that_are_none_are_refused(babbling: Path, tmp_path: Path) -> None:
+    """Each damage is named with what was expected and what was found."""
+
+    def damaged(name: str, text: str | None) -> Path:
+        folder = tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"
+        shutil.copytree(babbling, folder)
+        if text is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_text(text)
+        return folder
+
+    other = json.dumps({"model_type": "bert", "architectures": ["BertModel"]})
+    card = {"label_set": "PAPER_9", "corpus": "demo", "stage": "sft", "synthetic": True}
+    cases = [
+        (tmp_path / "nowhere", "no such folder; expected a policy checkpoint with config.json"),
+        (damaged("model.safetensors", None), r"lacks model.safetensors; found config.json"),
+        (damaged("scale.json", None), "lacks scale.json"),
+        (damaged("config.json", other), "expected architecture qwen2_5_omni_thinker, found bert"),
+        (damaged("policy.json", "not json"), "policy.json: not JSON"),
+        (damaged("policy.json", "[]"), "expected a JSON object, found list"),
+        (damaged("policy.json", json.dumps(card | {"synthetic": "yes"})), "synthetic must be a bool, found 'yes'"),
+        (damaged("policy.json", json.dumps(card | {"label_set": "MOODS"})), "label set 'MOODS' is none of PAPER_9"),
+        (damaged("scale.json", "{}"), "scale.json: not a level scale"),
+        (damaged("model.safetensors", "no weights"), "weights cannot be loaded"),
+    ]
+    for folder, message in cases:
+        with pytest.raises(CheckpointError, match=message):
+            load_policy(folder)
+
+
+def test_command_prints_json_lines_and_goes_on_after_bad_files(trained: Path, clip: Path, tmp_path: Path) -> None:
+    """Two good files among a missing one, text named .wav and silence: two lines out, three complaints, status 1."""
+    fake, silent, missing = tmp_path / "fake.wav", tmp_path / "silent.wav", tmp_path / "missing.wav"
+    fake.write_text("no sound")
+    soundfile.write(silent, np.zeros(RATE), RATE)
+    stereo = tmp_path / "stereo8k.wav"
+    mono = soundfile.read(clip)[0][::2]
+    soundfile.write(stereo, np.stack([mono, mono], axis=1), RATE // 2)
+    files = [str(path) for path in (missing, clip, fake, silent, stereo)]
+    result = CliRunner().invoke(app, ["explain", *files, "--checkpoint", str(trained), "--json"])
+    assert result.exit_code == 1
+    assert [from_json(Explanation, line).source for line in result.stdout.splitlines()] == [str(clip), str(stereo)]
+    complaints = result.stderr.splitlines()
+    assert len(complaints) == 3
+    for path, line in zip((missing, fake, silent), complaints, strict=True):
+        assert str(path) in line
+
+
+def test_command_prints_text_for_people(trained: Path, clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the checkpoint from the environment; status 0, nothing but the explanation on stdout."""
+    monkeypatch.setenv("EMOTIONTHINKER_CHECKPOINT", str(trained))
+    result = CliRunner().invoke(app, ["explain", str(clip), "--transcript", TRANSCRIPT])
+    assert result.exit_code == 0, result.stderr
+    for phrase in ("angry", "supported", "contradicted", "240 Hz", "synthetic speech"):
+        assert phrase in result.stdout
+
+
+def test_command_without_a_checkpoint_says_how_to_get_one(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty folder and no variable: status 2 and one line that names `make demo`."""
+    monkeypatch.delenv("EMOTIONTHINKER_CHECKPOINT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["explain", str(clip)])
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert "`make demo` makes one in runs/demo/demo/grpo_ptr" in line
+
+
+def test_one_transcript_for_two_files_is_refused(clip: Path) -> None:
+    """It can be the words of one of them only."""
+    result = CliRunner().invoke(app, ["explain", str(clip), str(clip), "--transcript", TRANSCRIPT])
+    assert result.exit_code == 2
+    assert "one transcript cannot serve 2 files" in result.stderr
+
+
+def test_model_text_cannot_steer_the_terminal(explanation: Explanation) -> None:
+    """An escape sequence in what the model wrote, in its claims or in a file name reaches the terminal as `�`."""
+    attack = "\x1b]0;title\x07high"
+    hostile = dataclasses.replace(
+        explanation,
+        source=attack,
+        reasoning=attack,
+        claims=(Claim(0, len(attack), attack, Cue.PITCH, "high", Verdict.SUPPORTED, attack),),
+    )
+    text = shown(hostile)
+    assert "\x1b]" not in text
+    assert "\x07" not in text
+    assert text.count("�]0;title�high") == 4
