@@ -58,6 +58,14 @@ class S3:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that runs, and the file that holds all it prints."""
+
+    pid: int
+    log: Path
+
+
 @contextmanager
 def valkey(folder: Path) -> Iterator[str]:
     """A Valkey server that keeps nothing on disk; yields its URL, password included."""
@@ -104,10 +112,10 @@ def s3_gateway(folder: Path, *, bucket: str) -> Iterator[S3]:
 
 
 @contextmanager
-def running(name: str, command: Sequence[str], folder: Path, *, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Any other program beside the servers, with `environment` added; yields the path of its log."""
-    with _started(name, command, folder, environment, stdin="") as (_, log):
-        yield log
+def running(name: str, command: Sequence[str], folder: Path, *, environment: Mapping[str, str]) -> Iterator[Program]:
+    """Any other program beside the servers, with `environment` added."""
+    with _started(name, command, folder, environment, stdin="") as (process, log):
+        yield Program(process.pid, log)
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ RATE = 16_000
 EMOTIONS = ("neutral", "happy", "sad", "angry")
 
 
-def speechlike(f0_hz: float, *, syllables: int, rate_sps: float, peak: float, sample_rate: int = RATE) -> NDArray[np.float64]:
+def speechlike(
+    f0_hz: float, *, syllables: int, rate_sps: float, peak: float, sample_rate: int = RATE
+) -> NDArray[np.float64]:
     """Syllables as raised cosines over a gliding harmonic complex, with 0.15 s of faint noise at both ends."""
     count = round(syllables / rate_sps * sample_rate)
     times = np.arange(count) / sample_rate
@@ -61,6 +64,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
+@dataclass(frozen=True)
+class Kit:
+    """What tests make corpora with; handed over as a fixture, for test files do not import one another."""
+
+    speechlike: Callable[..., NDArray[np.float64]] = speechlike
+    line: Callable[..., str] = line
+    write_corpus: Callable[..., Path] = write_corpus
+    contents: Callable[[Path], dict[str, bytes]] = contents
+
+
 @pytest.fixture(scope="session")
-def make_corpus() -> Callable[..., Path]:
-    return write_corpus
+def kit() -> Kit:
+    return Kit()

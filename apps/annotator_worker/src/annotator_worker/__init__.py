@@ -13,6 +13,7 @@ The Celery parts are imported by those who need them only: `celery -A annotator_
 from annotator_worker.dataset import Annotation, Summary
 from annotator_worker.errors import (
     AnnotatorError,
+    BrokerError,
     ClipError,
     ContradictedTraceError,
     JobError,
@@ -33,6 +34,7 @@ from annotator_worker.store import FolderStore, ObjectStore, S3Store, open_store
 __all__ = [
     "Annotation",
     "AnnotatorError",
+    "BrokerError",
     "ClipError",
     "ContradictedTraceError",
     "DeadLetter",

@@ -138,10 +138,21 @@ def _plan(source: _Source, attribute: Attribute, versions: Versions, rng: random
     order = tuple(rng.sample(list(Level), len(Level)))
     largest = round(VARIATIONS[attribute].max_offset * CENTI)
     offset = rng.randint(1, largest) * rng.choice((-1, 1))  # never 0: see the module
-    identity = (versions.prosody, versions.annotator_worker, source.utterance.utterance_id, source.audio_sha256)
-    variation = (attribute, *order, offset, repr(source.start_s), repr(source.end_s))
+    name = digest(
+        [
+            versions.prosody,
+            versions.annotator_worker,
+            source.utterance.utterance_id,
+            source.audio_sha256,
+            repr(source.start_s),
+            repr(source.end_s),
+            attribute,
+            *order,
+            offset,
+        ]
+    )
     return ComparativePlan(
-        clip_id=f"comparative-{digest([*identity, *variation])}",
+        clip_id=f"comparative-{name}",
         utterance=source.utterance,
         audio_sha256=source.audio_sha256,
         attribute=attribute,

@@ -9,6 +9,7 @@ AnnotatorError (Exception)
 │   ├── ContradictedTraceError   reasoning that claims what was not measured
 │   └── WorkerLostError          a clip that killed its worker again and again
 ├── JobError                 a stage asked for before the one it stands on is finished
+├── BrokerError              the queue cannot be reached, or refuses
 └── StoreError               the object store
     ├── ObjectNotFoundError      no object of that key
     ├── StoreAccessError         credentials missing or refused
@@ -49,6 +50,10 @@ class WorkerLostError(ClipError):
 
 class JobError(AnnotatorError):
     """A stage was asked for before the one it stands on is finished."""
+
+
+class BrokerError(AnnotatorError):
+    """The queue cannot be reached, or refuses the credentials."""
 
 
 class StoreError(AnnotatorError):

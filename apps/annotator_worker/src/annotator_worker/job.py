@@ -12,9 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kombu.exceptions import OperationalError
+
 from annotator_worker import comparative, dataset, keys, tasks
 from annotator_worker.dataset import Annotation, Summary
-from annotator_worker.errors import JobError
+from annotator_worker.errors import BrokerError, JobError
 from annotator_worker.jobfiles import JobFiles, concurrently, present
 from annotator_worker.listing import Listing
 from annotator_worker.pipeline import attempt, audio_file, audio_sha256, calibrate, read_levels
@@ -35,6 +37,8 @@ from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, to_dict
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from celery import Task
+
+_BROKER_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +171,20 @@ def _download(store: ObjectStore, out: Path, plan: ComparativePlan) -> None:
 
 
 def _send(task: Task, requests: Sequence[DataclassInstance]) -> int:
-    for request in requests:
-        task.delay(to_dict(request))
+    """Send one message for each request, over one connection; how many there were."""
+    if not requests:
+        return 0
+    app = task.app
+    if not app.conf.broker_write_url:
+        raise BrokerError("CELERY_BROKER_URL does not name the broker")
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=_BROKER_RETRIES, interval_start=0.2)
+            producer = app.amqp.Producer(connection)
+            for request in requests:
+                task.apply_async((to_dict(request),), producer=producer)
+    except OperationalError as error:
+        raise BrokerError(f"the broker that CELERY_BROKER_URL names cannot be used: {error}") from error
     return len(requests)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from annotator_worker import keys
 from annotator_worker.errors import JobError, ObjectNotFoundError
 from annotator_worker.records import ComparativePlan, DeadLetter, JobSpec, Submitted
-from annotator_worker.store import ObjectStore
+from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
 from prosody import LevelScale
 from speech_records import from_json, to_json
 
@@ -21,8 +21,6 @@ RecordT = TypeVar("RecordT", bound="DataclassInstance")
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
-CONNECTIONS = 8
-"""Requests to the store under way at once; a request is mostly waiting."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 
@@ -108,7 +106,7 @@ class JobFiles:
 
 def concurrently(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
     """`function` of every item, in their order, several at once."""
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with ThreadPoolExecutor(MAX_CONNECTIONS) as pool:
         yield from pool.map(function, items)
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"(?!.*(?:^|/)\.{1,2}(?:/|$))[\w.=+@%-]+(?:/[\w.=+@%-]+)*", re.ASCII)
 _REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"})
+MAX_CONNECTIONS = 8
+"""Requests that one store object serves at once without opening connections that it cannot keep."""
 _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 60.0
 
@@ -213,6 +215,7 @@ def _s3_client(environ: Mapping[str, str]) -> Minio:
         region=environ.get("AWS_REGION") or "us-east-1",
         secure=endpoint.scheme == "https",
         http_client=urllib3.PoolManager(
+            maxsize=MAX_CONNECTIONS,
             timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_READ_TIMEOUT_S),
             retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         ),

@@ -1,0 +1,210 @@
+"""The local run: what it writes, that it is the same whatever way it came about, and that it continues."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from annotator_worker import dataset
+from annotator_worker.errors import UnusableInputError
+from annotator_worker.listing import list_corpus
+from annotator_worker.local import WORK_FILE, run
+from annotator_worker.records import Stage
+from prosody import LevelScale, analyze
+from speech_records import MeasuredUtterance, ReasoningTrace, Verdict, read_jsonl
+
+CLIPS = 36
+COMPARATIVE = 2
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
+    return kit.write_corpus(tmp_path_factory.mktemp("local") / "corpus", clips=CLIPS)
+
+
+def listing(root: Path, **options):
+    return list_corpus("manifest", root, seed=3, comparative=COMPARATIVE, **options)
+
+
+@pytest.fixture(scope="module")
+def whole(root: Path) -> Path:
+    """The data set of one process that was never stopped."""
+    out = root.parent / "whole"
+    run(listing(root), out)
+    return out
+
+
+def test_every_file_speaks_of_the_same_utterances(whole: Path) -> None:
+    """36 clips were made, 27 of them train: 27 = 3 of every 4."""
+    index = json.loads((whole / "dataset.json").read_text())
+    measured = list(read_jsonl(whole / "measured.jsonl", MeasuredUtterance))
+    traces = list(read_jsonl(whole / "traces.jsonl", ReasoningTrace))
+    ids = [f"made-{i:03}" for i in range(CLIPS)]
+    assert [m.utterance.utterance_id for m in measured] == [t.utterance_id for t in traces] == ids
+    assert index["counts"]["splits"] == {"test": 9, "train": 27}
+    assert index["synthetic"] is True
+    assert index["audio_root"] == str(whole.parent / "corpus")
+    assert (index["label_set"], index["seed"]) == ("PAPER_9", 3)
+
+
+def test_index_names_the_hash_of_every_file(whole: Path, kit) -> None:
+    files = json.loads((whole / "dataset.json").read_text())["files"]
+    assert set(files) == set(kit.contents(whole)) - {"dataset.json"}
+    assert dataset.read_summary(whole) is not None
+
+
+def test_no_claim_contradicts_and_check_finds_a_forged_level(whole: Path, tmp_path: Path) -> None:
+    """`check` counts verdicts of an untouched data set; a file that was edited is refused for its hash."""
+    verdicts = dataset.check(whole)
+    assert verdicts[Verdict.CONTRADICTED] == 0
+    assert verdicts[Verdict.SUPPORTED] >= 3 * CLIPS
+    forged = tmp_path / "forged"
+    subprocess.run(["cp", "-r", str(whole), str(forged)], check=True)
+    text = (forged / "measured.jsonl").read_text()
+    (forged / "measured.jsonl").write_text(text.replace('"low"', '"high"', 1))
+    with pytest.raises(UnusableInputError, match="SHA-256"):
+        dataset.check(forged)
+
+
+def test_the_scale_knows_the_train_split_only(whole: Path) -> None:
+    """27 of the 36 clips are train, and all of them are voiced."""
+    scale = LevelScale.load(whole / "scale.json")
+    assert {measure: groups["pooled"].n for measure, groups in scale.groups.items()} == dict.fromkeys(
+        ("pitch", "energy", "rate"), 27
+    )
+
+
+def test_two_processes_give_the_same_bytes(root: Path, whole: Path, kit) -> None:
+    out = root.parent / "two"
+    run(listing(root), out, workers=2)
+    assert kit.contents(out) == kit.contents(whole)
+
+
+def test_another_seed_words_it_differently_and_measures_the_same(root: Path, whole: Path, tmp_path: Path) -> None:
+    run(list_corpus("manifest", root, seed=4), tmp_path)
+    assert (tmp_path / "measured.jsonl").read_bytes() == (whole / "measured.jsonl").read_bytes()
+    assert (tmp_path / "traces.jsonl").read_bytes() != (whole / "traces.jsonl").read_bytes()
+
+
+def test_a_killed_run_continues_to_the_same_bytes(root: Path, whole: Path, tmp_path: Path, kit) -> None:
+    """Killed with SIGKILL once its first chunk is kept; the second run measures only what is missing."""
+    out = tmp_path / "out"
+    command = [
+        sys.executable, "-m", "annotator_worker", "run", "--local", "--corpus", "manifest", "--root", str(root),
+        "-o", str(out), "--workers", "1", "--seed", "3", "--comparative", str(COMPARATIVE),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for_lines(out / WORK_FILE, 1, process)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    with (out / WORK_FILE).open("a") as work:
+        work.write('{"key": "cut short')
+    kept = (out / WORK_FILE).read_text().count("\n")
+    assert 0 < kept < CLIPS
+    assert not (out / "dataset.json").exists()
+    reports: list[tuple[Stage, int, int]] = []
+    run(listing(root), out, report=lambda *r: reports.append(r))
+    assert reports[0] == (Stage.MEASURE, kept, CLIPS)
+    assert kit.contents(out) == kit.contents(whole)
+
+
+def wait_for_lines(path: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while not path.exists() or path.read_bytes().count(b"\n") < count:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < end, "the run kept nothing within a minute"
+        time.sleep(0.001)
+
+
+def test_workers_end_with_a_killed_parent(root: Path, tmp_path: Path) -> None:
+    """A worker of a run that was killed alone, without its group, must not wait for work for ever."""
+    command = [
+        sys.executable, "-m", "annotator_worker", "run", "--local", "--corpus", "manifest", "--root", str(root),
+        "-o", str(tmp_path), "--workers", "2",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for_lines(tmp_path / WORK_FILE, 1, process)
+        process.kill()
+        process.wait()
+        end = time.monotonic() + 20
+        while group_is_alive(process.pid):
+            assert time.monotonic() < end, "workers outlive their parent"
+            time.sleep(0.05)
+    finally:
+        if group_is_alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def group_is_alive(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_nothing_to_do_changes_nothing_and_asks_no_generator(root: Path, whole: Path) -> None:
+    """The second run reports measuring as done at once, and comes to no further stage."""
+    before = {
+        path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and ".work" not in path.parts
+    }
+    reports: list[tuple[Stage, int, int]] = []
+    run(listing(root), whole, report=lambda *r: reports.append(r))
+    assert reports == [(Stage.MEASURE, CLIPS, CLIPS)]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_changed_audio_is_measured_again(tmp_path: Path, kit) -> None:
+    """An octave up: the median F0 of the one clip that changed doubles, the others are taken from the work file."""
+    root = kit.write_corpus(tmp_path / "corpus", clips=4)
+    run(list_corpus("manifest", root), tmp_path / "out")
+    soundfile.write(root / "audio" / "001.flac", kit.speechlike(300.0, syllables=5, rate_sps=4.0, peak=0.3), 16_000)
+    reports: list[tuple[Stage, int, int]] = []
+    run(list_corpus("manifest", root), tmp_path / "out", report=lambda *r: reports.append(r))
+    assert reports[0] == (Stage.MEASURE, 3, 4)
+    measured = list(read_jsonl(tmp_path / "out" / "measured.jsonl", MeasuredUtterance))
+    assert measured[1].profile.f0_median_hz == pytest.approx(300.0 * 2 ** (-1 / 12), rel=0.03)
+
+
+def test_limit_takes_the_first_of_the_corpus(root: Path, tmp_path: Path) -> None:
+    summary = run(list_corpus("manifest", root, limit=3), tmp_path)
+    assert summary.index["counts"]["utterances"] == 3
+
+
+def test_comparative_clips_vary_what_they_say(whole: Path) -> None:
+    """Each third of a clip is measured by itself: the order of what is measured must be the order that is told."""
+    measure = {
+        "pitch": lambda p: p.f0_median_hz,
+        "energy": lambda p: p.energy_dbfs,
+        "rate": lambda p: -p.duration_s,
+    }
+    words = {"low": 0, "slow": 0, "normal": 1, "high": 2, "fast": 2}
+    examples = [json.loads(line) for line in (whole / "sft.jsonl").read_text().splitlines()]
+    clips = [e for e in examples if e["task"] == "comparative"]
+    assert len(clips) == 2 * COMPARATIVE
+    assert {c["split"] for c in clips} == {"train", "test"}
+    for clip in clips:
+        attribute = next(name for name in measure if name in clip["question"])
+        samples, rate = soundfile.read(whole / clip["audio_path"])
+        found = [measure[attribute](analyze(part, rate)) for part in parts(samples, rate)]
+        assert list(np.argsort(np.argsort(found))) == [words[w.strip()] for w in clip["target"].split(",")]
+
+
+def parts(samples: np.ndarray, rate: int) -> list[np.ndarray]:
+    """The clip cut at its exact digital silences of at least 0.2 s."""
+    silent = np.flatnonzero(np.convolve(np.abs(samples), np.ones(int(0.2 * rate)), mode="valid") == 0)
+    cuts = [int(np.median(run)) + int(0.1 * rate) for run in np.split(silent, np.flatnonzero(np.diff(silent) > 1) + 1)]
+    assert len(cuts) == 2
+    return np.split(samples, cuts)
