@@ -271,6 +271,29 @@ def test_standing_of_sft() -> None:
     assert standing(dataclasses.replace(data, systems=data.systems[1:])) is None
 
 
+def test_sanity_checks_are_held_against_chance() -> None:
+    """Chance is 1/9 = 0.111: [0.06, 0.15] holds it, [0.2, 0.4] lies above, [0.01, 0.05] below."""
+    data = dataclasses.replace(
+        report_data(),
+        sanity=(
+            SanityCheck("words", "…", Estimate(0.1, 0.06, 0.15)),
+            SanityCheck("leak", "…", Estimate(0.3, 0.2, 0.4)),
+            SanityCheck("inverted", "…", Estimate(0.03, 0.01, 0.05)),
+        ),
+    )
+    text = _Page(render(data)).text
+    for row in ("6.0 – 15.0 not told from chance", "20.0 – 40.0 above chance", "1.0 – 5.0 below chance"):
+        assert row in text
+
+
+def test_every_table_of_results_says_that_speech_was_synthetic() -> None:
+    """Headline, claims, sanity, recall and three confusion matrices: seven captions; none of them on real speech."""
+    data = report_data()
+    captions = re.findall(r"<caption>(.*?)</caption>", render(data))
+    assert sum(caption.startswith("Synthetic speech. ") for caption in captions) == 7
+    assert "ynthetic" not in render(dataclasses.replace(data, synthetic=False))
+
+
 def test_gate_sentences() -> None:
     """Open from 14 to 60 are 47 steps; multiples of three among them: 15, 18, …, 60, that is 16."""
     plain, gated = report_data().rl_runs
@@ -287,7 +310,7 @@ def test_gate_sentences() -> None:
 
 
 def test_what_is_missing_is_said() -> None:
-    """A report without any optional part: each place says so, nothing is drawn of nothing; real speech has no banner."""
+    """A report without any optional part: each place says so, nothing is drawn of nothing; no banner on real speech."""
     data = ReportData(
         corpus="ravdess", synthetic=False, labels=("sad", "angry"), clips=2, speakers=1, chance=0.5,
         systems=(SystemResult(System.SFT, {Measure.ACCURACY: Estimate(0.5)}),),

@@ -50,6 +50,19 @@ def tells_from_zero(difference: Estimate) -> bool:
     return difference.low is not None and difference.high is not None and not difference.low <= 0.0 <= difference.high
 
 
+def against_chance(accuracy: Estimate, chance: float) -> str:
+    """Whether an interval of accuracies leaves chance out, and on which side.
+
+    >>> against_chance(Estimate(0.12, 0.08, 0.16), 1 / 9), against_chance(Estimate(0.3, 0.2, 0.4), 1 / 9)
+    ('not told from chance', 'above chance')
+    """
+    if accuracy.low is None or accuracy.high is None:
+        return "no interval"
+    if accuracy.low > chance:
+        return "above chance"
+    return "below chance" if accuracy.high < chance else "not told from chance"
+
+
 def compare(differences: Sequence[PairedDifference]) -> list[str]:
     """One paragraph for each pair of systems, in the order in which the pairs first occur."""
     pairs = dict.fromkeys((d.system, d.reference) for d in differences)

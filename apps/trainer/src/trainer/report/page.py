@@ -72,6 +72,7 @@ def render(data: ReportData) -> str:
         measures=tuple(Measure),
         show=findings.show,
         interval=findings.interval,
+        against_chance=findings.against_chance,
         colours=COLOURS,
         bar=charts.bar,
         learning=_learning(data),
