@@ -3,7 +3,8 @@
 `audio`      files to mono samples          `analysis`   samples to tracks and to the profile
 `pitch`      F0 in two passes               `energy`     levels, speech activity, noise, clipping
 `contour`    intonation shape, dynamics     `nuclei`     syllables from the sound     `syllabify` from the text
-`levels`     low / normal / high            `errors`     the exception tree
+`levels`     low / normal / high            `modification`  through WORLD        `plotting`  one clip, one picture
+`batch`      many files over processes      `tables`     rows in and out          `cli`       the command `prosody`
 """
 
 from prosody.analysis import Tracks, analyze, tracks
@@ -24,7 +25,9 @@ from prosody.errors import (
     UnsupportedAudioError,
 )
 from prosody.levels import Distribution, LevelScale
+from prosody.modification import PauseAt, modify
 from prosody.pitch import PitchTrack
+from prosody.plotting import plot
 from prosody.syllabify import count_syllables
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "InvalidSamplesError",
     "LevelScale",
     "ModificationError",
+    "PauseAt",
     "PitchTrack",
     "ProsodyError",
     "ScaleError",
@@ -49,5 +53,7 @@ __all__ = [
     "analyze",
     "count_syllables",
     "load_audio",
+    "modify",
+    "plot",
     "tracks",
 ]

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from speech_records import ContourShape, Pause, ProsodyProfile, SyllableSource
 
 from prosody.audio import DEFAULT_SAMPLE_RATE, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, resample
 from prosody.contour import Contour, contour_of
@@ -26,8 +25,9 @@ from prosody.energy import (
 )
 from prosody.errors import AnalysisError
 from prosody.nuclei import syllable_nuclei
-from prosody.pitch import PitchTrack, harmonicity_db, track_pitch, voiced_runs
+from prosody.pitch import PitchTrack, harmonicity_db, track_pitch
 from prosody.syllabify import count_syllables
+from speech_records import ContourShape, Pause, ProsodyProfile, SyllableSource
 
 MIN_DURATION_S: Final = 0.100
 """Shorter clips have neither two periods of every voice nor a syllable."""
@@ -35,15 +35,16 @@ MIN_PAUSE_S: Final = 0.250
 """Shorter silences are mostly closures of plosives (de Jong & Bosker 2013, DiSS: 250 ms)."""
 MIN_SPEECH_S: Final = 0.100
 _SPAN_MARGIN_S: Final = 0.100
-_SPAN_JOIN_S: Final = 0.400
+_SPAN_JOIN_S: Final = 0.200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracks:
     """What was measured frame by frame.
 
-    `pitch` has its own times (within speech only); `energy_dbfs` and `speech` [frames] belong to `energy_times_s`; digital
-    silence is −inf dBFS. `contour` is `None` without voicing, `nuclei_s` are syllable nuclei found in the sound.
+    `pitch` has its own times (within speech only); `energy_dbfs` and `speech` [frames] belong to `energy_times_s`;
+    digital silence is −inf dBFS. `contour` is `None` without voicing, `nuclei_s` are syllable nuclei found in the
+    sound.
     """
 
     duration_s: float
@@ -63,26 +64,29 @@ def analyze(
 ) -> ProsodyProfile:
     """Measure one mono clip; what cannot be known is `None`, and `notes` say why.
 
-    `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty or multichannel input raises `AnalysisError`.
-    `sample_rate` in Hz, 4 kHz to 768 kHz. With a `transcript` the syllables are counted in it (`language` is `en` or `de`, by
-    default told from the text), otherwise in the sound.
+    `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty or multichannel input raises
+    `AnalysisError`. `sample_rate` in Hz, 4 kHz to 768 kHz. With a `transcript` the syllables are counted in it
+    (`language` is `en` or `de`, by default told from the text), otherwise in the sound.
     """
-    checked = _checked(samples, sample_rate)
+    checked = checked_samples(samples, sample_rate)
     return _summarise(_measure(checked, sample_rate), checked, transcript, language)
 
 
 def tracks(samples: ArrayLike, sample_rate: int) -> Tracks:
-    """The frame-level measurements behind `analyze`, for plots and for measures of one's own. Same input, same errors."""
-    return _measure(_checked(samples, sample_rate), sample_rate)
+    """The frame-level measurements behind `analyze`, for plots and for measures of one's own. Same input, same
+    errors.
+    """
+    return _measure(checked_samples(samples, sample_rate), sample_rate)
 
 
-def _checked(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
+def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
+    """`samples` as contiguous float32 [n]; `AnalysisError` for everything that cannot be measured."""
     array = np.asarray(samples)
     if array.ndim != 1:
         raise AnalysisError(f"samples must have shape [n], got {list(array.shape)}; average the channels first")
     if not len(array):
         raise AnalysisError("samples are empty")
-    if array.dtype.kind not in "f":
+    if array.dtype.kind != "f":
         raise AnalysisError(f"samples must be floating point with full scale ±1, got {array.dtype}")
     if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
         raise AnalysisError(f"sample_rate {sample_rate} Hz lies outside {MIN_SAMPLE_RATE}–{MAX_SAMPLE_RATE} Hz")

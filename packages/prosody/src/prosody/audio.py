@@ -1,8 +1,9 @@
 """From a file to mono samples: libsndfile for what it reads, ffmpeg (when installed) for the rest.
 
-The content of a file decides what it is, never its name. Files are untrusted: length, channels and sample rate are checked
-before and while decoding, decoding runs block by block in bounded memory, and ffmpeg runs with a list of arguments, a time
-limit, a bounded output, and only container formats that cannot refer to other files or to the network.
+The content of a file decides what it is, never its name. Files are untrusted: length, channels and sample rate are
+checked before and while decoding, decoding runs block by block in bounded memory, and ffmpeg runs with a list of
+arguments, a time limit, a bounded output, and only container formats that cannot refer to other files or to the
+network.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,8 @@ def load_audio(
     `sample_rate` is the rate wanted in Hz, or `None` for the file's own (then ffmpeg-decoded files come at 16 kHz).
     `max_duration_s` bounds what is decoded. Samples keep their level; integer formats map full scale to ±1.
 
-    Raises `AudioNotFoundError`, `UnreadableAudioError`, `EmptyAudioError`, `InvalidSamplesError`, `AudioTooLongError` or
-    `UnsupportedAudioError`, all of them `AudioError`, with the path in the message.
+    Raises `AudioNotFoundError`, `UnreadableAudioError`, `EmptyAudioError`, `InvalidSamplesError`,
+    `AudioTooLongError` or `UnsupportedAudioError`, all of them `AudioError`, with the path in the message.
     """
     import soundfile
 
@@ -199,7 +200,11 @@ def _run_bounded(command: list[str], path: Path, limit_bytes: int) -> bytes:
     import tempfile
     import threading
 
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+    with (
+        tempfile.TemporaryFile() as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,  # noqa: S603 - a list, no shell
+    ):
+        stdout = cast(IO[bytes], process.stdout)
         expired = threading.Event()
 
         def stop() -> None:
@@ -209,9 +214,8 @@ def _run_bounded(command: list[str], path: Path, limit_bytes: int) -> bytes:
         timer = threading.Timer(FFMPEG_TIMEOUT_S, stop)
         timer.start()
         try:
-            assert process.stdout is not None  # stdout=PIPE above
-            raw = process.stdout.read(limit_bytes)
-            overflow = bool(process.stdout.read(1))
+            raw = stdout.read(limit_bytes)
+            overflow = bool(stdout.read(1))
             if not overflow:
                 process.wait()
         finally:

@@ -1,11 +1,11 @@
 """Intonation: the smoothed semitone contour, its shape, its dynamics, and how far they can be trusted.
 
-Smoothing is Savitzky–Golay (second order, 9 frames = 90 ms) inside each voiced run; gaps stay gaps, and every point keeps
-its true time. The shape comes from a continuous line with one knee, fitted to all voiced frames by least squares over 15
-places of the knee: three numbers (start, knee, end, in semitones) decide. Rise and fall need 2 st, a turning point must
-stand 2 st beyond both ends, flat spans under 3 st and expressive over 9 st between the 5th and the 95th percentile: the
-cuts of the method's released annotation pipeline. Confidence is the pitch reliability times the share of ten
-jackknife refits (each leaves out a tenth of the voiced frames) that find the same shape.
+Smoothing is Savitzky–Golay (second order, 9 frames = 90 ms) inside each voiced run; gaps stay gaps, and every point
+keeps its true time. The shape comes from a continuous line with one knee, fitted to all voiced frames by least
+squares over 15 places of the knee: three numbers (start, knee, end, in semitones) decide. Rise and fall need 2 st,
+a turning point must stand 2 st beyond both ends, flat spans under 3 st and expressive over 9 st between the 5th and
+the 95th percentile: the cuts of the method's released annotation pipeline. Confidence is the pitch reliability
+times the share of ten jackknife refits (each leaves out a tenth of the voiced frames) that find the same shape.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from speech_records import ContourDynamics, ContourShape
 
 from prosody.pitch import PitchTrack, semitones, voiced_runs
+from speech_records import ContourDynamics, ContourShape
 
 SMOOTHING_FRAMES: Final = 9
 SMOOTHING_ORDER: Final = 2
@@ -36,9 +36,9 @@ _BEND_PENALTY: Final = 0.01
 class Contour:
     """Intonation of a clip or of a phrase.
 
-    `times_s`, `semitones` [frames]: the smoothed contour, relative to `reference_hz` (the median), NaN in gaps. `start_st`,
-    `knee_st`, `end_st` at `start_s`, `knee_s`, `end_s`: the fitted line that decided the shape. `range_st` is p95 − p5 of the
-    smoothed contour, `sd_st` its standard deviation, `slope_st_per_s` its regression slope.
+    `times_s`, `semitones` [frames]: the smoothed contour, relative to `reference_hz` (the median), NaN in gaps.
+    `start_st`, `knee_st`, `end_st` at `start_s`, `knee_s`, `end_s`: the fitted line that decided the shape.
+    `range_st` is p95 − p5 of the smoothed contour, `sd_st` its standard deviation, `slope_st_per_s` its slope.
     """
 
     times_s: NDArray[np.float64]
@@ -114,6 +114,14 @@ def shape_of(start_st: float, knee_st: float, end_st: float) -> ContourShape:
     return ContourShape.LEVEL
 
 
+def fit_line(u: NDArray[np.float64], st: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The one-knee line that decides the shape, evaluated at `u` (ascending in [0, 1]); `st` in semitones, both
+    [frames].
+    """
+    heights, knee, _ = _fit_knee(u, st)
+    return np.interp(u, [0.0, knee, 1.0], heights)
+
+
 def dynamics_of(range_st: float) -> ContourDynamics:
     """Flat under 3 st, expressive over 9 st, moderate between.
 
@@ -126,7 +134,9 @@ def dynamics_of(range_st: float) -> ContourDynamics:
 
 
 def _smooth(track: PitchTrack, reference_hz: float) -> NDArray[np.float64]:
-    """Savitzky–Golay inside each voiced run; a run shorter than the window is smoothed with the largest odd one it holds."""
+    """Savitzky–Golay inside each voiced run; a run shorter than the window is smoothed with the largest odd one it
+    holds.
+    """
     from scipy.signal import savgol_filter
 
     smooth = np.full(len(track.f0_hz), np.nan)

@@ -1,7 +1,7 @@
 """Energy in frames, speech activity, active-speech level, noise floor, clipping.
 
-Levels are in dB relative to full scale: a full-scale square wave is 0 dBFS, a full-scale sine −3.01 dBFS. Each frame's mean
-is removed, so that a constant offset counts neither as sound nor as noise.
+Levels are in dB relative to full scale: a full-scale square wave is 0 dBFS, a full-scale sine −3.01 dBFS. Each
+frame's mean is removed, so that a constant offset counts neither as sound nor as noise.
 
 Two properties guide the definitions: a gain moves every level by the same number of dB and nothing else, and silence
 added around the speech (digital zeros) moves nothing at all. So thresholds are relative to the clip's own active level,
@@ -29,7 +29,8 @@ ACTIVITY_FLOOR_DB: Final = 30.0
 (Fletcher 1953, Speech and Hearing in Communication, table 8)."""
 ACTIVITY_ABOVE_NOISE_DB: Final = 8.0
 MIN_ACTIVITY_ABOVE_NOISE_DB: Final = 4.0
-"""30 ms frames of stationary noise scatter by about ±1.5 dB; their maximum stays below floor (10th percentile) + 4 dB."""
+"""30 ms frames of stationary noise scatter by about ±1.5 dB; their maximum stays below floor (10th percentile) + 4
+dB."""
 NOISE_PERCENTILE: Final = 10.0
 MIN_MODULATION_DB: Final = 6.0
 """Speech is modulated: a clip whose active level lies less above its floor is a hum, a hiss or a held tone."""
@@ -104,7 +105,8 @@ def active_level(dbfs: NDArray[np.float64]) -> float | None:
 def speech_activity(energy: EnergyTrack, voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Frames that hold speech, [frames]: above a threshold between the noise floor and the active level, or voiced.
 
-    `voiced` is given at the same frames. Clips without modulation (a hum, a hiss, a held tone) are speech only where voiced.
+    `voiced` is given at the same frames. Clips without modulation (a hum, a hiss, a held tone) are speech only
+    where voiced.
     """
     level = active_level(energy.dbfs)
     if level is None or level < SILENCE_DBFS:
@@ -124,8 +126,8 @@ def speech_activity(energy: EnergyTrack, voiced: NDArray[np.bool_]) -> NDArray[n
 def summarise_energy(energy: EnergyTrack, active: NDArray[np.bool_]) -> EnergySummary:
     """Active-speech level, p5–p95 range over active frames, noise floor and SNR.
 
-    The noise floor is the mean power of the frames at least 50 ms from speech; it needs 100 ms of them. The SNR takes the
-    noise out of the active level before dividing.
+    The noise floor is the mean power of the frames at least 50 ms from speech; it needs 100 ms of them. The SNR
+    takes the noise out of the active level before dividing.
     """
     if not active.any():
         return EnergySummary(None, None, None, None)

@@ -1,16 +1,15 @@
 """Low, normal, high: a profile read against the distribution of its corpus.
 
 A scale holds, for each measure and group, a table of quantiles. The cuts are its tertiles (33⅓ and 66⅔ per cent), as in
-the method's annotation. Pitch is read per gender; a group of fewer than `MIN_GROUP` clips is left out, its readings fall
-back to the pooled group, and `LevelReading.group` says so. A scale is JSON with its sample sizes and carries a hash of
-its content, so that a reading names exactly what it was held against.
+the method's annotation. Pitch is read per gender; a group of fewer than `MIN_GROUP` clips is left out, its readings
+fall back to the pooled group, and `LevelReading.group` says so. A scale is JSON with its sample sizes and carries a
+hash of its content, so that a reading names exactly what it was held against.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from speech_records import Gender, Level, LevelReading, ProsodyLevels, ProsodyProfile
 
 from prosody.errors import ScaleError
+from speech_records import Gender, Level, LevelReading, ProsodyLevels, ProsodyProfile
 
 POOLED: Final = "pooled"
 MIN_GROUP: Final = 20
-"""Fewer clips than this do not make a gender's own pitch scale: the standard error of a tertile would exceed 10 percentiles."""
+"""Fewer clips than this do not make a gender's own pitch scale: the standard error of a tertile would exceed 10
+percentiles."""
 QUANTILES: Final = 101
 LOW_PERCENTILE: Final = 100.0 / 3.0
 HIGH_PERCENTILE: Final = 200.0 / 3.0
@@ -165,8 +165,9 @@ class LevelScale:
         path = Path(path)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
             file.write(self.to_json() + "\n")
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        finished = Path(file.name)
+        finished.chmod(0o644)
+        finished.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> LevelScale:

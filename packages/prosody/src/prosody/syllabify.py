@@ -11,12 +11,94 @@ from typing import Final
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _GERMAN_WORDS: Final = frozenset(
-    "der die das und ist nicht ich sie es ein eine den dem auf im zu mit sich von wir ihr haben hat wird sein sind "
-    "was für am an auch aber wie war noch nach bei aus jetzt immer dann".split()
+    [
+        "der",
+        "die",
+        "das",
+        "und",
+        "ist",
+        "nicht",
+        "ich",
+        "sie",
+        "es",
+        "ein",
+        "eine",
+        "den",
+        "dem",
+        "auf",
+        "im",
+        "zu",
+        "mit",
+        "sich",
+        "von",
+        "wir",
+        "ihr",
+        "haben",
+        "hat",
+        "wird",
+        "sein",
+        "sind",
+        "was",
+        "für",
+        "am",
+        "an",
+        "auch",
+        "aber",
+        "wie",
+        "war",
+        "noch",
+        "nach",
+        "bei",
+        "aus",
+        "jetzt",
+        "immer",
+        "dann",
+    ]
 )
 _ENGLISH_WORDS: Final = frozenset(
-    "the and is not i you it a an of to in on with that are was by for have has be this they he she we at from as or but "
-    "what there do does did my your so all".split()
+    [
+        "the",
+        "and",
+        "is",
+        "not",
+        "i",
+        "you",
+        "it",
+        "a",
+        "an",
+        "of",
+        "to",
+        "in",
+        "on",
+        "with",
+        "that",
+        "are",
+        "was",
+        "by",
+        "for",
+        "have",
+        "has",
+        "be",
+        "this",
+        "they",
+        "he",
+        "she",
+        "we",
+        "at",
+        "from",
+        "as",
+        "or",
+        "but",
+        "what",
+        "there",
+        "do",
+        "does",
+        "did",
+        "my",
+        "your",
+        "so",
+        "all",
+    ]
 )
 
 _GERMAN_NUCLEUS: Final = re.compile(r"aa|ee|oo|ai|ei|ay|ey|au|äu|eu|ie|[aeiouyäöü]")
@@ -64,11 +146,11 @@ def _count_german(word: str) -> int:
 def _count_english(word: str) -> int:
     stem = word.replace("'", "")
     count = len(_ENGLISH_GROUP.findall(stem))
-    if re.search(r"[^aeiouy]e$", stem) and not re.search(r"[^aeiouyl]le$", stem):
-        count -= 1
-    elif re.search(r"[^aeiouytd]ed$", stem):
-        count -= 1
-    elif re.search(r"[^aeiouysxzcg]es$", stem) and not re.search(r"(?:sh|ch|[^aeiouyl]l)es$", stem):
+    if (
+        (re.search(r"[^aeiouy]e$", stem) and not re.search(r"[^aeiouyl]le$", stem))
+        or re.search(r"[^aeiouytd]ed$", stem)
+        or (re.search(r"[^aeiouysxzcg]es$", stem) and not re.search(r"(?:sh|ch|[^aeiouyl]l)es$", stem))
+    ):
         count -= 1
     count += len(re.findall(r"(?<![tscxg])i(?=[aou])(?!ou)|[^tsgcq]eo(?!u)|(?<=[aeiouy])ing\b", stem))
     return max(1, count)

@@ -1,0 +1,183 @@
+"""Many files: find them, measure them over processes, keep what fails apart from what works.
+
+Each worker is a process of its own with one clip at a time, so that a clip that takes too long, or kills its process,
+costs that clip and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from prosody.errors import ProsodyError
+from speech_records import ProsodyProfile, to_dict
+
+if TYPE_CHECKING:
+    from multiprocessing.context import SpawnProcess
+
+AUDIO_SUFFIXES: Final = frozenset(
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64", ".caf"}
+    | {".m4a", ".mp4", ".webm", ".amr", ".wma", ".mkv"}
+)
+"""Only a folder is searched by suffix; a file named outright is opened whatever it is called."""
+DEFAULT_TIMEOUT_S: Final = 300.0
+_AHEAD_PER_WORKER: Final = 8  # how far fast clips may run ahead of a slow one while results keep their order
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One file and its profile; `sha256` is the file's."""
+
+    path: str
+    sha256: str
+    profile: ProsodyProfile
+
+    def row(self) -> dict[str, Any]:
+        """The JSON Lines form: `path`, `sha256`, `profile`."""
+        return {"path": self.path, "sha256": self.sha256, "profile": to_dict(self.profile)}
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """One file that could not be measured: the error's class and message."""
+
+    path: str
+    error: str
+    message: str
+
+    def row(self) -> dict[str, Any]:
+        """The JSON Lines form of the errors file."""
+        return {"path": self.path, "error": self.error, "message": self.message}
+
+
+def find_audio(paths: Iterable[Path]) -> list[Path]:
+    """The files named, and those with an audio suffix below the folders named, sorted within each folder."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+        else:
+            found.append(path)
+    return found
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def measure_file(path: str, *, transcript: str | None = None) -> Measured | Failed:
+    """Load and analyse one file; what this package raises becomes a `Failed`."""
+    from prosody.analysis import analyze
+    from prosody.audio import load_audio
+
+    try:
+        # At the file's own rate: clipping shows there, and `analyze` resamples for itself.
+        audio = load_audio(path, sample_rate=None)
+        profile = analyze(audio.samples, audio.sample_rate, transcript=transcript)
+        return Measured(path, file_sha256(Path(path)), profile)
+    except (ProsodyError, OSError) as error:
+        return Failed(path, type(error).__name__, str(error))
+
+
+def measure_files(
+    paths: Sequence[str],
+    *,
+    workers: int = 1,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    transcripts: Mapping[str, str] | None = None,
+) -> Iterator[Measured | Failed]:
+    """Measure `paths` over `workers` processes; results come in the order of the paths.
+
+    A clip that needs longer than `timeout_s`, or whose process dies, becomes a `Failed`, and a fresh worker goes on.
+    """
+    if workers < 1 or timeout_s <= 0:
+        raise ValueError(f"need workers >= 1 and timeout_s > 0, got {workers} and {timeout_s}")
+    given = transcripts or {}
+    done: dict[int, Measured | Failed] = {}
+    pool = [_Worker() for _ in range(min(workers, len(paths)))]
+    upcoming = iter(enumerate(paths))
+    next_out = 0
+    try:
+        while next_out < len(paths):
+            for worker in pool:
+                if worker.index is None and len(done) < _AHEAD_PER_WORKER * workers:
+                    index, path = next(upcoming, (None, ""))
+                    if index is not None:
+                        worker.start(index, path, given.get(path), timeout_s)
+            for worker in _ready([w for w in pool if w.index is not None]):
+                index, result = worker.collect()
+                done[index] = result
+            while next_out in done:
+                yield done.pop(next_out)
+                next_out += 1
+    finally:
+        for worker in pool:
+            worker.stop()
+
+
+def _ready(busy: list[_Worker]) -> list[_Worker]:
+    """Workers with an answer, a broken pipe or an expired clock; waits for the first of them."""
+    patience = max(0.0, min(worker.deadline for worker in busy) - time.monotonic())
+    answered = wait([worker.connection for worker in busy], timeout=patience)
+    now = time.monotonic()
+    return [worker for worker in busy if worker.connection in answered or now >= worker.deadline]
+
+
+class _Worker:
+    """One child process and the clip it is busy with (`index` is `None` when idle)."""
+
+    def __init__(self) -> None:
+        self.index: int | None = None
+        self.deadline = 0.0
+        self._path = ""
+        self._timeout_s = 0.0
+        self._spawn()
+
+    def _spawn(self) -> None:
+        # Spawned, not forked: a fork of a process with threads (numpy, Praat) may hang.
+        context = get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def start(self, index: int, path: str, transcript: str | None, timeout_s: float) -> None:
+        self.index, self._path, self._timeout_s = index, path, timeout_s
+        self.deadline = time.monotonic() + timeout_s
+        self.connection.send((path, transcript))
+
+    def collect(self) -> tuple[int, Measured | Failed]:
+        index, self.index = cast(int, self.index), None  # only busy workers are collected
+        if self.connection.poll():
+            try:
+                return index, self.connection.recv()
+            except (EOFError, OSError):
+                failure = Failed(self._path, "WorkerDied", f"{self._path}: the process that measured it died")
+        else:
+            failure = Failed(self._path, "Timeout", f"{self._path}: took longer than {self._timeout_s:g} s")
+        self.stop()
+        self._spawn()
+        return index, failure
+
+    def stop(self) -> None:
+        self.connection.close()
+        self._process.kill()
+        self._process.join()
+
+
+def _serve(connection: Connection) -> None:
+    """The child's loop: a path and a transcript in, a result out, until the pipe closes."""
+    while True:
+        try:
+            path, transcript = connection.recv()
+        except EOFError:
+            return
+        connection.send(measure_file(path, transcript=transcript))

@@ -1,0 +1,245 @@
+"""The command `prosody`: data on stdout, everything else on stderr, status 1 when any input was bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, TextIO
+
+import typer
+
+from prosody.batch import DEFAULT_TIMEOUT_S, Failed, Measured, file_sha256, find_audio, measure_file, measure_files
+from prosody.errors import ModificationError, ProsodyError, ScaleError
+from prosody.modification import PauseAt
+from speech_records import ContourShape
+
+app = typer.Typer(
+    help="Measure, draw and modify the prosody of speech.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+levels = typer.Typer(help="Scales that read a measurement as low, normal or high.", no_args_is_help=True)
+app.add_typer(levels, name="levels")
+
+_INLINE_FILES: Final = 1  # one file is measured in this process: starting another would take longer
+
+
+class Format(StrEnum):
+    """Output of `prosody analyze`."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+def main() -> None:
+    """Entry point: this package's errors become one line on stderr and status 1."""
+    try:
+        app(prog_name="prosody")
+    except ProsodyError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        # The reader of our output has left (`| head`): not an error of ours, and nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+def _fail(message: str) -> None:
+    typer.echo(f"prosody: {message}", err=True)
+    raise SystemExit(1)
+
+
+@app.command()
+def analyze(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Audio files, or folders to search for them.", metavar="FILE|DIR…")
+    ],
+    *,
+    transcript: Annotated[str | None, typer.Option(help="The words spoken (one file only).")] = None,
+    output_format: Annotated[Format, typer.Option("--format", help="Rows as JSON Lines or CSV.")] = Format.JSONL,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds allowed per clip.")] = DEFAULT_TIMEOUT_S,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
+    resume: Annotated[bool, typer.Option(help="Keep the rows OUT already has (JSON Lines only).")] = False,
+) -> None:
+    """Measure files: one row a file, {"path", "sha256", "profile"}, in the order given.
+
+    A file that cannot be measured is reported on stderr and, with -o, in OUT.errors.jsonl; the others are done, and the
+    status is 1 at the end.
+    """
+    files = [str(path) for path in find_audio(paths)]
+    if not files:
+        raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
+    if transcript is not None and len(files) > 1:
+        raise ProsodyError(f"--transcript belongs to one file, {len(files)} were given")
+    if resume and (out is None or output_format is not Format.JSONL):
+        raise ProsodyError("--resume continues a JSON Lines file: give -o OUT and leave --format jsonl")
+    kept = _kept_rows(out) if resume and out is not None else {}
+    files = [file for file in files if file not in kept]
+    transcripts = {} if transcript is None else {files[0]: transcript}
+    if len(files) == _INLINE_FILES:
+        results: Iterable[Measured | Failed] = (measure_file(f, transcript=transcripts.get(f)) for f in files)
+    else:
+        results = measure_files(files, workers=workers, timeout_s=timeout, transcripts=transcripts)
+    failures: list[Failed] = []
+    measured = _progress(_report(results, failures), total=len(files), shown=out is not None)
+    if out is None:
+        _write(measured, sys.stdout, output_format)
+    else:
+        _write_file(measured, out, output_format, list(kept.values()))
+        _write_errors(failures, out.with_name(out.name + ".errors.jsonl"))
+    if failures:
+        _fail(f"{len(failures)} of {len(files)} files could not be measured")
+
+
+def _kept_rows(out: Path) -> dict[str, str]:
+    """Rows of an earlier run by path, as long as the file still has the content that was measured."""
+    from prosody.tables import complete_lines
+
+    kept: dict[str, str] = {}
+    for line in complete_lines(out):
+        row = json.loads(line)
+        path = Path(row["path"])
+        if path.is_file() and file_sha256(path) == row["sha256"]:
+            kept[row["path"]] = line
+    return kept
+
+
+def _report(results: Iterable[Measured | Failed], failures: list[Failed]) -> Iterator[Measured]:
+    for result in results:
+        if isinstance(result, Failed):
+            failures.append(result)
+            typer.echo(f"prosody: {result.message}", err=True)
+        else:
+            yield result
+
+
+def _progress(measured: Iterator[Measured], *, total: int, shown: bool) -> Iterator[Measured]:
+    """A progress bar on stderr, only when a person is watching and the rows go to a file."""
+    if not (shown and total > 1 and sys.stderr.isatty()):
+        return measured
+    from rich.console import Console
+    from rich.progress import track
+
+    return iter(track(measured, total=total, description="measuring", console=Console(stderr=True)))
+
+
+def _write(measured: Iterable[Measured], stream: TextIO, output_format: Format) -> None:
+    if output_format is Format.CSV:
+        from prosody.tables import write_csv
+
+        write_csv(measured, stream)
+        return
+    for result in measured:
+        stream.write(json.dumps(result.row(), ensure_ascii=False) + "\n")
+        stream.flush()
+
+
+def _write_file(measured: Iterable[Measured], out: Path, output_format: Format, kept: list[str]) -> None:
+    """Rows go to OUT as they come, so that a killed run leaves what `--resume` continues."""
+    try:
+        with out.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(line + "\n" for line in kept)
+            _write(measured, stream, output_format)
+    except OSError as error:
+        raise ProsodyError(f"{out}: {error.strerror}") from error
+
+
+def _write_errors(failures: list[Failed], path: Path) -> None:
+    """Beside OUT; a run without failures leaves no such file, not even an old one."""
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    path.write_text("".join(json.dumps(f.row(), ensure_ascii=False) + "\n" for f in failures), encoding="utf-8")
+
+
+@app.command()
+def plot(
+    file: Annotated[Path, typer.Argument(help="Audio file.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="PNG, SVG or PDF, by its suffix.")],
+    title: Annotated[str | None, typer.Option(help="Title; default: the file's name.")] = None,
+) -> None:
+    """Draw one clip: waveform, pitch, energy, pauses."""
+    from prosody.audio import load_audio
+    from prosody.plotting import plot as draw
+
+    if out.suffix.lower() not in {".png", ".svg", ".pdf"}:
+        raise ProsodyError(f"{out}: the picture is written as .png, .svg or .pdf")
+    audio = load_audio(file)
+    try:
+        draw(audio.samples, audio.sample_rate, title=title or file.name).savefig(out, dpi=150)
+    except OSError as error:
+        raise ProsodyError(f"{out}: {error.strerror}") from error
+
+
+@app.command()
+def modify(
+    file: Annotated[Path, typer.Argument(help="Audio file.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="WAV or FLAC, by its suffix.")],
+    pitch: Annotated[str, typer.Option(help="Semitones, as +3 or -2.5st.")] = "0",
+    pitch_range: Annotated[float, typer.Option("--range", help="Factor on the pitch range; 0 is monotone.")] = 1.0,
+    energy: Annotated[str, typer.Option(help="Decibels, as +6 or -3dB.")] = "0",
+    tempo: Annotated[float, typer.Option(help="2 is twice as fast.")] = 1.0,
+    contour: Annotated[ContourShape | None, typer.Option(help="Intonation to impose.")] = None,
+    whisper: Annotated[bool, typer.Option("--whisper", help="Take the voice away.")] = False,
+    pause: Annotated[list[str] | None, typer.Option(help="AT:DURATION in seconds; may be repeated.")] = None,
+) -> None:
+    """Change the prosody of one clip through WORLD."""
+    import soundfile
+
+    from prosody.audio import load_audio
+    from prosody.modification import modify as change
+
+    audio = load_audio(file, sample_rate=None)
+    changed = change(
+        audio.samples,
+        audio.sample_rate,
+        pitch_st=_number(pitch, "st", "--pitch"),
+        range_factor=pitch_range,
+        energy_db=_number(energy, "db", "--energy"),
+        tempo=tempo,
+        contour=contour,
+        whisper=whisper,
+        pauses=[_pause(text) for text in pause or ()],
+    )
+    if out.suffix.lower() not in {".wav", ".flac"}:
+        raise ProsodyError(f"{out}: sound is written as .wav or .flac")
+    try:
+        soundfile.write(out, changed, audio.sample_rate)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise ProsodyError(f"{out}: {error}") from error
+
+
+def _number(text: str, unit: str, option: str) -> float:
+    try:
+        return float(text.strip().lower().removesuffix(unit))
+    except ValueError:
+        raise ModificationError(f"{option} {text!r}: a number of {unit} is needed, as +3 or -2.5{unit}") from None
+
+
+def _pause(text: str) -> PauseAt:
+    at, _, duration = text.partition(":")
+    return PauseAt(_number(at, "s", "--pause"), _number(duration, "s", "--pause"))
+
+
+@levels.command("fit")
+def fit_levels(
+    profiles: Annotated[Path, typer.Argument(help="JSON Lines of `prosody analyze`.")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The scale, as JSON.")],
+    name: Annotated[str | None, typer.Option(help="Name of the scale; default: the profiles' file name.")] = None,
+) -> None:
+    """Fit low / normal / high to the distribution of a corpus."""
+    from prosody.levels import LevelScale
+    from prosody.tables import read_rows
+
+    scale = LevelScale.fit(((row.profile, None) for row in read_rows(profiles)), name=name or profiles.stem)
+    try:
+        scale.save(out)
+    except OSError as error:
+        raise ScaleError(f"{out}: {error.strerror}") from error
+    sizes = {measure: {group: d.n for group, d in groups.items()} for measure, groups in scale.groups.items()}
+    typer.echo(f"{out}: scale {scale.name!r}, hash {scale.hash}, sample sizes {sizes}", err=True)

@@ -1,0 +1,65 @@
+"""Profiles as rows of a table: JSON Lines (nested, nothing lost), CSV and Parquet (flat, one column a field)."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import IO, Any
+
+from prosody.batch import Measured
+from prosody.errors import ScaleError
+from speech_records import ProsodyProfile, from_dict
+
+COLUMNS: tuple[str, ...] = ("path", "sha256", *(field.name for field in fields(ProsodyProfile)))
+
+
+def flat_row(measured: Measured) -> dict[str, Any]:
+    """One value per column; tuples (pauses, stressed words, notes) as JSON text, `None` stays `None`.
+
+    >>> row = flat_row(Measured("a.wav", "00", ProsodyProfile(duration_s=1.0, sample_rate=16000)))
+    >>> row["path"], row["pauses"], row["f0_median_hz"]
+    ('a.wav', '[]', None)
+    """
+    nested = measured.row()
+    row = {"path": nested["path"], "sha256": nested["sha256"]}
+    for name in COLUMNS[2:]:
+        value = nested["profile"].get(name)
+        row[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value
+    return row
+
+
+def write_csv(results: Iterable[Measured], stream: IO[str]) -> None:
+    """RFC 4180 with a header line; unknown is the empty cell."""
+    writer = csv.DictWriter(stream, COLUMNS)
+    writer.writeheader()
+    for measured in results:
+        writer.writerow(flat_row(measured))
+
+
+def read_rows(path: Path) -> Iterator[Measured]:
+    """The rows of a JSON Lines file that `prosody analyze` wrote; `ScaleError` names the line that is not one."""
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield _row(line, f"{path}: line {number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScaleError(f"{path}: {error}") from error
+
+
+def _row(line: str, where: str) -> Measured:
+    try:
+        raw = json.loads(line)
+        return Measured(raw["path"], raw.get("sha256", ""), from_dict(ProsodyProfile, raw["profile"], where=where))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScaleError(f"{where}: not a row of `prosody analyze` ({type(error).__name__}: {error})") from error
+
+
+def complete_lines(path: Path) -> Sequence[str]:
+    """The finished lines of a file that a killed run may have left in the middle of one."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    return text[: text.rfind("\n") + 1].splitlines()

@@ -1,0 +1,133 @@
+"""Level scales: tertiles, groups, ties, JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prosody import Distribution, LevelScale, ScaleError
+from speech_records import Gender, Level, ProsodyProfile
+
+
+def profile(f0_hz=None, energy_dbfs=None, rate=None, gender=None):
+    pitch = {} if f0_hz is None else {"f0_p05_hz": f0_hz, "f0_median_hz": f0_hz, "f0_p95_hz": f0_hz}
+    return ProsodyProfile(1.0, 16_000, energy_dbfs=energy_dbfs, articulation_rate_sps=rate, gender=gender, **pitch)
+
+
+def corpus():
+    """30 women at 200…229 Hz, 30 men at 100…129 Hz, energies −40…−11 twice."""
+    for i in range(30):
+        yield profile(200.0 + i, -40.0 + i, 3.0 + i / 10), Gender.FEMALE
+        yield profile(100.0 + i, -40.0 + i, 3.0 + i / 10), Gender.MALE
+
+
+SCALE = LevelScale.fit(corpus(), name="test")
+
+
+@pytest.mark.parametrize(
+    ("f0_hz", "gender", "level", "group"),
+    [
+        (203.0, Gender.FEMALE, Level.LOW, "female"),
+        (214.0, Gender.FEMALE, Level.NORMAL, "female"),
+        (225.0, Gender.FEMALE, Level.HIGH, "female"),
+        (125.0, Gender.MALE, Level.HIGH, "male"),
+        (125.0, None, Level.NORMAL, "pooled"),
+        (225.0, None, Level.HIGH, "pooled"),
+    ],
+)
+def test_pitch_is_read_per_gender(f0_hz, gender, level, group):
+    """Truth: positions in 30 evenly spaced values: 3/29 is 10 %, 14/29 is 48 %, 25/29 is 86 %."""
+    reading = SCALE.read(profile(f0_hz), gender=gender).pitch
+    assert (reading.level, reading.group, reading.value) == (level, group, f0_hz)
+
+
+def test_percentile_by_hand():
+    """Truth: 214.5 is the middle of 200…229, so 50 %; beyond the ends it is 0 and 100."""
+    assert SCALE.read(profile(214.5), gender=Gender.FEMALE).pitch.percentile == pytest.approx(50.0, abs=0.1)
+    assert SCALE.read(profile(10.0), gender=Gender.FEMALE).pitch.percentile == 0.0
+    assert SCALE.read(profile(900.0), gender=Gender.FEMALE).pitch.percentile == 100.0
+
+
+def test_the_profiles_own_gender_is_the_default():
+    """Given none, the profile's gender decides, in fitting and in reading."""
+    scale = LevelScale.fit(((profile(100.0 + i, gender=Gender.MALE), None) for i in range(30)), name="own")
+    assert scale.read(profile(120.0, gender=Gender.MALE)).pitch.group == "male"
+
+
+def test_small_groups_fall_back_to_pooled_and_say_so():
+    """19 women are fewer than the documented 20."""
+    items = [(profile(200.0 + i), Gender.FEMALE) for i in range(19)] + [
+        (profile(100.0 + i), Gender.MALE) for i in range(20)
+    ]
+    scale = LevelScale.fit(items, name="small")
+    assert set(scale.groups["pitch"]) == {"pooled", "male"}
+    assert scale.groups["pitch"]["pooled"].n == 39
+    assert scale.read(profile(210.0), gender=Gender.FEMALE).pitch.group == "pooled"
+
+
+def test_what_is_missing_reads_none():
+    """A whispered clip has no pitch level; a scale without rates reads none."""
+    levels = SCALE.read(profile(None, -25.0))
+    assert levels.pitch is None
+    assert levels.rate is None
+    assert levels.energy.level is Level.NORMAL
+    assert (levels.scale, levels.scale_hash) == ("test", SCALE.hash)
+
+
+@given(st.lists(st.floats(-100, 0), min_size=1, max_size=60), st.floats(-120, 20))
+def test_percentiles_grow_with_the_value(values, value):
+    """Property: monotone, within [0, 100], and the sample's own minimum and maximum never beyond it."""
+    scale = LevelScale.fit(((profile(energy_dbfs=v), None) for v in values), name="h")
+    read = [scale.read(profile(energy_dbfs=v)).energy.percentile for v in sorted([value, min(values), max(values)])]
+    assert read == sorted(read)
+    assert 0.0 <= read[0] <= read[-1] <= 100.0
+
+
+def test_ties_take_the_middle():
+    """Truth by hand: quantiles 1, 2, 2, 2, 3 stand at 0, 25, 50, 75, 100; the value 2 takes 50."""
+    assert Distribution(5, (1.0, 2.0, 2.0, 2.0, 3.0)).percentile(2.0) == 50.0
+    constant = LevelScale.fit(((profile(energy_dbfs=-20.0), None) for _ in range(9)), name="flat")
+    assert constant.read(profile(energy_dbfs=-20.0)).energy.level is Level.NORMAL
+
+
+def test_json_round_trip(tmp_path):
+    """A scale reads back equal, with the same hash, and says its sample sizes."""
+    SCALE.save(tmp_path / "s.json")
+    again = LevelScale.load(tmp_path / "s.json")
+    assert again == SCALE
+    assert again.hash == SCALE.hash
+    assert json.loads(SCALE.to_json())["measures"]["pitch"]["female"]["n"] == 30
+
+
+def test_the_hash_follows_the_content():
+    """Another name or another sample is another scale."""
+    assert LevelScale.fit(corpus(), name="other").hash != SCALE.hash
+    assert LevelScale.fit(corpus(), name="test").hash == SCALE.hash
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not a level scale"),
+        ("[]", "not a level scale"),
+        ("{}", "not a level scale"),
+        (json.dumps({**json.loads(SCALE.to_json()), "name": "edited"}), "it was edited"),
+        (json.dumps({**json.loads(SCALE.to_json()), "schema_version": "2.0"}), "schema 2.0"),
+        (SCALE.to_json().replace('"n": 30', '"n": 0'), "distribution"),
+    ],
+)
+def test_what_is_no_scale_raises(text, message):
+    """Each failure is a ScaleError that says what is wrong."""
+    with pytest.raises(ScaleError, match=message):
+        LevelScale.from_json(text)
+
+
+def test_nothing_to_fit_raises(tmp_path):
+    """No profile with a measure, no scale; a missing file is named."""
+    with pytest.raises(ScaleError, match="none of the profiles"):
+        LevelScale.fit([(profile(), None)], name="empty")
+    with pytest.raises(ScaleError, match=r"no\.json"):
+        LevelScale.load(tmp_path / "no.json")
