@@ -37,10 +37,12 @@ class Outcome:
 
     @property
     def matched(self) -> int:
+        """Claims found with the labelled cue and value."""
         return (_without_verdict(self.labelled) & _without_verdict(self.found)).total()
 
     @property
     def verdicts_right(self) -> int:
+        """Of these, claims with the labelled verdict."""
         return (self.labelled & self.found).total()
 
 
@@ -92,6 +94,7 @@ def _without_verdict(claims: Counter[tuple[str, str, str]]) -> Counter[tuple[str
 
 
 def main() -> int:
+    """Print the figures; 0 when the held-out sentences pass the bar, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--errors", action="store_true", help="list the development sentences that went wrong")

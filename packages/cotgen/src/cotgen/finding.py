@@ -40,7 +40,7 @@ class Word:
 
 
 # Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)K?[DOPAN]{0,5}[BM](?:[NDVKCRTAM]|[PA](?=[NDVA]))*$")
+_COPULA = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)K?[DOPAN]{0,5}[BM](?:[NDVKCRTAMB]|[PA](?=[NDVA]))*$")
 _ADJACENT_LEFT = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)[DN]*$")
 _SAME_SUBJECT = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)[DN]*V[DE]*[KCT]+[DN]*$")
 # Over letters to the right of a value word: where its head stands.
@@ -50,7 +50,8 @@ _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
 
 _NEGATED = re.compile(r"[NM](?:[DABMPHVR]|K(?=R)|O(?!.*O)){0,8}$")
 _NO_HEAD = re.compile(r"N[DA]*$")
-_TOKEN_SEPARATOR = r"[\s\-‐‑–]+"
+_PUNCTUATION = {",": Kind.COMMA, ":": Kind.COPULA}  # "pitch: high"
+_BETWEEN_WORDS = r"[\s\-‐‑–]+"
 
 
 def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
@@ -93,21 +94,23 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
 def _scanner() -> tuple[re.Pattern[str], dict[str, Kind]]:
     kinds = dict(lexicon.kinds())
     phrases = sorted(kinds, key=lambda p: (-len(p), p))
-    listed = "|".join(re.escape(p).replace(r"\ ", _TOKEN_SEPARATOR) for p in phrases)
+    listed = "|".join(re.escape(p).replace(r"\ ", _BETWEEN_WORDS) for p in phrases)
     pattern = rf"(?<![\w'])(?:{listed})(?![\w'])|[^\W_]+(?:['’][^\W_]+)*|[.!?;:,\n()—]"
     return re.compile(pattern, re.IGNORECASE), kinds
 
 
 def _canonical(text: str) -> str:
-    return re.sub(_TOKEN_SEPARATOR, " ", text.lower().replace("’", "'"))
+    """As the lexicon writes it: lower case, single blanks for hyphens, without a possessive ending."""
+    phrase = re.sub(_BETWEEN_WORDS, " ", text.lower().replace("’", "'"))
+    return phrase if phrase in lexicon.DEFINITE else phrase.removesuffix("'s")
 
 
 def _kind(phrase: str, kinds: dict[str, Kind]) -> Kind:
     if phrase in kinds:
         return kinds[phrase]
-    if phrase == ",":
-        return Kind.COMMA
-    return Kind.OTHER if phrase[0].isalnum() else Kind.BOUNDARY
+    if phrase[0].isalnum():
+        return Kind.OTHER
+    return _PUNCTUATION.get(phrase, Kind.BOUNDARY)
 
 
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:

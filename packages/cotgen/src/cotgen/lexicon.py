@@ -166,11 +166,8 @@ _TABLE: Mapping[str, Mapping[tuple[Cue, str], str]] = {
         (Cue.ENERGY, "low"): "quiet, quieter, quietly, soft, softer, softly, hushed, murmurs, mutters, murmured, "
         "muttered, soft spoken, softly spoken, lowers his voice, lowers her voice, lowers their voice, barely audible, "
         "faintly, under his breath, under her breath",
-        (
-            Cue.RATE,
-            "high",
-        ): "fast, faster, quick, quickly, quicker, rapid, rapidly, brisk, briskly, hurried, hurriedly, "
-        "rushed, rushes, hastily, swiftly, in a hurry, rapid fire, fast paced, races through, hurries",
+        (Cue.RATE, "high"): "fast, faster, quick, quickly, quicker, rapid, rapidly, brisk, briskly, hurried, "
+        "hurriedly, rushed, rushes, hastily, swiftly, in a hurry, rapid fire, fast paced, races through, hurries",
         (Cue.RATE, "low"): "slow, slower, slowly, unhurried, unhurriedly, drawn out, drawls, sluggish, slow paced, "
         "drags, dragging, takes his time, takes her time",
         (Cue.CONTOUR_DYNAMICS, "flat"): "monotone, monotonous, monotonously, in a monotone, flatly",
@@ -178,14 +175,11 @@ _TABLE: Mapping[str, Mapping[tuple[Cue, str], str]] = {
         (Cue.CONTOUR_SHAPE, "rising"): "final rise, ends on a rise, ends with a rise, ends higher, turns up",
         (Cue.CONTOUR_SHAPE, "falling"): "final fall, ends on a fall, ends with a fall, ends lower, trails off",
         (Cue.VOICING, "whispered"): "whispered, whispers, whispering, in a whisper, a whisper, whispery, unvoiced, "
-        "voiceless, no voicing, almost no voicing, hardly any voicing, lack of voicing, without voicing, lacks voicing, "
-        "barely any voicing, absence of voicing, little voicing, devoid of voicing, whisper like, toneless, "
+        "voiceless, no voicing, almost no voicing, hardly any voicing, lack of voicing, without voicing, "
+        "lacks voicing, barely any voicing, absence of voicing, little voicing, devoid of voicing, whisper like, toneless, "
         "barely voiced, hardly voiced",
-        (
-            Cue.VOICING,
-            "voiced",
-        ): "voiced, fully voiced, clearly voiced, normally voiced, clear voicing, normal voicing, "
-        "phonated, strong voicing, plenty of voicing",
+        (Cue.VOICING, "voiced"): "voiced, fully voiced, clearly voiced, normally voiced, clear voicing, "
+        "normal voicing, phonated, strong voicing, plenty of voicing",
         (Cue.GENDER, "female"): "female, woman, feminine, lady, girl",
         (Cue.GENDER, "male"): "male, man, masculine, guy, boy",
     },
@@ -250,9 +244,10 @@ GRAMMAR: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
             " suggesting, whilst, unlike, when, where, as if, as though"
         ),
         Kind.OTHER: _split(
-            "emotional intensity, emotional energy, emotional range, dynamic range, emotional tone, intensity of emotion,"
-            " frequency range, no doubt, no wonder, no less, energy of anger, parts of speech, high arousal, low arousal,"
-            " at high, fall into, falls into, falls under, falls on, fall on, falls within, falls upon, rise to, rises to"
+            "emotional intensity, emotional energy, emotional range, dynamic range, emotional tone,"
+            " intensity of emotion, frequency range, no doubt, no wonder, no less, parts of speech, high arousal,"
+            " low arousal, fall into, falls into, falls under, falls on, fall on, falls within, falls upon,"
+            " rise to, rises to"
         ),
     }
 )

@@ -14,6 +14,7 @@ cue for them. English only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from cotgen.finding import Finding, find
 from cotgen.mentions import find_quotes, find_stress, quoted_spans
@@ -25,12 +26,9 @@ NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
 
 _END = " at the end"
-_ENDINGS: Mapping[str, str] = {
-    "rising": "rising",
-    "falling-rising": "rising",
-    "falling": "falling",
-    "rising-falling": "falling",
-}
+_ENDINGS: Mapping[str, str] = MappingProxyType(
+    {"rising": "rising", "falling-rising": "rising", "falling": "falling", "rising-falling": "falling"}
+)
 
 
 def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, transcript: str | None) -> list[Claim]:
@@ -79,7 +77,7 @@ def _claim(finding: Finding, text: str, verdict: Verdict, measured: str | None) 
     )
 
 
-def _verdict(holds: bool) -> Verdict:
+def _verdict(*, holds: bool) -> Verdict:
     return Verdict.SUPPORTED if holds else Verdict.CONTRADICTED
 
 
@@ -95,7 +93,7 @@ def _judge_reading(finding: Finding, text: str, reading: Reading | None) -> Clai
         holds = value not in accepted
     else:  # one value holds; at a border either of two, and then also "not high"
         holds = accepted != {value}
-    return _claim(finding, text, _verdict(holds), reading.measured)
+    return _claim(finding, text, _verdict(holds=holds), reading.measured)
 
 
 def _judge_stress(finding: Finding, text: str, profile: ProsodyProfile, transcript: str | None) -> Claim:
@@ -108,11 +106,11 @@ def _judge_stress(finding: Finding, text: str, profile: ProsodyProfile, transcri
         is_stressed, measured = False, "not a word of the transcript"
     else:
         return _claim(finding, text, Verdict.UNVERIFIABLE, None)
-    return _claim(finding, text, _verdict(is_stressed != finding.negated), measured)
+    return _claim(finding, text, _verdict(holds=is_stressed != finding.negated), measured)
 
 
 def _judge_quote(finding: Finding, text: str, transcript: str | None) -> Claim:
     if transcript is None:
         return _claim(finding, text, Verdict.UNVERIFIABLE, None)
     holds = is_quoted_from(finding.value, transcript)
-    return _claim(finding, text, _verdict(holds), f"transcript: {neutralise(transcript)}")
+    return _claim(finding, text, _verdict(holds=holds), f"transcript: {neutralise(transcript)}")
