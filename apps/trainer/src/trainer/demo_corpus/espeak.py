@@ -1,8 +1,8 @@
 """A thin wrapper of the espeak-ng library: SSML in, samples out.
 
-The library keeps state between calls (the same call repeated in one process differs in its last bits), and it is
-global to the process. Speak what belongs together in a process of its own and in a fixed order, and the samples
-repeat exactly.
+The library is global to the process and keeps state between calls (the same call repeated differs in its last bits),
+and it seeds the noise of breathy voices with the clock. So give every call a seed, speak what belongs together in a
+process of its own and in a fixed order, and the samples repeat exactly.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Espeak:
     >>> espeak.sample_rate
     22050
     >>> espeak.use_voice("en-us+f2")
-    >>> espeak.speak("<speak>Hello</speak>", rate_wpm=180, pitch_range=20, volume=60).dtype
+    >>> espeak.speak("<speak>Hello</speak>", rate_wpm=180, pitch_range=20, volume=60, seed=0).dtype
     dtype('float32')
     """
 
@@ -74,14 +74,16 @@ class Espeak:
         if self._library.espeak_SetVoiceByName(name.encode()) != 0:
             raise SpeechSynthesisError(f"espeak-ng {library_version()} has no voice {name!r}")
 
-    def speak(self, ssml: str, *, rate_wpm: int, pitch_range: int, volume: int) -> NDArray[np.float32]:
+    def speak(self, ssml: str, *, rate_wpm: int, pitch_range: int, volume: int, seed: int) -> NDArray[np.float32]:
         """Speak `ssml`; mono samples in [-1, 1) at `sample_rate`.
 
         `pitch_range` (0 to 100) scales the library's own intonation, 50 being its habit and 0 a monotone; `volume`
-        is linear in amplitude. Raises `SpeechSynthesisError` when nothing was spoken.
+        is linear in amplitude; `seed` is that of the noise in the voice. Raises `SpeechSynthesisError` when nothing
+        was spoken.
         """
         for parameter, value in ((_RATE, rate_wpm), (_VOLUME, volume), (_PITCH, 50), (_RANGE, pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         self._pieces.clear()
         text = ssml.encode() + b"\0"
         status = self._library.espeak_Synth(text, len(text), 0, 0, 0, _CHARS_UTF8 | _SSML, None, None)

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from trainer.demo_corpus.design import Spread
+from trainer.errors import SpeechSynthesisError
 
 SAMPLE_RATE = 16_000
 
@@ -26,9 +27,9 @@ _PEAK = 0.98
 
 _SILENT_DB = -40.0
 """Parts of 5 ms this far below the loudest are silence at the ends."""
-_WHISPER_QUEFRENCY_S = 0.0009
+_WHISPER_QUEFRENCY_S = 0.00075
 """Cepstrum below this is kept as the vocal tract. Sharper envelopes (1.5 ms) let noise ring at the first formant
-long enough for Praat to call one frame in twenty voiced; with this one it is one in two hundred."""
+long enough for Praat to call one frame in twenty voiced; with this one it is one in five hundred."""
 _WHISPER_CORNER_HZ = 1000.0
 """Whispering lacks the low frequencies that the vocal folds give: a second-order high-pass at this frequency."""
 
@@ -66,7 +67,7 @@ def record(
 ) -> NDArray[np.float32]:
     """The clip at `SAMPLE_RATE`, samples within ±0.98, from `spoken` at `sample_rate`.
 
-    `energy_db` is the speech's level relative to neutral speech. Raises `ValueError` for silence.
+    `energy_db` is the speech's level relative to neutral speech. Raises `SpeechSynthesisError` for silence.
     """
     speech = _trim(soxr.resample(spoken, sample_rate, SAMPLE_RATE))
     if whispered:
@@ -83,7 +84,7 @@ def record(
 def whisper(speech: NDArray[np.float32], *, generator: np.random.Generator) -> NDArray[np.float32]:
     """The same vocal tract excited by noise instead of the vocal folds, at `SAMPLE_RATE`.
 
-    The spectral envelope of each frame (its cepstrum below 0.9 ms) shapes white noise; what the vocal folds
+    The spectral envelope of each frame (its cepstrum below 0.75 ms) shapes white noise; what the vocal folds
     give to the low frequencies is taken out.
     """
     spectrum = _frames(speech)  # [frames, frequencies]
@@ -119,6 +120,6 @@ def _trim(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     step = SAMPLE_RATE // 200
     power = np.square(samples[: len(samples) // step * step], dtype=np.float64).reshape(-1, step).mean(axis=1)
     if not power.any():
-        raise ValueError(f"{len(samples)} samples of silence cannot become a clip")
+        raise SpeechSynthesisError(f"{len(samples)} samples of silence cannot become a clip")
     loud = np.flatnonzero(power > power.max() * 10.0 ** (_SILENT_DB / 10.0))
     return samples[loud[0] * step : (loud[-1] + 1) * step]

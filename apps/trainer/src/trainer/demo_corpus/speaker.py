@@ -64,7 +64,7 @@ def speak_voice(task: Task, folder: Path) -> list[Clip]:
             delivery = draw(emotion, content_words(text), generator=generator)
             recording = draw_recording(generator)
             samples = record(
-                _say(espeak, task.voice, text.split(), delivery=delivery),
+                say(espeak, task.voice, text.split(), delivery=delivery, seed=int(generator.integers(2**31))),
                 espeak.sample_rate,
                 energy_db=delivery.energy_db,
                 whispered=delivery.whispered,
@@ -80,8 +80,8 @@ def speak_voice(task: Task, folder: Path) -> list[Clip]:
     return clips
 
 
-def _say(espeak: Espeak, voice: Voice, words: list[str], *, delivery: Delivery) -> NDArray[np.float32]:
-    """The samples in which `voice` says `words` with the pitch, rate and stress of `delivery`, at espeak-ng's rate."""
+def say(espeak: Espeak, voice: Voice, words: list[str], *, delivery: Delivery, seed: int) -> NDArray[np.float32]:
+    """The samples, at the rate of `espeak`, in which `voice` says `words` with the prosody of `delivery`."""
     steps = [voice.rest_pitch + st / ST_PER_PITCH_STEP for st in delivery.word_pitches_st(len(words))]
     rates, volumes = [100] * len(words), [_VOLUME] * len(words)
     rates[delivery.stressed_word] = round(100 * STRESS_RATE**delivery.emphasis)
@@ -91,4 +91,5 @@ def _say(espeak: Espeak, voice: Voice, words: list[str], *, delivery: Delivery) 
         rate_wpm=round(float(np.clip(NEUTRAL_WPM * delivery.rate, *RATE_WPM))),
         pitch_range=_INTONATION,
         volume=_VOLUME,
+        seed=seed,
     )

@@ -1,0 +1,325 @@
+"""Evaluation of emotion answers: accuracy, recall, F1, confusion, format, claims, with intervals over speakers.
+
+An answer that cannot be read as a label counts as wrong and has a column of its own in the confusion matrix. Clips of
+one speaker resemble one another, so intervals come from a cluster bootstrap: speakers, not clips, are drawn with
+replacement (Field & Welsh 2007, J. R. Statist. Soc. B 69, 369–390), and the interval lies between the 2.5th and
+97.5th percentile. With few speakers such intervals are too narrow; the number of speakers is reported for that reason.
+
+All measures are functions of confusion matrices, so that thousands of resamples are one array; that they agree with
+scikit-learn is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speech_records import Emotion, LabelSet, Verdict
+from trainer.errors import DataSetError
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+_VERDICTS = tuple(Verdict)
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""From counts [..., labels, labels + 1] to a measure [...]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One clip's label and what was answered.
+
+    `answer` is `None` when the text holds no label of the set. `format_ok` says whether the text had the think/answer
+    form, `None` where there was no text. `verdicts` are those of the claims in the reasoning.
+    """
+
+    utterance_id: str
+    speaker_id: str
+    truth: Emotion
+    answer: Emotion | None
+    format_ok: bool | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A measure with its 95 % interval; no interval (`None`) where all clips are of one speaker."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionScores:
+    """One emotion's scores in [0, 1]; `None` where nothing was there to divide by."""
+
+    emotion: Emotion
+    support: int
+    recall: float | None
+    precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Counts: rows are true labels, columns answered labels, the last column unparseable answers."""
+
+    labels: tuple[Emotion, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimShares:
+    """Shares of all claims made, over all clips together."""
+
+    claims: int
+    supported: Estimate
+    contradicted: Estimate
+    unverifiable: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How well a set of clips was answered. `dataclasses.asdict` gives its JSON form."""
+
+    label_set: str
+    clips: int
+    speakers: int
+    accuracy: Estimate
+    unweighted_average_recall: Estimate
+    macro_f1: Estimate
+    valid_format: Estimate | None
+    claims: ClaimShares | None
+    per_emotion: tuple[EmotionScores, ...]
+    confusion: Confusion
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Second minus first on the same clips, with intervals over the same resampled speakers."""
+
+    clips: int
+    speakers: int
+    accuracy: Estimate
+    unweighted_average_recall: Estimate
+    macro_f1: Estimate
+
+
+def evaluate(
+    predictions: Sequence[Prediction], *, label_set: LabelSet, seed: int = 0, resamples: int = RESAMPLES
+) -> Evaluation:
+    """All measures of `predictions`. Emotions without clips are left out of the averages.
+
+    Raises `DataSetError` when there are none, an utterance stands twice, or a true label is not in `label_set`.
+
+    >>> from speech_records import PAPER_9
+    >>> happy, sad = Emotion.HAPPY, Emotion.SAD
+    >>> result = evaluate(
+    ...     [
+    ...         Prediction("clip1", "anna", truth=happy, answer=happy),
+    ...         Prediction("clip2", "ben", truth=happy, answer=None),
+    ...         Prediction("clip3", "ben", truth=sad, answer=sad),
+    ...     ],
+    ...     label_set=PAPER_9,
+    ... )
+    >>> round(result.accuracy.value, 3), result.unweighted_average_recall.value
+    (0.667, 0.75)
+    """
+    _check(predictions, label_set)
+    speakers = _speakers(predictions)
+    weights = _resample(len(speakers), resamples, seed)
+    counts = _confusions(predictions, speakers, label_set)
+    total = counts.sum(axis=0)
+    return Evaluation(
+        label_set=label_set.name,
+        clips=len(predictions),
+        speakers=len(speakers),
+        accuracy=_estimate(accuracy, counts, weights),
+        unweighted_average_recall=_estimate(unweighted_average_recall, counts, weights),
+        macro_f1=_estimate(macro_f1, counts, weights),
+        valid_format=_format_share(predictions, speakers, weights),
+        claims=_claim_shares(predictions, speakers, weights),
+        per_emotion=tuple(_emotion_scores(total, i, label) for i, label in enumerate(label_set.labels)),
+        confusion=Confusion(label_set.labels, tuple(tuple(int(n) for n in row) for row in total)),
+    )
+
+
+def compare(
+    first: Sequence[Prediction],
+    second: Sequence[Prediction],
+    *,
+    label_set: LabelSet,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """How much better `second` answers the clips that `first` answered too.
+
+    Raises `DataSetError` as `evaluate` does, and when the two do not hold the same clips of the same speakers and
+    labels.
+    """
+    _check(first, label_set)
+    _check(second, label_set)
+    clips, others = ({(p.utterance_id, p.speaker_id, p.truth) for p in side} for side in (first, second))
+    if clips != others:
+        odd = min(clips ^ others)
+        raise DataSetError(
+            f"only the same clips can be compared: {odd[0]} stands on one side only or labelled otherwise"
+        )
+    speakers = _speakers(first)
+    weights = _resample(len(speakers), resamples, seed)
+    before, after = (_confusions(side, speakers, label_set) for side in (first, second))
+    both = np.stack([before, after], axis=1)  # [speakers, 2, labels, labels + 1]
+
+    def gain(statistic: Statistic) -> Estimate:
+        return _estimate(lambda counts: np.diff(statistic(counts), axis=-1)[..., 0], both, weights)
+
+    return Comparison(
+        clips=len(first),
+        speakers=len(speakers),
+        accuracy=gain(accuracy),
+        unweighted_average_recall=gain(unweighted_average_recall),
+        macro_f1=gain(macro_f1),
+    )
+
+
+def accuracy(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of right answers; `counts` [..., labels, labels + 1] as in `Confusion`, the result [...].
+
+    >>> float(accuracy(np.array([[3.0, 1, 0], [0, 2, 2]])))
+    0.625
+    """
+    return np.asarray(_right(counts).sum(axis=-1) / counts.sum(axis=(-2, -1)))
+
+
+def unweighted_average_recall(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean recall of the labels that have clips; `counts` and result as for `accuracy`.
+
+    >>> float(unweighted_average_recall(np.array([[3.0, 1, 0], [0, 1, 1]])))
+    0.625
+    """
+    support = counts.sum(axis=-1)
+    return _mean_where(_right(counts) / np.maximum(support, 1), support > 0)
+
+
+def macro_f1(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean F1 of the labels that have clips; `counts` and result as for `accuracy`.
+
+    F1 is 2 TP / (2 TP + FP + FN), that is twice the right answers over clips plus answers of the label.
+
+    >>> float(macro_f1(np.array([[2.0, 0, 0], [1, 1, 0]])))  # (4/5 + 2/3) / 2
+    0.7333333333333334
+    """
+    support = counts.sum(axis=-1)
+    answered = counts[..., :-1].sum(axis=-2)
+    return _mean_where(2.0 * _right(counts) / np.maximum(support + answered, 1), support > 0)
+
+
+def _right(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
+
+
+def _mean_where(values: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Mean over the last axis of the `values` that are `there`."""
+    return np.asarray((values * there).sum(axis=-1) / there.sum(axis=-1))
+
+
+def _check(predictions: Sequence[Prediction], label_set: LabelSet) -> None:
+    if not predictions:
+        raise DataSetError("there are no predictions to evaluate")
+    seen: set[str] = set()
+    for prediction in predictions:
+        if prediction.utterance_id in seen:
+            raise DataSetError(f"{prediction.utterance_id} was answered twice; evaluate one answer for each clip")
+        seen.add(prediction.utterance_id)
+        for label in (prediction.truth, prediction.answer):
+            if label is not None and label not in label_set.labels:
+                raise DataSetError(
+                    f"{prediction.utterance_id}: {label.value} is no label of {label_set.name}; map it first"
+                )
+
+
+def _speakers(predictions: Sequence[Prediction]) -> tuple[str, ...]:
+    return tuple(sorted({p.speaker_id for p in predictions}))
+
+
+def _confusions(
+    predictions: Sequence[Prediction], speakers: tuple[str, ...], label_set: LabelSet
+) -> NDArray[np.float64]:
+    """Confusion counts of each speaker, [speakers, labels, labels + 1]."""
+    labels = label_set.labels
+    counts = np.zeros((len(speakers), len(labels), len(labels) + 1))
+    for p in predictions:
+        column = len(labels) if p.answer is None else labels.index(p.answer)
+        counts[speakers.index(p.speaker_id), labels.index(p.truth), column] += 1
+    return counts
+
+
+def _resample(speakers: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """How often each speaker is drawn in each resample, [resamples, speakers]."""
+    generator = np.random.default_rng(seed)
+    return generator.multinomial(speakers, np.full(speakers, 1.0 / speakers), size=resamples).astype(np.float64)
+
+
+def _estimate(statistic: Statistic, counts: NDArray[np.float64], weights: NDArray[np.float64]) -> Estimate:
+    """`statistic` of the `counts` [speakers, ...] of all speakers, and its interval over the resamples."""
+    value = float(statistic(counts.sum(axis=0)))
+    if len(counts) == 1:
+        return Estimate(value, None, None)
+    tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
+    low, high = np.nanquantile(statistic(np.tensordot(weights, counts, axes=1)), tails)
+    return Estimate(value, float(low), float(high))
+
+
+def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """First of two counts [..., (part, whole)] over the second; NaN where a resample drew nothing to count."""
+    shares = np.full(counts.shape[:-1], np.nan)
+    np.divide(counts[..., 0], counts[..., 1], out=shares, where=counts[..., 1] > 0)
+    return shares
+
+
+def _format_share(
+    predictions: Sequence[Prediction], speakers: tuple[str, ...], weights: NDArray[np.float64]
+) -> Estimate | None:
+    counts = np.zeros((len(speakers), 2))
+    for p in predictions:
+        if p.format_ok is not None:
+            counts[speakers.index(p.speaker_id)] += (p.format_ok, 1)
+    return _estimate(_share, counts, weights) if counts.any() else None
+
+
+def _claim_shares(
+    predictions: Sequence[Prediction], speakers: tuple[str, ...], weights: NDArray[np.float64]
+) -> ClaimShares | None:
+    counts = np.zeros((len(speakers), len(_VERDICTS)))
+    for p in predictions:
+        for verdict in p.verdicts:
+            counts[speakers.index(p.speaker_id), _VERDICTS.index(verdict)] += 1
+    claims = counts.sum(axis=1)
+    if not claims.any():
+        return None
+
+    def share(verdict: Verdict) -> Estimate:
+        return _estimate(_share, np.stack([counts[:, _VERDICTS.index(verdict)], claims], axis=1), weights)
+
+    return ClaimShares(
+        int(claims.sum()), share(Verdict.SUPPORTED), share(Verdict.CONTRADICTED), share(Verdict.UNVERIFIABLE)
+    )
+
+
+def _emotion_scores(total: NDArray[np.float64], label: int, emotion: Emotion) -> EmotionScores:
+    right, support, answered = total[label, label], total[label].sum(), total[:, label].sum()
+
+    def over(part: float, whole: float) -> float | None:
+        return float(part / whole) if whole > 0 else None
+
+    return EmotionScores(
+        emotion=emotion,
+        support=int(support),
+        recall=over(right, support),
+        precision=over(right, answered),
+        f1=over(2.0 * right, support + answered),
+    )
