@@ -20,11 +20,12 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
-from speech_records import PAPER_9, Claim, Cue, Verdict
+from speech_records import PAPER_9, Claim, Cue, Emotion, Verdict
+from trainer.metrics import Estimate, Prediction, evaluate
+from trainer.metrics import compare as compare_predictions
 from trainer.report import (
     ClipView,
     Curve,
-    Estimate,
     Measure,
     PairedDifference,
     Provenance,
@@ -35,7 +36,10 @@ from trainer.report import (
     SanityCheck,
     System,
     SystemResult,
+    paired_differences,
     render,
+    rl_run,
+    system_result,
     write_report,
 )
 from trainer.report.charts import Line, Mark, line_chart
@@ -238,6 +242,46 @@ def test_every_part_is_on_the_page(tmp_path: Path) -> None:
     assert [p.name for p in out.parent.iterdir()] == ["report.html"]
 
 
+def test_rows_and_differences_come_from_evaluations() -> None:
+    """Two speakers, two clips each, with one answer wrong before and none after: accuracy 3/4 and 1, gain 1/4.
+
+    The wrong answer named no label, so it stands in the last column of the confusion matrix.
+    """
+    happy, sad = Emotion.HAPPY, Emotion.SAD
+    after = [
+        Prediction("a1", "ann", happy, happy, format_ok=True, verdicts=(Verdict.SUPPORTED, Verdict.CONTRADICTED)),
+        Prediction("a2", "ann", sad, sad, format_ok=True),
+        Prediction("b1", "ben", happy, happy, format_ok=True),
+        Prediction("b2", "ben", sad, sad, format_ok=True),
+    ]
+    before = [*after[:3], dataclasses.replace(after[3], answer=None, format_ok=False)]
+    result = system_result(System.SFT, evaluate(before, label_set=PAPER_9), reward_score=Estimate(3.0, None, None))
+    assert {measure: estimate.value for measure, estimate in result.measures.items()} == pytest.approx(
+        {
+            Measure.ACCURACY: 0.75, Measure.UAR: 0.75, Measure.MACRO_F1: (1.0 + 2 / 3) / 2, Measure.VALID_FORMAT: 0.75,
+            Measure.SUPPORTED: 0.5, Measure.CONTRADICTED: 0.5, Measure.REWARD_SCORE: 3.0,
+        }
+    )  # fmt: skip
+    assert result.confusion is not None
+    assert result.confusion[PAPER_9.labels.index(sad)][-1] == 1
+    comparison = compare_predictions(before, after, label_set=PAPER_9)
+    found = {d.measure: d.difference.value for d in paired_differences(System.GRPO, System.SFT, comparison)}
+    assert found[Measure.ACCURACY] == pytest.approx(0.25)
+    assert set(found) == {Measure.ACCURACY, Measure.UAR, Measure.MACRO_F1}
+
+
+def test_a_run_comes_from_its_history() -> None:
+    """The gate is shut in the first row, which then has no trust; the second row has everything."""
+    rows = [
+        {"step": 0, "format": 0.5, "accuracy": 0.25, "gate": 0.0, "loss": 0.1},
+        {"step": 1, "format": 1.0, "accuracy": 0.5, "gate": 1.0, "reasoning": 0.6, "trust_mean": 0.95,
+         "trust_min": 0.8, "distrusted_groups": 0.25},
+    ]  # fmt: skip
+    run = rl_run(System.GRPO_PTR, rows, gated=True)
+    assert run.steps == (RLStep(0, 0.5, 0.25), RLStep(1, 1.0, 0.5, 0.6, 0.95, 0.8, 0.25, gate_open=True))
+    assert run.gate_step == 1
+
+
 def test_sentences_follow_from_the_intervals() -> None:
     """GRPO - SFT in accuracy, [+1.2, +8.3] points, leaves zero out; macro-F1, [-0.4, +7.0], does not; of GRPO-PTR
     neither interval does."""
@@ -255,7 +299,7 @@ def test_sentences_follow_from_the_intervals() -> None:
 def test_a_loss_is_called_a_loss_and_no_interval_proves_nothing() -> None:
     """[-6, -1] points lies below zero: lowered. A difference without interval proves nothing, however large."""
     lowered = PairedDifference(System.GRPO, System.SFT, Measure.UAR, Estimate(-0.03, -0.06, -0.01))
-    blind = PairedDifference(System.GRPO, System.SFT, Measure.ACCURACY, Estimate(0.5))
+    blind = PairedDifference(System.GRPO, System.SFT, Measure.ACCURACY, Estimate(0.5, None, None))
     (text,) = compare([lowered, blind])
     assert text.startswith("GRPO lowered unweighted average recall (−3.0 points; −6.0 to −1.0), compared with SFT.")
     assert "from zero in accuracy (+50.0 points; no interval)" in text
@@ -313,7 +357,7 @@ def test_what_is_missing_is_said() -> None:
     """A report without any optional part: each place says so, nothing is drawn of nothing; no banner on real speech."""
     data = ReportData(
         corpus="ravdess", synthetic=False, labels=("sad", "angry"), clips=2, speakers=1, chance=0.5,
-        systems=(SystemResult(System.SFT, {Measure.ACCURACY: Estimate(0.5)}),),
+        systems=(SystemResult(System.SFT, {Measure.ACCURACY: Estimate(0.5, None, None)}),),
         rl_runs=(RLRun(System.GRPO_PTR, (), gated=True),),
     )  # fmt: skip
     page = _Page(render(data))
@@ -347,7 +391,8 @@ def test_hostile_text_stays_text() -> None:
     )  # fmt: skip
     data = dataclasses.replace(
         data, corpus=HOSTILE, labels=(HOSTILE, *LABELS[1:]), clip=hostile_clip,
-        sanity=(SanityCheck(HOSTILE, HOSTILE, Estimate(0.1)),), sft_curves=(Curve(HOSTILE, (1, 2), (1.0, 0.5)),) * 2,
+        sanity=(SanityCheck(HOSTILE, HOSTILE, Estimate(0.1, None, None)),),
+        sft_curves=(Curve(HOSTILE, (1, 2), (1.0, 0.5)),) * 2,
         provenance=Provenance({HOSTILE: 1}, {HOSTILE: HOSTILE}, {HOSTILE: HOSTILE}, {HOSTILE: 1.0}),
     )  # fmt: skip
     text = render(data)
@@ -451,13 +496,7 @@ def test_unvoiced_and_unheard_clips_are_drawn_as_such() -> None:
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
-    """A non-finite estimate, half an interval, ends swapped, a matrix of the wrong size, a curve of two lengths."""
-    with pytest.raises(ReportError, match="finite"):
-        Estimate(nan)
-    with pytest.raises(ReportError, match="both ends"):
-        Estimate(0.5, low=0.4)
-    with pytest.raises(ReportError, match="low end"):
-        Estimate(0.5, 0.6, 0.4)
+    """A curve of two lengths, a matrix of the wrong size, claims that stand elsewhere."""
     with pytest.raises(ReportError, match="2 steps but 1 values"):
         Curve("loss", (1, 2), (0.5,))
     with pytest.raises(ReportError, match="9 rows"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from trainer.report.data import Estimate
+from trainer.metrics import Estimate
 from trainer.report.svg import Axis, drawing, element, path, ticks
 
 WIDTH, HEIGHT = 480.0, 250.0

@@ -1,7 +1,7 @@
 """What a report shows, as plain frozen data: filled by `trainer stage=report` from the files of a finished run.
 
-Shares lie in [0, 1]; reward-model scores in [1, 5]; times in seconds; steps count optimiser updates from 1.
-What was not measured is `None` or left out, and the page says so.
+Shares lie in [0, 1]; reward-model scores in [1, 5]; times in seconds; steps keep the numbers they were recorded under.
+What was not measured is `None` or left out, and the page says so. `sources` makes most of it from what stages leave.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speech_records import Claim
 from trainer.errors import TrainerError
+from trainer.metrics import Estimate
 
 
 class ReportError(TrainerError):
@@ -77,24 +77,6 @@ _MEASURE_NAMES = {
     Measure.CONTRADICTED: "contradicted claims",
     Measure.REWARD_SCORE: "reward-model score",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number with its 95 % bootstrap interval over speakers; no interval where none could be formed."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-    def __post_init__(self) -> None:
-        numbers = [x for x in (self.value, self.low, self.high) if x is not None]
-        if not all(isfinite(x) for x in numbers):
-            raise ReportError(f"an estimate must be finite, got {self}")
-        if (self.low is None) != (self.high is None):
-            raise ReportError(f"an interval needs both ends, got {self}")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ReportError(f"an interval's low end must not lie above its high end, got {self}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainer.report.data import Estimate, Measure, PairedDifference, ReportData, RLRun, System, SystemResult
+from trainer.metrics import Estimate
+from trainer.report.data import Measure, PairedDifference, ReportData, RLRun, System, SystemResult
 
 MINUS, DASH = "\N{MINUS SIGN}", "\N{EN DASH}"
 
