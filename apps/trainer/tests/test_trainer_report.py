@@ -43,7 +43,7 @@ from trainer.report import (
     write_report,
 )
 from trainer.report.charts import Line, Mark, line_chart
-from trainer.report.clip import audio_uri, mark_claims
+from trainer.report.clip import audio_uri, contours, mark_claims
 from trainer.report.findings import compare, gate, standing
 
 LABELS = tuple(PAPER_9.text(label) for label in PAPER_9.labels)
@@ -486,13 +486,19 @@ def test_line_chart_places_points_by_value() -> None:
 
 
 def test_unvoiced_and_unheard_clips_are_drawn_as_such() -> None:
-    """A whispered clip has no pitch: the panel says so. A clip without samples says that too."""
+    """A whispered clip has no pitch, an empty one no samples: the panels say so. Digital silence, −inf dBFS, in the
+    middle of a clip breaks its energy line in two."""
     data = report_data()
     assert data.clip is not None
     whispered = dataclasses.replace(data.clip, f0_hz=np.full_like(data.clip.f0_hz, nan))
     assert "pitch: no voiced frame" in _Page(render(dataclasses.replace(data, clip=whispered))).text
     silent = dataclasses.replace(data.clip, samples=np.zeros(0, dtype=np.float32))
     assert "waveform: no samples" in _Page(render(dataclasses.replace(data, clip=silent))).text
+    energy = data.clip.energy_dbfs.copy()
+    energy[90:100] = -np.inf
+    cut = dataclasses.replace(data.clip, energy_dbfs=energy)
+    root = ElementTree.fromstring(str(contours(cut)))
+    assert len([line for line in root.iter("polyline") if line.get("class") == "line energy"]) == 2
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
