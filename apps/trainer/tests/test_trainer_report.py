@@ -497,7 +497,7 @@ def test_unvoiced_and_unheard_clips_are_drawn_as_such() -> None:
     energy = data.clip.energy_dbfs.copy()
     energy[90:100] = -np.inf
     cut = dataclasses.replace(data.clip, energy_dbfs=energy)
-    root = ElementTree.fromstring(str(contours(cut)))
+    root = ET.fromstring(str(contours(cut)))
     assert len([line for line in root.iter("polyline") if line.get("class") == "line energy"]) == 2
 
 
