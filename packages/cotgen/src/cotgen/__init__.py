@@ -4,6 +4,7 @@
 - `rules`: the rule generator, `generate`
 - `verification`: the claim verifier, `verify`
 - `tasks`: the four families of SFT tasks
+- `stats`, `batch`: figures of a data set; whole files at a time
 - `survey`, `readings`: which cues fit which emotion; what a profile says of each cue
 - `wording`, `quoting`: the generator's phrases; transcripts as harmless quotes
 

@@ -176,8 +176,8 @@ _TABLE: Mapping[str, Mapping[tuple[Cue, str], str]] = {
         (Cue.CONTOUR_SHAPE, "falling"): "final fall, ends on a fall, ends with a fall, ends lower, trails off",
         (Cue.VOICING, "whispered"): "whispered, whispers, whispering, in a whisper, a whisper, whispery, unvoiced, "
         "voiceless, no voicing, almost no voicing, hardly any voicing, lack of voicing, without voicing, "
-        "lacks voicing, barely any voicing, absence of voicing, little voicing, devoid of voicing, whisper like, toneless, "
-        "barely voiced, hardly voiced",
+        "lacks voicing, barely any voicing, absence of voicing, little voicing, devoid of voicing, whisper like, "
+        "toneless, barely voiced, hardly voiced",
         (Cue.VOICING, "voiced"): "voiced, fully voiced, clearly voiced, normally voiced, clear voicing, "
         "normal voicing, phonated, strong voicing, plenty of voicing",
         (Cue.GENDER, "female"): "female, woman, feminine, lady, girl",

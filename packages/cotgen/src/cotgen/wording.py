@@ -78,7 +78,7 @@ PORTRAITS: Mapping[Emotion, str] = MappingProxyType(
 
 FITTING = (
     "{Cues} {fit} {portrait}.",
-    "Taken together, {cues} {fit} {portrait}.",
+    "In sum, {cues} {fit} {portrait}.",
     "Above all, {cues} {fit} {portrait}.",
 )
 OPPOSING = (

@@ -1,0 +1,76 @@
+"""Whole files at a time: record files read line by line, and what went wrong kept beside the output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from cotgen.errors import CotgenError, GenerationError
+from cotgen.rules import generate
+from speech_records import (
+    LabelSet,
+    MeasuredUtterance,
+    ReasoningTrace,
+    RecordFormatError,
+    Utterance,
+    from_json,
+)
+
+RecordT = TypeVar("RecordT", Utterance, MeasuredUtterance, ReasoningTrace)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One record that was left out: where it stands, at which stage, the error's name and its message."""
+
+    where: str
+    stage: str
+    error: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Traces written for a batch, and the utterances for which none could be written."""
+
+    traces: tuple[ReasoningTrace, ...]
+    failures: tuple[Failure, ...]
+
+
+def read_records(path: Path, cls: type[RecordT]) -> tuple[list[RecordT], list[Failure]]:
+    """The good records of a JSON Lines file, and its broken lines. Raises `CotgenError` when the file is missing."""
+    if not path.is_file():
+        raise CotgenError(f"{path} does not exist")
+    records: list[RecordT] = []
+    failures: list[Failure] = []
+    for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
+        if not raw.strip():
+            continue
+        try:
+            records.append(from_json(cls, raw.decode(), line=number))
+        except (RecordFormatError, UnicodeDecodeError) as error:
+            failures.append(Failure(f"{path.name}:{number}", "read", type(error).__name__, str(error)))
+    return records, failures
+
+
+def generate_all(measured: Sequence[MeasuredUtterance], *, label_set: LabelSet, seed: int) -> Traces:
+    """One trace for each utterance that can have one; the others are failures."""
+    traces: list[ReasoningTrace] = []
+    failures: list[Failure] = []
+    for item in measured:
+        try:
+            traces.append(generate(item, label_set=label_set, seed=seed))
+        except GenerationError as error:
+            failures.append(Failure(item.utterance.utterance_id, "generate", type(error).__name__, str(error)))
+    return Traces(tuple(traces), tuple(failures))
+
+
+def write_failures(path: Path, failures: Sequence[Failure]) -> None:
+    """Write the failures as JSON Lines; without any, remove what an earlier run left at `path`."""
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    path.write_text("".join(json.dumps(asdict(f), ensure_ascii=False) + "\n" for f in failures), encoding="utf-8")

@@ -1,0 +1,205 @@
+"""The command `cotgen`: data on stdout, everything else on stderr, status 1 when any record was left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cotgen import corpora, stats, tasks
+from cotgen.batch import Failure, generate_all, read_records, write_failures
+from cotgen.errors import CotgenError
+from cotgen.verification import verify
+from speech_records import (
+    LABEL_SETS,
+    LabelSet,
+    MeasuredUtterance,
+    ReasoningTrace,
+    SpeechRecordsError,
+    Verdict,
+    read_jsonl,
+    to_json,
+    write_jsonl,
+)
+
+app = typer.Typer(
+    help="From labelled, measured speech to verified reasoning and SFT examples. Knows no audio: profiles are given.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Generator(StrEnum):
+    """What writes the reasoning."""
+
+    RULES = "rules"
+
+
+Profiles = Annotated[Path, typer.Option(help="Measured utterances (JSON Lines of MeasuredUtterance).")]
+Traces = Annotated[Path, typer.Option(help="Reasoning traces (JSON Lines of ReasoningTrace).")]
+LabelSetName = Annotated[str, typer.Option("--label-set", help=f"One of {', '.join(LABEL_SETS)}.")]
+Seed = Annotated[int, typer.Option(help="Seed of the wording: same input and seed, same text.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="File to write; OUT.errors.jsonl says what was left out.")]
+
+
+def main() -> None:
+    """Entry point: errors of this package and of the records become one line on stderr and status 1."""
+    try:
+        app(prog_name="cotgen")
+    except (CotgenError, SpeechRecordsError, OSError) as error:
+        typer.echo(f"cotgen: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+@app.command("corpora")
+def list_corpora() -> None:
+    """List the corpora that can be read: name, label set, and what is looked for below --root."""
+    for name, corpus in corpora.CORPORA.items():
+        typer.echo(f"{name}\t{corpus.label_set.name}\t{corpus.layout}")
+
+
+@app.command()
+def manifest(
+    *,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus; see `cotgen corpora`.")],
+    root: Annotated[Path, typer.Option(help="Its folder on disk.")],
+    out: Out,
+) -> None:
+    """Write a corpus as a manifest: one utterance a line, read from its file names and label files.
+
+    Example: cotgen manifest --corpus ravdess --root data/ravdess -o ravdess.jsonl
+    """
+    listing = corpora.load(corpus, root)
+    count = write_jsonl(out, listing.utterances)
+    failures = [Failure(r.where, "manifest", type(r).__name__, r.reason) for r in listing.rejected]
+    _finish(f"{count} utterances", failures, _errors_beside(out))
+
+
+@app.command()
+def build(
+    *,
+    profiles: Profiles,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
+    label_set: LabelSetName = "PAPER_9",
+    generator: Annotated[Generator, typer.Option(help="What writes the reasoning.")] = Generator.RULES,
+    seed: Seed = 0,
+) -> None:
+    """Write reasoning for measured utterances: traces.jsonl, emotioncot.jsonl and, if need be, errors.jsonl.
+
+    Example: cotgen build --profiles measured.jsonl --label-set RAVDESS_8 -o annotated
+    """
+    measured, failures = read_records(profiles, MeasuredUtterance)
+    written = generate_all(measured, label_set=_label_set(label_set), seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    by_id = {m.utterance.utterance_id: m for m in measured}
+    count = write_jsonl(out / "traces.jsonl", written.traces)
+    rows = [corpora.emotioncot.from_trace(by_id[t.utterance_id], t) for t in written.traces]
+    corpora.emotioncot.write(out / "emotioncot.jsonl", rows)
+    _finish(f"{count} traces by {generator.value}", [*failures, *written.failures], out / "errors.jsonl")
+
+
+@app.command("verify")
+def verify_traces(
+    *,
+    profiles: Profiles,
+    traces: Traces,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
+) -> None:
+    """Verify the claims of traces again, against these measurements: the traces with their claims, as JSON Lines.
+
+    Status 1 when a claim is contradicted, a trace has no measurements, or a line is broken.
+
+    Example: cotgen verify --profiles measured.jsonl --traces traces.jsonl -o verified.jsonl
+    """
+    measured, failures = read_records(profiles, MeasuredUtterance)
+    listed, broken = read_records(traces, ReasoningTrace)
+    by_id = {m.utterance.utterance_id: m for m in measured}
+    verified: list[ReasoningTrace] = []
+    failures += broken
+    for trace in listed:
+        item = by_id.get(trace.utterance_id)
+        if item is None:
+            failures.append(Failure(trace.utterance_id, "verify", "CotgenError", "no measured utterance has this id"))
+            continue
+        claims = verify(trace.think, item.profile, item.levels, item.utterance.transcript)
+        verified.append(replace(trace, claims=tuple(claims)))
+        failures += [
+            Failure(trace.utterance_id, "verify", "Contradicted", f"{c.text!r} claims {c.value}; measured {c.measured}")
+            for c in claims
+            if c.verdict is Verdict.CONTRADICTED
+        ]
+    if out is not None:
+        write_jsonl(out, verified)
+    else:
+        for trace in verified:
+            typer.echo(to_json(trace))
+    _finish(f"{len(verified)} traces verified", failures, None if out is None else _errors_beside(out))
+
+
+@app.command("tasks")
+def build_tasks(
+    *,
+    profiles: Profiles,
+    traces: Traces,
+    question: Annotated[str, typer.Option(help="What the reasoning examples ask: the text of the policy's prompt.")],
+    out: Out,
+    comparative: Annotated[Path | None, typer.Option(help="Clips of several variants (ComparativeClip).")] = None,
+    label_set: LabelSetName = "PAPER_9",
+    seed: Seed = 0,
+) -> None:
+    """Write the SFT examples of the four task families: stress, attribute, comparative, reasoning.
+
+    Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
+    """
+    measured, failures = read_records(profiles, MeasuredUtterance)
+    listed, broken = read_records(traces, ReasoningTrace)
+    clips = list(read_jsonl(comparative, tasks.ComparativeClip)) if comparative is not None else []
+    examples = tasks.build(
+        measured,
+        listed,
+        label_set=_label_set(label_set),
+        reasoning_question=question,
+        seed=seed,
+        comparative=clips,
+    )
+    count = write_jsonl(out, examples)
+    _finish(f"{count} examples", [*failures, *broken], _errors_beside(out))
+
+
+@app.command("stats")
+def show_stats(*, profiles: Profiles, traces: Traces) -> None:
+    """Print what an annotated data set holds, as one JSON object: emotions, splits, lengths, verdicts.
+
+    Example: cotgen stats --profiles annotated/measured.jsonl --traces annotated/traces.jsonl
+    """
+    measured, failures = read_records(profiles, MeasuredUtterance)
+    listed, broken = read_records(traces, ReasoningTrace)
+    typer.echo(json.dumps(asdict(stats.summarise(measured, listed)), indent=2))
+    _finish(f"{len(listed)} traces", [*failures, *broken], None)
+
+
+def _label_set(name: str) -> LabelSet:
+    if name not in LABEL_SETS:
+        raise CotgenError(f"unknown label set {name!r}; known are {', '.join(LABEL_SETS)}")
+    return LABEL_SETS[name]
+
+
+def _errors_beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.errors.jsonl")
+
+
+def _finish(done: str, failures: Sequence[Failure], errors: Path | None) -> None:
+    """Say what was done; keep and show what was not, and then leave with status 1."""
+    if errors is not None:
+        write_failures(errors, failures)
+    for failure in failures:
+        typer.echo(f"cotgen: {failure.where}: {failure.message}", err=True)
+    kept = f", see {errors}" if failures and errors is not None else ""
+    typer.echo(f"cotgen: {done}, {len(failures)} left out{kept}" if failures else f"cotgen: {done}", err=True)
+    if failures:
+        raise typer.Exit(1)
