@@ -130,16 +130,28 @@ def test_rates_follow_from_syllables_and_pauses():
 @given(before_s=st.floats(0, 1.5), after_s=st.floats(0, 1.5))
 def test_added_silence_moves_times_only(before_s, after_s):
     """Property: digital silence around the speech moves its start and end, and no measurement of it."""
-    rng = np.random.default_rng(2)
-    body = np.concatenate([noise(3000, 1e-4), tone(0.5), noise(5000, 1e-4), tone(0.4, f0_hz=180.0), noise(3000, 1e-4)])
-    body += noise(len(body), 1e-4, seed=int(rng.integers(99)))
+    parts = [silence(0.2), _eased(tone(0.5)), silence(0.3), _eased(tone(0.4, f0_hz=180.0)), silence(0.2)]
+    body = np.concatenate(parts)
+    body += noise(len(body), 1e-3)
     plain = prosody.analyze(body, RATE)
     added = prosody.analyze(np.concatenate([silence(before_s), body, silence(after_s)]), RATE)
     assert added.speech_start_s == pytest.approx(plain.speech_start_s + before_s, abs=0.021)
-    assert added.energy_range_db == pytest.approx(plain.energy_range_db, abs=0.6)  # the frame grid moves over onsets
-    for name in ("f0_median_hz", "f0_range_st", "energy_dbfs", "noise_floor_dbfs", "snr_db", "voiced_share",
-                 "syllables", "articulation_rate_sps", "pause_share", "hnr_db"):  # fmt: skip
-        assert getattr(added, name) == pytest.approx(getattr(plain, name), rel=0.04, abs=0.15), name
+    # Added silence moves the grid of frames by up to half a hop, hence the tolerances.
+    for name, tolerance in {
+        "f0_median_hz": 2.0, "f0_range_st": 0.1, "energy_dbfs": 0.3, "energy_range_db": 1.0, "noise_floor_dbfs": 0.5,
+        "snr_db": 0.5, "voiced_share": 0.04, "syllables": 0, "articulation_rate_sps": 0.1, "pause_share": 0.03,
+        "hnr_db": 0.7,
+    }.items():  # fmt: skip
+        assert getattr(added, name) == pytest.approx(getattr(plain, name), abs=tolerance), name
+
+
+def _eased(signal):
+    """Onset and end over 40 ms, as in speech."""
+    width = round(0.04 * RATE)
+    ramp = np.ones(len(signal), np.float32)
+    ramp[:width] = np.sin(np.linspace(0, np.pi / 2, width)) ** 2
+    ramp[-width:] = ramp[:width][::-1]
+    return signal * ramp
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Syllable nuclei from sound alone: peaks of sonority, counted where a dip on either side tells them apart.
 
 Sonority is the level between 300 and 2 500 Hz (first and second formants; neither the voice bar of closures nor
-frication), smoothed over time. The classic method (de Jong & Wempe 2009, Behavior Research Methods 41: 385–390) asks for 2 dB
-dips in the full-band intensity, which a pitch-synchronous 3 200/floor window has already filled.
+frication), smoothed over time. The classic method (de Jong & Wempe 2009, Behavior Research Methods 41: 385–390) asks
+for 2 dB dips in the full-band intensity, which a pitch-synchronous 3 200/floor window has already filled.
 """
 
 from __future__ import annotations
