@@ -96,9 +96,10 @@ def reason(files: JobFiles) -> int:
     requests = [
         ReasonRequest(keys.trace_item(item.key, scale, spec), m, spec.label_set, spec.seed) for item, m in levelled
     ]
-    sent = _send(tasks.reason, [r for r in requests if keys.trace(r.key) not in traces])
-    missing = [p for p in plans if keys.clip(p.clip_id) not in clips]
-    return sent + _send(tasks.compare, [CompareRequest(p, audio[p.utterance.utterance_id]) for p in missing])
+    unreasoned = [r for r in requests if keys.trace(r.key) not in traces]
+    unmade = [CompareRequest(p, audio[p.utterance.utterance_id]) for p in plans if keys.clip(p.clip_id) not in clips]
+    files.forget([*(r.key for r in unreasoned), *(r.plan.clip_id for r in unmade)])
+    return _send(tasks.reason, unreasoned) + _send(tasks.compare, unmade)
 
 
 def status(files: JobFiles) -> Status:
@@ -120,14 +121,8 @@ def status(files: JobFiles) -> Status:
 
 
 def retry(files: JobFiles) -> int:
-    """Forget the dead letters of the stage that the job is in, send again what is not done; how many were sent."""
-    submitted = files.submitted()
-    if not files.has_plans():
-        files.forget(s.key for s in submitted)
-        return _send_measure(files, submitted)
-    measured = present(keys.measured, [s.key for s in submitted], set(files.store.keys(keys.MEASURED)))
-    files.forget([*_trace_items(files, measured), *(p.clip_id for p in files.plans())])
-    return reason(files)
+    """Send again what is not done of the stage that the job is in; how many messages were sent."""
+    return reason(files) if files.has_plans() else _send_measure(files, files.submitted())
 
 
 def collect(files: JobFiles, out: Path) -> Summary:
@@ -190,7 +185,9 @@ def _send(task: Task, requests: Sequence[DataclassInstance]) -> int:
 
 def _send_measure(files: JobFiles, submitted: Sequence[Submitted]) -> int:
     measured = set(files.store.keys(keys.MEASURED))
-    return _send(tasks.measure, [s for s in submitted if keys.measured(s.key) not in measured])
+    unmeasured = [s for s in submitted if keys.measured(s.key) not in measured]
+    files.forget([s.key for s in unmeasured])
+    return _send(tasks.measure, unmeasured)
 
 
 def _measured(files: JobFiles) -> list[tuple[Submitted, MeasuredUtterance]]:

@@ -82,11 +82,11 @@ class JobFiles:
         """The records of type `cls` at the keys `names`, in their order."""
         return list(concurrently(lambda name: from_json(cls, self.store.get(name).decode()), names))
 
-    def forget(self, items: Iterable[str]) -> None:
-        """Drop the dead letters and delivery counts of work items."""
-        for item in items:
-            self.store.delete(keys.dead_letter(item))
-            self.store.delete(keys.deliveries(item))
+    def forget(self, items: Sequence[str]) -> None:
+        """Drop the dead letters and delivery counts of work items that are to be tried again."""
+        for name, folder in ((keys.dead_letter, keys.ERRORS), (keys.deliveries, keys.DELIVERIES)):
+            for item in present(name, items, set(self.store.keys(folder))):
+                self.store.delete(name(item))
 
     def _get(self, file: str, remedy: str) -> str:
         try:

@@ -17,7 +17,8 @@ from __future__ import annotations
 from annotator_worker.records import JobSpec, digest
 from prosody import LevelScale
 
-AUDIO, MEASURED, TRACES, COMPARATIVE, ERRORS = "audio/", "measured/", "traces/", "comparative/", "errors/"
+AUDIO, MEASURED, TRACES, COMPARATIVE = "audio/", "measured/", "traces/", "comparative/"
+ERRORS, DELIVERIES = "errors/", "deliveries/"
 
 
 def audio(sha256: str, suffix: str) -> str:
@@ -48,7 +49,7 @@ def dead_letter(key: str) -> str:
 
 def deliveries(key: str) -> str:
     """The key of the count of times that the message of work item `key` was handed out again."""
-    return f"deliveries/{key}"
+    return f"{DELIVERIES}{key}"
 
 
 def job(name: str, file: str) -> str:
