@@ -8,6 +8,7 @@ Every row is one turn of ChatML, the layout that Qwen models were trained on:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -46,13 +47,14 @@ def collate(
     tokenizer: PreTrainedTokenizerFast,
     features: list[Tensor],
     questions: list[str],
-    completions: list[str] | None = None,
+    completions: Sequence[str | list[int]] | None = None,
     *,
     audio_index: list[int] | None = None,
 ) -> SpeechBatch:
     """Build a batch of one row per question.
 
     `features` are log-mel clips `[n_mels, frames]`; row i hears clip `audio_index[i]` (by default clip i).
+    A completion is text, which gets an end token, or the very token ids that were sampled, which are not touched.
     Without `completions` rows end where the answer begins and are padded on the left, ready for sampling; with
     them rows are padded on the right. Text is untrusted: special tokens spelled out inside it are not honoured.
     """
@@ -100,7 +102,9 @@ def _prompt_ids(tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question:
     ]
 
 
-def _completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str) -> list[int]:
+def _completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str | list[int]) -> list[int]:
+    if not isinstance(completion, str):
+        return completion
     return [*_text_ids(tokenizer, completion), token_id(tokenizer, TURN_END)]
 
 

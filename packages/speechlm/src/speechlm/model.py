@@ -7,10 +7,12 @@ positions, so one running index serves all three.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -80,7 +82,7 @@ class SpeechLM(nn.Module):
         self,
         features: list[Tensor],
         questions: list[str],
-        completions: list[str] | None = None,
+        completions: Sequence[str | list[int]] | None = None,
         *,
         audio_index: list[int] | None = None,
     ) -> SpeechBatch:
@@ -162,7 +164,7 @@ class SpeechLM(nn.Module):
             thinker, info = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
                 directory, config=config, use_safetensors=True, output_loading_info=True
             )
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
             raise CheckpointError(f"{directory}: weights cannot be loaded: {error}") from error
         missing = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
         if missing or info["unexpected_keys"]:

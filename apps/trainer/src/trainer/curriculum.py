@@ -1,0 +1,59 @@
+"""Which examples stand in which batch of SFT: a plan made before training, from a seed alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from cotgen.tasks import SFTExample, Task
+
+from trainer.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of training: so many steps of so many examples, drawn from the tasks by weight.
+
+    The weight of a task without any example goes to the others (a corpus may know no stressed words).
+    """
+
+    name: str
+    steps: int
+    batch_size: int
+    weights: Mapping[Task, float]
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.batch_size < 1:
+            raise ConfigError(f"phase {self.name!r}: need steps >= 0, batch_size >= 1: {self.steps}, {self.batch_size}")
+        if not self.weights or min(self.weights.values()) < 0 or sum(self.weights.values()) <= 0:
+            raise ConfigError(f"phase {self.name!r}: task weights must be >= 0 and not all 0, got {dict(self.weights)}")
+
+
+def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, seed: int) -> list[list[SFTExample]]:
+    """The batches of all phases in order. Inside a task every example is seen once before any is seen again."""
+    rng = np.random.default_rng(seed)
+    by_task = {task: [e for e in examples if e.task is task] for task in Task}
+    decks = {task: _Deck(items, rng) for task, items in by_task.items() if items}
+    batches = []
+    for phase in phases:
+        tasks = [task for task, weight in phase.weights.items() if weight > 0 and task in decks]
+        if not tasks:
+            raise ConfigError(f"phase {phase.name!r}: no example of its tasks {[t.value for t in phase.weights]}")
+        shares = np.array([phase.weights[task] for task in tasks])
+        for _ in range(phase.steps):
+            drawn = rng.choice(len(tasks), size=phase.batch_size, p=shares / shares.sum())
+            batches.append([decks[tasks[i]].draw() for i in drawn])
+    return batches
+
+
+class _Deck:
+    """Deals shuffled examples, reshuffling when all are dealt."""
+
+    def __init__(self, items: list[SFTExample], rng: np.random.Generator) -> None:
+        self._items, self._rng, self._left = items, rng, list[int]()
+
+    def draw(self) -> SFTExample:
+        if not self._left:
+            self._left = self._rng.permutation(len(self._items)).tolist()
+        return self._items[self._left.pop()]

@@ -1,0 +1,25 @@
+"""Every error this application raises itself.
+
+```
+TrainerError (ValueError)
+├── ConfigError            a setting is unknown, missing or out of range; names it
+├── DataSetError           an annotated data set is incomplete or contradicts itself; names the file
+└── SpeechSynthesisError   espeak-ng could not be started, does not know a voice, or returned no sound
+```
+"""
+
+
+class TrainerError(ValueError):
+    """Base of all errors of this application."""
+
+
+class ConfigError(TrainerError):
+    """A setting is wrong."""
+
+
+class DataSetError(TrainerError):
+    """An annotated data set cannot be used."""
+
+
+class SpeechSynthesisError(TrainerError):
+    """The demo corpus cannot be spoken."""

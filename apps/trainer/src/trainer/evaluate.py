@@ -1,0 +1,116 @@
+"""Evaluating policies on speakers they never heard: answers, metrics with intervals, claims, reward-model scores.
+
+```
+OUT/NAME.answers.jsonl    one Answer per clip (text, predicted emotion, every claim with its verdict)
+OUT/evaluation.json       metrics of every policy and baseline, paired differences
+```
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from policy import Prompt
+from rewardmodel import RewardModel
+from speech_records import MeasuredUtterance, write_jsonl
+from speechlm import SpeechLM
+from torch import Tensor
+
+from trainer import metrics
+from trainer.baselines import run_baselines
+from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
+from trainer.features import as_float
+from trainer.predict import Answer, predict
+from trainer.reward import mean_scores
+
+RESULT = "evaluation.json"
+
+
+def held_out(corpus: AnnotatedCorpus, *, limit: int | None, seed: int) -> list[MeasuredUtterance]:
+    """The clips to evaluate on: the test split, or `limit` of it drawn evenly over speakers and emotions."""
+    clips = corpus.split(TEST)
+    if limit is None or limit >= len(clips):
+        return clips
+    rng = np.random.default_rng(seed)
+    groups: dict[tuple[str, str], list[MeasuredUtterance]] = {}
+    for i in rng.permutation(len(clips)):
+        utterance = clips[i].utterance
+        groups.setdefault((utterance.speaker_id, str(utterance.emotion)), []).append(clips[i])
+    chosen: list[MeasuredUtterance] = []
+    while len(chosen) < limit:
+        for key in sorted(groups):
+            if groups[key] and len(chosen) < limit:
+                chosen.append(groups[key].pop())
+    return sorted(chosen, key=lambda m: m.utterance.utterance_id)
+
+
+def as_prediction(answer: Answer) -> metrics.Prediction:
+    """What the metrics need of an answer."""
+    return metrics.Prediction(
+        utterance_id=answer.utterance_id,
+        speaker_id=answer.speaker_id,
+        truth=answer.expected,
+        answer=answer.predicted,
+        format_ok=answer.format_ok,
+        verdicts=tuple(claim.verdict for claim in answer.claims),
+    )
+
+
+def evaluate_policies(
+    policies: Mapping[str, Path],
+    corpus: AnnotatedCorpus,
+    features: Mapping[str, Tensor],
+    *,
+    reward_model: RewardModel | None,
+    out: Path,
+    limit: int | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Evaluate checkpoints by name, with the classical baselines beside them; writes and returns `evaluation.json`."""
+    out.mkdir(parents=True, exist_ok=True)
+    clips = held_out(corpus, limit=limit, seed=seed)
+    predictions: dict[str, list[metrics.Prediction]] = {}
+    scores: dict[str, dict[str, float]] = {}
+    for name, checkpoint in policies.items():
+        answers = predict(SpeechLM.load(checkpoint), clips, features, corpus.label_set, what=f"evaluate {name}")
+        write_jsonl(out / f"{name}.answers.jsonl", answers)
+        predictions[name] = [as_prediction(a) for a in answers]
+        if reward_model is not None:
+            scores[name] = mean_scores(_score(reward_model, answers, features, Prompt(corpus.label_set).text))
+    baselines = run_baselines(corpus.split(TRAIN), clips, label_set=corpus.label_set, seed=seed)
+    evaluations = {
+        name: asdict(metrics.evaluate(p, label_set=corpus.label_set, seed=seed)) for name, p in predictions.items()
+    }
+    differences = {
+        f"{second} - {first}": asdict(
+            metrics.compare(predictions[first], predictions[second], label_set=corpus.label_set, seed=seed)
+        )
+        for first, second in combinations(predictions, 2)
+    }
+    result = {
+        "corpus": corpus.corpus,
+        "synthetic": corpus.synthetic,
+        "label_set": corpus.label_set.name,
+        "clips": len(clips),
+        "speakers": len({m.utterance.speaker_id for m in clips}),
+        "policies": evaluations,
+        "reward_scores": scores,
+        "baselines": asdict(baselines),
+        "differences": differences,
+        "seed": seed,
+    }
+    (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+    return result
+
+
+def _score(
+    reward_model: RewardModel, answers: Sequence[Answer], features: Mapping[str, Tensor], question: str
+) -> Tensor:
+    heard = as_float(features[a.utterance_id] for a in answers)
+    return reward_model.score(heard, [question] * len(answers), [a.text for a in answers])

@@ -1,0 +1,70 @@
+"""Log-mel features of many clips, computed once and kept in one safetensors file.
+
+Training needs no audio and no signal library afterwards: the file travels to machines that have neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from speechlm import log_mel
+from torch import Tensor
+
+from trainer.progress import track
+
+FRAMES_KEY = "frames"
+
+
+def load_features(files: Mapping[str, Path], cache: Path, *, num_mel_bins: int = 80, workers: int = 2) -> dict[str, Tensor]:
+    """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it holds exactly these files.
+
+    `files` maps a key (an utterance or example id) to its audio file. The cache knows names and sizes of the files.
+    """
+    digest = _digest(files, num_mel_bins)
+    if cache.is_file():
+        with safe_open(cache, framework="pt") as stored:
+            if (stored.metadata() or {}).get("digest") == digest:
+                return _split(stored.get_tensor(FRAMES_KEY), json.loads(stored.metadata()["index"]))
+    keys = sorted(files)
+    jobs = [(str(files[key]), num_mel_bins) for key in keys]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        features = list(track(pool.map(_extract, jobs, chunksize=32), total=len(jobs), what="log-mel features"))
+    index = {key: int(feature.shape[-1]) for key, feature in zip(keys, features, strict=True)}
+    frames = torch.cat(features, dim=-1) if features else torch.zeros(num_mel_bins, 0, dtype=torch.float16)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(".partial")
+    save_file({FRAMES_KEY: frames}, partial, metadata={"digest": digest, "index": json.dumps(index)})
+    partial.replace(cache)
+    return _split(frames, index)
+
+
+def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
+    parts = frames.split(list(index.values()), dim=-1)
+    return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
+
+
+def _digest(files: Mapping[str, Path], num_mel_bins: int) -> str:
+    lines = (f"{key}\t{files[key]}\t{files[key].stat().st_size}" for key in sorted(files))
+    return hashlib.sha256("\n".join([str(num_mel_bins), *lines]).encode()).hexdigest()
+
+
+def _extract(job: tuple[str, int]) -> Tensor:
+    from prosody import load_audio
+
+    path, num_mel_bins = job
+    torch.set_num_threads(1)
+    audio = load_audio(Path(path), sample_rate=16_000)
+    return log_mel(audio.samples, num_mel_bins=num_mel_bins).half()
+
+
+def as_float(features: Iterable[Tensor]) -> list[Tensor]:
+    """The float32 clips that the model reads."""
+    return [feature.float() for feature in features]

@@ -1,0 +1,235 @@
+"""Reinforcement: GRPO and GRPO-PTR on emotion questions.
+
+Strictly on-policy: every batch of rollouts makes one optimiser step, so the importance ratio is 1 and no old-policy
+forward is run. The two algorithms differ in one thing: GRPO-PTR's schedule may let reasoning rewards in.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import torch
+from grpo_ptr import (
+    LossInputs,
+    LossResult,
+    ProgressiveSchedule,
+    RewardBreakdown,
+    ScheduleState,
+    group_advantages,
+    grpo_loss,
+    rewards,
+)
+from policy import Prompt, Rollout, Sampler, sequence_logprobs
+from rewardmodel import RewardModel
+from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_answer
+from speechlm import SpeechLM
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from trainer.checkpoint import PolicyCard, save_policy
+from trainer.dataset import TRAIN, AnnotatedCorpus
+from trainer.features import as_float
+from trainer.fit import fit
+from trainer.modules import StageModule
+
+
+class Algorithm(StrEnum):
+    """Which rewards the policy is trained on."""
+
+    GRPO = "grpo"
+    GRPO_PTR = "grpo_ptr"
+
+
+@dataclass(frozen=True, slots=True)
+class GRPOSettings:
+    """Settings of one reinforcement run. K is `group_size`; β is `kl_coefficient`."""
+
+    algorithm: Algorithm
+    steps: int
+    prompts_per_step: int = 4
+    group_size: int = 8
+    temperature: float = 1.0
+    max_new_tokens: int = 160
+    learning_rate: float = 1e-4
+    warmup_steps: int = 5
+    kl_coefficient: float = 0.04
+    schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the rule-based rewards see of a rollout: both `bool[B, K]`."""
+
+    format_ok: Tensor
+    correct: Tensor
+
+
+def judge_outcome(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], label_set: LabelSet) -> Outcome:
+    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer means `labels[B]`."""
+    format_ok = torch.zeros(len(texts), len(texts[0]), dtype=torch.bool)
+    correct = torch.zeros_like(format_ok)
+    for i, (group, label) in enumerate(zip(texts, labels, strict=True)):
+        for j, text in enumerate(group):
+            try:
+                answer = parse_answer(text).answer
+            except AnswerFormatError:
+                continue
+            format_ok[i, j] = True
+            correct[i, j] = label_set.parse(answer) is label_set.map(label)
+    return Outcome(format_ok, correct)
+
+
+class GRPOModule(StageModule):
+    """One training step: roll out, judge, reward, update."""
+
+    def __init__(
+        self,
+        model: SpeechLM,
+        settings: GRPOSettings,
+        *,
+        label_set: LabelSet,
+        features: Mapping[str, Tensor],
+        reward_model: RewardModel | None,
+    ) -> None:
+        super().__init__(
+            learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps
+        )
+        self.model = model
+        self.settings = settings
+        self.label_set = label_set
+        self.features = features
+        self.question = Prompt(label_set).text
+        self.reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_coefficient else None
+        self.reward_model = None if reward_model is None else reward_model.eval().requires_grad_(False)
+        self.schedule_state = ScheduleState()
+        self.rollout_rng = torch.Generator().manual_seed(settings.seed)
+
+    def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor:
+        """Sample K answers to each prompt, turn them into advantages, and return the GRPO loss."""
+        clips = as_float(self.features[m.utterance.utterance_id] for m in batch)
+        rollout = self._roll_out(clips)
+        labels = [m.utterance.emotion for m in batch if m.utterance.emotion is not None]
+        outcome = judge_outcome(rollout.texts, labels, self.label_set)
+        accuracy = float(outcome.correct.float().mean())
+        breakdown = self._rewards(clips, rollout, outcome, accuracy=accuracy, step=batch_idx)
+        result = self._loss(clips, rollout, group_advantages(breakdown.total))
+        self.record(batch_idx, **self._figures(outcome, breakdown, result, rollout))
+        return result.loss
+
+    def _roll_out(self, clips: list[Tensor]) -> Rollout:
+        s = self.settings
+        return Sampler(self.model).sample(
+            clips,
+            [self.question] * len(clips),
+            k=s.group_size,
+            temperature=s.temperature,
+            max_new_tokens=s.max_new_tokens,
+            generator=self.rollout_rng,
+        )
+
+    def _rewards(
+        self, clips: list[Tensor], rollout: Rollout, outcome: Outcome, *, accuracy: float, step: int
+    ) -> RewardBreakdown:
+        if self.settings.algorithm is Algorithm.GRPO_PTR:
+            self.schedule_state = self.settings.schedule.update(self.schedule_state, accuracy, step=step)
+        scores = self._score(clips, rollout) if self.schedule_state.is_open else None
+        return rewards(
+            outcome.format_ok, outcome.correct, scores, reasoning_enabled=self.schedule_state.is_open
+        )
+
+    def _score(self, clips: list[Tensor], rollout: Rollout) -> Tensor:
+        if self.reward_model is None:
+            raise ValueError("the schedule opened but no reward model was given")
+        k = self.settings.group_size
+        texts = [text for group in rollout.texts for text in group]
+        audio_index = [i for i in range(len(clips)) for _ in range(k)]
+        scores = self.reward_model.score(clips, [self.question] * len(texts), texts, audio_index=audio_index)
+        return scores.view(len(clips), k, -1).cpu()
+
+    def _loss(self, clips: list[Tensor], rollout: Rollout, advantages: Tensor) -> LossResult:
+        k = self.settings.group_size
+        rows = [
+            tokens[mask].tolist()
+            for group, masks in zip(rollout.tokens, rollout.mask, strict=True)
+            for tokens, mask in zip(group, masks, strict=True)
+        ]
+        batch = self.model.collate(
+            clips,
+            [self.question] * len(rows),
+            rows,
+            audio_index=[i for i in range(len(clips)) for _ in range(k)],
+        )
+        temperature = self.settings.temperature
+        reference = None
+        if self.reference is not None:
+            with torch.no_grad():
+                reference = sequence_logprobs(self.reference, batch, temperature=temperature)
+        inputs = LossInputs(
+            logprobs=sequence_logprobs(self.model, batch, temperature=temperature),
+            mask=batch.completion_mask,
+            advantages=advantages.flatten().to(self.device),
+            ref_logprobs=reference,
+        )
+        return grpo_loss(inputs, beta=self.settings.kl_coefficient)
+
+    def _figures(
+        self, outcome: Outcome, breakdown: RewardBreakdown, result: LossResult, rollout: Rollout
+    ) -> dict[str, float]:
+        figures = {
+            "accuracy": outcome.correct.float().mean(),
+            "format": breakdown.format.mean(),
+            "reward": breakdown.total.mean(),
+            "loss": result.loss.detach(),
+            "tokens": rollout.mask.sum(-1).float().mean(),
+            "gate": torch.tensor(float(self.schedule_state.is_open)),
+        }
+        if result.kl is not None:
+            figures["kl"] = result.kl
+        if breakdown.reasoning is not None and breakdown.trust is not None:
+            figures["reasoning"] = breakdown.reasoning.mean()
+            figures["trust_mean"] = breakdown.trust.mean()
+            figures["trust_min"] = breakdown.trust.min()
+            figures["distrusted_groups"] = (breakdown.trust < 1).float().mean()
+        return {name: float(value) for name, value in figures.items()}
+
+
+def train_grpo(
+    model: SpeechLM,
+    corpus: AnnotatedCorpus,
+    features: Mapping[str, Tensor],
+    settings: GRPOSettings,
+    *,
+    reward_model: RewardModel | None,
+    out: Path,
+) -> GRPOModule:
+    """Reinforce `model` in place on the training split and save it as a policy checkpoint in `out`.
+
+    `features` maps utterance ids to log-mel clips. GRPO-PTR needs `reward_model`.
+    """
+    torch.manual_seed(settings.seed)
+    batches = prompt_batches(corpus.split(TRAIN), settings)
+    module = GRPOModule(
+        model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model
+    )
+    loader = DataLoader(batches, batch_size=None, collate_fn=list)
+    name = settings.algorithm.value
+    fit(module, loader, what=name.upper().replace("_", "-"), out=out, run_name=name)
+    save_policy(model, PolicyCard.of(corpus, stage=name, seed=settings.seed), corpus.folder / "scale.json", out)
+    return module
+
+
+def prompt_batches(clips: Sequence[MeasuredUtterance], settings: GRPOSettings) -> list[list[MeasuredUtterance]]:
+    """The prompts of every step, shuffled; no clip comes again before all have come."""
+    rng = np.random.default_rng(settings.seed)
+    needed = settings.steps * settings.prompts_per_step
+    order: list[int] = []
+    while len(order) < needed:
+        order.extend(rng.permutation(len(clips)).tolist())
+    size = settings.prompts_per_step
+    return [[clips[i] for i in order[n * size : (n + 1) * size]] for n in range(settings.steps)]

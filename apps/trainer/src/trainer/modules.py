@@ -1,0 +1,84 @@
+"""What all Lightning modules here share: device transfer of our batches, the optimiser, and the history of figures."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+
+class Movable(Protocol):
+    """A batch that can move itself (Lightning cannot take frozen dataclasses apart)."""
+
+    def to(self, device: torch.device) -> Movable:
+        """The same batch on `device`."""
+
+
+class StageModule(LightningModule):
+    """A module whose every step appends one line of figures to `history`."""
+
+    def __init__(self, *, learning_rate: float, steps: int, warmup_steps: int, weight_decay: float = 0.01) -> None:
+        super().__init__()
+        self.learning_rate, self.steps, self.warmup_steps = learning_rate, steps, warmup_steps
+        self.weight_decay = weight_decay
+        self.history: list[dict[str, float]] = []
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Move a batch by its own `to`."""
+        return batch.to(device) if hasattr(batch, "to") else batch
+
+    def record(self, step: int, **figures: float) -> None:
+        """Keep and log the figures of one step."""
+        self.history.append({"step": step, **figures})
+        self.log_dict(figures, on_step=True, on_epoch=False, batch_size=1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with linear warm-up and cosine decay to a tenth."""
+        optimizer = torch.optim.AdamW(
+            parameter_groups(self, self.weight_decay), lr=self.learning_rate, betas=(0.9, 0.95)
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: warmup_cosine(step, warmup_steps=self.warmup_steps, steps=self.steps)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def warmup_cosine(step: int, *, warmup_steps: int, steps: int, floor: float = 0.1) -> float:
+    """Share of the peak learning rate at `step`: linear up to it, then a half cosine down to `floor`.
+
+    >>> [round(warmup_cosine(s, warmup_steps=10, steps=110), 3) for s in (0, 9, 10, 60, 110)]
+    [0.1, 1.0, 1.0, 0.55, 0.1]
+    """
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    progress = min(1.0, (step - warmup_steps) / max(1, steps - warmup_steps))
+    return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Trainable parameters in two groups: matrices decay, vectors (norms, biases) do not."""
+    trainable = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
+    ]
+
+
+def completion_loss(logprobs: Tensor, completion_mask: Tensor) -> Tensor:
+    """Mean negative log-likelihood per completion token: `logprobs[N, T]`, `completion_mask[N, T]` -> scalar."""
+    return -logprobs.sum() / completion_mask.sum()
+
+
+def write_history(path: Path, history: list[dict[str, float]]) -> None:
+    """One JSON object per step."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in history))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """What `write_history` wrote."""
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,79 @@
+"""A policy's answers to clips, with every claim of their reasoning held against the measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cotgen import verify
+from policy import Prompt, Sampler
+from speech_records import (
+    AnswerFormatError,
+    Claim,
+    Emotion,
+    LabelSet,
+    MeasuredUtterance,
+    parse_answer,
+)
+from speechlm import SpeechLM
+from torch import Tensor
+
+from trainer.features import as_float
+from trainer.progress import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a policy answered to one clip. `predicted` is `None` where the text has no form or names no label."""
+
+    schema_version: ClassVar[str] = "1.0"
+
+    utterance_id: str
+    speaker_id: str
+    expected: Emotion
+    predicted: Emotion | None
+    format_ok: bool
+    text: str
+    claims: tuple[Claim, ...] = ()
+
+
+def predict(
+    model: SpeechLM,
+    clips: Sequence[MeasuredUtterance],
+    features: Mapping[str, Tensor],
+    label_set: LabelSet,
+    *,
+    batch_size: int = 64,
+    max_new_tokens: int = 160,
+    what: str = "predicting",
+) -> list[Answer]:
+    """Greedy answers to `clips`, in their order. `features` maps utterance ids to log-mel clips."""
+    question = Prompt(label_set).text
+    sampler = Sampler(model)
+    by_length = sorted(clips, key=lambda m: features[m.utterance.utterance_id].shape[-1])
+    answers: dict[str, str] = {}
+    with Meter(what, total=len(clips)) as meter:
+        for start in range(0, len(by_length), batch_size):
+            chosen = by_length[start : start + batch_size]
+            heard = as_float(features[m.utterance.utterance_id] for m in chosen)
+            rollout = sampler.sample(heard, [question] * len(chosen), temperature=0.0, max_new_tokens=max_new_tokens)
+            for m, (text,) in zip(chosen, rollout.texts, strict=True):
+                answers[m.utterance.utterance_id] = text
+            meter.advance(len(chosen))
+    return [read_answer(m, answers[m.utterance.utterance_id], label_set) for m in clips]
+
+
+def read_answer(clip: MeasuredUtterance, text: str, label_set: LabelSet) -> Answer:
+    """Parse one answer and verify its claims; a text without form has no claims."""
+    utterance = clip.utterance
+    expected = label_set.map(utterance.emotion) if utterance.emotion is not None else None
+    if expected is None:
+        raise ValueError(f"{utterance.utterance_id}: no label of {label_set.name} to compare with")
+    try:
+        parsed = parse_answer(text)
+    except AnswerFormatError:
+        return Answer(utterance.utterance_id, utterance.speaker_id, expected, None, False, text)
+    claims = verify(parsed.think, clip.profile, clip.levels, utterance.transcript)
+    predicted = label_set.parse(parsed.answer)
+    return Answer(utterance.utterance_id, utterance.speaker_id, expected, predicted, True, text, tuple(claims))

@@ -1,0 +1,126 @@
+"""Training the reward model: graded traces on top of the SFT backbone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from policy import Prompt
+from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
+from speech_records import LabelSet, RewardScores, format_answer
+from speechlm import SpeechBatch, SpeechLM
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
+from trainer.features import as_float
+from trainer.fit import fit
+from trainer.modules import StageModule
+
+QUALITY = "quality.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RewardSettings:
+    """Settings of one reward-model run. `test_clips` clips of unseen speakers measure its quality afterwards."""
+
+    steps: int
+    batch_size: int = 24
+    learning_rate: float = 5e-4
+    warmup_steps: int = 20
+    test_clips: int = 80
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GradedBatch:
+    """Texts about clips and the scores they deserve, `float32[N, 4]`."""
+
+    speech: SpeechBatch
+    targets: Tensor
+
+    def to(self, device: torch.device) -> GradedBatch:
+        """The same batch on another device."""
+        return GradedBatch(self.speech.to(device), self.targets.to(device))
+
+
+class RewardModule(StageModule):
+    """Regression of the four scores."""
+
+    def __init__(self, model: RewardModel, settings: RewardSettings) -> None:
+        super().__init__(
+            learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps
+        )
+        self.model = model
+
+    def training_step(self, batch: GradedBatch, batch_idx: int) -> Tensor:
+        """Binary cross-entropy between the scaled scores and their targets."""
+        loss = score_loss(self.model.logits(batch.speech), batch.targets)
+        self.record(batch_idx, loss=float(loss.detach()))
+        return loss
+
+
+def graded_text(trace: GradedTrace, label_set: LabelSet) -> str:
+    """A graded trace in the form in which the policy writes."""
+    return format_answer(trace.think, label_set.text(trace.answer))
+
+
+def train_reward_model(
+    backbone: SpeechLM,
+    corpus: AnnotatedCorpus,
+    features: Mapping[str, Tensor],
+    settings: RewardSettings,
+    *,
+    out: Path,
+) -> Mapping[str, CriterionQuality]:
+    """Train four heads (and the backbone, in place) and save them in `out`; returns quality on unseen speakers."""
+    torch.manual_seed(settings.seed)
+    model = RewardModel(backbone)
+    question = Prompt(corpus.label_set).text
+    graded = _graded(corpus, TRAIN, settings.seed)
+
+    def to_batch(chosen: Sequence[GradedTrace]) -> GradedBatch:
+        clips = as_float(features[t.utterance_id] for t in chosen)
+        texts = [graded_text(t, corpus.label_set) for t in chosen]
+        speech = backbone.collate(clips, [question] * len(chosen), texts)
+        return GradedBatch(speech, torch.tensor([t.scores.as_tuple() for t in chosen]))
+
+    rng = np.random.default_rng(settings.seed)
+    order = rng.permutation(np.resize(np.arange(len(graded)), settings.steps * settings.batch_size))
+    batches = [[graded[i] for i in rows] for rows in order.reshape(settings.steps, settings.batch_size)]
+    loader = DataLoader(batches, batch_size=None, collate_fn=to_batch)
+    fit(RewardModule(model, settings), loader, what="reward model", out=out, run_name="reward")
+    model.save(out)
+    measured = measure_quality(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
+    (out / QUALITY).write_text(json.dumps({name: asdict(q) for name, q in measured.items()}, indent=2) + "\n")
+    return measured
+
+
+def measure_quality(
+    model: RewardModel, corpus: AnnotatedCorpus, features: Mapping[str, Tensor], *, clips: int, seed: int
+) -> Mapping[str, CriterionQuality]:
+    """How well the scores of graded traces of unseen speakers agree with what they deserve, per criterion."""
+    graded = _graded(corpus, TEST, seed, clips=clips)
+    heard = as_float(features[t.utterance_id] for t in graded)
+    texts = [graded_text(t, corpus.label_set) for t in graded]
+    scores = model.score(heard, [Prompt(corpus.label_set).text] * len(graded), texts)
+    targets = np.array([t.scores.as_tuple() for t in graded])
+    return quality(scores.cpu().numpy(), targets)
+
+
+def mean_scores(scores: Tensor) -> dict[str, float]:
+    """Mean of each criterion over `scores[N, 4]`."""
+    return dict(zip(RewardScores.CRITERIA, scores.mean(0).tolist(), strict=True))
+
+
+def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None = None) -> tuple[GradedTrace, ...]:
+    measured = corpus.split(split)
+    if clips is not None and clips < len(measured):
+        chosen = np.random.default_rng(seed).choice(len(measured), size=clips, replace=False)
+        measured = [measured[i] for i in sorted(chosen)]
+    traces = [corpus.traces[m.utterance.utterance_id] for m in measured]
+    return build(traces, label_set=corpus.label_set, seed=seed).graded
