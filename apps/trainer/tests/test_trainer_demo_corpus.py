@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -131,27 +132,28 @@ def test_same_seed_gives_the_same_bytes_whatever_the_workers(small: DemoCorpusRe
     assert (again.manifest_sha256, again.audio_sha256) == (small.manifest_sha256, small.audio_sha256)
 
 
-def test_resumed_run_speaks_only_what_is_missing_or_changed(tmp_path: Path) -> None:
+def test_resumed_run_speaks_only_what_is_missing_or_changed(small: DemoCorpusReport, tmp_path: Path) -> None:
     """f01 has a damaged clip, m01 was interrupted before its folder was whole; the other two voices are kept."""
-    first = build(tmp_path, voices=4, sentences=1)
-    damaged = tmp_path / "audio/f01/f01_01_angry.flac"
+    root = Path(shutil.copytree(small.root, tmp_path / "demo"))
+    damaged = root / "audio/f01/f01_01_angry.flac"
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    (tmp_path / "audio/m01").rename(tmp_path / "audio/.m01.partial")
+    (root / "audio/m01").rename(root / "audio/.m01.4711.partial")
 
     calls: list[tuple[int, int]] = []
-    second = build(tmp_path, voices=4, sentences=1, progress=lambda done, total: calls.append((done, total)))
+    again = build(root, voices=4, sentences=2, progress=lambda done, total: calls.append((done, total)))
 
-    assert (second.voices_spoken, second.voices_kept) == (2, 2)
-    assert second.audio_sha256 == first.audio_sha256
-    assert calls == [(27, 36), (36, 36)]
-    assert sorted(path.name for path in (tmp_path / "audio").iterdir()) == ["f01", "f02", "m01", "m02"]
+    assert (again.voices_spoken, again.voices_kept) == (2, 2)
+    assert again.audio_sha256 == small.audio_sha256
+    assert calls == [(54, 72), (72, 72)]
+    assert sorted(path.name for path in (root / "audio").iterdir()) == ["f01", "f02", "m01", "m02"]
 
 
-def test_another_seed_speaks_anew(tmp_path: Path) -> None:
-    first = build(tmp_path, voices=4, sentences=1)
-    second = build(tmp_path, voices=4, sentences=1, seed=1)
-    assert second.voices_kept == 0
-    assert second.audio_sha256 != first.audio_sha256
+def test_another_seed_keeps_nothing(small: DemoCorpusReport, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(small.root, tmp_path / "demo"))
+    other = build(root, voices=4, sentences=1, seed=1)
+    assert other.voices_kept == 0
+    clip = "audio/f01/f01_01_angry.flac"
+    assert (root / clip).read_bytes() != (small.root / clip).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ CORPUS = "demo"
 MANIFEST = "manifest.jsonl"
 DESCRIPTION = "corpus.json"
 _RECEIPT = "voice.json"
+_PARTIAL = ".partial"
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished clips and of all clips, after each voice."""
@@ -70,7 +71,7 @@ def build(
     """
     _check("voices", voices, 4, len(VOICES))
     _check("sentences", sentences, 1, len(SENTENCES))
-    _check("workers", workers, 1, os.cpu_count() or 1)
+    _check("workers", workers, 1, len(VOICES))
     _check("seed", seed, 0, 2**32 - 1)
     tasks = [
         Task(voice, number, SENTENCES[:sentences], PAPER_9.labels, seed) for number, voice in enumerate(VOICES[:voices])
@@ -78,6 +79,8 @@ def build(
     root = Path(out)
     audio = root / "audio"
     audio.mkdir(parents=True, exist_ok=True)
+    for interrupted in audio.glob(f".*{_PARTIAL}"):
+        shutil.rmtree(interrupted, ignore_errors=True)
     missing = [task for task in tasks if _finished(task, audio) is None]
     _speak_all(missing, audio, workers=workers, total=len(tasks), progress=progress)
     clips = [(task, clip) for task in tasks for clip in _whole(task, audio)]
@@ -125,14 +128,13 @@ def _speak_all(missing: list[Task], audio: Path, *, workers: int, total: int, pr
 
 def _finish_voice(task: Task, audio: Path) -> None:
     """Speak one voice beside its place and move it there when it is whole, so that no half voice is ever found."""
-    place = audio / task.voice.voice_id
-    partial = audio / f".{task.voice.voice_id}.partial"
-    for folder in (partial, place):
-        if folder.exists():
-            shutil.rmtree(folder)
+    partial = audio / f".{task.voice.voice_id}.{os.getpid()}{_PARTIAL}"
     partial.mkdir()
     clips = speak_voice(task, partial)
     _write_json(partial / _RECEIPT, {"recipe": _recipe(task), "clips": [asdict(clip) for clip in clips]})
+    place = audio / task.voice.voice_id
+    if place.exists():
+        shutil.rmtree(place)
     partial.rename(place)
 
 

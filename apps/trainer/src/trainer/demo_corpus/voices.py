@@ -15,8 +15,10 @@ class Voice:
     espeak_name: str
     gender: Gender
     rest_pitch: int
-    """Resting pitch in espeak-ng's parameter steps. Neutral speech then has 99 to 112 Hz (male) and 180 to 226 Hz (female),
-    low enough that few excited words meet the upper end of the scale."""
+    """Resting pitch in espeak-ng's parameter steps, low enough that few excited words meet the end of the scale.
+
+    Neutral speech then has 99 to 112 Hz (male) and 180 to 226 Hz (female).
+    """
     split: str
 
 
