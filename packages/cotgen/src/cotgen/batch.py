@@ -15,11 +15,10 @@ from speech_records import (
     MeasuredUtterance,
     ReasoningTrace,
     RecordFormatError,
-    Utterance,
     from_json,
 )
 
-RecordT = TypeVar("RecordT", Utterance, MeasuredUtterance, ReasoningTrace)
+RecordT = TypeVar("RecordT", MeasuredUtterance, ReasoningTrace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,19 @@ def read_records(path: Path, cls: type[RecordT]) -> tuple[list[RecordT], list[Fa
         except (RecordFormatError, UnicodeDecodeError) as error:
             failures.append(Failure(f"{path.name}:{number}", "read", type(error).__name__, str(error)))
     return records, failures
+
+
+def read_measured(path: Path) -> tuple[list[MeasuredUtterance], list[Failure]]:
+    """As `read_records`, and of an utterance that stands there twice only the first is kept."""
+    records, failures = read_records(path, MeasuredUtterance)
+    kept: dict[str, MeasuredUtterance] = {}
+    for record in records:
+        name = record.utterance.utterance_id
+        if name in kept:
+            failures.append(Failure(name, "read", "CotgenError", f"utterance {name!r} stands twice in {path.name}"))
+        else:
+            kept[name] = record
+    return list(kept.values()), failures
 
 
 def generate_all(measured: Sequence[MeasuredUtterance], *, label_set: LabelSet, seed: int) -> Traces:

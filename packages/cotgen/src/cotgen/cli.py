@@ -12,13 +12,12 @@ from typing import Annotated
 import typer
 
 from cotgen import corpora, stats, tasks
-from cotgen.batch import Failure, generate_all, read_records, write_failures
+from cotgen.batch import Failure, generate_all, read_measured, read_records, write_failures
 from cotgen.errors import CotgenError
 from cotgen.verification import verify
 from speech_records import (
     LABEL_SETS,
     LabelSet,
-    MeasuredUtterance,
     ReasoningTrace,
     SpeechRecordsError,
     Verdict,
@@ -93,7 +92,7 @@ def build(
 
     Example: cotgen build --profiles measured.jsonl --label-set RAVDESS_8 -o annotated
     """
-    measured, failures = read_records(profiles, MeasuredUtterance)
+    measured, failures = read_measured(profiles)
     written = generate_all(measured, label_set=_label_set(label_set), seed=seed)
     out.mkdir(parents=True, exist_ok=True)
     by_id = {m.utterance.utterance_id: m for m in measured}
@@ -116,7 +115,7 @@ def verify_traces(
 
     Example: cotgen verify --profiles measured.jsonl --traces traces.jsonl -o verified.jsonl
     """
-    measured, failures = read_records(profiles, MeasuredUtterance)
+    measured, failures = read_measured(profiles)
     listed, broken = read_records(traces, ReasoningTrace)
     by_id = {m.utterance.utterance_id: m for m in measured}
     verified: list[ReasoningTrace] = []
@@ -156,7 +155,7 @@ def build_tasks(
 
     Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
     """
-    measured, failures = read_records(profiles, MeasuredUtterance)
+    measured, failures = read_measured(profiles)
     listed, broken = read_records(traces, ReasoningTrace)
     clips = list(read_jsonl(comparative, tasks.ComparativeClip)) if comparative is not None else []
     examples = tasks.build(
@@ -177,7 +176,7 @@ def show_stats(*, profiles: Profiles, traces: Traces) -> None:
 
     Example: cotgen stats --profiles annotated/measured.jsonl --traces annotated/traces.jsonl
     """
-    measured, failures = read_records(profiles, MeasuredUtterance)
+    measured, failures = read_measured(profiles)
     listed, broken = read_records(traces, ReasoningTrace)
     typer.echo(json.dumps(asdict(stats.summarise(measured, listed)), indent=2))
     _finish(f"{len(listed)} traces", [*failures, *broken], None)

@@ -28,6 +28,7 @@ _STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuat
 _STRESSING = (
     r"(?:stress(?:es|ing)|emphasi[sz](?:es|ing|e)|accentuat(?:es|ing)|highlight(?:s|ing)|underlin(?:es|ing)|stress)"
 )
+_CARRIES = r"(?:is|are|was|were|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|has|have)"
 _THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
 _STRESS_PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -35,7 +36,8 @@ _STRESS_PATTERNS = tuple(
         rf"(?:(?:no|the|strong|clear|main|most|particular|extra)\s+)*{_STRESS}\s+(?:[\w']+\s+){{0,4}}?(?:up)?on\s+{_THE_WORD}{_LIST}",
         rf"(?:(?:does|do)\s+not\s+|doesn't\s+)?{_STRESSING}\s+{_THE_WORD}{_LIST}",
         rf"{_STRESSED}\s+words?\s+(?:is|are|:|being)?\s*{_LIST}",
-        rf"{_THE_WORD}{_LIST}\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|(?:the\s+)?(?:\w+\s+)?{_STRESS}|stands?\s+out)\b(?!\s+(?:up)?on\b)",
+        rf"{_THE_WORD}{_LIST}\s+{_CARRIES}\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
+        rf"{_THE_WORD}{_LIST}\s+stands?\s+out",
         rf"{_STRESSED}\s+{_LIST}",
     )
 )
@@ -61,13 +63,12 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
     """
     blanked = _blank(text, quotes)
     findings: list[Finding] = []
-    held: set[int] = set()
     for pattern in _STRESS_PATTERNS:
         for match in pattern.finditer(blanked):
-            inside = [q for q in quotes if match.start("words") <= q[0] < match.end("words") and q[0] not in held]
-            held.update(start for start, _ in inside)
-            negated = _NOT.search(match.group()) is not None
-            findings += _stress_claims(text, match.span(), inside, negated=negated)
+            if _is_free(match.span(), findings):
+                inside = [q for q in quotes if match.start("words") <= q[0] < match.end("words")]
+                negated = _NOT.search(match.group()) is not None
+                findings += _stress_claims(text, match.span(), inside, negated=negated)
     if transcript is not None:
         findings += _unquoted_stress(blanked, frozenset(words(transcript)), findings)
     return sorted(findings, key=lambda f: f.start)
@@ -93,6 +94,10 @@ def _blank(text: str, quotes: Sequence[Span]) -> str:
     return blanked
 
 
+def _is_free(span: Span, found: Sequence[Finding]) -> bool:
+    return all(f.end <= span[0] or span[1] <= f.start for f in found)
+
+
 def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bool) -> list[Finding]:
     """One finding for each quoted word; the first reaches back to, the last on to the end of the phrase around them."""
     findings = []
@@ -109,7 +114,11 @@ def _unquoted_stress(blanked: str, spoken: frozenset[str], found: Sequence[Findi
     findings = []
     for match in _UNQUOTED.finditer(blanked):
         said = words(match["word"])
-        is_new = all(f.end <= match.start() or match.end() <= f.start for f in found)
-        if is_new and said and said[0] in spoken and said[0] not in {"the", "a", "an", "it", "this", "that"}:
+        if (
+            _is_free(match.span(), found)
+            and said
+            and said[0] in spoken
+            and said[0] not in {"the", "a", "an", "it", "this", "that"}
+        ):
             findings.append(Finding(*match.span(), Cue.STRESS, said[0], _NOT.search(match.group()) is not None))
     return findings

@@ -119,9 +119,13 @@ def build(
     stress where stressed words are known, and one reasoning example for each of its traces. Reasoning examples all ask
     `reasoning_question`, the text of the policy's prompt. Same input and seed, same examples.
 
-    Raises `TaskError` when a trace or clip belongs to no measured utterance.
+    Raises `TaskError` when a trace or clip belongs to no measured utterance, or an utterance is given twice.
     """
-    utterances = {m.utterance.utterance_id: m for m in measured}
+    utterances: dict[str, MeasuredUtterance] = {}
+    for item in measured:
+        if item.utterance.utterance_id in utterances:
+            raise TaskError(f"utterance {item.utterance.utterance_id!r} is measured twice: its examples would collide")
+        utterances[item.utterance.utterance_id] = item
     by_utterance: dict[str, list[ReasoningTrace]] = {name: [] for name in utterances}
     for trace in traces:
         if trace.utterance_id not in by_utterance:

@@ -1,0 +1,135 @@
+"""SFT examples: four families, short targets, the answer form of the reasoning targets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cotgen import TaskError, generate, tasks
+from cotgen.tasks import Attribute, ComparativeClip, SFTExample, Task
+from speech_records import (
+    PAPER_9,
+    InvalidRecordError,
+    Level,
+    MeasuredUtterance,
+    ProsodyProfile,
+    parse_answer,
+    read_jsonl,
+    write_jsonl,
+)
+
+CLIPS = list(read_jsonl(Path(__file__).parent / "data" / "claims_clips.jsonl", MeasuredUtterance))
+QUESTION = "Which emotion do you hear?"
+COMPARATIVE = ComparativeClip(
+    "loud-rate", "loud", "comparative/loud-rate.flac", Attribute.RATE, (Level.HIGH, Level.LOW, Level.NORMAL), "train"
+)
+
+
+def build(seed: int = 0) -> list[SFTExample]:
+    traces = [generate(m, label_set=PAPER_9, seed=seed) for m in CLIPS]
+    return tasks.build(
+        CLIPS, traces, label_set=PAPER_9, reasoning_question=QUESTION, seed=seed, comparative=[COMPARATIVE]
+    )
+
+
+def by_id(examples: list[SFTExample]) -> dict[str, SFTExample]:
+    return {e.example_id: e for e in examples}
+
+
+def test_families_and_ids() -> None:
+    """Four clips: all have attributes (two examples each) and a trace; `loud` and `quiet` have stressed words."""
+    examples = build()
+    assert Counter(e.task for e in examples) == {
+        Task.ATTRIBUTE: 8, Task.STRESS: 2, Task.REASONING: 4, Task.COMPARATIVE: 1
+    }  # fmt: skip
+    assert len(by_id(examples)) == len(examples)
+
+
+def test_all_attributes_in_one_line() -> None:
+    """From the readings of the clips; whispered speech has an unvoiced pitch, and its uncertain contour is left out."""
+    examples = by_id(build())
+    assert examples["loud/attributes"].target == "pitch high, energy high, rate fast, contour rising"
+    assert examples["quiet/attributes"].target == "pitch low, energy low, rate slow, contour falling"
+    assert examples["hush/attributes"].target == "pitch unvoiced, energy low, rate normal"
+
+
+def test_single_attributes_ask_for_what_they_answer() -> None:
+    """The name in the question stands first in the target."""
+    for seed in range(20):
+        singles = [e for e in build(seed) if e.task is Task.ATTRIBUTE and not e.example_id.endswith("/attributes")]
+        assert all(e.target.split()[0] in e.question for e in singles)
+
+
+def test_stress_prefers_the_corpus_to_the_measurement() -> None:
+    """The measured word of `loud` is `kids`; a corpus that says `Door!` is believed instead, in plain spelling."""
+    loud = CLIPS[0]
+    annotated = replace(loud, utterance=replace(loud.utterance, stressed_words=("Door!",)))
+    (example,) = (
+        e
+        for e in tasks.build([annotated], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0)
+        if e.task is Task.STRESS
+    )
+    assert example.target == "door"
+
+
+def test_comparative_targets_name_the_order() -> None:
+    """High, low, normal of the rate are called fast, slow, normal; the clip's own path is asked about."""
+    example = by_id(build())["loud-rate/comparative"]
+    assert example.target == "fast, slow, normal"
+    assert "rate" in example.question
+    assert example.audio_path == "comparative/loud-rate.flac"
+
+
+def test_reasoning_targets_have_the_answer_form_and_the_given_question() -> None:
+    """The question is handed in, word for word, because the policy's prompt must be the same text."""
+    reasoning = [e for e in build() if e.task is Task.REASONING]
+    assert {e.question for e in reasoning} == {QUESTION}
+    assert parse_answer(reasoning[0].target).answer == "angry"
+
+
+def test_synthetic_speech_stays_marked() -> None:
+    made = replace(CLIPS[0], utterance=replace(CLIPS[0].utterance, synthetic=True, split="test"))
+    examples = tasks.build(
+        [made], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, comparative=[COMPARATIVE]
+    )
+    assert all(e.synthetic for e in examples)
+    assert [e.split for e in examples] == ["test", "test", "test", "train"]
+
+
+def test_same_seed_same_examples_other_seed_other_questions() -> None:
+    assert build(1) == build(1)
+    assert build(1) != build(2)
+
+
+def test_nothing_measured_gives_nothing_to_ask() -> None:
+    empty = replace(CLIPS[0], profile=ProsodyProfile(duration_s=1.0, sample_rate=16000), levels=None)
+    assert tasks.build([empty], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0) == []
+
+
+def test_what_belongs_to_no_utterance_is_an_error() -> None:
+    trace = generate(CLIPS[0], label_set=PAPER_9, seed=0)
+    with pytest.raises(TaskError, match="trace of 'loud'"):
+        tasks.build(CLIPS[1:], [trace], label_set=PAPER_9, reasoning_question=QUESTION, seed=0)
+    with pytest.raises(TaskError, match="clip 'loud-rate'"):
+        tasks.build(CLIPS[1:], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, comparative=[COMPARATIVE])
+    with pytest.raises(TaskError, match="'loud' is measured twice"):
+        tasks.build([CLIPS[0]] * 2, [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0)
+
+
+def test_json_round_trip(tmp_path: Path) -> None:
+    """Through the strict JSON of the records."""
+    examples = build()
+    write_jsonl(tmp_path / "sft.jsonl", examples)
+    assert list(read_jsonl(tmp_path / "sft.jsonl", SFTExample)) == examples
+    write_jsonl(tmp_path / "clips.jsonl", [COMPARATIVE])
+    assert list(read_jsonl(tmp_path / "clips.jsonl", ComparativeClip)) == [COMPARATIVE]
+
+
+def test_records_check_themselves() -> None:
+    with pytest.raises(InvalidRecordError, match="target must not be empty"):
+        SFTExample("a", Task.STRESS, "u", "u.wav", "Which?", " ")
+    with pytest.raises(InvalidRecordError, match="two or more distinct levels"):
+        ComparativeClip("c", "u", "c.flac", Attribute.PITCH, (Level.LOW, Level.LOW))
