@@ -37,7 +37,7 @@ $(STAMP): constraints.txt pyproject.toml $(PROJECTS)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet $(TORCH_FLAGS) '$(TORCH)'
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev --group docs --group services \
-		$(foreach folder,$(FOLDERS),-e $(folder))
+		$(foreach folder,$(FOLDERS),-e $(folder) --group $(folder)/pyproject.toml:test)
 	@touch $@
 
 demo: $(STAMP) ## the whole road on one corpus (CORPUS=demo|ravdess|emodb, ROOT=folder of a real one)

@@ -37,7 +37,7 @@ for package in "$@"; do
     # Away from the repository, so that the wheel is what is imported.
     mkdir "$work/away-$package"
     cd "$work/away-$package"
-    "$environment/bin/python" -W error - "$package" <<'PYTHON'
+    "$environment/bin/python" - "$package" <<'PYTHON'
 import importlib
 import pkgutil
 import sys
