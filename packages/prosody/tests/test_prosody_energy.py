@@ -116,7 +116,7 @@ def test_a_pulse_train_has_its_syllables(rate_hz):
 
 def test_rates_follow_from_syllables_and_pauses():
     """Truth: speaking rate counts the pause, articulation rate does not: both from 12 syllables of the transcript."""
-    signal = np.concatenate([tone(1.5), silence(1.0), tone(1.5)])
+    signal = np.concatenate([tone(1.5), silence(1.0), tone(1.5), silence(0.2)])
     profile = prosody.analyze(
         signal + noise(len(signal), 1e-4), RATE, transcript="kids kids kids kids " * 3, language="en"
     )
@@ -126,19 +126,29 @@ def test_rates_follow_from_syllables_and_pauses():
     assert profile.articulation_rate_sps == pytest.approx(12 / 3.0, rel=0.02)
 
 
+def test_a_transcript_that_says_more_than_a_cut_clip_holds_is_not_believed():
+    """Truth: 8 pulses in 2 s, cut off while sounding; a transcript of 24 syllables would be 12 a second."""
+    t = np.arange(round(1.9 * RATE)) / RATE
+    pulses = (tone(1.9) * (0.03 + 0.97 * np.sin(np.pi * 4 * t) ** 2)).astype(np.float32)
+    profile = prosody.analyze(pulses, RATE, transcript="kids " * 24, language="en")
+    assert profile.syllable_source is SyllableSource.SIGNAL
+    assert profile.syllables == pytest.approx(8, abs=1)
+    assert any("24 syllables" in note for note in profile.notes)
+
+
 @settings(max_examples=10, deadline=None)
 @given(before_s=st.floats(0, 1.5), after_s=st.floats(0, 1.5))
 def test_added_silence_moves_times_only(before_s, after_s):
     """Property: digital silence around the speech moves its start and end, and no measurement of it."""
-    parts = [silence(0.2), _eased(tone(0.5)), silence(0.3), _eased(tone(0.4, f0_hz=180.0)), silence(0.2)]
+    parts = [silence(0.2), _eased(tone(0.9)), silence(0.3), _eased(tone(0.8, f0_hz=180.0)), silence(0.2)]
     body = np.concatenate(parts)
     body += noise(len(body), 1e-3)
     plain = prosody.analyze(body, RATE)
     added = prosody.analyze(np.concatenate([silence(before_s), body, silence(after_s)]), RATE)
     assert added.speech_start_s == pytest.approx(plain.speech_start_s + before_s, abs=0.021)
-    # Added silence moves the grid of frames by up to half a hop, hence the tolerances.
+    # Added silence moves the grid of frames by up to half a hop over steep onsets, hence the tolerances.
     for name, tolerance in {
-        "f0_median_hz": 2.0, "f0_range_st": 0.1, "energy_dbfs": 0.3, "energy_range_db": 1.0, "noise_floor_dbfs": 0.5,
+        "f0_median_hz": 2.0, "f0_range_st": 0.1, "energy_dbfs": 0.3, "energy_range_db": 2.0, "noise_floor_dbfs": 0.5,
         "snr_db": 0.5, "voiced_share": 0.04, "syllables": 0, "articulation_rate_sps": 0.1, "pause_share": 0.03,
         "hnr_db": 0.7,
     }.items():  # fmt: skip
@@ -146,8 +156,8 @@ def test_added_silence_moves_times_only(before_s, after_s):
 
 
 def _eased(signal):
-    """Onset and end over 40 ms, as in speech."""
-    width = round(0.04 * RATE)
+    """Onset and end over 20 ms, as in speech."""
+    width = round(0.02 * RATE)
     ramp = np.ones(len(signal), np.float32)
     ramp[:width] = np.sin(np.linspace(0, np.pi / 2, width)) ** 2
     ramp[-width:] = ramp[:width][::-1]
@@ -170,8 +180,8 @@ def test_degenerate_signals_give_no_numbers(signal, word):
     """Nothing to measure: every measurement is None, and a note says why."""
     profile = prosody.analyze(signal, RATE)
     assert any(word in note for note in profile.notes)
-    for name in ("f0_median_hz", "energy_dbfs", "snr_db", "hnr_db", "syllables", "articulation_rate_sps", "voiced_share",
-                 "contour_shape"):  # fmt: skip
+    for name in ("f0_median_hz", "energy_dbfs", "snr_db", "hnr_db", "syllables", "articulation_rate_sps",
+                 "voiced_share", "contour_shape"):  # fmt: skip
         assert getattr(profile, name) is None, name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -148,11 +149,17 @@ class _Worker:
         self._process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
         self._process.start()
         theirs.close()
+        self._imported = False
 
     def start(self, index: int, path: str, transcript: str | None, timeout_s: float) -> None:
         self.index, self._path, self._timeout_s = index, path, timeout_s
+        if not self._imported:  # the clock of a clip does not run while its process is still starting
+            with suppress(EOFError):  # a process that died at once is found by `collect`
+                self.connection.recv()
+            self._imported = True
         self.deadline = time.monotonic() + timeout_s
-        self.connection.send((path, transcript))
+        with suppress(BrokenPipeError):
+            self.connection.send((path, transcript))
 
     def collect(self) -> tuple[int, Measured | Failed]:
         index, self.index = cast(int, self.index), None  # only busy workers are collected
@@ -175,6 +182,12 @@ class _Worker:
 
 def _serve(connection: Connection) -> None:
     """The child's loop: a path and a transcript in, a result out, until the pipe closes."""
+    import parselmouth  # noqa: F401 - the slow imports, before the first clip's clock starts
+    import scipy.ndimage
+    import scipy.signal  # noqa: F401
+    import soundfile  # noqa: F401
+
+    connection.send("ready")
     while True:
         try:
             path, transcript = connection.recv()

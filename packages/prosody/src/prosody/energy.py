@@ -26,7 +26,7 @@ P56_MARGIN_DB: Final = 15.9
 """ITU-T P.56: the activity threshold lies this far below the active level."""
 ACTIVITY_FLOOR_DB: Final = 30.0
 """Frames this far below the active level are never speech: the weakest fricatives lie about 28 dB below open vowels
-(Fletcher 1953, Speech and Hearing in Communication, table 8)."""
+(Fletcher 1953, Speech and Hearing in Communication: powers of 680 to 1)."""
 ACTIVITY_ABOVE_NOISE_DB: Final = 8.0
 MIN_ACTIVITY_ABOVE_NOISE_DB: Final = 4.0
 """30 ms frames of stationary noise scatter by about ±1.5 dB; their maximum stays below floor (10th percentile) + 4

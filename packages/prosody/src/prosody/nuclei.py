@@ -1,8 +1,9 @@
 """Syllable nuclei from sound alone: peaks of sonority, counted where a dip on either side tells them apart.
 
-Sonority is the level between 300 and 2 500 Hz (first and second formants; neither the voice bar of closures nor
-frication), smoothed over time. The classic method (de Jong & Wempe 2009, Behavior Research Methods 41: 385–390) asks
-for 2 dB dips in the full-band intensity, which a pitch-synchronous 3 200/floor window has already filled.
+Sonority is the level between 150 and 1 200 Hz (voice and first formant: nasals, liquids and frication dip), smoothed
+over 15 ms, less 6 dB where there is no voice. The classic method (de Jong & Wempe 2009, Behavior Research Methods 41:
+385–390) asks for 2 dB dips in the full-band intensity, whose window of 3.2 periods has already filled them.
+Band, smoothing, dip and distance were chosen by random search on RAVDESS actors 1–16 and EmoDB speakers 03, 08–12.
 """
 
 from __future__ import annotations
@@ -14,18 +15,24 @@ from numpy.typing import NDArray
 
 from prosody.energy import HOP_S
 
-BAND_HZ: Final = (300.0, 2_500.0)
-SMOOTHING_S: Final = 0.020
-MIN_PROMINENCE_DB: Final = 1.5
+BAND_HZ: Final = (150.0, 1_200.0)
+SMOOTHING_S: Final = 0.015
+MIN_PROMINENCE_DB: Final = 2.0
+UNVOICED_DB: Final = 6.0
 MAX_BELOW_PEAK_DB: Final = 25.0
 MIN_DISTANCE_S: Final = 0.080
 _FFT_WINDOW_S: Final = 0.025
 
 
 def syllable_nuclei(
-    samples: NDArray[np.float32], sample_rate: int, *, speech: NDArray[np.bool_], first_s: float
+    samples: NDArray[np.float32],
+    sample_rate: int,
+    *,
+    speech: NDArray[np.bool_],
+    voiced: NDArray[np.bool_],
+    first_s: float,
 ) -> NDArray[np.float64]:
-    """Times of syllable nuclei in seconds, ascending. `speech` marks frames every 10 ms from `first_s` on."""
+    """Times of syllable nuclei in seconds, ascending. Both masks: frames every 10 ms from `first_s` on."""
     from scipy.ndimage import gaussian_filter1d
     from scipy.signal import find_peaks
 
@@ -33,14 +40,16 @@ def syllable_nuclei(
         return np.empty(0)
     sonority = band_level(samples, sample_rate, frames=len(speech), first_s=first_s, band_hz=BAND_HZ)
     smooth = gaussian_filter1d(sonority, SMOOTHING_S / HOP_S)
-    smooth = np.where(speech, smooth, smooth[speech].min() - MAX_BELOW_PEAK_DB)
+    smooth -= UNVOICED_DB * gaussian_filter1d((~voiced).astype(np.float64), 1.0)
+    floor = smooth[speech].min() - MAX_BELOW_PEAK_DB
+    smooth = np.pad(np.where(speech, smooth, floor), 1, constant_values=floor)  # a clip may begin inside a syllable
     peaks, _ = find_peaks(
         smooth,
         prominence=MIN_PROMINENCE_DB,
-        height=smooth[speech].max() - MAX_BELOW_PEAK_DB,
+        height=smooth.max() - MAX_BELOW_PEAK_DB,
         distance=MIN_DISTANCE_S / HOP_S,
     )
-    return np.asarray(first_s + peaks * HOP_S)
+    return np.asarray(first_s + (peaks - 1) * HOP_S)
 
 
 def band_level(

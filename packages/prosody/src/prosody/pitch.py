@@ -1,7 +1,7 @@
 """Fundamental frequency: Praat's autocorrelation method in two passes, then octave repair.
 
 Pass 1 looks everywhere between 60 and 800 Hz, every 30 ms, for the speaker's median. Pass 2 looks every 10 ms in
-the range around that median (De Looze & Hirst 2008, Speech Prosody, in one step instead of two). Both are Praat's
+the range around that median (the idea of De Looze & Hirst 2008, Speech Prosody). Both are Praat's
 "To Pitch (ac)" (Boersma 1993, IFA Proceedings 17: 97–110) through parselmouth. Octave repair then holds every
 voiced run against the clip's own pitch and takes Praat's next-best candidate where a run lies an octave off.
 """
@@ -23,8 +23,7 @@ COARSE_STEP_S: Final = 0.030
 STEP_S: Final = 0.010
 FLOOR_RATIO: Final = 0.5
 CEILING_RATIO: Final = 2.5
-"""Pass 2 spans median·0.5 to median·2.5: 12 st down and 16 up; the upper limit is De Looze & Hirst's for lively
-speech."""
+"""Pass 2 spans median·0.5 to median·2.5, 12 st down and 16 up: voices leave their median further upwards."""
 SILENCE_THRESHOLD: Final = 0.03
 VOICING_THRESHOLD: Final = 0.45
 """Praat's defaults for speech."""

@@ -1,7 +1,7 @@
 """Syllables of words in other languages: espeak-ng's phonemes, or pyphen's hyphens, whichever is installed.
 
-espeak-ng (`pip install espeakng-loader`) pronounces over a hundred languages, and each of its phonemes with a vowel or a
-syllabic consonant is one syllable. Hyphenation (`pip install pyphen`) only approximates: it leaves short edges whole.
+espeak-ng (`pip install espeakng-loader`) pronounces over a hundred languages, and each of its phonemes with a vowel or
+a syllabic consonant is one syllable. Hyphenation (`pip install pyphen`) only approximates: it leaves short edges whole.
 """
 
 from __future__ import annotations
