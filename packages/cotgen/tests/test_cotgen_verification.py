@@ -164,10 +164,10 @@ def test_any_text_gives_ordered_disjoint_spans_of_it(text: str) -> None:
         assert all(a.end <= b.start for a, b in pairwise(listed))
 
 
-def test_long_text_takes_no_longer_than_its_length() -> None:
-    """Twenty times the words, far less than four hundred times the time: no pattern backtracks over the whole text."""
-    text = "the pitch and the energy and the rate or the voice , " * 200
-    assert claims(text) == []
+def test_a_long_text_is_read_to_its_end() -> None:
+    """Five hundred sentences of four claims each; heads are looked for nearby only, so this takes seconds."""
+    text = "The pitch, the energy and the rate are high and, he said, low in volume. " * 500
+    assert len(claims(text)) == 500 * 4
 
 
 def test_every_cue_can_be_claimed() -> None:

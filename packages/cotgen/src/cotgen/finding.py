@@ -50,6 +50,9 @@ _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
 
 _NEGATED = re.compile(r"[NM](?:[DABMPHVR]|K(?=R)|O(?!.*O)){0,8}$")
 _NO_HEAD = re.compile(r"N[DA]*$")
+_REACH = 40
+"""Words to the left of a value among which its head and its negation are looked for."""
+
 _PUNCTUATION = {",": Kind.COMMA, ":": Kind.COPULA}  # "pitch: high"
 _BETWEEN_WORDS = r"[\s\-‐‑–]+"
 
@@ -116,7 +119,7 @@ def _kind(phrase: str, kinds: dict[str, Kind]) -> Kind:
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
-    negated = _NEGATED.search(letters, 0, i) is not None
+    negated = _is_negated(letters, i)
     for heads in _heads_of(letters, i):
         claimed = [(h, sense) for h in heads if (sense := _sense(words[h], word)) is not None]
         if claimed:
@@ -137,14 +140,15 @@ def _heads_of(letters: str, i: int) -> Iterator[list[int]]:
     3. joined to others before a head: *a high, loud voice*  4. directly after a head: *energy low*, *pitch rises*
     5. *high in pitch*, *a rise in pitch*                    6. *the pitch rises and stays high* without its copula
     """
-    left, right = letters[:i], letters[i + 1 :]
+    first = max(0, i - _REACH)
+    left, right = letters[first:i], letters[i + 1 :]
     for pattern, is_left in (
         (_ADJACENT_RIGHT, False), (_COPULA, True), (_JOINED_RIGHT, False), (_ADJACENT_LEFT, True), (_IN_HEAD, False),
         (_SAME_SUBJECT, True),
     ):  # fmt: skip
         match = pattern.search(left) if is_left else pattern.match(right)
         if match is not None:
-            offset = match.start("heads") + (0 if is_left else i + 1)
+            offset = match.start("heads") + (first if is_left else i + 1)
             found = [offset + k for k, letter in enumerate(match["heads"]) if letter == Kind.HEAD]
             yield found[::-1] if is_left else found
 
@@ -184,10 +188,14 @@ def _bare_pauses(words: Sequence[Word], letters: str, taken: set[int]) -> Iterat
             continue
         if _is_no_claim(words, i):
             continue
-        if _NO_HEAD.search(letters, 0, i):
+        if _NO_HEAD.search(letters[max(0, i - _REACH) : i]):
             yield Finding(word.start, word.end, Cue.PAUSES, "none")
         else:
-            yield Finding(word.start, word.end, Cue.PAUSES, "present", _NEGATED.search(letters, 0, i) is not None)
+            yield Finding(word.start, word.end, Cue.PAUSES, "present", _is_negated(letters, i))
+
+
+def _is_negated(letters: str, i: int) -> bool:
+    return _NEGATED.search(letters[max(0, i - _REACH) : i]) is not None
 
 
 def _is_no_claim(words: Sequence[Word], i: int) -> bool:

@@ -22,7 +22,7 @@ _SPEAKING = re.compile(
     re.IGNORECASE,
 )
 
-_LIST = r"(?P<words>Q+(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q+)*)"
+_LIST = r"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q++){0,7})"
 _STRESS = r"(?:stress|emphasis|accent|prominence|focus)"
 _STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined)"
 _STRESSING = (
@@ -88,10 +88,12 @@ def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
 
 def _blank(text: str, quotes: Sequence[Span]) -> str:
     """`text` with every quote replaced by a run of letters of the same length, so that patterns can name it."""
-    blanked = re.sub(_BLANK, "q", text)
+    pieces: list[str] = []
+    position = 0
     for start, end in quotes:
-        blanked = blanked[:start] + _BLANK * (end - start) + blanked[end:]
-    return blanked
+        pieces += [text[position:start].replace(_BLANK, "q"), _BLANK * (end - start)]
+        position = end
+    return "".join([*pieces, text[position:].replace(_BLANK, "q")])
 
 
 def _is_free(span: Span, found: Sequence[Finding]) -> bool:
