@@ -2,7 +2,7 @@
 
 - `corpora`: corpora on disk as lists of utterances; EmotionCoT JSON Lines in and out
 - `rules`: the rule generator, `generate`
-- `verification`: the claim verifier, `verify`
+- `verification`: the claim verifier, `verify`, on top of `finding` and `mentions`, which find claims by `lexicon`
 - `tasks`: the four families of SFT tasks
 - `stats`, `batch`: figures of a data set; whole files at a time
 - `survey`, `readings`: which cues fit which emotion; what a profile says of each cue

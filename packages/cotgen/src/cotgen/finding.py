@@ -48,6 +48,7 @@ _ADJACENT_RIGHT = re.compile(r"D*(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)")
 _JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|N(?=[DV]))*(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)")
 _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
 
+# Over letters to the left: a negation, with at most one ordinary word between (*does not sound loud*).
 _NEGATED = re.compile(r"[NM](?:[DABMPHVR]|K(?=R)|O(?!.*O)){0,8}$")
 _NO_HEAD = re.compile(r"N[DA]*$")
 _REACH = 40

@@ -21,7 +21,8 @@ the estimate of a speaker's tertile varies by)."""
 TERTILES = (100 / 3, 200 / 3)
 
 WHISPERED_BELOW = 0.15
-"""Voiced share under which speech is called whispered (our choice; phonated speech voices well over a third of it)."""
+"""Voiced share under which speech is called whispered. Our choice, with `VOICED_ABOVE`: of the demo corpus's whispered
+clips nine in ten measure 0.0 and the highest 0.19, its phonated clips 0.38 or more."""
 VOICED_ABOVE = 0.25
 """Voiced share from which speech is called voiced; between the two nothing is said."""
 
