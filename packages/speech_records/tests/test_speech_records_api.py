@@ -45,3 +45,15 @@ def test_every_error_is_one_of_ours_and_a_value_error() -> None:
     errors = [getattr(speech_records, name) for name in PUBLIC if name.endswith("Error")]
     assert len(errors) == 5
     assert all(issubclass(e, speech_records.SpeechRecordsError) and issubclass(e, ValueError) for e in errors)
+
+
+def test_the_example_of_the_readme_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The README states what it prints."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    example = readme.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "['fear']\n"
+    assert "# ['fear']" in example
