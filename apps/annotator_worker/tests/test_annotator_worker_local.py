@@ -22,7 +22,9 @@ from annotator_worker.records import Stage
 from prosody import LevelScale, analyze
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict, read_jsonl
 
-CLIPS = 36
+CLIPS = 84
+"""Six chunks: after the first, which the tests below wait for, there is work for most of a second."""
+TRAIN, TEST = 63, 21
 COMPARATIVE = 2
 
 
@@ -44,13 +46,13 @@ def whole(root: Path) -> Path:
 
 
 def test_every_file_speaks_of_the_same_utterances(whole: Path) -> None:
-    """36 clips were made, 27 of them train: 27 = 3 of every 4."""
+    """Three of every four clips were made as train clips."""
     index = json.loads((whole / "dataset.json").read_text())
     measured = list(read_jsonl(whole / "measured.jsonl", MeasuredUtterance))
     traces = list(read_jsonl(whole / "traces.jsonl", ReasoningTrace))
     ids = [f"made-{i:03}" for i in range(CLIPS)]
     assert [m.utterance.utterance_id for m in measured] == [t.utterance_id for t in traces] == ids
-    assert index["counts"]["splits"] == {"test": 9, "train": 27}
+    assert index["counts"]["splits"] == {"test": TEST, "train": TRAIN}
     assert index["synthetic"] is True
     assert index["audio_root"] == str(whole.parent / "corpus")
     assert (index["label_set"], index["seed"]) == ("PAPER_9", 3)
@@ -76,10 +78,10 @@ def test_no_claim_contradicts_and_check_finds_a_forged_level(whole: Path, tmp_pa
 
 
 def test_the_scale_knows_the_train_split_only(whole: Path) -> None:
-    """27 of the 36 clips are train, and all of them are voiced."""
+    """All train clips, and only they: every one is voiced."""
     scale = LevelScale.load(whole / "scale.json")
     assert {measure: groups["pooled"].n for measure, groups in scale.groups.items()} == dict.fromkeys(
-        ("pitch", "energy", "rate"), 27
+        ("pitch", "energy", "rate"), TRAIN
     )
 
 
@@ -125,6 +127,26 @@ def wait_for_lines(path: Path, count: int, process: subprocess.Popen[bytes]) -> 
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < end, "the run kept nothing within a minute"
         time.sleep(0.001)
+
+
+def test_an_interrupt_is_one_line_and_status_130(root: Path, tmp_path: Path) -> None:
+    """Sent to the whole group, as a terminal does: the workers leave it to the run, which says how to go on."""
+    command = [
+        sys.executable, "-m", "annotator_worker", "run", "--local", "--corpus", "manifest", "--root", str(root),
+        "-o", str(tmp_path / "out"), "--workers", "2",
+    ]  # fmt: skip
+    with (tmp_path / "stderr").open("w") as stderr:
+        process = subprocess.Popen(command, stderr=stderr, start_new_session=True)
+        try:
+            wait_for_lines(tmp_path / "out" / WORK_FILE, 1, process)
+            os.killpg(process.pid, signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            if group_is_alive(process.pid):
+                os.killpg(process.pid, signal.SIGKILL)
+    lines = (tmp_path / "stderr").read_text().splitlines()
+    assert lines[-1] == "stopped; the same command continues"
+    assert "Traceback" not in "".join(lines)
 
 
 def test_workers_end_with_a_killed_parent(root: Path, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 from celery.app.task import Context
+from typer.testing import CliRunner
 
 import annotator_worker
 from annotator_worker import comparative, keys, tasks
+from annotator_worker.cli import cli
 from annotator_worker.errors import (
     ContradictedTraceError,
     JobError,
@@ -165,6 +167,15 @@ def test_strange_stores_are_refused_without_repeating_them(uri: str) -> None:
 def test_strange_job_names_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(JobError, match="no job name"):
         JobFiles(FolderStore(tmp_path), name)
+
+
+def test_submit_without_a_broker_is_one_line_and_status_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kit) -> None:
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
+    root = kit.write_corpus(tmp_path / "corpus", clips=1)
+    arguments = ["submit", "--corpus", "manifest", "--root", str(root), "--job", "j", "--store", f"file://{tmp_path}/s"]
+    result = CliRunner().invoke(cli, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: CELERY_BROKER_URL does not name the broker\n"
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotator_worker.errors import AnnotatorError, UnusableInputError
+from speech_records import SpeechRecordsError, to_json
 
 if TYPE_CHECKING:
     from annotator_worker.dataset import Summary
@@ -115,7 +116,6 @@ def reason(store: StoreOption, job: JobOption) -> None:
 def status(store: StoreOption, job: JobOption) -> None:
     """Print how far a job is, as one line of JSON."""
     from annotator_worker import job as stages
-    from speech_records import to_json
 
     with _clear_errors():
         typer.echo(to_json(stages.status(_job_files(store, job))))
@@ -166,7 +166,7 @@ def _clear_errors() -> Iterator[None]:
     """One line on stderr instead of a traceback, for everything that a user can put right."""
     try:
         yield
-    except AnnotatorError as error:
+    except (AnnotatorError, SpeechRecordsError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:

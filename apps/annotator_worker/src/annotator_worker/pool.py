@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
+
+from annotator_worker.errors import WorkerLostError
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -23,7 +27,7 @@ def map_chunks(
     """`function` over chunks of at most `chunk` items, in the order in which the chunks are finished.
 
     `function` and its results must be picklable. One worker runs in this very process. Leaving the iteration early
-    drops the chunks that have not begun.
+    drops the chunks that have not begun. Raises `WorkerLostError` when a process ends on its own.
     """
     chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
     if workers == 1 or len(chunks) <= 1:
@@ -33,12 +37,15 @@ def map_chunks(
     context = multiprocessing.get_context("spawn")
     with (
         _one_thread_each(),
-        ProcessPoolExecutor(min(workers, len(chunks)), mp_context=context, initializer=_end_with_parent) as pool,
+        ProcessPoolExecutor(min(workers, len(chunks)), mp_context=context, initializer=_prepare_worker) as pool,
     ):
         try:
             futures = [pool.submit(function, part) for part in chunks]
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool as error:
+            message = "a worker process ended on its own (out of memory?); what was finished is kept: run it again"
+            raise WorkerLostError(message) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -58,8 +65,9 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _end_with_parent() -> None:
-    """Without this, killing the parent would leave its workers waiting for work for ever."""
+def _prepare_worker() -> None:
+    """Leave interrupts to the parent, and end with it: otherwise killing it would leave workers waiting for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
