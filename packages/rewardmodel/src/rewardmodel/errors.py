@@ -1,0 +1,25 @@
+"""What this package raises.
+
+RewardModelError (a ValueError)
+├── CorruptionError   a fault that cannot be put into a trace, or a severity out of range
+├── CheckpointError   a folder that holds no reward model of this architecture
+└── ScoreShapeError   scores, texts or audio that do not belong together
+"""
+
+from __future__ import annotations
+
+
+class RewardModelError(ValueError):
+    """Root of everything that `rewardmodel` raises."""
+
+
+class CorruptionError(RewardModelError):
+    """A fault that cannot be put into a trace, or a severity out of range."""
+
+
+class CheckpointError(RewardModelError):
+    """A folder that holds no reward model of this architecture."""
+
+
+class ScoreShapeError(RewardModelError):
+    """Scores, texts or audio that do not belong together."""

@@ -1,0 +1,89 @@
+"""Graded traces: what a reward model learns from, and what its scores are held against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from rewardmodel.errors import CorruptionError
+from speech_records import Emotion, RewardScores
+
+MAX_SEVERITY = 4
+"""Severity of a fault that takes its criterion from 5 down to 1."""
+
+
+class Fault(StrEnum):
+    """What is wrong with a graded trace."""
+
+    NONE = "none"
+    WRONG_FACTS = "wrong_facts"
+    WRONG_INFERENCE = "wrong_inference"
+    MISSING_CUES = "missing_cues"
+    BROKEN_LANGUAGE = "broken_language"
+    MIXED = "mixed"
+    BORROWED = "borrowed"
+
+
+@dataclass(frozen=True, slots=True)
+class GradedTrace:
+    """Reasoning about the clip `utterance_id` with the scores that it deserves.
+
+    `severity` in 0..4 is what was asked for; `scores` say what was done, see `corruption`.
+    """
+
+    schema_version: ClassVar[str] = "1.0"
+
+    utterance_id: str
+    think: str
+    answer: Emotion
+    scores: RewardScores
+    fault: Fault
+    severity: int
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.severity <= MAX_SEVERITY:
+            raise CorruptionError(f"{self.utterance_id}: severity is {self.severity}, expected 0 to {MAX_SEVERITY}")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredTrace:
+    """A graded trace beside the scores that a reward model gave it."""
+
+    schema_version: ClassVar[str] = "1.0"
+
+    graded: GradedTrace
+    predicted: RewardScores
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Points taken from each criterion, >= 0; losses of several faults add up.
+
+    >>> (Loss(factual=3.0, interpretation=1.5) + Loss(factual=2.0)).scores()
+    RewardScores(factual_alignment=1.0, interpretative_quality=3.5, caption_completeness=5.0, fluency_and_structural_clarity=5.0)
+    """  # noqa: E501 - a printed record
+
+    factual: float = 0.0
+    interpretation: float = 0.0
+    completeness: float = 0.0
+    fluency: float = 0.0
+
+    def __add__(self, other: Loss) -> Loss:
+        return Loss(
+            self.factual + other.factual,
+            self.interpretation + other.interpretation,
+            self.completeness + other.completeness,
+            self.fluency + other.fluency,
+        )
+
+    @property
+    def worst(self) -> float:
+        """The largest of the four, at most 4."""
+        return min(4.0, max(self.factual, self.interpretation, self.completeness, self.fluency))
+
+    def scores(self) -> RewardScores:
+        """What remains of 5 points, never less than 1."""
+        parts = (self.factual, self.interpretation, self.completeness, self.fluency)
+        return RewardScores(*(max(1.0, 5.0 - part) for part in parts))

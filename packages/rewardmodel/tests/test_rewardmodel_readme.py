@@ -1,0 +1,47 @@
+"""The README's code runs as it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import rewardmodel
+from rewardmodel import RewardModel
+from speech_records import PAPER_9, ReasoningTrace, format_answer
+
+
+def test_readme_example_runs(make_trace: Callable[..., ReasoningTrace], tiny_model: RewardModel) -> None:
+    """A new model gives 3 to everything, and log 2 is the loss of a logit of 0 whatever the target."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    trace = make_trace()
+    texts = [format_answer(trace.think, trace.answer)]
+    features, questions = [torch.zeros(16, 40)], ["Which emotion?"]
+    names: dict[str, Any] = {
+        "PAPER_9": PAPER_9,
+        "traces": [trace, make_trace("b1")],
+        "speechlm": tiny_model.backbone,
+        "features": features,
+        "questions": questions,
+        "texts": texts,
+        "batch": tiny_model.backbone.collate(features, questions, texts),
+        "targets": torch.tensor([[5.0, 4.0, 3.0, 1.0]]),
+    }
+    exec(block, names)
+    assert len(names["graded"]) == 10
+    assert names["loss"].item() == pytest.approx(0.6931, abs=1e-4)
+    assert names["scores"].tolist() == [[3.0] * 4]
+
+
+def test_public_names_are_pinned() -> None:
+    """What others may import; a name that leaves this list is a breaking change."""
+    expected = """
+        RUBRIC CalibrationBin CheckpointError CorruptionError Criterion CriterionQuality Fault GradedSet GradedTrace
+        RewardModel RewardModelError Rubric ScoreShapeError ScoredTrace borrow build corrupt quality score_loss
+    """
+    assert set(rewardmodel.__all__) == set(expected.split())
