@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import prosody
 from prosody import Distribution, LevelScale, ScaleError
 from speech_records import Gender, Level, ProsodyProfile
 
@@ -131,3 +132,19 @@ def test_nothing_to_fit_raises(tmp_path):
         LevelScale.fit([(profile(), None)], name="empty")
     with pytest.raises(ScaleError, match=r"no\.json"):
         LevelScale.load(tmp_path / "no.json")
+
+
+def test_the_default_scale_is_whole_and_apart_for_women_and_men():
+    """Its hash matches its content (from_json checks); the median woman reads high among men, normal among women."""
+    scale = prosody.DEFAULT_SCALE
+    assert {measure: set(groups) for measure, groups in scale.groups.items()} == {
+        "pitch": {"pooled", "female", "male"},
+        "energy": {"pooled"},
+        "rate": {"pooled"},
+    }
+    woman = profile(scale.groups["pitch"]["female"].quantiles[10], -34.3, 4.14)
+    assert scale.read(woman, gender=Gender.FEMALE).pitch.level is Level.NORMAL
+    assert scale.read(woman, gender=Gender.MALE).pitch.level is Level.HIGH
+    assert scale.read(woman).energy.level is Level.NORMAL
+    with pytest.raises(AttributeError, match="no attribute 'SCALE'"):
+        _ = prosody.SCALE

@@ -24,13 +24,24 @@ from prosody.errors import (
     UnreadableAudioError,
     UnsupportedAudioError,
 )
-from prosody.levels import Distribution, LevelScale
+from prosody.levels import Distribution, LevelScale, default_scale
 from prosody.modification import PauseAt, modify
 from prosody.pitch import PitchTrack
 from prosody.plotting import plot
 from prosody.syllabify import count_syllables
 
+DEFAULT_SCALE: LevelScale
+
+
+def __getattr__(name: str) -> LevelScale:
+    """`DEFAULT_SCALE` is read from the package's data when it is first asked for."""
+    if name == "DEFAULT_SCALE":
+        return default_scale()
+    raise AttributeError(f"module 'prosody' has no attribute {name!r}")
+
+
 __all__ = [
+    "DEFAULT_SCALE",
     "AlignmentError",
     "AnalysisError",
     "Audio",

@@ -135,7 +135,7 @@ def summarise_energy(energy: EnergyTrack, active: NDArray[np.bool_]) -> EnergySu
     speech_power = float(power[active].mean())
     low, high = np.percentile(energy.dbfs[active & np.isfinite(energy.dbfs)], [5.0, 95.0])
     guard = round(NOISE_GUARD_S / HOP_S)
-    near_speech = np.convolve(active, np.ones(2 * guard + 1), mode="same") > 0.5
+    near_speech = np.convolve(active, np.ones(2 * guard + 1))[guard : guard + len(active)] > 0.5
     quiet = ~near_speech & np.isfinite(energy.dbfs)
     noise_floor = snr = None
     if quiet.sum() * HOP_S >= MIN_NOISE_S:
