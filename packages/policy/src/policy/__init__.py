@@ -5,8 +5,9 @@
 - `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions
 """
 
+from policy.errors import OptionError, PolicyError
 from policy.logprobs import sequence_logprobs
 from policy.prompt import Prompt
 from policy.sampler import Rollout, Sampler
 
-__all__ = ["Prompt", "Rollout", "Sampler", "sequence_logprobs"]
+__all__ = ["OptionError", "PolicyError", "Prompt", "Rollout", "Sampler", "sequence_logprobs"]

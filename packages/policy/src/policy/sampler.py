@@ -6,20 +6,23 @@ rows. Rows that have ended are fed padding until all have ended or the limit is 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
-from speechlm import SpeechLM
 from torch import Tensor
 
+from policy.errors import OptionError
+from speechlm import SpeechBatch, SpeechLM
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rollout:
     """K sampled answers to each of B prompts.
 
     - `texts`: B tuples of K decoded answers, without the end token
     - `tokens` int64[B, K, T], `mask` bool[B, K, T]: real tokens, the end token included
-    - `logprobs` float32[B, K, T]: under the sampling distribution, 0 where `mask` is false
+    - `logprobs` float32[B, K, T]: under the sampling distribution (greedy: at temperature 1), 0 where `mask` is false
     - `ended` bool[B, K]: the answer ended by itself before the limit
     """
 
@@ -49,58 +52,54 @@ class Sampler:
     ) -> Rollout:
         """Sample `k` answers to each question about its clip (`features[i]` is log-mel `[n_mels, frames]`).
 
-        `generator` makes sampling repeatable; greedy decoding needs none. Raises `ValueError` for k < 1, a negative
-        temperature, a limit < 1, or k > 1 at temperature 0 (all answers would be the same).
+        `generator` makes sampling repeatable; greedy decoding needs none. It may live on another device than the
+        model: tokens are drawn where it lives. The model is run in evaluation mode and left in the mode it was in.
+        Raises `OptionError` for k < 1, a limit < 1, a temperature that is negative or not finite, or k > 1 at
+        temperature 0 (all answers would be the same); `speechlm.SpeechLMError` for clips and questions that make no
+        batch.
         """
-        if k < 1 or max_new_tokens < 1 or temperature < 0:
-            raise ValueError(f"need k >= 1, max_new_tokens >= 1, temperature >= 0: {k}, {max_new_tokens}, {temperature}")
-        if k > 1 and temperature == 0:
-            raise ValueError(f"greedy decoding gives one answer, but k is {k}; set a temperature above 0")
+        _check_options(k, temperature, max_new_tokens)
         was_training = self.model.training
         self.model.eval()
         try:
-            tokens, logprobs = self._decode(features, questions, k, temperature, max_new_tokens, generator)
+            batch = self.model.collate(features, questions)
+            tokens, logprobs = self._decode(
+                batch, k=k, temperature=temperature, max_new_tokens=max_new_tokens, generator=generator
+            )
         finally:
             self.model.train(was_training)
-        return self._rollout(tokens, logprobs, len(questions), k)
+        return self._rollout(tokens, logprobs, prompts=len(questions), k=k)
 
     def _decode(
         self,
-        features: list[Tensor],
-        questions: list[str],
+        batch: SpeechBatch,
+        *,
         k: int,
         temperature: float,
         max_new_tokens: int,
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
+        """Tokens int64[B·K, T] and their log-probabilities, padding and 0 after the end token."""
         model = self.model
-        batch = model.collate(features, questions)
-        state = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True)
-        cache = state.cache
-        assert cache is not None
-        if k > 1:
-            cache.batch_repeat_interleave(k)
-        hidden = state.hidden[:, -1].repeat_interleave(k, dim=0)
+        state = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True).repeat_last(k)
         mask = batch.attention_mask.repeat_interleave(k, dim=0)
         done = torch.zeros(len(mask), dtype=torch.bool, device=mask.device)
-        tokens, logprobs = [], []
-        for _ in range(max_new_tokens):
-            token, logprob = _draw(model.head(hidden).float(), temperature, generator)
+        tokens: list[Tensor] = []
+        logprobs: list[Tensor] = []
+        while True:
+            token, logprob = _draw(model.head(state.hidden[:, -1]).float(), temperature, generator)
             tokens.append(token.masked_fill(done, model.pad_id))
             logprobs.append(logprob.masked_fill(done, 0.0))
             done = done | (token == model.end_id)
-            if bool(done.all()):
-                break
+            if len(tokens) == max_new_tokens or bool(done.all()):
+                return torch.stack(tokens, dim=1), torch.stack(logprobs, dim=1)
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            embedded = model.text_tower.embed_tokens(tokens[-1])[:, None]  # type: ignore[operator, union-attr]
-            state = model.run_text(embedded, mask, cache=cache, keep_cache=True)
-            hidden = state.hidden[:, -1]
-        return torch.stack(tokens, dim=1), torch.stack(logprobs, dim=1)
+            embedded = model.embed_tokens(tokens[-1][:, None])
+            state = model.run_text(embedded, mask, cache=state.cache, keep_cache=True)
 
-    def _rollout(self, tokens: Tensor, logprobs: Tensor, prompts: int, k: int) -> Rollout:
+    def _rollout(self, tokens: Tensor, logprobs: Tensor, *, prompts: int, k: int) -> Rollout:
         ends = tokens == self.model.end_id
         mask = ends.cumsum(-1) - ends.long() == 0
-        ended = ends.any(-1)
         texts = self.model.tokenizer.batch_decode([row[m & ~e] for row, m, e in zip(tokens, mask, ends, strict=True)])
         shape = (prompts, k, tokens.shape[-1])
         return Rollout(
@@ -108,15 +107,26 @@ class Sampler:
             tokens=tokens.view(shape),
             mask=mask.view(shape),
             logprobs=logprobs.view(shape),
-            ended=ended.view(prompts, k),
+            ended=ends.any(-1).view(prompts, k),
         )
+
+
+def _check_options(k: int, temperature: float, max_new_tokens: int) -> None:
+    for name, value in (("k", k), ("max_new_tokens", max_new_tokens)):
+        if value < 1:
+            raise OptionError(f"{name} must be at least 1, got {value}")
+    if not (math.isfinite(temperature) and temperature >= 0):
+        raise OptionError(f"temperature must be 0 (greedy) or above, got {temperature}")
+    if k > 1 and temperature == 0:
+        raise OptionError(f"greedy decoding gives one answer, but k is {k}; set a temperature above 0")
 
 
 def _draw(logits: Tensor, temperature: float, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
     """One token per row of `logits[N, V]` and its log-probability under the tempered distribution."""
     if temperature == 0:
-        token = logits.argmax(-1)
-        return token, logits.log_softmax(-1).gather(-1, token[:, None])[:, 0]
+        token = logits.argmax(-1, keepdim=True)
+        return token[:, 0], logits.log_softmax(-1).gather(-1, token)[:, 0]
     logprobs = (logits / temperature).log_softmax(-1)
-    token = torch.multinomial(logprobs.exp(), 1, generator=generator)
+    place = logits.device if generator is None else generator.device
+    token = torch.multinomial(logprobs.exp().to(place), 1, generator=generator).to(logits.device)
     return token[:, 0], logprobs.gather(-1, token)[:, 0]

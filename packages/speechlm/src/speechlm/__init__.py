@@ -5,28 +5,35 @@
 - `speechlm.batch` — clips, questions and completions as tensors
 - `speechlm.model` — `SpeechLM`: load, encode audio once, run the text tower, save
 - `speechlm.pocket` — the same architecture at a few million parameters
+- `speechlm.summary` — what a model is made of
+- `speechlm.cli` — the command `speechlm`
 """
 
 from speechlm.batch import SpeechBatch, collate
-from speechlm.errors import AudioInputError, CheckpointError, SpeechLMError
+from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
 from speechlm.features import SAMPLE_RATE, audio_token_count, log_mel, pad_features
 from speechlm.model import SpeechLM, TextState
 from speechlm.pocket import PocketSize, pocket
+from speechlm.summary import ModelSummary, TowerSummary, summarize
 from speechlm.tokenizer import train_tokenizer
 
 __all__ = [
     "SAMPLE_RATE",
     "AudioInputError",
+    "BatchError",
     "CheckpointError",
+    "ModelSummary",
     "PocketSize",
     "SpeechBatch",
     "SpeechLM",
     "SpeechLMError",
     "TextState",
+    "TowerSummary",
     "audio_token_count",
     "collate",
     "log_mel",
     "pad_features",
     "pocket",
+    "summarize",
     "train_tokenizer",
 ]

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from speechlm.errors import AudioInputError
+from speechlm.errors import BatchError
 from speechlm.features import audio_token_count, pad_features
-from speechlm.tokenizer import AUDIO, AUDIO_END, AUDIO_START, PAD, TURN_END, TURN_START, token_id
+from speechlm.tokenizer import AUDIO, AUDIO_END, AUDIO_START, PAD, TURN_END, TURN_START, text_ids, token_id
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SpeechBatch:
     """Tensors of one forward pass over N rows of T tokens that hear C clips.
 
@@ -57,21 +58,18 @@ def collate(
     A completion is text, which gets an end token, or the very token ids that were sampled, which are not touched.
     Without `completions` rows end where the answer begins and are padded on the left, ready for sampling; with
     them rows are padded on the right. Text is untrusted: special tokens spelled out inside it are not honoured.
+
+    Raises `BatchError` when there is no question, counts differ, a clip is asked for that is not there, or a text
+    cannot be encoded; `AudioInputError` for clips that make no batch (`pad_features`).
     """
     audio_index = list(range(len(features))) if audio_index is None else audio_index
-    if len(audio_index) != len(questions) or (completions is not None and len(completions) != len(questions)):
-        raise AudioInputError(
-            f"{len(questions)} questions need as many clips and completions, got {len(audio_index)} and "
-            f"{None if completions is None else len(completions)}"
-        )
+    _check_counts(len(features), len(questions), audio_index, completions)
     padded, lengths = pad_features(features)
-    counts = [audio_token_count(int(n)) for n in lengths]
-    offsets = [sum(counts[:i]) for i in range(len(counts))]
+    counts = [audio_token_count(frames) for frames in lengths.tolist()]
     rows = [_prompt_ids(tokenizer, counts[clip], q) for clip, q in zip(audio_index, questions, strict=True)]
     ends = [_completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
     width = max(len(row) + len(end) for row, end in zip(rows, ends, strict=True))
-    pad = token_id(tokenizer, PAD)
-    input_ids = torch.full((len(rows), width), pad, dtype=torch.long)
+    input_ids = torch.full((len(rows), width), token_id(tokenizer, PAD), dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
     completion_mask = torch.zeros_like(input_ids, dtype=torch.bool)
     for i, (row, end) in enumerate(zip(rows, ends, strict=True)):
@@ -80,8 +78,23 @@ def collate(
         input_ids[i, start:stop] = torch.tensor(row + end)
         attention_mask[i, start:stop] = 1
         completion_mask[i, stop - len(end) : stop] = True
-    gather = torch.cat([torch.arange(offsets[clip], offsets[clip] + counts[clip]) for clip in audio_index])
+    offsets = [0, *accumulate(counts)]
+    gather = torch.cat([torch.arange(offsets[clip], offsets[clip + 1]) for clip in audio_index])
     return SpeechBatch(input_ids, attention_mask, completion_mask, padded, lengths, gather)
+
+
+def _check_counts(
+    clips: int, questions: int, audio_index: list[int], completions: Sequence[str | list[int]] | None
+) -> None:
+    if not questions:
+        raise BatchError("no questions: a batch needs at least one row")
+    if len(audio_index) != questions:
+        raise BatchError(f"{questions} questions need as many clips (or entries of audio_index): {len(audio_index)}")
+    if completions is not None and len(completions) != questions:
+        raise BatchError(f"{questions} questions need as many completions, got {len(completions)}")
+    for i, clip in enumerate(audio_index):
+        if not 0 <= clip < clips:
+            raise BatchError(f"row {i} hears clip {clip}, but there are {clips} clips")
 
 
 def _prompt_ids(tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question: str) -> list[int]:
@@ -90,23 +103,19 @@ def _prompt_ids(tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question:
 
     return [
         special(TURN_START),
-        *_text_ids(tokenizer, "user\n"),
+        *text_ids(tokenizer, "user\n"),
         special(AUDIO_START),
         *[special(AUDIO)] * audio_tokens,
         special(AUDIO_END),
-        *_text_ids(tokenizer, question),
+        *text_ids(tokenizer, question),
         special(TURN_END),
-        *_text_ids(tokenizer, "\n"),
+        *text_ids(tokenizer, "\n"),
         special(TURN_START),
-        *_text_ids(tokenizer, "assistant\n"),
+        *text_ids(tokenizer, "assistant\n"),
     ]
 
 
 def _completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str | list[int]) -> list[int]:
     if not isinstance(completion, str):
         return completion
-    return [*_text_ids(tokenizer, completion), token_id(tokenizer, TURN_END)]
-
-
-def _text_ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
-    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    return [*text_ids(tokenizer, completion), token_id(tokenizer, TURN_END)]

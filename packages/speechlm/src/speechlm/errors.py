@@ -3,7 +3,8 @@
 ```
 SpeechLMError (ValueError)
 ├── CheckpointError   a directory does not hold the speech LLM it should; names what was expected and found
-└── AudioInputError   features or samples that the model cannot take (empty, wrong shape, too long)
+├── AudioInputError   samples or features that the model cannot take (empty, wrong shape, too short or long)
+└── BatchError        clips, questions and completions that do not make a batch (counts, indices, text, length)
 ```
 """
 
@@ -13,8 +14,12 @@ class SpeechLMError(ValueError):
 
 
 class CheckpointError(SpeechLMError):
-    """A checkpoint directory is incomplete or of another architecture."""
+    """A checkpoint directory is incomplete, unreadable or of another architecture."""
 
 
 class AudioInputError(SpeechLMError):
     """Audio that cannot become model input."""
+
+
+class BatchError(SpeechLMError):
+    """Clips, questions and completions that do not make a batch."""

@@ -17,22 +17,28 @@ from speechlm.errors import AudioInputError
 
 SAMPLE_RATE = 16_000
 HOP_SAMPLES = 160
+WINDOW_SAMPLES = 400
 MAX_SECONDS = 30.0
+MAX_FRAMES = 3_000
+"""The frames of 30 s."""
 MIN_FRAMES = 4
-"""Fewer frames leave no audio token after the encoder's two halvings."""
+"""The frames of one audio token; fewer than three would leave none."""
 
 
 def log_mel(samples: NDArray[np.float32], *, num_mel_bins: int = 80) -> Tensor:
     """Log-mel spectrogram of mono samples at 16 kHz: `float32[num_mel_bins, frames]`, 100 frames per second.
 
-    The level of the clip is kept (only values 8 decades below the maximum are lifted), so loudness can be heard.
-    Raises `AudioInputError` for anything but 0.04–30 s of finite mono samples.
+    A value is 1 + log10(mel power) / 4. The level of the clip is kept, so loudness can be heard: 20 dB more are 0.5
+    more everywhere. Only values more than 8 decades (80 dB) below the clip's maximum, or below 1e-10, are lifted to
+    that floor. Raises `AudioInputError` for anything but 0.04–30 s of finite, mono, floating-point samples.
 
     >>> log_mel(np.zeros(16_000, dtype=np.float32)).shape
     torch.Size([80, 100])
     """
     if samples.ndim != 1:
         raise AudioInputError(f"samples must be mono (one axis), got shape {samples.shape}")
+    if samples.dtype.kind != "f":
+        raise AudioInputError(f"samples must be floating-point, full scale ±1, got {samples.dtype}")
     seconds = samples.size / SAMPLE_RATE
     if not MIN_FRAMES * HOP_SAMPLES / SAMPLE_RATE <= seconds <= MAX_SECONDS:
         raise AudioInputError(f"audio must last 0.04 to {MAX_SECONDS:g} s at 16 kHz, got {seconds:.3f} s")
@@ -54,19 +60,29 @@ def audio_token_count(frames: int) -> int:
     return ((frames - 1) // 2 + 1 - 2) // 2 + 1
 
 
+def pad_features(features: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """Stack clips `[n_mels, frames_i]` into `[clips, n_mels, frames]`, zero-padded; also their lengths `int64[clips]`.
+
+    Raises `AudioInputError` for no clip at all, for clips of different mel counts, and for clips that are not
+    `[n_mels, 4..3000 frames]`.
+    """
+    if not features:
+        raise AudioInputError("no clips: a batch needs at least one")
+    for i, clip in enumerate(features):
+        if clip.ndim != 2 or clip.shape[0] != features[0].shape[0]:
+            shapes = f"clip {i} has shape {tuple(clip.shape)}, clip 0 {tuple(features[0].shape)}"
+            raise AudioInputError(f"clips must be [n_mels, frames] with the same n_mels: {shapes}")
+        if not MIN_FRAMES <= clip.shape[1] <= MAX_FRAMES:
+            raise AudioInputError(f"clip {i} has {clip.shape[1]} frames; allowed are {MIN_FRAMES} to {MAX_FRAMES}")
+    lengths = torch.tensor([clip.shape[1] for clip in features], dtype=torch.long)
+    padded = features[0].new_zeros(len(features), features[0].shape[0], int(lengths.max()))
+    for row, clip in zip(padded, features, strict=True):
+        row[:, : clip.shape[1]] = clip
+    return padded, lengths
+
+
 @lru_cache(maxsize=4)
 def _extractor(num_mel_bins: int) -> WhisperFeatureExtractor:
-    return WhisperFeatureExtractor(
-        feature_size=num_mel_bins, sampling_rate=SAMPLE_RATE, hop_length=HOP_SAMPLES, n_fft=400
+    return WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
+        feature_size=num_mel_bins, sampling_rate=SAMPLE_RATE, hop_length=HOP_SAMPLES, n_fft=WINDOW_SAMPLES
     )
-
-
-def pad_features(features: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Stack clips `[n_mels, frames_i]` into `[clips, n_mels, frames]`, zero-padded, and their lengths `int64[clips]`."""
-    lengths = torch.tensor([f.shape[-1] for f in features], dtype=torch.long)
-    if int(lengths.min()) < MIN_FRAMES:
-        raise AudioInputError(f"a clip has {int(lengths.min())} frames; at least {MIN_FRAMES} are needed")
-    padded = features[0].new_zeros(len(features), features[0].shape[0], int(lengths.max()))
-    for row, feature in zip(padded, features, strict=True):
-        row[:, : feature.shape[-1]] = feature
-    return padded, lengths

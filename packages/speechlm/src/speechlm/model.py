@@ -7,12 +7,13 @@ positions, so one running index serves all three.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -23,27 +24,43 @@ from transformers import (
 )
 
 from speechlm.batch import SpeechBatch, collate
-from speechlm.errors import CheckpointError, SpeechLMError
+from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
+WRONG_KEYS = ("missing_keys", "mismatched_keys", "unexpected_keys")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TextState:
     """What the text tower returns: `hidden[N, T, D]` and, when asked for, the key/value cache after it."""
 
     hidden: Tensor
     cache: Cache | None
 
+    def repeat_last(self, k: int) -> TextState:
+        """The last position of every row, `hidden[N·k, 1, D]`, and the cache, each row `k` times in a row.
+
+        The cache is changed in place: this state must not be continued any more.
+        """
+        if self.cache is not None and k > 1:
+            self.cache.batch_repeat_interleave(k)
+        return TextState(self.hidden[:, -1:].repeat_interleave(k, dim=0), self.cache)
+
 
 class SpeechLM(nn.Module):
-    """A speech LLM: audio tower, text tower and head of one Thinker, and the tokenizer they were trained with."""
+    """A speech LLM: audio tower, text tower and head of one Thinker, and the tokenizer they were trained with.
+
+    Raises `SpeechLMError` for a model of another class and for a tokenizer that does not belong to it.
+    """
 
     def __init__(self, thinker: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
         super().__init__()
         if thinker.config.model_type != MODEL_TYPE:
             raise SpeechLMError(f"need a {MODEL_TYPE} model, got {thinker.config.model_type}")
+        embeddings = thinker.config.text_config.vocab_size
+        if len(tokenizer) > embeddings:
+            raise SpeechLMError(f"the tokenizer has {len(tokenizer)} tokens, the model embeds only {embeddings}")
         self.thinker = thinker
         self.tokenizer = tokenizer
         self.pad_id = token_id(tokenizer, PAD)
@@ -74,6 +91,11 @@ class SpeechLM(nn.Module):
         return int(self.thinker.config.audio_config.num_mel_bins)
 
     @property
+    def max_tokens(self) -> int:
+        """Tokens that a row may have, audio tokens included."""
+        return int(self.thinker.config.text_config.max_position_embeddings)
+
+    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self.head.weight.device
@@ -86,34 +108,47 @@ class SpeechLM(nn.Module):
         *,
         audio_index: list[int] | None = None,
     ) -> SpeechBatch:
-        """`speechlm.collate` with this model's tokenizer, on this model's device."""
+        """`speechlm.collate` with this model's tokenizer, on this model's device.
+
+        Raises `BatchError`, besides what `collate` raises, for a row of more than `max_tokens` tokens.
+        """
         batch = collate(self.tokenizer, features, questions, completions, audio_index=audio_index)
+        longest = batch.input_ids.shape[1]
+        if longest > self.max_tokens:
+            raise BatchError(f"a row has {longest} tokens, the model takes at most {self.max_tokens}: shorten its text")
         return batch.to(self.device)
 
     def encode_audio(self, features: Tensor, feature_lengths: Tensor) -> Tensor:
         """Audio tokens of all clips, one after the other: `[sum of audio tokens, D]`.
 
         `features[clips, n_mels, frames]` are log-mel values, `feature_lengths[clips]` their true frame counts.
+        Raises `AudioInputError` when the features have another mel count than the audio tower reads.
         """
+        if features.shape[1] != self.num_mel_bins:
+            raise AudioInputError(f"features have {features.shape[1]} mel bins, the model reads {self.num_mel_bins}")
         real = torch.arange(features.shape[-1], device=features.device) < feature_lengths[:, None]
         flat = features.permute(0, 2, 1)[real].permute(1, 0).to(self.head.weight.dtype)
         encoded = self.audio_tower(flat, feature_lens=feature_lengths, aftercnn_lens=(feature_lengths - 1) // 2 + 1)
         return encoded.last_hidden_state  # type: ignore[no-any-return]
 
+    def embed_tokens(self, input_ids: Tensor) -> Tensor:
+        """Embeddings `[..., D]` of token ids `int64[...]`."""
+        embedded: Tensor = self.thinker.get_input_embeddings()(input_ids)
+        return embedded
+
     def embed(self, batch: SpeechBatch) -> Tensor:
         """Input embeddings `[N, T, D]`: text tokens looked up, audio placeholders filled with encoded audio.
 
-        Raises `SpeechLMError` when placeholders and audio tokens do not match one to one (transformers itself
-        misaligns silently when there are too many audio tokens).
+        A completion has no placeholders: should a policy sample the placeholder token, it is a token like any other.
+        Raises `BatchError` when a prompt's placeholders and `audio_gather` do not match (transformers itself
+        misaligns silently when there are too many audio tokens), `AudioInputError` as `encode_audio` does.
         """
-        embedded: Tensor = self.text_tower.embed_tokens(batch.input_ids)  # type: ignore[operator, union-attr]
+        embedded = self.embed_tokens(batch.input_ids)
         audio = self.encode_audio(batch.features, batch.feature_lengths)
-        place = batch.input_ids == self.audio_id
-        if int(place.sum()) != batch.audio_gather.numel() or int(batch.audio_gather.max()) >= audio.shape[0]:
-            raise SpeechLMError(
-                f"{int(place.sum())} audio placeholders for {batch.audio_gather.numel()} audio tokens "
-                f"({audio.shape[0]} encoded)"
-            )
+        place = (batch.input_ids == self.audio_id) & ~batch.completion_mask
+        placeholders, needed = int(place.sum()), batch.audio_gather.numel()
+        if placeholders != needed or (needed and int(batch.audio_gather.max()) >= len(audio)):
+            raise BatchError(f"{placeholders} audio placeholders for {needed} audio tokens ({len(audio)} encoded)")
         source = audio.index_select(0, batch.audio_gather).to(embedded.dtype)
         return embedded.masked_scatter(place[..., None], source)
 
@@ -141,41 +176,49 @@ class SpeechLM(nn.Module):
 
     def save(self, directory: Path) -> None:
         """Write config, weights (safetensors) and tokenizer into `directory`."""
-        self.thinker.save_pretrained(directory, safe_serialization=True)
+        self.thinker.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
 
     @classmethod
     def load(cls, directory: Path, *, device: str | torch.device = "cpu") -> SpeechLM:
-        """Read what `save` wrote, or a released Thinker of the same class.
+        """Read what `save` wrote: any Thinker of this class with its tokenizer, in safetensors (pickle is refused).
 
-        Raises `CheckpointError` when files are missing, the architecture is another one, or weights do not match.
+        Raises `CheckpointError` when files are missing or unreadable, the architecture is another one, or weights or
+        tokenizer do not fit the configuration.
         """
         directory = Path(directory)
         for name in ("config.json", "tokenizer.json"):
             if not (directory / name).is_file():
                 raise CheckpointError(f"{directory}: no {name}; a speech LLM checkpoint has config, weights, tokenizer")
-        try:
+        with _reading(directory / "config.json"):
             config = AutoConfig.from_pretrained(directory)
-        except (ValueError, KeyError, OSError) as error:
-            raise CheckpointError(f"{directory}/config.json is no model configuration: {error}") from error
         if config.model_type != MODEL_TYPE:
             raise CheckpointError(f"{directory}: expected architecture {MODEL_TYPE}, found {config.model_type}")
-        try:
-            thinker, info = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
+        with _reading(directory, what="the weights"):
+            loaded: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
                 directory, config=config, use_safetensors=True, output_loading_info=True
             )
-        except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-            raise CheckpointError(f"{directory}: weights cannot be loaded: {error}") from error
-        missing = sorted(info["missing_keys"]) + sorted(str(key) for key in info["mismatched_keys"])
-        if missing or info["unexpected_keys"]:
-            wrong = (missing + sorted(info["unexpected_keys"]))[:3]
-            raise CheckpointError(f"{directory}: weights do not fit the configuration, for example {wrong}")
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(directory)
-        return cls(thinker, tokenizer).to(device)
+        thinker, info = loaded
+        wrong = [str(key) for kind in WRONG_KEYS for key in sorted(info[kind], key=str)]
+        if wrong:
+            raise CheckpointError(f"{directory}: weights do not fit the configuration, for example {wrong[:3]}")
+        with _reading(directory, what="the tokenizer"):
+            return cls(thinker, PreTrainedTokenizerFast.from_pretrained(directory)).to(device)
+
+
+@contextmanager
+def _reading(path: Path, *, what: str = "it") -> Iterator[None]:
+    """Turn whatever the readers of other libraries raise on a foreign file into one line."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise CheckpointError(f"{path}: {what} cannot be read: {reason[:300]}") from error
 
 
 def _submodule(model: nn.Module, name: str) -> nn.Module:
     for path, module in model.named_modules():
         if path.rpartition(".")[2] == name:
-            return module
+            found: nn.Module = module
+            return found
     raise SpeechLMError(f"{type(model).__name__} has no submodule named {name!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from transformers import (
@@ -11,6 +12,7 @@ from transformers import (
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
 
+from speechlm.errors import SpeechLMError
 from speechlm.model import SpeechLM
 from speechlm.tokenizer import (
     AUDIO,
@@ -25,6 +27,8 @@ from speechlm.tokenizer import (
     token_id,
 )
 
+INIT_STD = 0.05
+"""Standard deviation of random weights; 0.02 is for models twenty times as wide."""
 HEAD_DIM = 32
 """Width of an attention head; the smallest that fast attention kernels support."""
 
@@ -41,47 +45,27 @@ class PocketSize:
 
 
 def pocket(tokenizer: PreTrainedTokenizerFast, *, seed: int, size: PocketSize | None = None) -> SpeechLM:
-    """A randomly initialised Thinker with the vocabulary of `tokenizer`; the same seed gives the same weights."""
+    """A randomly initialised Thinker with the vocabulary of `tokenizer`.
+
+    The same seed gives the same weights; the global random state is left as it was. Raises `SpeechLMError` for a
+    size that is not positive or a width that is no multiple of 32.
+    """
     config = _config(tokenizer, size or PocketSize())
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would reseed every GPU too
         thinker = Qwen2_5OmniThinkerForConditionalGeneration(config)
     return SpeechLM(thinker, tokenizer)
 
 
 def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5OmniThinkerConfig:
-    for name, width in asdict(size).items():
-        if name.endswith("_width") and width % HEAD_DIM:
-            raise ValueError(f"{name} must be a multiple of {HEAD_DIM}, got {width}")
-    half = HEAD_DIM // 2
+    for name, value in asdict(size).items():
+        if value < 1:
+            raise SpeechLMError(f"{name} must be at least 1, got {value}")
+        if name.endswith("_width") and value % HEAD_DIM:
+            raise SpeechLMError(f"{name} must be a multiple of {HEAD_DIM}, got {value}")
     return Qwen2_5OmniThinkerConfig(
-        audio_config={
-            "num_mel_bins": size.num_mel_bins,
-            "d_model": size.audio_width,
-            "encoder_layers": size.audio_layers,
-            "encoder_attention_heads": size.audio_width // HEAD_DIM,
-            "encoder_ffn_dim": 4 * size.audio_width,
-            "output_dim": size.text_width,
-            "n_window": 1500,  # one attention window for clips up to 30 s: shorter ones cost accuracy
-        },
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": size.text_width,
-            "intermediate_size": 3 * size.text_width,
-            "num_hidden_layers": size.text_layers,
-            "num_attention_heads": size.text_width // HEAD_DIM,
-            "num_key_value_heads": size.text_width // HEAD_DIM,
-            "max_position_embeddings": 4096,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10_000.0,
-                "mrope_section": [half // 4, 3 * half // 8, 3 * half // 8],
-            },
-            "pad_token_id": token_id(tokenizer, PAD),
-            "eos_token_id": token_id(tokenizer, TURN_END),
-            "bos_token_id": None,
-            "tie_word_embeddings": True,
-        },
+        audio_config=_audio_config(size),
+        text_config=_text_config(tokenizer, size),
         vision_config={  # the class demands a vision tower; ours is never run
             "depth": 1,
             "hidden_size": HEAD_DIM,
@@ -90,13 +74,56 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
             "out_hidden_size": size.text_width,
             "fullatt_block_indexes": [0],
         },
-        audio_token_index=token_id(tokenizer, AUDIO),
-        audio_start_token_id=token_id(tokenizer, AUDIO_START),
-        audio_end_token_id=token_id(tokenizer, AUDIO_END),
-        image_token_index=token_id(tokenizer, IMAGE),
-        video_token_index=token_id(tokenizer, VIDEO),
-        vision_start_token_id=token_id(tokenizer, VISION_START),
-        user_token_id=token_id(tokenizer, TURN_START),
-        pad_token_id=token_id(tokenizer, PAD),
         tie_word_embeddings=True,
+        **_token_ids(tokenizer),
     )
+
+
+def _audio_config(size: PocketSize) -> dict[str, Any]:
+    return {
+        "num_mel_bins": size.num_mel_bins,
+        "initializer_range": INIT_STD,
+        "d_model": size.audio_width,
+        "encoder_layers": size.audio_layers,
+        "encoder_attention_heads": size.audio_width // HEAD_DIM,
+        "encoder_ffn_dim": 4 * size.audio_width,
+        "output_dim": size.text_width,
+        "n_window": 1500,  # frames; a window is twice that: every clip is one, so that all of it is attended to
+    }
+
+
+def _text_config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> dict[str, Any]:
+    half = HEAD_DIM // 2
+    return {
+        "vocab_size": len(tokenizer),
+        "initializer_range": INIT_STD,
+        "hidden_size": size.text_width,
+        "intermediate_size": 3 * size.text_width,
+        "num_hidden_layers": size.text_layers,
+        "num_attention_heads": size.text_width // HEAD_DIM,
+        "num_key_value_heads": size.text_width // HEAD_DIM,
+        "max_position_embeddings": 4096,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10_000.0,
+            "mrope_section": [half // 4, 3 * half // 8, 3 * half // 8],
+        },
+        "pad_token_id": token_id(tokenizer, PAD),
+        "eos_token_id": token_id(tokenizer, TURN_END),
+        "bos_token_id": None,
+        "tie_word_embeddings": True,
+    }
+
+
+def _token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    names = {
+        "audio_token_index": AUDIO,
+        "audio_start_token_id": AUDIO_START,
+        "audio_end_token_id": AUDIO_END,
+        "image_token_index": IMAGE,
+        "video_token_index": VIDEO,
+        "vision_start_token_id": VISION_START,
+        "user_token_id": TURN_START,
+        "pad_token_id": PAD,
+    }
+    return {name: token_id(tokenizer, token) for name, token in names.items()}

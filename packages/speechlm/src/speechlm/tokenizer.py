@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from speechlm.errors import SpeechLMError
+from speechlm.errors import BatchError, SpeechLMError
 
 PAD = "<|endoftext|>"
 TURN_START = "<|im_start|>"
@@ -27,7 +27,10 @@ FORM_TOKENS = ("<think>", "</think>", "<answer>", "</answer>")
 
 
 def train_tokenizer(texts: Iterable[str], *, vocab_size: int = 1024) -> PreTrainedTokenizerFast:
-    """Train a byte-level BPE on `texts`. Any text can be encoded; the same texts give the same tokenizer.
+    """Train a byte-level BPE of at most `vocab_size` tokens on `texts`.
+
+    Any text can be encoded and comes back the same; the same texts give the same tokenizer. Raises `SpeechLMError`
+    when `vocab_size` is too small for the 256 bytes and the fixed tokens.
 
     >>> tokenizer = train_tokenizer(["the pitch is high", "the voice is loud"], vocab_size=300)
     >>> tokenizer.decode(tokenizer.encode("<think>the pitch</think> ü"))
@@ -46,7 +49,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int = 1024) -> PreTrain
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=TURN_END,
@@ -63,3 +66,16 @@ def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
     if not isinstance(found, int) or found == tokenizer.unk_token_id:
         raise SpeechLMError(f"the tokenizer has no token {token!r}; it is no tokenizer of a speech LLM")
     return found
+
+
+def text_ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
+    """Token ids of untrusted text: special tokens that are spelled out in it are encoded as the letters they are.
+
+    Raises `BatchError` for text that is no valid Unicode (lone surrogates, which JSON can smuggle in).
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BatchError(f"text cannot be encoded: {error}") from error
+    ids: list[int] = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+    return ids
