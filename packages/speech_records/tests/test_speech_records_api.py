@@ -15,7 +15,7 @@ ALIASES CREMAD_6 EMODB_7 IEMOCAP_4 LABEL_SETS MELD_7 PAPER_9 RAVDESS_8 SAVEE_7
 AnswerFormatError Claim ContourDynamics ContourShape Cue Emotion Gender InvalidRecordError LabelSet Level LevelReading
 MeasuredUtterance ParsedAnswer Pause ProsodyLevels ProsodyProfile ReasoningTrace RecordFormatError RewardScores
 SpeechRecordsError StressedWord SyllableSource UnknownEmotionError Utterance Verdict
-format_answer from_dict from_json parse_answer read_jsonl to_dict to_json write_jsonl
+emotion_question format_answer from_dict from_json parse_answer read_jsonl to_dict to_json write_jsonl
 """
 PUBLIC = NAMES.split()
 

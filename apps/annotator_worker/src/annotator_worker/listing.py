@@ -8,7 +8,7 @@ from pathlib import Path
 from annotator_worker.errors import UnusableInputError
 from annotator_worker.records import DeadLetter, JobSpec, Stage, Versions
 from cotgen import CotgenError, corpora
-from speech_records import LabelSet, Utterance
+from speech_records import Utterance, emotion_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,6 @@ class Listing:
     root: Path
     utterances: tuple[Utterance, ...]
     rejected: tuple[DeadLetter, ...]
-
-
-def reasoning_question(label_set: LabelSet) -> str:
-    """What reasoning examples ask when nothing else is given; the wording of the policy's own prompt.
-
-    >>> from speech_records import IEMOCAP_4
-    >>> reasoning_question(IEMOCAP_4)
-    'Which emotion do you hear: neutral, happy, sad, angry? Reason from the sound, then answer.'
-    """
-    labels = ", ".join(label_set.text(label) for label in label_set.labels)
-    return f"Which emotion do you hear: {labels}? Reason from the sound, then answer."
 
 
 def list_corpus(
@@ -55,7 +44,7 @@ def list_corpus(
         corpus=corpus,
         audio_root=audio_root.as_posix(),
         label_set=label_set.name,
-        question=question or reasoning_question(label_set),
+        question=question or emotion_question(label_set),
         seed=seed,
         comparative=comparative,
         limit=limit,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from speechlm import SpeechLM
 
-from trainer.dataset import AnnotatedCorpus
+from trainer.dataset import DESCRIPTION, AnnotatedCorpus
 
 CARD = "policy.json"
 SCALE = "scale.json"
@@ -39,7 +39,7 @@ class PolicyCard:
             synthetic=corpus.synthetic,
             stage=stage,
             seed=seed,
-            data_sha256=sha256_of(corpus.folder / "dataset.json"),
+            data_sha256=sha256_of(corpus.folder / DESCRIPTION),
             versions={name: version(name) for name in names},
         )
 

@@ -22,6 +22,7 @@ from speech_records import LABEL_SETS, LabelSet, MeasuredUtterance, ReasoningTra
 from trainer.errors import DataSetError
 
 TRAIN, TEST = "train", "test"
+DESCRIPTION = "dataset.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class AnnotatedCorpus:
         """Read a data-set folder. Raises `DataSetError` naming the file that is missing or wrong."""
         folder = Path(folder)
         try:
-            description = json.loads((folder / "dataset.json").read_text())
+            description = json.loads((folder / DESCRIPTION).read_text())
             label_set = LABEL_SETS[description["label_set"]]
             measured = {m.utterance.utterance_id: m for m in read_jsonl(folder / "measured.jsonl", MeasuredUtterance)}
             traces = {t.utterance_id: t for t in read_jsonl(folder / "traces.jsonl", ReasoningTrace)}

@@ -8,28 +8,60 @@ OUT/evaluation.json       metrics of every policy and baseline, paired differenc
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 from policy import Prompt
 from rewardmodel import RewardModel
-from speech_records import MeasuredUtterance, write_jsonl
+from speech_records import MeasuredUtterance, to_json, write_jsonl
 from speechlm import SpeechLM
 from torch import Tensor
 
 from trainer import metrics
-from trainer.baselines import run_baselines
+from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.predict import Answer, predict
-from trainer.reward import mean_scores
 
 RESULT = "evaluation.json"
+ANSWERS = ".answers.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """One policy's evaluation, and the reward model's mean score of its answers in [1, 5]."""
+
+    name: str
+    evaluation: metrics.Evaluation
+    reward_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedComparison:
+    """`second` minus `first` on the same clips."""
+
+    first: str
+    second: str
+    comparison: metrics.Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """Policies and baselines on the same held-out clips."""
+
+    schema_version: ClassVar[str] = "1.0"
+
+    corpus: str
+    synthetic: bool
+    label_set: str
+    seed: int
+    policies: tuple[PolicyResult, ...]
+    comparisons: tuple[NamedComparison, ...]
+    baselines: BaselineReport
 
 
 def held_out(corpus: AnnotatedCorpus, *, limit: int | None, seed: int) -> list[MeasuredUtterance]:
@@ -71,46 +103,44 @@ def evaluate_policies(
     out: Path,
     limit: int | None = None,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> EvaluationResult:
     """Evaluate checkpoints by name, with the classical baselines beside them; writes and returns `evaluation.json`."""
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed)
     predictions: dict[str, list[metrics.Prediction]] = {}
-    scores: dict[str, dict[str, float]] = {}
+    results: list[PolicyResult] = []
     for name, checkpoint in policies.items():
         answers = predict(SpeechLM.load(checkpoint), clips, features, corpus.label_set, what=f"evaluate {name}")
-        write_jsonl(out / f"{name}.answers.jsonl", answers)
+        write_jsonl(out / f"{name}{ANSWERS}", answers)
         predictions[name] = [as_prediction(a) for a in answers]
-        if reward_model is not None:
-            scores[name] = mean_scores(_score(reward_model, answers, features, Prompt(corpus.label_set).text))
-    baselines = run_baselines(corpus.split(TRAIN), clips, label_set=corpus.label_set, seed=seed)
-    evaluations = {
-        name: asdict(metrics.evaluate(p, label_set=corpus.label_set, seed=seed)) for name, p in predictions.items()
-    }
-    differences = {
-        f"{second} - {first}": asdict(
-            metrics.compare(predictions[first], predictions[second], label_set=corpus.label_set, seed=seed)
+        evaluation = metrics.evaluate(predictions[name], label_set=corpus.label_set, seed=seed)
+        question = Prompt(corpus.label_set).text
+        score = None if reward_model is None else _mean_score(reward_model, answers, features, question)
+        results.append(PolicyResult(name, evaluation, score))
+    comparisons = tuple(
+        NamedComparison(
+            first,
+            second,
+            metrics.compare(predictions[first], predictions[second], label_set=corpus.label_set, seed=seed),
         )
         for first, second in combinations(predictions, 2)
-    }
-    result = {
-        "corpus": corpus.corpus,
-        "synthetic": corpus.synthetic,
-        "label_set": corpus.label_set.name,
-        "clips": len(clips),
-        "speakers": len({m.utterance.speaker_id for m in clips}),
-        "policies": evaluations,
-        "reward_scores": scores,
-        "baselines": asdict(baselines),
-        "differences": differences,
-        "seed": seed,
-    }
-    (out / RESULT).write_text(json.dumps(result, indent=2) + "\n")
+    )
+    result = EvaluationResult(
+        corpus=corpus.corpus,
+        synthetic=corpus.synthetic,
+        label_set=corpus.label_set.name,
+        seed=seed,
+        policies=tuple(results),
+        comparisons=comparisons,
+        baselines=run_baselines(corpus.split(TRAIN), clips, label_set=corpus.label_set, seed=seed),
+    )
+    (out / RESULT).write_text(to_json(result) + "\n")
     return result
 
 
-def _score(
+def _mean_score(
     reward_model: RewardModel, answers: Sequence[Answer], features: Mapping[str, Tensor], question: str
-) -> Tensor:
+) -> float:
+    """Mean of the four criteria over all answers, in [1, 5]."""
     heard = as_float(features[a.utterance_id] for a in answers)
-    return reward_model.score(heard, [question] * len(answers), [a.text for a in answers])
+    return float(reward_model.score(heard, [question] * len(answers), [a.text for a in answers]).mean())

@@ -23,12 +23,15 @@ from trainer.progress import track
 FRAMES_KEY = "frames"
 
 
-def load_features(files: Mapping[str, Path], cache: Path, *, num_mel_bins: int = 80, workers: int = 2) -> dict[str, Tensor]:
-    """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it holds exactly these files.
+def load_features(
+    files: Mapping[str, Path], cache: Path, *, identity: str, num_mel_bins: int = 80, workers: int = 2
+) -> dict[str, Tensor]:
+    """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it was made of these very files.
 
-    `files` maps a key (an utterance or example id) to its audio file. The cache knows names and sizes of the files.
+    `files` maps feature keys to audio files; `identity` is a hash that changes whenever one of them does. With a
+    cache of that identity no audio is touched.
     """
-    digest = _digest(files, num_mel_bins)
+    digest = hashlib.sha256("\n".join([identity, str(num_mel_bins), *sorted(files)]).encode()).hexdigest()
     if cache.is_file():
         with safe_open(cache, framework="pt") as stored:
             if (stored.metadata() or {}).get("digest") == digest:
@@ -49,11 +52,6 @@ def load_features(files: Mapping[str, Path], cache: Path, *, num_mel_bins: int =
 def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
     parts = frames.split(list(index.values()), dim=-1)
     return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
-
-
-def _digest(files: Mapping[str, Path], num_mel_bins: int) -> str:
-    lines = (f"{key}\t{files[key]}\t{files[key].stat().st_size}" for key in sorted(files))
-    return hashlib.sha256("\n".join([str(num_mel_bins), *lines]).encode()).hexdigest()
 
 
 def _extract(job: tuple[str, int]) -> Tensor:

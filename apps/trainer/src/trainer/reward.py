@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from policy import Prompt
 from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
-from speech_records import LabelSet, RewardScores, format_answer
+from speech_records import LabelSet, format_answer
 from speechlm import SpeechBatch, SpeechLM
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -105,16 +105,16 @@ def measure_quality(
 ) -> Mapping[str, CriterionQuality]:
     """How well the scores of graded traces of unseen speakers agree with what they deserve, per criterion."""
     graded = _graded(corpus, TEST, seed, clips=clips)
-    heard = as_float(features[t.utterance_id] for t in graded)
+    names = sorted({t.utterance_id for t in graded})
     texts = [graded_text(t, corpus.label_set) for t in graded]
-    scores = model.score(heard, [Prompt(corpus.label_set).text] * len(graded), texts)
+    scores = model.score(
+        as_float(features[name] for name in names),
+        [Prompt(corpus.label_set).text] * len(graded),
+        texts,
+        audio_index=[names.index(t.utterance_id) for t in graded],
+    )
     targets = np.array([t.scores.as_tuple() for t in graded])
     return quality(scores.cpu().numpy(), targets)
-
-
-def mean_scores(scores: Tensor) -> dict[str, float]:
-    """Mean of each criterion over `scores[N, 4]`."""
-    return dict(zip(RewardScores.CRITERIA, scores.mean(0).tolist(), strict=True))
 
 
 def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None = None) -> tuple[GradedTrace, ...]:

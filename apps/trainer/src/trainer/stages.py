@@ -124,9 +124,9 @@ def evaluate(settings: Settings) -> None:
         limit=settings["limit"],
         seed=settings["seed"],
     )
-    rows = {"majority class": result["baselines"]["majority"], "logistic regression": result["baselines"]["prosody"]}
-    for name, row in (rows | result["policies"]).items():
-        _say(f"{name:>20}  accuracy {row['accuracy']['value']:.3f}  UAR {row['unweighted_average_recall']['value']:.3f}")
+    rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
+    for name, row in rows + [(p.name, p.evaluation) for p in result.policies]:
+        _say(f"{name:>20}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
 
 
 def report(settings: Settings) -> None:
@@ -159,12 +159,19 @@ def run(name: str, settings: Settings) -> None:
 
 
 def _data(settings: Settings) -> tuple[Any, Any]:
-    from trainer.dataset import AnnotatedCorpus
+    from trainer.checkpoint import sha256_of
+    from trainer.dataset import DESCRIPTION, AnnotatedCorpus
     from trainer.features import load_features
 
     corpus = AnnotatedCorpus.read(Path(settings["data"]))
-    cache = corpus.folder / "features.safetensors"
-    return corpus, load_features(corpus.audio_files(), cache, workers=settings["workers"])
+    features = load_features(
+        corpus.audio_files(),
+        corpus.folder / "features.safetensors",
+        identity=sha256_of(corpus.folder / DESCRIPTION),
+        num_mel_bins=settings["model"]["num_mel_bins"],
+        workers=settings["workers"],
+    )
+    return corpus, features
 
 
 def _build(kind: type[Any], settings: Settings, **given: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speech_records import LabelSet
+from speech_records import LabelSet, emotion_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,5 +24,4 @@ class Prompt:
     @property
     def text(self) -> str:
         """The question, with every label as it must be spelled in the answer."""
-        labels = ", ".join(self.label_set.text(label) for label in self.label_set.labels)
-        return f"Which emotion do you hear: {labels}? Reason from the sound, then answer."
+        return emotion_question(self.label_set)

@@ -2,14 +2,14 @@
 
 - `records`: utterances, prosody profiles and levels, claims, reasoning traces, reward scores
 - `emotions`: the union of what corpora label, aliases, and the label sets of benchmarks
-- `answers`: the strict think/answer form
+- `answers`: the question, and the strict think/answer form of its answer
 - `jsonio`: strict JSON and JSON Lines
 - `errors`: the one exception tree
 
 Standard library only.
 """
 
-from speech_records.answers import ParsedAnswer, format_answer, parse_answer
+from speech_records.answers import ParsedAnswer, emotion_question, format_answer, parse_answer
 from speech_records.emotions import (
     ALIASES,
     CREMAD_6,
@@ -86,6 +86,7 @@ __all__ = [
     "UnknownEmotionError",
     "Utterance",
     "Verdict",
+    "emotion_question",
     "format_answer",
     "from_dict",
     "from_json",

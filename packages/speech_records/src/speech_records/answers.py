@@ -1,14 +1,26 @@
-"""The strict think/answer form in which a model reasons and answers."""
+"""What a model is asked, and the strict think/answer form in which it reasons and answers."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+from speech_records.emotions import LabelSet
 from speech_records.errors import AnswerFormatError
 
 _FORM = re.compile(r"\s*<think>(?P<think>.*)</think>\s*<answer>(?P<answer>.*)</answer>\s*", re.DOTALL)
 _TAG = re.compile(r"</?(?:think|answer)>")
+
+
+def emotion_question(label_set: LabelSet) -> str:
+    """The question that training data and policies share, with every label as it must be spelled in the answer.
+
+    >>> from speech_records import IEMOCAP_4
+    >>> emotion_question(IEMOCAP_4)
+    'Which emotion do you hear: neutral, happy, sad, angry? Reason from the sound, then answer.'
+    """
+    labels = ", ".join(label_set.text(label) for label in label_set.labels)
+    return f"Which emotion do you hear: {labels}? Reason from the sound, then answer."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,169 @@
+"""From the folder of a finished road to the data of its report."""
+
+from __future__ import annotations
+
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from prosody import load_audio, tracks
+from speech_records import (
+    AnswerFormatError,
+    MeasuredUtterance,
+    Verdict,
+    from_json,
+    parse_answer,
+    read_jsonl,
+)
+
+from trainer.checkpoint import CARD
+from trainer.dataset import AnnotatedCorpus
+from trainer.errors import DataSetError
+from trainer.evaluate import ANSWERS, RESULT, EvaluationResult
+from trainer.fit import HISTORY
+from trainer.metrics import Estimate
+from trainer.modules import read_history
+from trainer.predict import Answer
+from trainer.report import (
+    ClipView,
+    Curve,
+    PairedDifference,
+    Provenance,
+    ReportData,
+    SanityCheck,
+    System,
+    SystemResult,
+    paired_differences,
+    rl_run,
+    system_result,
+)
+
+DURATIONS = "durations.json"
+"""Seconds that each stage of the road took, by its name; written by the road itself."""
+_LOSS_WINDOW = 10
+"""Steps over which a loss curve is averaged before it is drawn."""
+
+
+def collect_report(run: Path) -> ReportData:
+    """Everything the report shows, read from the folders `annotated`, `sft`, `grpo`, `grpo_ptr`, `evaluate` of `run`.
+
+    Raises `DataSetError` naming the file that is missing.
+    """
+    try:
+        corpus = AnnotatedCorpus.read(run / "annotated")
+        result = from_json(EvaluationResult, (run / "evaluate" / RESULT).read_text())
+        return ReportData(
+            corpus=corpus.corpus,
+            synthetic=corpus.synthetic,
+            labels=tuple(corpus.label_set.text(label) for label in corpus.label_set.labels),
+            clips=result.baselines.test_clips,
+            speakers=result.baselines.majority.speakers,
+            chance=1.0 / len(corpus.label_set.labels),
+            systems=_systems(result),
+            differences=_differences(result),
+            sanity=_sanity(result),
+            sft_curves=_sft_curves(run / "sft" / HISTORY),
+            rl_runs=tuple(
+                rl_run(system, read_history(run / system.value / HISTORY), gated=system is System.GRPO_PTR)
+                for system in (System.GRPO, System.GRPO_PTR)
+            ),
+            clip=_clip(run, corpus),
+            provenance=_provenance(run, corpus, result),
+        )
+    except FileNotFoundError as error:
+        raise DataSetError(f"{error.filename} is missing: this road is not finished") from error
+
+
+def _systems(result: EvaluationResult) -> tuple[SystemResult, ...]:
+    baselines = (
+        system_result(System.MAJORITY, result.baselines.majority),
+        system_result(System.LOGISTIC_REGRESSION, result.baselines.prosody),
+    )
+    policies = tuple(
+        system_result(
+            System(p.name),
+            p.evaluation,
+            reward_score=None if p.reward_score is None else Estimate(p.reward_score, None, None),
+        )
+        for p in result.policies
+    )
+    return baselines + policies
+
+
+def _differences(result: EvaluationResult) -> tuple[PairedDifference, ...]:
+    return tuple(
+        difference
+        for c in result.comparisons
+        for difference in paired_differences(System(c.second), System(c.first), c.comparison)
+    )
+
+
+def _sanity(result: EvaluationResult) -> tuple[SanityCheck, ...]:
+    shuffled = SanityCheck(
+        "shuffled audio", "the prosody of another clip of the test set", result.baselines.shuffled_audio.accuracy
+    )
+    if result.baselines.text is None:
+        return (shuffled,)
+    return (SanityCheck("text only", "a bag of the transcript's words", result.baselines.text.accuracy), shuffled)
+
+
+def _sft_curves(history: Path) -> tuple[Curve, ...]:
+    losses = [row["loss"] for row in read_history(history)]
+    starts = range(0, len(losses), _LOSS_WINDOW)
+    means = tuple(float(np.mean(losses[start : start + _LOSS_WINDOW])) for start in starts)
+    return (Curve("SFT loss", tuple(start + 1 for start in starts), means),)
+
+
+def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
+    answer = _illustration(list(read_jsonl(run / "evaluate" / f"{System.GRPO_PTR.value}{ANSWERS}", Answer)))
+    clip: MeasuredUtterance = corpus.measured[answer.utterance_id]
+    audio = load_audio(corpus.audio_root / clip.utterance.audio_path, sample_rate=16_000)
+    measured = tracks(audio.samples, audio.sample_rate)
+    try:
+        text = parse_answer(answer.text).think
+    except AnswerFormatError:
+        text = answer.text
+    return ClipView(
+        utterance_id=answer.utterance_id,
+        speaker_id=answer.speaker_id,
+        system=System.GRPO_PTR,
+        label=corpus.label_set.text(answer.expected),
+        emotion=None if answer.predicted is None else corpus.label_set.text(answer.predicted),
+        transcript=clip.utterance.transcript,
+        text=text,
+        claims=answer.claims,
+        samples=audio.samples,
+        sample_rate=audio.sample_rate,
+        pitch_times_s=measured.pitch.times_s,
+        f0_hz=np.where(measured.pitch.voiced, measured.pitch.f0_hz, np.nan),
+        energy_times_s=measured.energy_times_s,
+        energy_dbfs=measured.energy_dbfs,
+    )
+
+
+def _illustration(answers: list[Answer]) -> Answer:
+    """The first clip, by id, that was answered rightly with both a supported and a contradicted claim; else the first.
+
+    Chosen to show what verification does, not to flatter: the page says which clip it is.
+    """
+    for answer in sorted(answers, key=lambda a: a.utterance_id):
+        verdicts = {claim.verdict for claim in answer.claims}
+        if answer.predicted is answer.expected and {Verdict.SUPPORTED, Verdict.CONTRADICTED} <= verdicts:
+            return answer
+    return min(answers, key=lambda a: a.utterance_id)
+
+
+def _provenance(run: Path, corpus: AnnotatedCorpus, result: EvaluationResult) -> Provenance:
+    cards = {name: json.loads((run / name / CARD).read_text()) for name in ("sft", "grpo", "grpo_ptr")}
+    files = corpus.description["files"]
+    assert isinstance(files, dict)
+    durations = run / DURATIONS
+    names = ("emotionthinker-trainer", "emotionthinker-prosody", "emotionthinker-cotgen", "torch", "transformers")
+    return Provenance(
+        seeds={name: card["seed"] for name, card in cards.items()} | {"evaluation": result.seed},
+        versions={name: version(name) for name in names},
+        data_sha256={name: digest for name, digest in files.items() if "/" not in name},
+        durations_s=json.loads(durations.read_text()) if durations.is_file() else {},
+    )
+

@@ -1,0 +1,121 @@
+"""Curriculum, outcome rewards, held-out choice, settings: small pure pieces of the trainer."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+import torch
+
+from cotgen.tasks import SFTExample, Task
+from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
+from trainer import stages
+from trainer.curriculum import Phase, plan_batches
+from trainer.errors import ConfigError
+from trainer.grpo import Algorithm, GRPOSettings, judge_outcome, prompt_batches
+from trainer.modules import completion_loss, parameter_groups
+from trainer.predict import read_answer
+
+
+def example(number: int, task: Task) -> SFTExample:
+    return SFTExample(f"{task.value}-{number}", task, f"u{number}", f"u{number}.flac", "what?", "this", split="train")
+
+
+def clip(name: str, emotion: Emotion = Emotion.SAD) -> MeasuredUtterance:
+    utterance = Utterance(name, "test", f"{name}.flac", "speaker", emotion, transcript="Dogs bark.")
+    return MeasuredUtterance(utterance, ProsodyProfile(duration_s=1.0, sample_rate=16_000))
+
+
+def test_a_deck_deals_every_example_before_any_comes_again() -> None:
+    """Five examples over ten draws: each must come exactly twice."""
+    examples = [example(i, Task.ATTRIBUTE) for i in range(5)]
+    batches = plan_batches(examples, [Phase("p", 5, 2, {Task.ATTRIBUTE: 1.0})], seed=3)
+    assert Counter(e.example_id for batch in batches for e in batch) == {e.example_id: 2 for e in examples}
+
+
+def test_phases_follow_one_another_and_keep_their_sizes() -> None:
+    """Sizes and tasks are those that the phases name."""
+    examples = [example(i, task) for task in (Task.ATTRIBUTE, Task.REASONING) for i in range(3)]
+    phases = [Phase("hear", 2, 4, {Task.ATTRIBUTE: 1.0}), Phase("write", 3, 2, {Task.REASONING: 1.0})]
+    batches = plan_batches(examples, phases, seed=0)
+    assert [len(b) for b in batches] == [4, 4, 2, 2, 2]
+    assert {e.task for b in batches[:2] for e in b} == {Task.ATTRIBUTE}
+    assert {e.task for b in batches[2:] for e in b} == {Task.REASONING}
+
+
+def test_a_task_without_examples_leaves_its_weight_to_the_others() -> None:
+    """A corpus without stressed words still trains; only a phase without any example is refused."""
+    examples = [example(0, Task.ATTRIBUTE)]
+    weights = {Task.ATTRIBUTE: 0.5, Task.STRESS: 0.5}
+    assert len(plan_batches(examples, [Phase("p", 3, 1, weights)], seed=0)) == 3
+    with pytest.raises(ConfigError, match="no example of its tasks"):
+        plan_batches(examples, [Phase("p", 1, 1, {Task.STRESS: 1.0})], seed=0)
+
+
+def test_the_plan_depends_on_the_seed_alone() -> None:
+    """Equal seeds must give equal plans, other seeds other ones."""
+    examples = [example(i, Task.ATTRIBUTE) for i in range(20)]
+    phase = [Phase("p", 10, 4, {Task.ATTRIBUTE: 1.0})]
+    assert plan_batches(examples, phase, seed=1) == plan_batches(examples, phase, seed=1)
+    assert plan_batches(examples, phase, seed=1) != plan_batches(examples, phase, seed=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "format_ok", "correct"),
+    [
+        ("<think>Low.</think><answer>sad</answer>", True, True),
+        ("<think>Low.</think><answer>Sadness.</answer>", True, True),  # an alias with a full stop
+        ("<think>Low.</think><answer>angry</answer>", True, False),
+        ("<think>Low.</think><answer>purple</answer>", True, False),  # form, but no label
+        ("sad", False, False),
+        ("<think></think><answer>sad</answer>", False, False),  # empty reasoning has no form
+    ],
+)
+def test_outcome_of_one_answer(text: str, format_ok: bool, correct: bool) -> None:  # noqa: FBT001
+    """Expected values follow from the strict form and the aliases of `speech_records`."""
+    outcome = judge_outcome([[text]], [Emotion.SAD], PAPER_9)
+    assert (bool(outcome.format_ok), bool(outcome.correct)) == (format_ok, correct)
+
+
+def test_an_emotion_outside_the_label_set_counts_as_what_it_maps_to() -> None:
+    """PAPER_9 maps calm to neutral, so `neutral` is right for a calm clip."""
+    outcome = judge_outcome([["<think>Flat.</think><answer>neutral</answer>"]], [Emotion.CALM], PAPER_9)
+    assert bool(outcome.correct)
+
+
+def test_reading_an_answer_keeps_what_cannot_be_parsed() -> None:
+    """Without form there is no label and no claim, but the text stays for people to read."""
+    answer = read_answer(clip("u1"), "I think sad", PAPER_9)
+    assert (answer.format_ok, answer.predicted, answer.claims, answer.text) == (False, None, (), "I think sad")
+
+
+def test_prompts_come_again_only_after_all_have_come() -> None:
+    """Six clips in three steps of two: each once; in six steps: each twice."""
+    clips = [clip(f"u{i}") for i in range(6)]
+    settings = GRPOSettings(Algorithm.GRPO, steps=6, prompts_per_step=2)
+    batches = prompt_batches(clips, settings)
+    assert len({m.utterance.utterance_id for b in batches[:3] for m in b}) == 6
+    assert set(Counter(m.utterance.utterance_id for b in batches for m in b).values()) == {2}
+
+
+def test_completion_loss_is_the_mean_over_completion_tokens() -> None:
+    """Log-probabilities -1, -2 and -3 over three completion tokens: 2; the prompt's zero does not count."""
+    logprobs = torch.tensor([[0.0, -1.0, -2.0], [0.0, -3.0, 0.0]])
+    mask = torch.tensor([[False, True, True], [False, True, False]])
+    assert completion_loss(logprobs, mask).item() == pytest.approx(2.0)
+
+
+def test_only_matrices_decay() -> None:
+    """A linear layer has one matrix and one vector; a frozen layer has none to train."""
+    layer, frozen = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2).requires_grad_(False)
+    decaying, plain = parameter_groups(torch.nn.ModuleList([layer, frozen]), 0.1)
+    assert (decaying["weight_decay"], [p.ndim for p in decaying["params"]]) == (0.1, [2])
+    assert (plain["weight_decay"], [p.ndim for p in plain["params"]]) == (0.0, [1])
+
+
+def test_stage_names_and_missing_settings_are_said() -> None:
+    """The messages name the value and what there is."""
+    with pytest.raises(ConfigError, match="unknown stage 'dream'; there are demo_corpus"):
+        stages.run("dream", {})
+    with pytest.raises(ConfigError, match="sft needs data=…, out=…"):
+        stages.run("sft", {"data": "???", "out": "???"})
