@@ -24,6 +24,8 @@ from prosody.energy import (
     summarise_energy,
 )
 from prosody.errors import AnalysisError
+from prosody.gender import MIN_SAMPLE_RATE as FULL_BAND_RATE
+from prosody.gender import GenderGuess, guess_gender
 from prosody.nuclei import syllable_nuclei
 from prosody.pitch import PitchTrack, harmonicity_db, track_pitch
 from prosody.syllabify import count_syllables
@@ -62,6 +64,7 @@ class Tracks:
     pauses: tuple[Pause, ...]
     contour: Contour | None
     nuclei_s: NDArray[np.float64]
+    gender: GenderGuess | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -134,6 +137,7 @@ def _measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
         pauses=_pauses(energy.times_s, speech),
         contour=contour_of(pitch, reliability=reliability),
         nuclei_s=syllable_nuclei(signal, rate, speech=speech, voiced=voiced, first_s=float(energy.times_s[0])),
+        gender=guess_gender(signal, rate, pitch) if sample_rate >= FULL_BAND_RATE else None,
         notes=() if pitch.voiced.any() else ("no credible voicing: whispered or noisy, pitch is unknown",),
     )
 
@@ -205,6 +209,7 @@ def _summarise(
     if energy.noise_floor_dbfs is None:
         notes.append("noise floor and SNR unknown: under 100 ms of recorded background")
     syllables, source = _syllables(measured, transcript, language, notes)
+    guess = measured.gender
     voiced_s = float(measured.pitch.voiced.sum()) * HOP_S
     return ProsodyProfile(
         duration_s=measured.duration_s,
@@ -224,6 +229,8 @@ def _summarise(
         speaking_rate_sps=None if syllables is None else syllables / (end - start),
         pauses=measured.pauses,
         pause_share=pause_s / (end - start),
+        gender=guess.gender if guess is not None else None,
+        gender_confidence=guess.confidence if guess is not None and guess.gender is not None else None,
         notes=tuple(notes),
         **_pitch_fields(measured),
     )
