@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+
 from cotgen import generate, verify
 from rewardmodel import Fault, corrupt
 from speech_records import (
@@ -59,9 +60,7 @@ def test_wrong_facts_and_missing_cues_are_what_the_verifier_finds(severity: int)
         trace = generate(m, label_set=PAPER_9, seed=seed)
         cues = {c.cue for c in trace.claims} - {Cue.QUOTE}
         for fault in (Fault.WRONG_FACTS, Fault.MISSING_CUES):
-            graded = corrupt(
-                trace, fault=fault, severity=severity, generator=random.Random(seed), label_set=PAPER_9
-            )
+            graded = corrupt(trace, fault=fault, severity=severity, generator=random.Random(seed), label_set=PAPER_9)
             claims = verify(graded.think, m.profile, m.levels, m.utterance.transcript)
             wrong = {c.cue for c in claims if c.verdict is Verdict.CONTRADICTED}
             missing = cues - {c.cue for c in claims}
