@@ -194,7 +194,7 @@ class SpeechLM(nn.Module):
             config = AutoConfig.from_pretrained(directory)
         if config.model_type != MODEL_TYPE:
             raise CheckpointError(f"{directory}: expected architecture {MODEL_TYPE}, found {config.model_type}")
-        with _reading(directory, what="the weights"):
+        with _reading(directory, what="weights"):
             loaded: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
                 directory, config=config, use_safetensors=True, output_loading_info=True
             )
@@ -202,7 +202,7 @@ class SpeechLM(nn.Module):
         wrong = [str(key) for kind in WRONG_KEYS for key in sorted(info[kind], key=str)]
         if wrong:
             raise CheckpointError(f"{directory}: weights do not fit the configuration, for example {wrong[:3]}")
-        with _reading(directory, what="the tokenizer"):
+        with _reading(directory, what="tokenizer"):
             return cls(thinker, PreTrainedTokenizerFast.from_pretrained(directory)).to(device)
 
 
@@ -213,7 +213,7 @@ def _reading(path: Path, *, what: str = "it") -> Iterator[None]:
         yield
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise CheckpointError(f"{path}: {what} cannot be read: {reason[:300]}") from error
+        raise CheckpointError(f"{path}: {what} cannot be loaded: {reason[:300]}") from error
 
 
 def _submodule(model: nn.Module, name: str) -> nn.Module:
