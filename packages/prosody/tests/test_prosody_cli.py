@@ -172,3 +172,13 @@ def test_silence_can_be_drawn():
     figure = prosody.plot(np.zeros(RATE, np.float32), RATE)
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert "no credible voicing" in texts
+
+
+def test_parquet_and_textgrid(run, clips, tmp_path):
+    """Parquet holds the columns typed; a TextGrid of one file reads back."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    run("analyze", clips / "a.wav", "--format", "parquet", "-o", tmp_path / "p.parquet")
+    table = parquet.read_table(tmp_path / "p.parquet").to_pydict()
+    assert table["f0_median_hz"][0] == pytest.approx(120.0, rel=0.01)
+    run("analyze", clips / "a.wav", "--format", "textgrid", "-o", tmp_path / "a.TextGrid")
+    assert set(prosody.read_textgrid(tmp_path / "a.TextGrid")) == {"pauses", "voicing"}

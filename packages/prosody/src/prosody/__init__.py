@@ -5,10 +5,14 @@
 `contour`    intonation shape, dynamics     `nuclei`     syllables from the sound     `syllabify` from the text
 `levels`     low / normal / high            `modification`  through WORLD        `plotting`  one clip, one picture
 `batch`      many files over processes      `tables`     rows in and out          `cli`       the command `prosody`
+`alignment`  words in time                  `stress`     prominence, stressed words    `textgrid`  Praat's tiers
+`comparative`  variants in a known order    `gender`     a guess about the voice
 """
 
-from prosody.analysis import Tracks, analyze, tracks
+from prosody.alignment import Aligner, Alignment, EvenSpread, PocketSphinxAligner, Segment
+from prosody.analysis import Tracks, analyze, phrase_contours, tracks
 from prosody.audio import Audio, load_audio
+from prosody.comparative import Attribute, comparative
 from prosody.contour import Contour
 from prosody.errors import (
     AlignmentError,
@@ -28,7 +32,9 @@ from prosody.levels import Distribution, LevelScale, default_scale
 from prosody.modification import PauseAt, modify
 from prosody.pitch import PitchTrack
 from prosody.plotting import plot
+from prosody.stress import AcousticProminence, StressBackend, prominence, stressed_words
 from prosody.syllabify import count_syllables
+from prosody.textgrid import format_textgrid, read_textgrid
 
 DEFAULT_SCALE: LevelScale
 
@@ -42,8 +48,12 @@ def __getattr__(name: str) -> LevelScale:
 
 __all__ = [
     "DEFAULT_SCALE",
+    "AcousticProminence",
+    "Aligner",
+    "Alignment",
     "AlignmentError",
     "AnalysisError",
+    "Attribute",
     "Audio",
     "AudioError",
     "AudioNotFoundError",
@@ -51,20 +61,30 @@ __all__ = [
     "Contour",
     "Distribution",
     "EmptyAudioError",
+    "EvenSpread",
     "InvalidSamplesError",
     "LevelScale",
     "ModificationError",
     "PauseAt",
     "PitchTrack",
+    "PocketSphinxAligner",
     "ProsodyError",
     "ScaleError",
+    "Segment",
+    "StressBackend",
     "Tracks",
     "UnreadableAudioError",
     "UnsupportedAudioError",
     "analyze",
+    "comparative",
     "count_syllables",
+    "format_textgrid",
     "load_audio",
     "modify",
+    "phrase_contours",
     "plot",
+    "prominence",
+    "read_textgrid",
+    "stressed_words",
     "tracks",
 ]

@@ -5,8 +5,8 @@ Everything is measured at 16 kHz: other rates are resampled first, so that 8 and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,13 +23,16 @@ from prosody.energy import (
     speech_activity,
     summarise_energy,
 )
-from prosody.errors import AnalysisError
+from prosody.errors import AlignmentError, AnalysisError
 from prosody.gender import MIN_SAMPLE_RATE as FULL_BAND_RATE
 from prosody.gender import GenderGuess, guess_gender
 from prosody.nuclei import syllable_nuclei
 from prosody.pitch import PitchTrack, harmonicity_db, track_pitch
 from prosody.syllabify import count_syllables
 from speech_records import ContourShape, Pause, ProsodyProfile, SyllableSource
+
+if TYPE_CHECKING:
+    from prosody.stress import StressBackend
 
 MIN_DURATION_S: Final = 0.100
 """Shorter clips have neither two periods of every voice nor a syllable."""
@@ -69,16 +72,27 @@ class Tracks:
 
 
 def analyze(
-    samples: ArrayLike, sample_rate: int, *, transcript: str | None = None, language: str | None = None
+    samples: ArrayLike,
+    sample_rate: int,
+    *,
+    transcript: str | None = None,
+    language: str | None = None,
+    stress: StressBackend | None = None,
 ) -> ProsodyProfile:
     """Measure one mono clip; what cannot be known is `None`, and `notes` say why.
 
     `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty or multichannel input raises
     `AnalysisError`. `sample_rate` in Hz, 4 kHz to 768 kHz. With a `transcript` the syllables are counted in it
-    (`language` is `en` or `de`, by default told from the text), otherwise in the sound.
+    (`language` is `en` or `de`, by default told from the text), otherwise in the sound. A `stress` backend also finds its stressed words.
     """
     checked = checked_samples(samples, sample_rate)
-    return _summarise(_measure(checked, sample_rate), checked, transcript, language)
+    profile = _summarise(_measure(checked, sample_rate), checked, transcript, language)
+    if stress is None or transcript is None or profile.energy_dbfs is None:
+        return profile
+    try:
+        return replace(profile, stressed_words=stress.stressed_words(checked, sample_rate, transcript=transcript))
+    except AlignmentError as error:
+        return replace(profile, notes=(*profile.notes, f"stressed words unknown: {error}"))
 
 
 def tracks(samples: ArrayLike, sample_rate: int) -> Tracks:
@@ -86,6 +100,26 @@ def tracks(samples: ArrayLike, sample_rate: int) -> Tracks:
     errors.
     """
     return _measure(checked_samples(samples, sample_rate), sample_rate)
+
+
+def phrase_contours(measured: Tracks) -> tuple[Contour | None, ...]:
+    """The contour of each phrase between pauses, in order; `None` for a phrase without voicing.
+
+    Without pauses there is one phrase, the clip. A phrase under half a second of voicing is `too_short`.
+    """
+    edges = [0.0, *(t for pause in measured.pauses for t in (pause.start_s, pause.end_s)), measured.duration_s]
+    phrases = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        pitch = measured.pitch
+        inside = (pitch.times_s >= start) & (pitch.times_s < end)
+        part = PitchTrack(pitch.times_s[inside], pitch.f0_hz[inside], pitch.strength[inside])
+        phrases.append(contour_of(part, reliability=_reliability(part)))
+    return tuple(phrases)
+
+
+def _reliability(pitch: PitchTrack) -> float:
+    """Mean strength of the voiced frames, in [0, 1]; 0 without any."""
+    return float(pitch.strength[pitch.voiced].mean()) if pitch.voiced.any() else 0.0
 
 
 def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
@@ -126,7 +160,6 @@ def _measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
     speech = speech_activity(energy, voiced)
     if speech.sum() * HOP_S < MIN_SPEECH_S:
         return _without_speech(duration_s, sample_rate, energy, "no speech found: neither voicing nor modulated energy")
-    reliability = float(pitch.strength[pitch.voiced].mean()) if pitch.voiced.any() else 0.0
     return Tracks(
         duration_s=duration_s,
         sample_rate=sample_rate,
@@ -135,7 +168,7 @@ def _measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
         energy_dbfs=energy.dbfs,
         speech=speech,
         pauses=_pauses(energy.times_s, speech),
-        contour=contour_of(pitch, reliability=reliability),
+        contour=contour_of(pitch, reliability=_reliability(pitch)),
         nuclei_s=syllable_nuclei(signal, rate, speech=speech, voiced=voiced, first_s=float(energy.times_s[0])),
         gender=guess_gender(signal, rate, pitch) if sample_rate >= FULL_BAND_RATE else None,
         notes=() if pitch.voiced.any() else ("no credible voicing: whispered or noisy, pitch is unknown",),
@@ -248,7 +281,7 @@ def _pitch_fields(measured: Tracks) -> dict[str, Any]:
         "f0_range_st": contour.range_st,
         "f0_sd_st": contour.sd_st,
         "f0_slope_st_per_s": contour.slope_st_per_s,
-        "f0_reliability": float(pitch.strength[pitch.voiced].mean()),
+        "f0_reliability": _reliability(pitch),
         "contour_shape": contour.shape,
         "contour_dynamics": contour.dynamics,
         "contour_confidence": contour.confidence,

@@ -31,6 +31,8 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
+    TEXTGRID = "textgrid"
 
 
 def main() -> None:
@@ -57,7 +59,7 @@ def analyze(
     ],
     *,
     transcript: Annotated[str | None, typer.Option(help="The words spoken (one file only).")] = None,
-    output_format: Annotated[Format, typer.Option("--format", help="Rows as JSON Lines or CSV.")] = Format.JSONL,
+    output_format: Annotated[Format, typer.Option("--format", help="Rows, or the tiers of one file.")] = Format.JSONL,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds allowed per clip.")] = DEFAULT_TIMEOUT_S,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
@@ -69,15 +71,13 @@ def analyze(
     status is 1 at the end.
     """
     files = [str(path) for path in find_audio(paths)]
-    if not files:
-        raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
-    if transcript is not None and len(files) > 1:
-        raise ProsodyError(f"--transcript belongs to one file, {len(files)} were given")
-    if resume and (out is None or output_format is not Format.JSONL):
-        raise ProsodyError("--resume continues a JSON Lines file: give -o OUT and leave --format jsonl")
+    _check_analyze(files, paths, transcript, output_format, out, resume=resume)
+    if output_format is Format.TEXTGRID:
+        _print_textgrid(files[0], out)
+        return
     kept = _kept_rows(out) if resume and out is not None else {}
     files = [file for file in files if file not in kept]
-    transcripts = {} if transcript is None else {files[0]: transcript}
+    transcripts = {} if transcript is None else dict.fromkeys(files, transcript)
     if len(files) == _INLINE_FILES:
         results: Iterable[Measured | Failed] = (measure_file(f, transcript=transcripts.get(f)) for f in files)
     else:
@@ -91,6 +91,43 @@ def analyze(
         _write_errors(failures, out.with_name(out.name + ".errors.jsonl"))
     if failures:
         _fail(f"{len(failures)} of {len(files)} files could not be measured")
+
+
+def _check_analyze(
+    files: list[str],
+    paths: list[Path],
+    transcript: str | None,
+    output_format: Format,
+    out: Path | None,
+    *,
+    resume: bool,
+) -> None:
+    """Options that do not go together, each with its own clear line."""
+    if not files:
+        raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
+    if transcript is not None and len(files) > 1:
+        raise ProsodyError(f"--transcript belongs to one file, {len(files)} were given")
+    if output_format is Format.TEXTGRID and len(files) > 1:
+        raise ProsodyError(f"a TextGrid belongs to one file, {len(files)} were given")
+    if output_format is Format.PARQUET and out is None:
+        raise ProsodyError("Parquet is binary: give -o OUT")
+    if resume and (out is None or output_format is not Format.JSONL):
+        raise ProsodyError("--resume continues a JSON Lines file: give -o OUT and leave --format jsonl")
+
+
+def _print_textgrid(file: str, out: Path | None) -> None:
+    """Pauses and voicing of one file as a TextGrid."""
+    from prosody.analysis import tracks
+    from prosody.audio import load_audio
+    from prosody.textgrid import format_textgrid, tiers_of
+
+    audio = load_audio(file)
+    measured = tracks(audio.samples, audio.sample_rate)
+    text = format_textgrid(tiers_of(measured), measured.duration_s)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
 
 
 def _kept_rows(out: Path) -> dict[str, str]:
@@ -138,6 +175,11 @@ def _write(measured: Iterable[Measured], stream: TextIO, output_format: Format) 
 
 def _write_file(measured: Iterable[Measured], out: Path, output_format: Format, kept: list[str]) -> None:
     """Rows go to OUT as they come, so that a killed run leaves what `--resume` continues."""
+    if output_format is Format.PARQUET:
+        from prosody.tables import write_parquet
+
+        write_parquet(measured, out)
+        return
     try:
         with out.open("w", encoding="utf-8", newline="") as stream:
             stream.writelines(line + "\n" for line in kept)
