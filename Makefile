@@ -58,7 +58,7 @@ imports: $(STAMP) ## the architecture's arrows, by import-linter
 	$(BIN)/lint-imports
 
 poetry-check: $(STAMP) ## the metadata of the house and of every package, by Poetry
-	@set -e; for folder in . $(FOLDERS); do echo "$$folder: $$($(BIN)/poetry check --strict --project $$folder)"; done
+	@set -e; for folder in . $(FOLDERS); do echo "$$folder"; $(BIN)/poetry check --strict --project $$folder; done
 
 docs: $(STAMP) ## build the documentation into site/, strictly
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
