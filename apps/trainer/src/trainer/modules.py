@@ -69,9 +69,22 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
     ]
 
 
-def completion_loss(logprobs: Tensor, completion_mask: Tensor) -> Tensor:
-    """Mean negative log-likelihood per completion token: `logprobs[N, T]`, `completion_mask[N, T]` -> scalar."""
-    return -logprobs.sum() / completion_mask.sum()
+def token_weights(input_ids: Tensor, completion_mask: Tensor, *, answer_id: int, answer_share: float) -> Tensor:
+    """How much each token counts in SFT: `float32[N, T]`, every row sums to 1, 0 outside completions.
+
+    Rows count the same however long they are, so a four-word answer about prosody weighs as much as a page of
+    reasoning. Where a completion holds the token `answer_id` (`<answer>`), it and what follows share `answer_share`
+    of the row, the tokens before it the rest: the label is one word in eighty, and would hardly be heard otherwise.
+    """
+    answer = ((input_ids == answer_id) & completion_mask).cumsum(-1).bool() & completion_mask
+    before = completion_mask & ~answer
+    parts, shares = (before, answer), (1.0 - answer_share, answer_share)
+    whole = before.any(-1) & answer.any(-1)
+    weights = torch.zeros(input_ids.shape, device=input_ids.device)
+    for part, share in zip(parts, shares, strict=True):
+        of_row = torch.where(whole, share, part.any(-1).float())
+        weights += part * (of_row / part.sum(-1).clamp(min=1))[:, None]
+    return weights
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

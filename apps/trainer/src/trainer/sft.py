@@ -10,6 +10,7 @@ import torch
 from cotgen.tasks import SFTExample
 from policy import sequence_logprobs
 from speechlm import PocketSize, SpeechBatch, SpeechLM, pocket, train_tokenizer
+from speechlm.tokenizer import token_id
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -18,17 +19,21 @@ from trainer.curriculum import Phase, plan_batches
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.modules import StageModule, completion_loss
+from trainer.modules import StageModule, token_weights
 
 
 @dataclass(frozen=True, slots=True)
 class SFTSettings:
-    """Settings of one SFT run; `phases` are trained in order under one learning-rate schedule."""
+    """Settings of one SFT run; `phases` are trained in order under one learning-rate schedule.
+
+    `answer_share` is the weight of the answer in a reasoning example, see `token_weights`.
+    """
 
     phases: tuple[Phase, ...]
     learning_rate: float = 1.5e-3
     warmup_steps: int = 50
     vocab_size: int = 1024
+    answer_share: float = 0.2
     seed: int = 0
 
     @property
@@ -45,10 +50,15 @@ class SFTModule(StageModule):
             learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps
         )
         self.model = model
+        self.answer_id = token_id(model.tokenizer, "<answer>")
+        self.answer_share = settings.answer_share
 
     def training_step(self, batch: SpeechBatch, batch_idx: int) -> Tensor:
-        """One batch: mean negative log-likelihood of its completion tokens."""
-        loss = completion_loss(sequence_logprobs(self.model, batch), batch.completion_mask)
+        """One batch: negative log-likelihood of its completions, weighted by `token_weights`."""
+        weights = token_weights(
+            batch.input_ids, batch.completion_mask, answer_id=self.answer_id, answer_share=self.answer_share
+        )
+        loss = -(sequence_logprobs(self.model, batch) * weights).sum() / len(weights)
         self.record(batch_idx, loss=float(loss.detach()))
         return loss
 

@@ -121,13 +121,15 @@ class SpeechLM(nn.Module):
     def encode_audio(self, features: Tensor, feature_lengths: Tensor) -> Tensor:
         """Audio tokens of all clips, one after the other: `[sum of audio tokens, D]`.
 
-        `features[clips, n_mels, frames]` are log-mel values, `feature_lengths[clips]` their true frame counts.
+        `features[clips, n_mels, frames]` are log-mel values, `feature_lengths[clips]` their true frame counts. A
+        configuration may hold an `audio_feature_gain` that they are multiplied with; released models have none.
         Raises `AudioInputError` when the features have another mel count than the audio tower reads.
         """
         if features.shape[1] != self.num_mel_bins:
             raise AudioInputError(f"features have {features.shape[1]} mel bins, the model reads {self.num_mel_bins}")
         real = torch.arange(features.shape[-1], device=features.device) < feature_lengths[:, None]
-        flat = features.permute(0, 2, 1)[real].permute(1, 0).to(self.head.weight.dtype)
+        gain = getattr(self.thinker.config, "audio_feature_gain", 1.0)
+        flat = (gain * features).permute(0, 2, 1)[real].permute(1, 0).to(self.head.weight.dtype)
         encoded = self.audio_tower(flat, feature_lens=feature_lengths, aftercnn_lens=(feature_lengths - 1) // 2 + 1)
         return encoded.last_hidden_state  # type: ignore[no-any-return]
 

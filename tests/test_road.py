@@ -1,0 +1,134 @@
+"""The whole road in small: every stage by its own command, from synthetic speech to an explained clip.
+
+Expected values are what the stages promise to leave behind; nothing is said about how good so small a model is.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, Verdict, read_jsonl
+from trainer.fit import HISTORY
+from trainer.modules import read_history
+
+BIN = Path(sys.executable).parent
+TINY = ["model.audio_width=32", "model.audio_layers=1", "model.text_width=32", "model.text_layers=1"]
+STEPS = "phases=[{name:all,steps:3,batch_size:4,weights:{attribute:1,reasoning:1,stress:1,comparative:1}}]"
+
+
+def command(*words: object, expect: int = 0, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run one command of ours in `cwd` and hold it to its exit status."""
+    program, *arguments = (str(word) for word in words)
+    environment = {"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HOME": str(cwd)}
+    done = subprocess.run(
+        [str(BIN / program), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expect, done.stderr[-2000:]
+    return done
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished small road: 4 voices, 2 sentences, 9 emotions."""
+    home = tmp_path_factory.mktemp("road")
+    command("trainer", "stage=demo_corpus", "out=corpus", "voices=4", "sentences=2", cwd=home)
+    annotate = ["annotator", "run", "--local", "--corpus=demo", "--root=corpus", "--out=annotated", "--comparative=2"]
+    command(*annotate, cwd=home)
+    command("trainer", "stage=sft", "data=annotated", "out=sft", *TINY, STEPS, cwd=home)
+    shared = ["data=annotated", "policy=sft"]
+    command("trainer", "stage=reward", *shared, "out=reward", "steps=2", "batch_size=4", "test_clips=4", cwd=home)
+    small = ["steps=3", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "reward_model=reward"]
+    gate = ["schedule.threshold=0", "schedule.window=1"]
+    for algorithm in ("grpo", "grpo_ptr"):
+        words = ["stage=grpo", f"algorithm={algorithm}", f"out={algorithm}", *shared, *small, *gate]
+        command("trainer", *words, cwd=home)
+    policies = [f"policies.{name}={name}" for name in ("sft", "grpo", "grpo_ptr")]
+    evaluate = ["stage=evaluate", "data=annotated", "reward_model=reward", "out=evaluate", "limit=8"]
+    command("trainer", *evaluate, *policies, cwd=home)
+    command("trainer", "stage=report", "run=.", "out=report.html", cwd=home)
+    return home
+
+
+def test_the_corpus_is_crossed_split_by_voice_and_marked_synthetic(run: Path) -> None:
+    """4 voices x 2 sentences x 9 emotions = 72 clips; no voice stands on both sides."""
+    utterances = list(read_jsonl(run / "corpus" / "manifest.jsonl", Utterance))
+    assert len(utterances) == 72
+    assert all(u.synthetic for u in utterances)
+    sides = [{u.speaker_id for u in utterances if u.split == split} for split in ("train", "test")]
+    assert all(sides)
+    assert not sides[0] & sides[1]
+
+
+def test_every_written_reason_is_supported_by_its_own_measurement(run: Path) -> None:
+    """The rule generator claims only what was measured, so no claim of a trace may be contradicted."""
+    traces = list(read_jsonl(run / "annotated" / "traces.jsonl", ReasoningTrace))
+    verdicts = {claim.verdict for trace in traces for claim in trace.claims}
+    assert len(traces) == len(list(read_jsonl(run / "annotated" / "measured.jsonl", MeasuredUtterance)))
+    assert verdicts == {Verdict.SUPPORTED}
+
+
+@pytest.mark.parametrize("stage", ["sft", "grpo", "grpo_ptr"])
+def test_a_policy_folder_says_what_it_was_trained_for(run: Path, stage: str) -> None:
+    """The card names label set, corpus and stage, and that the speech was synthetic; weights are safetensors."""
+    card = json.loads((run / stage / "policy.json").read_text())
+    assert (card["label_set"], card["corpus"], card["stage"], card["synthetic"]) == ("PAPER_9", "demo", stage, True)
+    assert {"model.safetensors", "scale.json", HISTORY} <= {p.name for p in (run / stage).iterdir()}
+    assert not [p for p in (run / stage).iterdir() if p.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]
+
+
+def test_reasoning_rewards_enter_grpo_ptr_alone(run: Path) -> None:
+    """With threshold 0 the gate is open from the first step; GRPO has no gate and no reasoning reward."""
+    gated = read_history(run / "grpo_ptr" / HISTORY)
+    plain = read_history(run / "grpo" / HISTORY)
+    assert [row["gate"] for row in gated] == [1.0, 1.0, 1.0]
+    assert all("trust_mean" in row for row in gated)
+    assert not any("trust_mean" in row or row["gate"] for row in plain)
+
+
+def test_evaluation_holds_policies_baselines_and_differences(run: Path) -> None:
+    """Three policies give three pairs; text alone and shuffled audio stand beside the baselines."""
+    result = json.loads((run / "evaluate" / "evaluation.json").read_text())
+    assert [p["name"] for p in result["policies"]] == ["sft", "grpo", "grpo_ptr"]
+    assert len(result["comparisons"]) == 3
+    assert {"majority", "prosody", "text", "shuffled_audio"} <= set(result["baselines"])
+    assert result["synthetic"] is True
+
+
+def test_the_report_is_one_page_that_says_the_speech_is_synthetic(run: Path) -> None:
+    """Self-contained: no address of anything elsewhere may stand in an attribute."""
+    page = (run / "report.html").read_text()
+    assert "synthetic" in page
+    assert 'src="http' not in page
+    assert "data:audio/" in page
+
+
+def test_a_held_out_clip_is_explained(run: Path) -> None:
+    """One JSON object with the measured profile; a missing file beside it costs the status, not the explanation."""
+    clip = next(u for u in read_jsonl(run / "corpus" / "manifest.jsonl", Utterance) if u.split == "test")
+    words = ["explainer", "explain", f"corpus/{clip.audio_path}", "missing.wav", "--checkpoint", "grpo_ptr", "--json"]
+    done = command(*words, expect=1, cwd=run)
+    (line,) = done.stdout.splitlines()
+    explained = json.loads(line)
+    assert explained["policy"]["synthetic"] is True
+    assert explained["profile"]["duration_s"] > 0.5
+    assert "missing.wav" in done.stderr
+
+
+def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None:
+    """Each names the folder or setting that is wrong."""
+    for words, said in (
+        (["stage=sft", "data=nowhere", "out=x"], "nowhere"),
+        (["stage=grpo", "data=annotated", "policy=annotated", "out=x", "algorithm=grpo"], "annotated"),
+        (["stage=grpo", "data=annotated", "policy=sft", "out=x", "reward_model=sft"], "reward"),
+        (["stage=sft", "data=annotated", "out=x", "learnin_rate=1"], "learnin_rate"),
+        (["stage=dream"], "dream"),
+    ):
+        done = command("trainer", *words, expect=2, cwd=run)
+        last = done.stderr.strip().splitlines()[-1]
+        assert last.startswith("trainer: ")
+        assert said in last
