@@ -92,7 +92,16 @@ def test_the_folders_are_those_of_the_architecture() -> None:
 @FOLDERS
 def test_every_package_has_its_files(folder: Path) -> None:
     """What the architecture asks of each; the change log must be where a release can write to."""
-    files = ("pyproject.toml", "README.md", "CHANGELOG.md", "changelog.d", "tests", f"src/{folder.name}/py.typed")
+    source = f"src/{folder.name}"
+    files = (
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "changelog.d",
+        "tests",
+        f"{source}/__init__.py",
+        f"{source}/py.typed",
+    )
     assert [name for name in files if not (folder / name).exists()] == []
     assert "```" in (folder / "README.md").read_text(encoding="utf-8")
     changelog = (folder / "CHANGELOG.md").read_text(encoding="utf-8")
