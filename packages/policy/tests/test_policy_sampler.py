@@ -11,6 +11,7 @@ from torch import Tensor
 
 from policy import OptionError, Rollout, Sampler, sequence_logprobs
 from speechlm import BatchError, SpeechLM
+from speechlm.pocket import FEATURE_GAIN
 
 ClipMaker = Callable[..., list[Tensor]]
 QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
@@ -34,7 +35,7 @@ def test_greedy_equals_transformers_generate(model: SpeechLM, clips: ClipMaker) 
     expected = model.thinker.generate(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
-        input_features=batch.features,
+        input_features=FEATURE_GAIN * batch.features,
         feature_attention_mask=(frames < batch.feature_lengths[:, None]).long(),
         do_sample=False,
         max_new_tokens=24,

@@ -29,6 +29,7 @@ def test_round_trip_is_bit_equal(model: SpeechLM, folder: Path, clips: Callable[
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert loaded.head.weight is loaded.thinker.get_input_embeddings().weight  # still tied
+    assert loaded.thinker.config.audio_feature_gain == model.thinker.config.audio_feature_gain == 2.5
     text = " <think>The  voice , isn't …</think>\n<answer>ü<|im_end|></answer> "
     assert text_ids(loaded.tokenizer, text) == text_ids(model.tokenizer, text)
     assert loaded.tokenizer.decode(text_ids(loaded.tokenizer, text)) == text

@@ -21,18 +21,20 @@ from speechlm import (
     summarize,
     train_tokenizer,
 )
+from speechlm.pocket import FEATURE_GAIN
 
 ClipMaker = Callable[..., list[Tensor]]
 Q, LONG_Q = "How does it sound?", "How does the voice of the speaker sound?"
 
 
 def own_logits(model: SpeechLM, batch: SpeechBatch) -> Tensor:
-    """Logits of the Thinker's own forward, which computes its own positions; it wants one clip per row."""
+    """Logits of the Thinker's own forward, which computes its own positions; it wants one clip per row, and knows
+    nothing of the gain."""
     frames = torch.arange(batch.features.shape[-1])
     logits: Tensor = model.thinker(
         input_ids=batch.input_ids,
         attention_mask=batch.attention_mask,
-        input_features=batch.features,
+        input_features=FEATURE_GAIN * batch.features,
         feature_attention_mask=(frames < batch.feature_lengths[:, None]).long(),
     ).logits
     return logits
@@ -222,9 +224,20 @@ def test_a_head_of_its_own_is_counted(model: SpeechLM) -> None:
 
 
 def test_the_default_pocket_is_of_a_few_million_parameters(tokenizer: PreTrainedTokenizerFast) -> None:
-    """By the counts above: with 192 wide towers, 3 audio and 4 text layers, V = 300."""
-    text = 4 * (13 * 192**2 + 5 * 192) + 300 * 192 + 192
-    audio = 3 * 80 * 192 + 192 + 3 * 192**2 + 192 + 3 * (12 * 192**2 + 12 * 192) + 2 * 192 + 192**2 + 192 + 2 * 192
+    """By the counts above: 3 audio layers of width 128, 4 text layers of width 160, V = 300."""
+    text = 4 * (13 * 160**2 + 5 * 160) + 300 * 160 + 160
+    convolutions = (3 * 80 * 128 + 128) + (3 * 128**2 + 128)
+    audio = convolutions + 3 * (12 * 128**2 + 12 * 128) + 2 * 128 + (128 * 160 + 160) + 2 * 160
     summary = summarize(pocket(tokenizer, seed=0))
     assert summary.text_tower.parameters + summary.audio_tower.parameters == text + audio
     assert 2e6 < text + audio < 5e6
+
+
+@torch.no_grad()
+def test_a_configuration_without_a_gain_hears_features_as_they_are(model: SpeechLM, clips: ClipMaker) -> None:
+    """As released models do; the gain is a plain factor on the features."""
+    (clip,) = clips(40)
+    expected = model.encode_audio(clip[None], torch.tensor([40]))
+    del model.thinker.config.audio_feature_gain
+    found = model.encode_audio(FEATURE_GAIN * clip[None], torch.tensor([40]))
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)

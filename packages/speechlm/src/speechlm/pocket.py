@@ -66,6 +66,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
             raise SpeechLMError(f"{name} must be at least 1, got {value}")
         if name.endswith("_width") and value % HEAD_DIM:
             raise SpeechLMError(f"{name} must be a multiple of {HEAD_DIM}, got {value}")
+    ours: dict[str, Any] = {"audio_feature_gain": FEATURE_GAIN}  # read by `SpeechLM.encode_audio`, unknown to the class
     return Qwen2_5OmniThinkerConfig(
         audio_config=_audio_config(size),
         text_config=_text_config(tokenizer, size),
@@ -79,6 +80,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
         },
         tie_word_embeddings=True,
         **_token_ids(tokenizer),
+        **ours,
     )
 
 
