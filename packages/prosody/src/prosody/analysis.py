@@ -83,7 +83,7 @@ def analyze(
 
     `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty or multichannel input raises
     `AnalysisError`. `sample_rate` in Hz, 4 kHz to 768 kHz. With a `transcript` the syllables are counted in it
-    (`language` is `en` or `de`, by default told from the text), otherwise in the sound. A `stress` backend also finds its stressed words.
+    (`language` as in `count_syllables`), otherwise in the sound. A `stress` backend also finds its stressed words.
     """
     checked = checked_samples(samples, sample_rate)
     profile = _summarise(_measure(checked, sample_rate), checked, transcript, language)

@@ -66,8 +66,11 @@ class PauseAt:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Vocoded:
-    """WORLD's parameters, frame by frame; `pitch` tells the clip's own line for an imposed contour."""
+class Vocoded:
+    """WORLD's parameters of a clip, every 5 ms.
+
+    `f0_hz` (0 = unvoiced) and `times_s` are [frames], the power `envelope` and the `aperiodicity` [frames, bins].
+    """
 
     f0_hz: NDArray[np.float64]
     envelope: NDArray[np.float64]
@@ -116,15 +119,15 @@ def modify(
         pitch = tracks(signal, sample_rate).pitch
         if pitch_changes and not pitch.voiced.any():
             raise ModificationError("the clip has no credible voicing: there is no pitch to change")
-        parts = _take_apart(resample(signal, sample_rate, rate), rate, pitch, deadline)
+        parts = take_apart(resample(signal, sample_rate, rate), rate, pitch, deadline=deadline)
         if pitch_changes:
             f0 = _new_pitch(
                 parts, pitch, pitch_st=pitch_st, range_factor=range_factor, contour=contour, contour_st=contour_st
             )
-            parts = _Vocoded(f0, parts.envelope, parts.aperiodicity, parts.times_s)
+            parts = Vocoded(f0, parts.envelope, parts.aperiodicity, parts.times_s)
         elif whisper:
             parts = _whispered(parts)
-        vocoded = resample(_put_together(parts, rate, tempo, deadline), rate, sample_rate)
+        vocoded = resample(put_together(parts, rate, tempo=tempo, deadline=deadline), rate, sample_rate)
         wanted = round(len(signal) / tempo)  # WORLD rounds up to whole frames
         vocoded = np.pad(vocoded[:wanted], (0, max(0, wanted - len(vocoded))))
         result = _same_level(vocoded, signal, sample_rate)
@@ -162,6 +165,11 @@ class _Deadline:
             raise ModificationError(f"{stage}: the modification took longer than {self._limit_s:g} s")
 
 
+def _check(deadline: _Deadline | None, stage: str) -> None:
+    if deadline is not None:
+        deadline.check(stage)
+
+
 def _pyworld() -> ModuleType:
     """Import WORLD late and without its own complaint about `pkg_resources`, which this package pins to a version
     that has it.
@@ -173,7 +181,10 @@ def _pyworld() -> ModuleType:
     return cast(ModuleType, pyworld)
 
 
-def _take_apart(signal: NDArray[np.float32], rate: int, pitch: PitchTrack, deadline: _Deadline) -> _Vocoded:
+def take_apart(
+    signal: NDArray[np.float32], rate: int, pitch: PitchTrack, *, deadline: _Deadline | None = None
+) -> Vocoded:
+    """WORLD's parameters of `signal` ([n], at 16 kHz or more), with F0 from `pitch`."""
     pyworld = _pyworld()
     if len(signal) > MAX_DURATION_S * rate:
         raise ModificationError(
@@ -184,10 +195,10 @@ def _take_apart(signal: NDArray[np.float32], rate: int, pitch: PitchTrack, deadl
     times = np.arange(int(len(x) / rate / step) + 1, dtype=np.float64) * step
     f0 = _on_grid(pitch, times)
     envelope = pyworld.cheaptrick(x, f0, times, rate)
-    deadline.check("CheapTrick")
+    _check(deadline, "CheapTrick")
     aperiodicity = pyworld.d4c(x, f0, times, rate, threshold=0.0)
-    deadline.check("D4C")
-    return _Vocoded(f0, envelope, aperiodicity, times)
+    _check(deadline, "D4C")
+    return Vocoded(f0, envelope, aperiodicity, times)
 
 
 def _on_grid(pitch: PitchTrack, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -204,7 +215,7 @@ def _on_grid(pitch: PitchTrack, times_s: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _new_pitch(
-    parts: _Vocoded,
+    parts: Vocoded,
     pitch: PitchTrack,
     *,
     pitch_st: float,
@@ -226,7 +237,7 @@ def _new_pitch(
     return f0
 
 
-def _whispered(parts: _Vocoded) -> _Vocoded:
+def _whispered(parts: Vocoded) -> Vocoded:
     """Noise through the same vocal tract, tilted up 3 dB per octave above 500 Hz and down below, as in whisper.
 
     Whispered vowels lack the low-frequency energy of the glottal source (Ito, Takeda & Itakura 2005, Speech
@@ -235,15 +246,18 @@ def _whispered(parts: _Vocoded) -> _Vocoded:
     bins = parts.envelope.shape[1]
     octaves = np.log2(np.maximum(np.arange(bins), 0.5) / (bins - 1) * 8000.0 / 500.0)
     tilt = 10.0 ** (3.0 * octaves / 10.0)
-    return _Vocoded(np.zeros_like(parts.f0_hz), parts.envelope * tilt, np.ones_like(parts.aperiodicity), parts.times_s)
+    return Vocoded(np.zeros_like(parts.f0_hz), parts.envelope * tilt, np.ones_like(parts.aperiodicity), parts.times_s)
 
 
-def _put_together(parts: _Vocoded, rate: int, tempo: float, deadline: _Deadline) -> NDArray[np.float32]:
+def put_together(
+    parts: Vocoded, rate: int, *, tempo: float = 1.0, deadline: _Deadline | None = None
+) -> NDArray[np.float32]:
+    """Speech from WORLD's parameters, float32 [m] at `rate`; `tempo` 2 is twice as fast."""
     pyworld = _pyworld()
     if tempo != 1.0:
         source = np.arange(int((len(parts.f0_hz) - 1) / tempo) + 1) * tempo
         nearest = np.minimum(np.round(source).astype(int), len(parts.f0_hz) - 1)
-        parts = _Vocoded(
+        parts = Vocoded(
             parts.f0_hz[nearest], parts.envelope[nearest], parts.aperiodicity[nearest], parts.times_s[: len(nearest)]
         )
     y = pyworld.synthesize(
@@ -253,7 +267,7 @@ def _put_together(parts: _Vocoded, rate: int, tempo: float, deadline: _Deadline)
         rate,
         _FRAME_MS,
     )
-    deadline.check("synthesis")
+    _check(deadline, "synthesis")
     return np.asarray(y, dtype=np.float32)
 
 

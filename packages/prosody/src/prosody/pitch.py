@@ -37,6 +37,10 @@ MIN_RUN_FRAMES: Final = 3
 MAX_JUMP_ST: Final = 1.0
 """A voice moves less than this from frame to frame on average (RAVDESS and EmoDB: 0.4 ± 0.15 st, at most 0.94); the
 accidental pitches of whisper and noise leap (whispered resyntheses of the same clips: 1.7 ± 0.4 st)."""
+MAX_WEAK_JUMP_ST: Final = 0.7
+WEAK_STRENGTH: Final = 0.75
+"""Of a clip that leaps more than 0.7 st, the strength decides: 53 voiced clips of the two corpora all lie above 0.75, of
+their whispered resyntheses 95 % below. Voices in loud noise are as weak, but do not leap."""
 OCTAVE_TOLERANCE_ST: Final = 3.0
 CHUNK_S: Final = 60.0
 _MARGIN_S: Final = 0.1
@@ -100,11 +104,11 @@ def _credible(times: NDArray[np.float64], f0: NDArray[np.float64], strength: NDA
         if run.stop - run.start >= MIN_RUN_FRAMES:
             voiced[run] = True
             jumps.append(np.abs(np.diff(12.0 * np.log2(f0[run]))))
-    if (
-        voiced.sum() * STEP_S < MIN_VOICED_S
-        or strength[voiced].mean() < MIN_STRENGTH
-        or np.concatenate(jumps).mean() > MAX_JUMP_ST
-    ):
+    if not voiced.any():
+        return voiced
+    strength_mean, jump = strength[voiced].mean(), np.concatenate(jumps).mean()
+    accidental = jump > MAX_JUMP_ST or (jump > MAX_WEAK_JUMP_ST and strength_mean < WEAK_STRENGTH)
+    if voiced.sum() * STEP_S < MIN_VOICED_S or strength_mean < MIN_STRENGTH or accidental:
         voiced[:] = False
     return voiced
 

@@ -1,0 +1,111 @@
+"""On recordings of real speech, where they are: the figures of benchmarks/prosody_accuracy.py at a size for tests.
+
+Truth: EmoDB's hand-set syllables, the speakers of RAVDESS, and contours that were imposed. The copy of EmoDB is cut at
+two seconds, so hand labels count only as far as the clip goes. Speakers are those that nothing was fitted on.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import prosody
+from speech_records import ContourShape, Gender
+
+RATE = 16_000
+DATA = Path(os.environ.get("EMOTIONTHINKER_SHARED", "../shared")) / "data"
+pytestmark = [
+    pytest.mark.corpus,
+    pytest.mark.skipif(not (DATA / "emodb" / "syllables.csv").is_file(), reason=f"no corpora under {DATA}"),
+]
+
+
+@pytest.fixture(scope="module")
+def hand():
+    """Utterance of speakers 13 and 14 to its syllables: start, end, label, judged prominence or None."""
+    found = defaultdict(list)
+    with (DATA / "emodb" / "syllables.csv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            if row["utterance"][:2] in {"13", "14"} and float(row["end_s"]) > float(row["start_s"]):
+                judged = float(row["prominence"]) if row["prominence"] else None
+                found[row["utterance"]].append((float(row["start_s"]), float(row["end_s"]), row["syllable"], judged))
+    return found
+
+
+def emodb(utterance):
+    return prosody.load_audio(DATA / "emodb" / "wav" / f"{utterance}.flac").samples
+
+
+def ravdess(actors, step):
+    for actor in actors:
+        for path in sorted((DATA / "ravdess" / f"Actor_{actor:02}").glob("*.flac"))[::step]:
+            yield prosody.load_audio(path).samples, Gender.MALE if actor % 2 else Gender.FEMALE
+
+
+def test_syllables_from_sound(hand):
+    """Mean absolute error at most 22 % of the hand count."""
+    errors = []
+    for utterance in list(hand)[::2]:
+        samples = emodb(utterance)
+        truth = sum((start + end) / 2 < len(samples) / RATE for start, end, _, _ in hand[utterance])
+        errors.append(abs((prosody.analyze(samples, RATE).syllables or 0) - truth) / truth)
+    assert np.mean(errors) <= 0.22
+
+
+def test_prominence_of_syllables(hand):
+    """AUROC of at least 0.87 between syllables judged 2 or more and less than 1."""
+    high, low = [], []
+    for utterance in list(hand)[::2]:
+        samples = emodb(utterance)
+        held = [row for row in hand[utterance] if row[1] <= len(samples) / RATE]
+        scores = prosody.prominence(samples, RATE, [prosody.Segment(label, a, b) for a, b, label, _ in held])
+        for score, (*_, judged) in zip(scores, held, strict=True):
+            if judged is not None and judged >= 2.0:
+                high.append(score)
+            elif judged is not None and judged < 1.0:
+                low.append(score)
+    assert np.mean(np.array(high)[:, None] > np.array(low)[None, :]) >= 0.87
+
+
+def test_gender_of_speakers_not_fitted_on():
+    """At least 95 % right of those answered, at least 90 % answered."""
+    guesses = [(prosody.analyze(samples, RATE).gender, truth) for samples, truth in ravdess(range(17, 21), 3)]
+    answered = [guess is truth for guess, truth in guesses if guess is not None]
+    assert len(answered) >= 0.9 * len(guesses)
+    assert np.mean(answered) >= 0.95
+
+
+def test_imposed_contours_are_recognised_on_speech():
+    """At least 95 % of the five shapes over clips of two women and two men."""
+    shapes = [shape for shape in ContourShape if shape not in {ContourShape.UNCERTAIN, ContourShape.TOO_SHORT}]
+    hits = []
+    for samples, _ in ravdess(range(17, 21), 50):
+        for shape in shapes:
+            changed = prosody.modify(samples, RATE, contour=shape)
+            hits.append(prosody.analyze(changed, RATE).contour_shape is shape)
+    assert np.mean(hits) >= 0.95
+
+
+def test_a_cut_sentence_is_counted_in_the_sound(hand):
+    """b03 has 24 syllables and its clip stops after two seconds: the transcript is not believed where it shows."""
+    text = "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht."
+    cut = [u for u in hand if u[2:5] == "b03" and hand[u][-1][1] > 2.5]
+    sources = [prosody.analyze(emodb(u), RATE, transcript=text).syllable_source.value for u in cut]
+    assert len(cut) >= 3
+    assert sources.count("signal") >= 0.75 * len(cut)
+
+
+def test_whispered_resynthesis_has_no_pitch():
+    """Whispered through WORLD, clips keep their level and lose their pitch; one of eight may leak."""
+    pitches = []
+    for samples, _ in ravdess(range(17, 21), 30):
+        whispered = prosody.analyze(prosody.modify(samples, RATE, whisper=True), RATE)
+        pitches.append(whispered.f0_median_hz)
+        assert whispered.energy_dbfs == pytest.approx(prosody.analyze(samples, RATE).energy_dbfs, abs=3.0)
+    assert len(pitches) == 8
+    assert pitches.count(None) >= 7
