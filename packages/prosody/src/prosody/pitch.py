@@ -39,7 +39,7 @@ MAX_JUMP_ST: Final = 1.0
 accidental pitches of whisper and noise leap (whispered resyntheses of the same clips: 1.7 ± 0.4 st)."""
 MAX_WEAK_JUMP_ST: Final = 0.7
 WEAK_STRENGTH: Final = 0.75
-"""Of a clip that leaps more than 0.7 st, the strength decides: 53 voiced clips of the two corpora all lie above 0.75, of
+"""Of a clip that leaps more than 0.7 st, the strength decides: 53 voiced clips of the two corpora lie above 0.75, of
 their whispered resyntheses 95 % below. Voices in loud noise are as weak, but do not leap."""
 OCTAVE_TOLERANCE_ST: Final = 3.0
 CHUNK_S: Final = 60.0
