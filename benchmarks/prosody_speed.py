@@ -39,6 +39,8 @@ MIN_OVER_PYIN = 40.0
 MIN_SCALING = 1.8
 BATCH_ROUNDS = 3
 
+PYIN_HOP = 160  # samples: 10 ms, as all the others
+
 Clip = NDArray[np.float32]
 
 
@@ -94,9 +96,9 @@ def two_pass_pyin() -> Callable[[Clip], object] | None:
     import librosa
 
     def run(clip: Clip) -> object:
-        f0, voiced, _ = librosa.pyin(clip, fmin=55, fmax=500, sr=RATE)
+        f0, voiced, _ = librosa.pyin(clip, fmin=55, fmax=500, sr=RATE, hop_length=PYIN_HOP)
         median = float(np.median(f0[voiced])) if voiced.any() else 150.0
-        return librosa.pyin(clip, fmin=max(55.0, median / 2), fmax=min(500.0, median * 2), sr=RATE)
+        return librosa.pyin(clip, fmin=max(55.0, median / 2), fmax=min(500.0, median * 2), sr=RATE, hop_length=PYIN_HOP)
 
     return run
 

@@ -99,6 +99,17 @@ def test_harmonics_to_noise_ratio_is_that_of_the_mixture():
         assert profile.hnr_db == pytest.approx(wanted_db, abs=1.0)
 
 
+@pytest.mark.parametrize(("frames", "window"), [(9, 9), (30, 9), (5, 5), (4, 3)])
+def test_smoothing_is_that_of_savitzky_and_golay(frames, window):
+    """Truth: scipy.signal.savgol_filter with the same window and order 2."""
+    from scipy.signal import savgol_filter
+
+    from prosody.contour import savitzky_golay
+
+    values = np.random.default_rng(frames).standard_normal(frames)
+    np.testing.assert_allclose(savitzky_golay(values, window), savgol_filter(values, window, 2), atol=1e-12)
+
+
 def test_octave_repair_takes_a_run_that_lies_an_octave_off_back():
     """Truth by hand: two long runs at 200 Hz, a short one chosen at 100 Hz whose second candidate is 200 Hz."""
     from prosody.pitch import _repair_octaves

@@ -22,6 +22,7 @@ UNVOICED_DB: Final = 6.0
 MAX_BELOW_PEAK_DB: Final = 25.0
 MIN_DISTANCE_S: Final = 0.080
 _FFT_WINDOW_S: Final = 0.025
+_BLOCK_FRAMES: Final = 4_096  # bounds memory on clips of an hour
 
 
 def syllable_nuclei(
@@ -38,7 +39,10 @@ def syllable_nuclei(
 
     if not speech.any():
         return np.empty(0)
-    sonority = band_level(samples, sample_rate, frames=len(speech), first_s=first_s, band_hz=BAND_HZ)
+    times = np.asarray(first_s + np.flatnonzero(speech) * HOP_S, dtype=np.float64)
+    sonority = np.zeros(len(speech))
+    sonority[speech] = band_level(samples, sample_rate, times_s=times, band_hz=BAND_HZ)
+    sonority[~speech] = sonority[speech].min() - MAX_BELOW_PEAK_DB
     smooth = gaussian_filter1d(sonority, SMOOTHING_S / HOP_S)
     smooth -= UNVOICED_DB * gaussian_filter1d((~voiced).astype(np.float64), 1.0)
     floor = smooth[speech].min() - MAX_BELOW_PEAK_DB
@@ -53,20 +57,22 @@ def syllable_nuclei(
 
 
 def band_level(
-    samples: NDArray[np.float32], sample_rate: int, *, frames: int, first_s: float, band_hz: tuple[float, float]
+    samples: NDArray[np.float32], sample_rate: int, *, times_s: NDArray[np.float64], band_hz: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Level in dB of a frequency band in Hann windows of 25 ms around `first_s` + k·10 ms, shape [frames]."""
+    """Level in dB of a frequency band in Hann windows of 25 ms around `times_s`, same shape."""
     from scipy.fft import rfft
 
     width = round(_FFT_WINDOW_S * sample_rate)
     size = 1 << (width - 1).bit_length()
-    starts = np.round((first_s + np.arange(frames) * HOP_S) * sample_rate).astype(int) - width // 2
-    padded = np.pad(samples, width)
-    window = np.hanning(width).astype(np.float32)
+    starts = np.round(times_s * sample_rate).astype(int) - width // 2 + width
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(samples, width), width)
+    hann = np.hanning(width).astype(np.float32)
     low, high = (round(edge * size / sample_rate) for edge in band_hz)
-    level = np.empty(frames)
-    for block in range(0, frames, 4096):  # bounds memory on hour-long clips
-        views = np.lib.stride_tricks.sliding_window_view(padded, width)[starts[block : block + 4096] + width]
-        power = np.abs(rfft(views * window, size, axis=1)[:, low : high + 1]) ** 2
-        level[block : block + 4096] = 10.0 * np.log10(power.sum(axis=1) + 1e-20)
+    level = np.empty(len(times_s))
+    for block in range(0, len(times_s), _BLOCK_FRAMES):
+        spectrum = rfft(windows[starts[block : block + _BLOCK_FRAMES]] * hann, size, axis=1)[:, low : high + 1]
+        power = np.einsum("ij,ij->i", spectrum.real, spectrum.real) + np.einsum(
+            "ij,ij->i", spectrum.imag, spectrum.imag
+        )
+        level[block : block + _BLOCK_FRAMES] = 10.0 * np.log10(power + 1e-20)
     return level

@@ -15,6 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from prosody.audio import resample
+
 PITCH_FLOOR_HZ: Final = 60.0
 PITCH_CEILING_HZ: Final = 800.0
 """Shouted and frightened speech of women reaches 700 Hz; children's cries beyond 800 Hz are out of range."""
@@ -27,7 +29,10 @@ CEILING_RATIO: Final = 2.5
 SILENCE_THRESHOLD: Final = 0.03
 VOICING_THRESHOLD: Final = 0.45
 """Praat's defaults for speech."""
-MAX_CANDIDATES: Final = 8
+MAX_CANDIDATES: Final = 6
+COARSE_CANDIDATES: Final = 4
+COARSE_RATE: Final = 8_000
+"""Hz; the first pass only needs the median, to within the range that the second then spans."""
 MIN_VOICED_S: Final = 0.100
 """Less voicing than this gives no pitch."""
 MIN_STRENGTH: Final = 0.5
@@ -78,7 +83,8 @@ def track_pitch(samples: NDArray[np.float32], sample_rate: int, spans: list[tupl
     """
     peak = float(np.abs(samples).max(initial=0.0))
     chunks = [chunk for start, end in spans for chunk in _split(start, end)]
-    coarse = [_praat(samples, sample_rate, c, step_s=COARSE_STEP_S, limits_hz=WIDE_HZ, peak=peak) for c in chunks]
+    low = resample(samples, sample_rate, COARSE_RATE)
+    coarse = [_praat(low, COARSE_RATE, c, step_s=COARSE_STEP_S, limits_hz=WIDE_HZ, peak=peak) for c in chunks]
     first = np.concatenate([f0[0] for _, f0, _ in coarse]) if coarse else np.empty(0)
     voiced = first[first > 0]
     if len(voiced) * COARSE_STEP_S < MIN_VOICED_S / 2:
@@ -148,7 +154,7 @@ def _praat(
         time_step=step_s,
         pitch_floor=floor,
         pitch_ceiling=ceiling,
-        max_number_of_candidates=MAX_CANDIDATES,
+        max_number_of_candidates=COARSE_CANDIDATES if step_s == COARSE_STEP_S else MAX_CANDIDATES,
         # Praat's threshold is relative to the loudest sample it sees; keep it relative to the whole clip's.
         silence_threshold=min(1.0, SILENCE_THRESHOLD * peak / piece_peak),
         voicing_threshold=VOICING_THRESHOLD,

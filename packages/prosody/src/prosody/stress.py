@@ -123,12 +123,7 @@ def prominence_features(
 
 def _bands(signal: NDArray[np.float32], measured: Tracks) -> list[NDArray[np.float64]]:
     times = measured.energy_times_s
-    if not len(times):
-        return [np.empty(0) for _ in _BANDS_HZ]
-    return [
-        band_level(signal, DEFAULT_SAMPLE_RATE, frames=len(times), first_s=float(times[0]), band_hz=band)
-        for band in _BANDS_HZ
-    ]
+    return [band_level(signal, DEFAULT_SAMPLE_RATE, times_s=times, band_hz=band) for band in _BANDS_HZ]
 
 
 def _measures(measured: Tracks, bands: list[NDArray[np.float64]], syllable: Segment) -> list[float]:
