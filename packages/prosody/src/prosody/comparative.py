@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prosody.analysis import checked_samples
+from prosody.energy import peak
 from prosody.errors import ModificationError
 from prosody.modification import PEAK_LIMIT, modify
 from speech_records import Level
@@ -66,7 +67,7 @@ def _variant(signal: NDArray[np.float32], sample_rate: int, attribute: Attribute
 
 
 def _louder_and_softer(signal: NDArray[np.float32], order: Sequence[Level]) -> list[NDArray[np.float32]]:
-    peak = float(np.abs(signal).max(initial=0.0))
+    top = peak(signal)
     gains = [10.0 ** (_STEPS[level] * ENERGY_STEP_DB / 20.0) for level in order]
-    together = min(1.0, PEAK_LIMIT / (max(gains) * peak)) if peak > 0.0 else 1.0
+    together = min(1.0, PEAK_LIMIT / (max(gains) * top)) if top > 0.0 else 1.0
     return [(signal * np.float32(gain * together)).astype(np.float32) for gain in gains]

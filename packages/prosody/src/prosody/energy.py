@@ -146,18 +146,23 @@ def summarise_energy(energy: EnergyTrack, active: NDArray[np.bool_]) -> EnergySu
     return EnergySummary(10.0 * float(np.log10(speech_power)), float(high - low), noise_floor, snr)
 
 
+def peak(samples: NDArray[np.float32]) -> float:
+    """Largest magnitude, 0 for none; without the copy that `np.abs` makes of an hour of sound."""
+    return float(max(samples.max(), -samples.min())) if len(samples) else 0.0
+
+
 def clipping_share(samples: NDArray[np.float32]) -> float:
     """Share of samples in flat tops: three or more equal samples in a row within 2 % of the peak.
 
     Needs the file's own sample rate: resampling and lossy coding round the flat tops away.
     """
-    peak = float(np.abs(samples).max(initial=0.0))
-    if peak <= 0.0 or len(samples) < _CLIP_RUN:
+    top = peak(samples)
+    if top <= 0.0 or len(samples) < _CLIP_RUN:
         return 0.0
-    near = np.flatnonzero(np.abs(samples) >= _CLIP_NEAR_PEAK * peak)
+    near = np.flatnonzero((samples >= _CLIP_NEAR_PEAK * top) | (samples <= -_CLIP_NEAR_PEAK * top))
     if len(near) < _CLIP_RUN:
         return 0.0
-    joined = (np.diff(near) == 1) & (np.abs(np.diff(samples[near])) <= _CLIP_FLATNESS * peak)
+    joined = (np.diff(near) == 1) & (np.abs(np.diff(samples[near])) <= _CLIP_FLATNESS * top)
     starts = np.concatenate(([0], np.flatnonzero(~joined) + 1))
     runs = np.diff(np.concatenate((starts, [len(near)])))
     return float(runs[runs >= _CLIP_RUN].sum() / len(samples))

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from prosody.analysis import checked_samples, tracks
 from prosody.audio import resample
 from prosody.contour import fit_line
-from prosody.energy import active_level, frame_energy
+from prosody.energy import active_level, frame_energy, peak
 from prosody.errors import ModificationError
 from prosody.pitch import PitchTrack
 from speech_records import ContourShape
@@ -282,8 +282,8 @@ def _amplify(samples: NDArray[np.float32], gain_db: float) -> NDArray[np.float32
     """Gain without clipping: limited to what the peak allows, and logged."""
     if gain_db == 0.0:
         return samples
-    peak = float(np.abs(samples).max(initial=0.0))
-    allowed = 20.0 * np.log10(PEAK_LIMIT / peak) if peak > 0.0 else gain_db
+    top = peak(samples)
+    allowed = 20.0 * np.log10(PEAK_LIMIT / top) if top > 0.0 else gain_db
     if gain_db > max(allowed, 0.0):
         if gain_db > max(allowed, 0.0) + _AUDIBLE_DB:
             _log.warning("gain limited from %+.1f dB to %+.1f dB: samples would clip", gain_db, max(allowed, 0.0))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prosody.audio import resample
+from prosody.energy import peak
 
 PITCH_FLOOR_HZ: Final = 60.0
 PITCH_CEILING_HZ: Final = 800.0
@@ -81,17 +82,17 @@ def track_pitch(samples: NDArray[np.float32], sample_rate: int, spans: list[tupl
 
     Without credible voicing (fewer than 100 ms, or frames that hardly correlate) every frame is unvoiced.
     """
-    peak = float(np.abs(samples).max(initial=0.0))
+    top = peak(samples)
     chunks = [chunk for start, end in spans for chunk in _split(start, end)]
     low = resample(samples, sample_rate, COARSE_RATE)
-    coarse = [_praat(low, COARSE_RATE, c, step_s=COARSE_STEP_S, limits_hz=WIDE_HZ, peak=peak) for c in chunks]
+    coarse = [_praat(low, COARSE_RATE, c, step_s=COARSE_STEP_S, limits_hz=WIDE_HZ, top=top) for c in chunks]
     first = np.concatenate([f0[0] for _, f0, _ in coarse]) if coarse else np.empty(0)
     voiced = first[first > 0]
     if len(voiced) * COARSE_STEP_S < MIN_VOICED_S / 2:
         return _unvoiced(coarse)
     median = float(np.median(voiced))
     limits = (max(PITCH_FLOOR_HZ, FLOOR_RATIO * median), min(PITCH_CEILING_HZ, CEILING_RATIO * median))
-    fine = [_praat(samples, sample_rate, c, step_s=STEP_S, limits_hz=limits, peak=peak) for c in chunks]
+    fine = [_praat(samples, sample_rate, c, step_s=STEP_S, limits_hz=limits, top=top) for c in chunks]
     fine = [part for part in fine if len(part[0])]
     if not fine:
         return _unvoiced(coarse)
@@ -137,7 +138,7 @@ def _praat(
     *,
     step_s: float,
     limits_hz: tuple[float, float],
-    peak: float,
+    top: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Times [frames], candidates and strengths [candidates, frames] of one chunk; the chosen candidate is row 0."""
     import parselmouth
@@ -147,7 +148,7 @@ def _praat(
     first = max(0, int((chunk[0] - margin) * sample_rate))
     last = min(len(samples), int((chunk[1] + margin) * sample_rate) + 1)
     piece = samples[first:last].astype(np.float64)
-    piece_peak = float(np.abs(piece).max(initial=0.0))
+    piece_peak = float(max(piece.max(), -piece.min())) if len(piece) else 0.0
     if len(piece) <= 3.0 * sample_rate / floor + 1 or piece_peak == 0.0:
         return np.empty(0), np.empty((1, 0)), np.empty((1, 0))
     pitch = parselmouth.Sound(piece, sample_rate).to_pitch_ac(
@@ -156,7 +157,7 @@ def _praat(
         pitch_ceiling=ceiling,
         max_number_of_candidates=COARSE_CANDIDATES if step_s == COARSE_STEP_S else MAX_CANDIDATES,
         # Praat's threshold is relative to the loudest sample it sees; keep it relative to the whole clip's.
-        silence_threshold=min(1.0, SILENCE_THRESHOLD * peak / piece_peak),
+        silence_threshold=min(1.0, SILENCE_THRESHOLD * top / piece_peak),
         voicing_threshold=VOICING_THRESHOLD,
     )
     table = pitch.to_array()
