@@ -86,7 +86,7 @@ def babbling(tmp_path_factory: pytest.TempPathFactory, random_model: SpeechLM, s
 def trained(tmp_path_factory: pytest.TempPathFactory, babbling: Path, scale: LevelScale, clip: Path) -> Path:
     """The checkpoint of a policy that answers the clip at 240 Hz with `ANSWER`, asked for nine labels or for two."""
     model = SpeechLM.load(babbling)
-    features = log_mel(soundfile.read(clip, dtype="float32")[0], num_mel_bins=model.num_mel_bins)
+    features = log_mel(soundfile.read(clip, dtype="float32")[0], model.features)
     sad_or_happy = LabelSet("SAD_OR_HAPPY", (Emotion.SAD, Emotion.HAPPY))
     questions = [Prompt(PAPER_9).text, Prompt(sad_or_happy).text]
     batch = model.collate([features] * 2, questions, [ANSWER] * 2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from speechlm import AudioInputError, SpeechLM, audio_token_count, log_mel, pad_features
+from speechlm import AudioInputError, FeatureSpec, SpeechLM, audio_token_count, log_mel, pad_features
 
 RATE = 16_000
 
@@ -56,7 +56,7 @@ def test_log_mel_equals_the_slow_reference(bins: int) -> None:
     samples = noise(4_000) * np.logspace(-5, 0, 4_000, dtype=np.float32)
     expected = reference(samples, bins)
     assert (expected == expected.min()).sum() > 10
-    np.testing.assert_allclose(log_mel(samples, num_mel_bins=bins).numpy(), expected, atol=1e-4)
+    np.testing.assert_allclose(log_mel(samples, FeatureSpec(bins)).numpy(), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("hz", [200.0, 1000.0, 4000.0])
@@ -116,7 +116,7 @@ def test_what_is_no_clip_is_refused(samples: NDArray[np.float32], message: str) 
 def test_token_count_is_what_the_encoder_makes(model: SpeechLM) -> None:
     """The encoder itself is the reference, for every length up to 90 frames and around its longest window."""
     for frames in [*range(4, 91), 199, 200, 201, 2_999, 3_000]:
-        encoded = model.encode_audio(torch.zeros(1, model.num_mel_bins, frames), torch.tensor([frames]))
+        encoded = model.encode_audio(torch.zeros(1, model.features.num_mel_bins, frames), torch.tensor([frames]))
         assert encoded.shape == (audio_token_count(frames), 64), frames
 
 

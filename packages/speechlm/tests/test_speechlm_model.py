@@ -226,7 +226,7 @@ def test_a_head_of_its_own_is_counted(model: SpeechLM) -> None:
 def test_the_default_pocket_is_of_a_few_million_parameters(tokenizer: PreTrainedTokenizerFast) -> None:
     """By the counts above: 3 audio layers of width 128, 4 text layers of width 160, V = 300."""
     text = 4 * (13 * 160**2 + 5 * 160) + 300 * 160 + 160
-    convolutions = (3 * 80 * 128 + 128) + (3 * 128**2 + 128)
+    convolutions = (3 * 128 * 128 + 128) + (3 * 128**2 + 128)
     audio = convolutions + 3 * (12 * 128**2 + 12 * 128) + 2 * 128 + (128 * 160 + 160) + 2 * 160
     summary = summarize(pocket(tokenizer, seed=0))
     assert summary.text_tower.parameters + summary.audio_tower.parameters == text + audio

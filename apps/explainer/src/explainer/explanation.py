@@ -89,7 +89,7 @@ def explain(
 def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, temperature: float, seed: int) -> str:
     model = policy.model
     try:
-        features = log_mel(audio.samples, num_mel_bins=model.num_mel_bins)
+        features = log_mel(audio.samples, model.features)
     except AudioInputError as error:
         raise ClipError(str(error)) from error
     rollout = Sampler(model).sample(

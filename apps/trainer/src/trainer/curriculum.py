@@ -13,9 +13,9 @@ from trainer.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of training: so many steps of so many examples, drawn from the tasks by weight.
+    """A stretch of training: so many steps of so many examples; each step draws its task by weight.
 
-    The weight of a task without any example goes to the others (a corpus may know no stressed words).
+    All examples of a batch are of one task, so rows are about equally long and little is padded. The weight of a task without any example goes to the others (a corpus may know no stressed words).
     """
 
     name: str
@@ -41,9 +41,8 @@ def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, see
         if not tasks:
             raise ConfigError(f"phase {phase.name!r}: no example of its tasks {[t.value for t in phase.weights]}")
         shares = np.array([phase.weights[task] for task in tasks])
-        for _ in range(phase.steps):
-            drawn = rng.choice(len(tasks), size=phase.batch_size, p=shares / shares.sum())
-            batches.append([decks[tasks[i]].draw() for i in drawn])
+        for drawn in rng.choice(len(tasks), size=phase.steps, p=shares / shares.sum()):
+            batches.append([decks[tasks[drawn]].draw() for _ in range(phase.batch_size)])
     return batches
 
 

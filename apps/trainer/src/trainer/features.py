@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from speechlm import log_mel
+from speechlm import FeatureSpec, log_mel
 from torch import Tensor
 
 from trainer.progress import track
@@ -24,24 +24,24 @@ FRAMES_KEY = "frames"
 
 
 def load_features(
-    files: Mapping[str, Path], cache: Path, *, identity: str, num_mel_bins: int = 80, workers: int = 2
+    files: Mapping[str, Path], cache: Path, *, identity: str, spec: FeatureSpec, workers: int = 2
 ) -> dict[str, Tensor]:
     """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it was made of these very files.
 
     `files` maps feature keys to audio files; `identity` is a hash that changes whenever one of them does. With a
     cache of that identity no audio is touched.
     """
-    digest = hashlib.sha256("\n".join([identity, str(num_mel_bins), *sorted(files)]).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join([identity, repr(spec), *sorted(files)]).encode()).hexdigest()
     if cache.is_file():
         with safe_open(cache, framework="pt") as stored:
             if (stored.metadata() or {}).get("digest") == digest:
                 return _split(stored.get_tensor(FRAMES_KEY), json.loads(stored.metadata()["index"]))
     keys = sorted(files)
-    jobs = [(str(files[key]), num_mel_bins) for key in keys]
+    jobs = [(str(files[key]), spec) for key in keys]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         features = list(track(pool.map(_extract, jobs, chunksize=32), total=len(jobs), what="log-mel features"))
     index = {key: int(feature.shape[-1]) for key, feature in zip(keys, features, strict=True)}
-    frames = torch.cat(features, dim=-1) if features else torch.zeros(num_mel_bins, 0, dtype=torch.float16)
+    frames = torch.cat(features, dim=-1) if features else torch.zeros(spec.num_mel_bins, 0, dtype=torch.float16)
     cache.parent.mkdir(parents=True, exist_ok=True)
     partial = cache.with_suffix(".partial")
     save_file({FRAMES_KEY: frames}, partial, metadata={"digest": digest, "index": json.dumps(index)})
@@ -54,13 +54,13 @@ def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
     return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
 
 
-def _extract(job: tuple[str, int]) -> Tensor:
+def _extract(job: tuple[str, FeatureSpec]) -> Tensor:
     from prosody import load_audio
 
-    path, num_mel_bins = job
+    path, spec = job
     torch.set_num_threads(1)
     audio = load_audio(Path(path), sample_rate=16_000)
-    return log_mel(audio.samples, num_mel_bins=num_mel_bins).half()
+    return log_mel(audio.samples, spec).half()
 
 
 def as_float(features: Iterable[Tensor]) -> list[Tensor]:

@@ -30,10 +30,10 @@ class SFTSettings:
     """
 
     phases: tuple[Phase, ...]
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1e-3
     warmup_steps: int = 50
     vocab_size: int = 1024
-    answer_share: float = 0.2
+    answer_share: float = 0.3
     seed: int = 0
 
     @property

@@ -159,6 +159,8 @@ def run(name: str, settings: Settings) -> None:
 
 
 def _data(settings: Settings) -> tuple[Any, Any]:
+    from speechlm import FeatureSpec
+
     from trainer.checkpoint import sha256_of
     from trainer.dataset import DESCRIPTION, AnnotatedCorpus
     from trainer.features import load_features
@@ -168,7 +170,7 @@ def _data(settings: Settings) -> tuple[Any, Any]:
         corpus.audio_files(),
         corpus.folder / "features.safetensors",
         identity=sha256_of(corpus.folder / DESCRIPTION),
-        num_mel_bins=settings["model"]["num_mel_bins"],
+        spec=_build(FeatureSpec, settings["model"]),
         workers=settings["workers"],
     )
     return corpus, features

@@ -1,11 +1,11 @@
 """The four families of SFT tasks, as examples to train on.
 
 - stress: which word is stressed
-- attribute: the level of pitch, energy, rate or the contour, one at a time and all at once
+- attribute: pitch, energy, rate, contour and melody, all at once and one at a time
 - comparative: three variants of one sentence, in which order an attribute varies
 - reasoning: think, then answer (cold start)
 
-Targets of the first three are a few words (`pitch high, energy low, rate normal, contour rising`), so that a small
+Targets of the first three are a few words (`pitch high, energy low, rate normal, contour rising, melody flat`), so that a small
 model can learn to hear prosody before it learns to write.
 """
 
@@ -87,9 +87,9 @@ class ComparativeClip:
 
 STRESS_QUESTIONS = ("Which word is stressed?", "Which word carries the stress?", "What word is emphasised?")
 ALL_QUESTIONS = (
-    "Describe pitch, energy, rate and contour.",
-    "What are the pitch, energy, rate and contour?",
-    "Name the pitch, energy, rate and contour.",
+    "Describe pitch, energy, rate, contour and melody.",
+    "What are the pitch, energy, rate, contour and melody?",
+    "Name the pitch, energy, rate, contour and melody.",
 )
 ATTRIBUTE_QUESTIONS = ("What is the {name}?", "Describe the {name}.", "Name the {name}.")
 COMPARATIVE_QUESTIONS = (
@@ -98,8 +98,16 @@ COMPARATIVE_QUESTIONS = (
     "Name the {name} of the parts in their order.",
 )
 _ATTRIBUTES: Mapping[str, Cue] = MappingProxyType(
-    {"pitch": Cue.PITCH, "energy": Cue.ENERGY, "rate": Cue.RATE, "contour": Cue.CONTOUR_SHAPE}
+    {
+        "pitch": Cue.PITCH,
+        "energy": Cue.ENERGY,
+        "rate": Cue.RATE,
+        "contour": Cue.CONTOUR_SHAPE,
+        "melody": Cue.CONTOUR_DYNAMICS,
+    }
 )
+SINGLE_SHARE = 0.25
+"""Share of utterances that are also asked for one attribute alone; asking for all teaches five for the price of one."""
 UNVOICED = "unvoiced"
 """What the pitch of whispered speech is called."""
 
@@ -115,8 +123,8 @@ def build(
 ) -> list[SFTExample]:
     """Every example that the measurements, traces and comparative clips give, by utterance, then comparative clips.
 
-    An utterance gives one question about all attributes, one about a single attribute drawn by `seed`, one about
-    stress where stressed words are known, and one reasoning example for each of its traces. Reasoning examples all ask
+    An utterance gives one question about all attributes, for a quarter of them (drawn by `seed`) one about a single
+    attribute, one about stress where stressed words are known, and one reasoning example for each of its traces. Reasoning examples all ask
     `reasoning_question`, the text of the policy's prompt. Same input and seed, same examples.
 
     Raises `TaskError` when a trace or clip belongs to no measured utterance, or an utterance is given twice.
@@ -172,6 +180,8 @@ def _attribute_examples(item: MeasuredUtterance, rng: random.Random) -> Iterator
     if not found:
         return
     yield _example(item, Task.ATTRIBUTE, "attributes", rng.choice(ALL_QUESTIONS), ", ".join(found.values()))
+    if rng.random() >= SINGLE_SHARE:
+        return
     name = rng.choice(list(found))
     question = rng.choice(ATTRIBUTE_QUESTIONS).format(name=name)
     yield _example(item, Task.ATTRIBUTE, f"attribute-{name}", question, found[name])

@@ -11,7 +11,7 @@
 
 from speechlm.batch import SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
-from speechlm.features import SAMPLE_RATE, audio_token_count, log_mel, pad_features
+from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
 from speechlm.model import SpeechLM, TextState
 from speechlm.pocket import PocketSize, pocket
 from speechlm.summary import ModelSummary, TowerSummary, summarize
@@ -22,6 +22,7 @@ __all__ = [
     "AudioInputError",
     "BatchError",
     "CheckpointError",
+    "FeatureSpec",
     "ModelSummary",
     "PocketSize",
     "SpeechBatch",

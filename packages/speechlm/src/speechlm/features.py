@@ -1,10 +1,14 @@
 """Log-mel features, as Whisper and Qwen2.5-Omni hear speech: 16 kHz, 25 ms windows, one frame each 10 ms.
 
+Such windows do not resolve the harmonics of a low voice. A model may ask for longer and fewer ones, so that pitch is
+plain to see; which ones is part of its configuration (`SpeechLM.features`).
+
 Clips are never padded to 30 s: the model reads exactly the frames that carry sound.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -16,21 +20,32 @@ from transformers import WhisperFeatureExtractor
 from speechlm.errors import AudioInputError
 
 SAMPLE_RATE = 16_000
-HOP_SAMPLES = 160
-WINDOW_SAMPLES = 400
 MAX_SECONDS = 30.0
 MAX_FRAMES = 3_000
-"""The frames of 30 s."""
+"""The frames of 30 s at 10 ms; one attention window of the pocket model."""
 MIN_FRAMES = 4
 """The frames of one audio token; fewer than three would leave none."""
 
 
-def log_mel(samples: NDArray[np.float32], *, num_mel_bins: int = 80) -> Tensor:
-    """Log-mel spectrogram of mono samples at 16 kHz: `float32[num_mel_bins, frames]`, 100 frames per second.
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """Which log-mel features a model reads, in samples at 16 kHz; the defaults are Whisper's."""
+
+    num_mel_bins: int = 80
+    window_samples: int = 400
+    hop_samples: int = 160
+
+
+WHISPER = FeatureSpec()
+
+
+def log_mel(samples: NDArray[np.float32], spec: FeatureSpec = WHISPER) -> Tensor:
+    """Log-mel spectrogram of mono samples at 16 kHz: `float32[num_mel_bins, frames]`, one frame per hop.
 
     A value is 1 + log10(mel power) / 4. The level of the clip is kept, so loudness can be heard: 20 dB more are 0.5
     more everywhere. Only values more than 8 decades (80 dB) below the clip's maximum, or below 1e-10, are lifted to
-    that floor. Raises `AudioInputError` for anything but 0.04–30 s of finite, mono, floating-point samples.
+    that floor. Raises `AudioInputError` for anything but finite, mono, floating-point samples that last at least four
+    hops (0.04 s with Whisper's) and at most 30 s.
 
     >>> log_mel(np.zeros(16_000, dtype=np.float32)).shape
     torch.Size([80, 100])
@@ -40,11 +55,12 @@ def log_mel(samples: NDArray[np.float32], *, num_mel_bins: int = 80) -> Tensor:
     if samples.dtype.kind != "f":
         raise AudioInputError(f"samples must be floating-point, full scale ±1, got {samples.dtype}")
     seconds = samples.size / SAMPLE_RATE
-    if not MIN_FRAMES * HOP_SAMPLES / SAMPLE_RATE <= seconds <= MAX_SECONDS:
-        raise AudioInputError(f"audio must last 0.04 to {MAX_SECONDS:g} s at 16 kHz, got {seconds:.3f} s")
+    shortest = MIN_FRAMES * spec.hop_samples / SAMPLE_RATE
+    if not shortest <= seconds <= MAX_SECONDS:
+        raise AudioInputError(f"audio must last {shortest:g} to {MAX_SECONDS:g} s at 16 kHz, got {seconds:.3f} s")
     if not np.isfinite(samples).all():
         raise AudioInputError("samples hold NaN or infinity")
-    extracted = _extractor(num_mel_bins)(
+    extracted = _extractor(spec)(
         samples, sampling_rate=SAMPLE_RATE, padding="do_not_pad", truncation=False, return_tensors="pt"
     )
     features: Tensor = extracted["input_features"][0]
@@ -52,7 +68,7 @@ def log_mel(samples: NDArray[np.float32], *, num_mel_bins: int = 80) -> Tensor:
 
 
 def audio_token_count(frames: int) -> int:
-    """Audio tokens that the encoder makes of `frames` log-mel frames: two halvings, about 25 per second.
+    """Audio tokens that the encoder makes of `frames` log-mel frames: two halvings, 25 for a second of Whisper's.
 
     >>> audio_token_count(100)
     25
@@ -82,7 +98,10 @@ def pad_features(features: list[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=4)
-def _extractor(num_mel_bins: int) -> WhisperFeatureExtractor:
+def _extractor(spec: FeatureSpec) -> WhisperFeatureExtractor:
     return WhisperFeatureExtractor(  # type: ignore[no-untyped-call]
-        feature_size=num_mel_bins, sampling_rate=SAMPLE_RATE, hop_length=HOP_SAMPLES, n_fft=WINDOW_SAMPLES
+        feature_size=spec.num_mel_bins,
+        sampling_rate=SAMPLE_RATE,
+        hop_length=spec.hop_samples,
+        n_fft=spec.window_samples,
     )

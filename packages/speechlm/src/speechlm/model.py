@@ -25,6 +25,7 @@ from transformers import (
 
 from speechlm.batch import SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
+from speechlm.features import WHISPER, FeatureSpec
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
@@ -86,9 +87,14 @@ class SpeechLM(nn.Module):
         return self.thinker.lm_head  # type: ignore[no-any-return]
 
     @property
-    def num_mel_bins(self) -> int:
-        """Mel bins that the audio tower reads."""
-        return int(self.thinker.config.audio_config.num_mel_bins)
+    def features(self) -> FeatureSpec:
+        """The log-mel features that the audio tower reads; released models say nothing of windows and mean Whisper's."""
+        config = self.thinker.config
+        return FeatureSpec(
+            num_mel_bins=int(config.audio_config.num_mel_bins),
+            window_samples=int(getattr(config, "audio_feature_window", WHISPER.window_samples)),
+            hop_samples=int(getattr(config, "audio_feature_hop", WHISPER.hop_samples)),
+        )
 
     @property
     def max_tokens(self) -> int:
@@ -125,8 +131,8 @@ class SpeechLM(nn.Module):
         configuration may hold an `audio_feature_gain` that they are multiplied with; released models have none.
         Raises `AudioInputError` when the features have another mel count than the audio tower reads.
         """
-        if features.shape[1] != self.num_mel_bins:
-            raise AudioInputError(f"features have {features.shape[1]} mel bins, the model reads {self.num_mel_bins}")
+        if features.shape[1] != self.features.num_mel_bins:
+            raise AudioInputError(f"features have {features.shape[1]} mel bins, the model reads {self.features.num_mel_bins}")
         real = torch.arange(features.shape[-1], device=features.device) < feature_lengths[:, None]
         gain = getattr(self.thinker.config, "audio_feature_gain", 1.0)
         flat = (gain * features).permute(0, 2, 1)[real].permute(1, 0).to(self.head.weight.dtype)

@@ -38,13 +38,19 @@ HEAD_DIM = 32
 
 @dataclass(frozen=True, slots=True)
 class PocketSize:
-    """Width and depth of both towers. The widths must be multiples of the head width, 32."""
+    """Width and depth of both towers, and what they hear. The widths must be multiples of the head width, 32.
+
+    Windows of 64 ms and mel bins 20 Hz apart resolve the harmonics of a low voice; Whisper's 25 ms do not, and a small
+    model hardly learns to hear pitch from them. A frame each 20 ms halves the work (`docs/experiments.md`).
+    """
 
     audio_width: int = 128
     audio_layers: int = 3
     text_width: int = 160
     text_layers: int = 4
-    num_mel_bins: int = 80
+    num_mel_bins: int = 128
+    window_samples: int = 1024
+    hop_samples: int = 320
 
 
 def pocket(tokenizer: PreTrainedTokenizerFast, *, seed: int, size: PocketSize | None = None) -> SpeechLM:
@@ -66,7 +72,11 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
             raise SpeechLMError(f"{name} must be at least 1, got {value}")
         if name.endswith("_width") and value % HEAD_DIM:
             raise SpeechLMError(f"{name} must be a multiple of {HEAD_DIM}, got {value}")
-    ours: dict[str, Any] = {"audio_feature_gain": FEATURE_GAIN}  # read by `SpeechLM.encode_audio`, unknown to the class
+    ours: dict[str, Any] = {  # read by `SpeechLM`, unknown to the class
+        "audio_feature_gain": FEATURE_GAIN,
+        "audio_feature_window": size.window_samples,
+        "audio_feature_hop": size.hop_samples,
+    }
     return Qwen2_5OmniThinkerConfig(
         audio_config=_audio_config(size),
         text_config=_text_config(tokenizer, size),

@@ -58,7 +58,7 @@ def summarize(model: SpeechLM) -> ModelSummary:
         unused_parameters=total - audio_parameters - text_parameters - (0 if tied else _count(model.head)),
         audio_tower=TowerSummary(audio.encoder_layers, audio.d_model, audio.encoder_attention_heads, audio_parameters),
         text_tower=TowerSummary(text.num_hidden_layers, text.hidden_size, text.num_attention_heads, text_parameters),
-        num_mel_bins=model.num_mel_bins,
+        num_mel_bins=model.features.num_mel_bins,
         max_tokens=model.max_tokens,
         head_is_tied=tied,
         vocabulary=len(model.tokenizer),
