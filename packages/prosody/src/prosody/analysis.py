@@ -45,7 +45,7 @@ A transcript that asks for more does not belong to the clip."""
 CUT_RATIO: Final = 1.4
 """A clip that stops while the voice sounds, under a transcript with this many times the syllables that can be heard, is
 taken to be cut: the transcript says more than the clip holds."""
-_SPAN_MARGIN_S: Final = 0.100
+_SPAN_MARGIN_S: Final = 0.060
 _SPAN_JOIN_S: Final = 0.200
 
 
@@ -198,7 +198,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _spans(times_s: NDArray[np.float64], loud: NDArray[np.bool_]) -> list[tuple[float, float]]:
-    """Where pitch is worth looking for: loud stretches with 100 ms around them, joined over gaps up to 400 ms."""
+    """Where pitch is worth looking for: loud stretches with 60 ms around them, joined over gaps up to 320 ms."""
     spans: list[tuple[float, float]] = []
     for first, last in _runs(loud):
         start, end = max(0.0, times_s[first] - _SPAN_MARGIN_S), float(times_s[last - 1] + _SPAN_MARGIN_S)

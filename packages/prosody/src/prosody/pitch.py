@@ -30,7 +30,7 @@ CEILING_RATIO: Final = 2.5
 SILENCE_THRESHOLD: Final = 0.03
 VOICING_THRESHOLD: Final = 0.45
 """Praat's defaults for speech."""
-MAX_CANDIDATES: Final = 6
+MAX_CANDIDATES: Final = 5
 COARSE_CANDIDATES: Final = 4
 COARSE_RATE: Final = 8_000
 """Hz; the first pass only needs the median, to within the range that the second then spans."""
@@ -183,7 +183,9 @@ def _repair_octaves(
     """
     f0, strength = candidates[0].copy(), strengths[0].copy()
     for run in voiced_runs(times, f0 > 0):
-        rest = f0[f0 > 0][~np.isin(np.flatnonzero(f0 > 0), np.arange(run.start, run.stop))]
+        others = f0 > 0
+        others[run] = False
+        rest = f0[others]
         if len(rest) < run.stop - run.start:
             continue
         offset = 12.0 * float(np.log2(np.median(f0[run]) / np.median(rest)))
