@@ -102,7 +102,11 @@ def test_synthetic_speech_stays_marked() -> None:
         [made], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, comparative=[COMPARATIVE]
     )
     assert all(e.synthetic for e in examples)
-    assert {e.task: e.split for e in examples} == {Task.ATTRIBUTE: "test", Task.STRESS: "test", Task.COMPARATIVE: "train"}
+    assert {e.task: e.split for e in examples} == {
+        Task.ATTRIBUTE: "test",
+        Task.STRESS: "test",
+        Task.COMPARATIVE: "train",
+    }
 
 
 def test_same_seed_same_examples_other_seed_other_questions() -> None:

@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from speechlm import SpeechLM
-
 from trainer.dataset import DESCRIPTION, AnnotatedCorpus
 
 CARD = "policy.json"

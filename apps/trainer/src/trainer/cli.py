@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 from speech_records import SpeechRecordsError
-
 from trainer.errors import ConfigError, TrainerError
 from trainer.stages import STAGES, run
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from cotgen.tasks import SFTExample, Task
 
+from cotgen.tasks import SFTExample, Task
 from trainer.errors import ConfigError
 
 

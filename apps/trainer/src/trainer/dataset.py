@@ -18,7 +18,6 @@ from types import MappingProxyType
 
 from cotgen.tasks import SFTExample, Task
 from speech_records import LABEL_SETS, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, read_jsonl
-
 from trainer.errors import DataSetError
 
 TRAIN, TEST = "train", "test"

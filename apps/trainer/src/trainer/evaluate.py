@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from torch import Tensor
+
 from policy import Prompt
 from rewardmodel import RewardModel
 from speech_records import MeasuredUtterance, to_json, write_jsonl
 from speechlm import SpeechLM
-from torch import Tensor
-
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus

@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from speechlm import FeatureSpec, log_mel
 from torch import Tensor
 
+from speechlm import FeatureSpec, log_mel
 from trainer.progress import track
 
 FRAMES_KEY = "frames"

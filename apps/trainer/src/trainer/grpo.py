@@ -14,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
 from grpo_ptr import (
     LossInputs,
     LossResult,
@@ -28,9 +31,6 @@ from policy import Prompt, Rollout, Sampler, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_answer
 from speechlm import SpeechLM
-from torch import Tensor
-from torch.utils.data import DataLoader
-
 from trainer.checkpoint import PolicyCard, save_policy
 from trainer.dataset import TRAIN, AnnotatedCorpus
 from trainer.features import as_float
@@ -97,9 +97,7 @@ class GRPOModule(StageModule):
         features: Mapping[str, Tensor],
         reward_model: RewardModel | None,
     ) -> None:
-        super().__init__(
-            learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps
-        )
+        super().__init__(learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps)
         self.model = model
         self.settings = settings
         self.label_set = label_set
@@ -139,9 +137,7 @@ class GRPOModule(StageModule):
         if self.settings.algorithm is Algorithm.GRPO_PTR:
             self.schedule_state = self.settings.schedule.update(self.schedule_state, accuracy, step=step)
         scores = self._score(clips, rollout) if self.schedule_state.is_open else None
-        return rewards(
-            outcome.format_ok, outcome.correct, scores, reasoning_enabled=self.schedule_state.is_open
-        )
+        return rewards(outcome.format_ok, outcome.correct, scores, reasoning_enabled=self.schedule_state.is_open)
 
     def _score(self, clips: list[Tensor], rollout: Rollout) -> Tensor:
         if self.reward_model is None:
@@ -214,9 +210,7 @@ def train_grpo(
     """
     torch.manual_seed(settings.seed)
     batches = prompt_batches(corpus.split(TRAIN), settings)
-    module = GRPOModule(
-        model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model
-    )
+    module = GRPOModule(model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model)
     loader = DataLoader(batches, batch_size=None, collate_fn=list)
     name = settings.algorithm.value
     fit(module, loader, what=name.upper().replace("_", "-"), out=out, run_name=name)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from cotgen import verify
 from policy import Prompt, Sampler
 from speech_records import (
@@ -17,8 +19,6 @@ from speech_records import (
     parse_answer,
 )
 from speechlm import SpeechLM
-from torch import Tensor
-
 from trainer.features import as_float
 from trainer.progress import Meter
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+
 from prosody import load_audio, tracks
 from speech_records import (
     AnswerFormatError,
@@ -16,7 +17,6 @@ from speech_records import (
     parse_answer,
     read_jsonl,
 )
-
 from trainer.checkpoint import CARD
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import DataSetError
@@ -166,4 +166,3 @@ def _provenance(run: Path, corpus: AnnotatedCorpus, result: EvaluationResult) ->
         data_sha256={name: digest for name, digest in files.items() if "/" not in name},
         durations_s=json.loads(durations.read_text()) if durations.is_file() else {},
     )
-

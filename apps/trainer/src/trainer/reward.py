@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
 from policy import Prompt
 from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
 from speech_records import LabelSet, format_answer
 from speechlm import SpeechBatch, SpeechLM
-from torch import Tensor
-from torch.utils.data import DataLoader
-
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.fit import fit
@@ -52,9 +52,7 @@ class RewardModule(StageModule):
     """Regression of the four scores."""
 
     def __init__(self, model: RewardModel, settings: RewardSettings) -> None:
-        super().__init__(
-            learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps
-        )
+        super().__init__(learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps)
         self.model = model
 
     def training_step(self, batch: GradedBatch, batch_idx: int) -> Tensor:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
 from cotgen.tasks import SFTExample
 from policy import sequence_logprobs
 from speechlm import PocketSize, SpeechBatch, SpeechLM, pocket, train_tokenizer
 from speechlm.tokenizer import token_id
-from torch import Tensor
-from torch.utils.data import DataLoader
-
 from trainer.checkpoint import PolicyCard, save_policy
 from trainer.curriculum import Phase, plan_batches
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
@@ -46,9 +46,7 @@ class SFTModule(StageModule):
     """Next-token prediction on completions."""
 
     def __init__(self, model: SpeechLM, settings: SFTSettings) -> None:
-        super().__init__(
-            learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps
-        )
+        super().__init__(learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps)
         self.model = model
         self.answer_id = token_id(model.tokenizer, "<answer>")
         self.answer_share = settings.answer_share

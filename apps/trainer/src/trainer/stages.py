@@ -47,7 +47,6 @@ def sft(settings: Settings) -> None:
     """Train a policy from annotated examples: prosody first, then reasoning."""
     from cotgen.tasks import Task
     from speechlm import PocketSize, SpeechLM
-
     from trainer.curriculum import Phase
     from trainer.sft import SFTSettings, new_model, train_sft
 
@@ -69,7 +68,6 @@ def sft(settings: Settings) -> None:
 def reward(settings: Settings) -> None:
     """Train the reward model on graded traces, from the SFT policy's weights."""
     from speechlm import SpeechLM
-
     from trainer.reward import RewardSettings, train_reward_model
 
     corpus, features = _data(settings)
@@ -86,7 +84,6 @@ def grpo(settings: Settings) -> None:
     from grpo_ptr import ProgressiveSchedule
     from rewardmodel import RewardModel
     from speechlm import SpeechLM
-
     from trainer.grpo import Algorithm, GRPOSettings, train_grpo
 
     corpus, features = _data(settings)
@@ -110,7 +107,6 @@ def grpo(settings: Settings) -> None:
 def evaluate(settings: Settings) -> None:
     """Evaluate policies and baselines on speakers that training never heard."""
     from rewardmodel import RewardModel
-
     from trainer.evaluate import evaluate_policies
 
     corpus, features = _data(settings)
@@ -131,8 +127,8 @@ def evaluate(settings: Settings) -> None:
 
 def report(settings: Settings) -> None:
     """Put a finished road on one HTML page."""
-    from trainer.report_files import collect_report
     from trainer.report import write_report
+    from trainer.report_files import collect_report
 
     page = write_report(collect_report(Path(settings["run"])), Path(settings["out"]))
     _say(f"report: {page}")
@@ -160,7 +156,6 @@ def run(name: str, settings: Settings) -> None:
 
 def _data(settings: Settings) -> tuple[Any, Any]:
     from speechlm import FeatureSpec
-
     from trainer.checkpoint import sha256_of
     from trainer.dataset import DESCRIPTION, AnnotatedCorpus
     from trainer.features import load_features

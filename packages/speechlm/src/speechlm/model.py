@@ -132,7 +132,9 @@ class SpeechLM(nn.Module):
         Raises `AudioInputError` when the features have another mel count than the audio tower reads.
         """
         if features.shape[1] != self.features.num_mel_bins:
-            raise AudioInputError(f"features have {features.shape[1]} mel bins, the model reads {self.features.num_mel_bins}")
+            raise AudioInputError(
+                f"features have {features.shape[1]} mel bins, the model reads {self.features.num_mel_bins}"
+            )
         real = torch.arange(features.shape[-1], device=features.device) < feature_lengths[:, None]
         gain = getattr(self.thinker.config, "audio_feature_gain", 1.0)
         flat = (gain * features).permute(0, 2, 1)[real].permute(1, 0).to(self.head.weight.dtype)
