@@ -15,7 +15,8 @@ from trainer.errors import ConfigError
 class Phase:
     """A stretch of training: so many steps of so many examples; each step draws its task by weight.
 
-    All examples of a batch are of one task, so rows are about equally long and little is padded. The weight of a task without any example goes to the others (a corpus may know no stressed words).
+    All examples of a batch are of one task, so rows are about equally long and little is padded. The weight of a task
+    without any example goes to the others (a corpus may know no stressed words).
     """
 
     name: str
@@ -35,14 +36,14 @@ def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, see
     rng = np.random.default_rng(seed)
     by_task = {task: [e for e in examples if e.task is task] for task in Task}
     decks = {task: _Deck(items, rng) for task, items in by_task.items() if items}
-    batches = []
+    batches: list[list[SFTExample]] = []
     for phase in phases:
         tasks = [task for task, weight in phase.weights.items() if weight > 0 and task in decks]
         if not tasks:
             raise ConfigError(f"phase {phase.name!r}: no example of its tasks {[t.value for t in phase.weights]}")
         shares = np.array([phase.weights[task] for task in tasks])
-        for drawn in rng.choice(len(tasks), size=phase.steps, p=shares / shares.sum()):
-            batches.append([decks[tasks[drawn]].draw() for _ in range(phase.batch_size)])
+        drawn = rng.choice(len(tasks), size=phase.steps, p=shares / shares.sum())
+        batches.extend([decks[tasks[task]].draw() for _ in range(phase.batch_size)] for task in drawn)
     return batches
 
 

@@ -50,7 +50,7 @@ def load_features(
 
 
 def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
-    parts = frames.split(list(index.values()), dim=-1)
+    parts = frames.split_with_sizes(list(index.values()), dim=-1)
     return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
-from torch.utils.data import DataLoader
 
-from trainer.modules import StageModule, write_history
+from trainer.modules import Batches, StageModule, write_history
 from trainer.progress import Meter
 
 HISTORY = "history.jsonl"
@@ -32,11 +30,10 @@ class _Progress(Callback):
         self.meter.advance(**figures)
 
 
-def fit(module: StageModule, batches: DataLoader[Any], *, what: str, out: Path, run_name: str) -> None:
+def fit(module: StageModule, batches: Batches[Any, Any], *, what: str, out: Path, run_name: str) -> None:
     """Train `module` for one pass over `batches` and write `out/history.jsonl`."""
     out.mkdir(parents=True, exist_ok=True)
-    with Meter(what, total=len(batches)) as meter, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # our batches are ready tensors
+    with Meter(what, total=len(batches)) as meter:
         trainer = Trainer(
             max_epochs=1,
             accelerator="auto",

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from grpo_ptr import (
     LossInputs,
@@ -35,7 +34,7 @@ from trainer.checkpoint import PolicyCard, save_policy
 from trainer.dataset import TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.modules import StageModule
+from trainer.modules import Batches, StageModule
 
 
 class Algorithm(StrEnum):
@@ -211,9 +210,8 @@ def train_grpo(
     torch.manual_seed(settings.seed)
     batches = prompt_batches(corpus.split(TRAIN), settings)
     module = GRPOModule(model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model)
-    loader = DataLoader(batches, batch_size=None, collate_fn=list)
     name = settings.algorithm.value
-    fit(module, loader, what=name.upper().replace("_", "-"), out=out, run_name=name)
+    fit(module, Batches(batches, list), what=name.upper().replace("_", "-"), out=out, run_name=name)
     save_policy(model, PolicyCard.of(corpus, stage=name, seed=settings.seed), corpus.folder / "scale.json", out)
     return module
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -29,7 +29,7 @@ class Meter:
         self._began = self._spoke = time.monotonic()
         self._bar: Progress | None = None
 
-    def __enter__(self) -> Meter:
+    def __enter__(self) -> Self:
         if sys.stderr.isatty():
             columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
             self._bar = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
@@ -56,7 +56,8 @@ class Meter:
             spent = now - self._began
             left = spent / self.done * (self.total - self.done)
             line = f"{self.what}  {self.done}/{self.total}  {_clock(spent)} spent  {_clock(left)} left  {shown}"
-            print(line.rstrip(), file=sys.stderr, flush=True)
+            sys.stderr.write(line.rstrip() + "\n")
+            sys.stderr.flush()
 
 
 def track(items: Iterable[T], *, total: int, what: str) -> Iterator[T]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from policy import Prompt
 from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
@@ -19,7 +18,7 @@ from speechlm import SpeechBatch, SpeechLM
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.modules import StageModule
+from trainer.modules import Batches, StageModule
 
 QUALITY = "quality.json"
 
@@ -90,8 +89,7 @@ def train_reward_model(
     rng = np.random.default_rng(settings.seed)
     order = rng.permutation(np.resize(np.arange(len(graded)), settings.steps * settings.batch_size))
     batches = [[graded[i] for i in rows] for rows in order.reshape(settings.steps, settings.batch_size)]
-    loader = DataLoader(batches, batch_size=None, collate_fn=to_batch)
-    fit(RewardModule(model, settings), loader, what="reward model", out=out, run_name="reward")
+    fit(RewardModule(model, settings), Batches(batches, to_batch), what="reward model", out=out, run_name="reward")
     model.save(out)
     measured = measure_quality(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
     (out / QUALITY).write_text(json.dumps({name: asdict(q) for name, q in measured.items()}, indent=2) + "\n")

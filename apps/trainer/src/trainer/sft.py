@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from cotgen.tasks import SFTExample
 from policy import sequence_logprobs
@@ -19,7 +18,7 @@ from trainer.curriculum import Phase, plan_batches
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.modules import StageModule, token_weights
+from trainer.modules import Batches, StageModule, token_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +88,6 @@ def train_sft(
         return model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
 
     module = SFTModule(model, settings)
-    fit(module, DataLoader(batches, batch_size=None, collate_fn=to_batch), what="SFT", out=out, run_name=run_name)
+    fit(module, Batches(batches, to_batch), what="SFT", out=out, run_name=run_name)
     save_policy(model, PolicyCard.of(corpus, stage="sft", seed=settings.seed), corpus.folder / "scale.json", out)
     return module

@@ -5,8 +5,8 @@
 - comparative: three variants of one sentence, in which order an attribute varies
 - reasoning: think, then answer (cold start)
 
-Targets of the first three are a few words (`pitch high, energy low, rate normal, contour rising, melody flat`), so that a small
-model can learn to hear prosody before it learns to write.
+Targets of the first three are a few words (`pitch high, energy low, rate normal, contour rising, melody flat`), so that
+a small model can learn to hear prosody before it learns to write.
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ def build(
     """Every example that the measurements, traces and comparative clips give, by utterance, then comparative clips.
 
     An utterance gives one question about all attributes, for a quarter of them (drawn by `seed`) one about a single
-    attribute, one about stress where stressed words are known, and one reasoning example for each of its traces. Reasoning examples all ask
-    `reasoning_question`, the text of the policy's prompt. Same input and seed, same examples.
+    attribute, one about stress where stressed words are known, and one reasoning example for each of its traces.
+    Reasoning examples all ask `reasoning_question`, the policy's prompt. Same input and seed, same examples.
 
     Raises `TaskError` when a trace or clip belongs to no measured utterance, or an utterance is given twice.
     """

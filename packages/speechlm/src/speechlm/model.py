@@ -88,7 +88,7 @@ class SpeechLM(nn.Module):
 
     @property
     def features(self) -> FeatureSpec:
-        """The log-mel features that the audio tower reads; released models say nothing of windows and mean Whisper's."""
+        """The log-mel features that the audio tower reads; released models name no window and mean Whisper's."""
         config = self.thinker.config
         return FeatureSpec(
             num_mel_bins=int(config.audio_config.num_mel_bins),
