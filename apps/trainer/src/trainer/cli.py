@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from speech_records import SpeechRecordsError
 from trainer.errors import ConfigError, TrainerError
@@ -54,10 +55,9 @@ def _compose_and_run(arguments: list[str]) -> int:
         if show:
             print(OmegaConf.to_yaml(config))
             return 0
-        settings = OmegaConf.to_container(config, resolve=True)
-        assert isinstance(settings, dict)
-        _configure_tracking(settings.get("tracking_uri"))
-        run(str(settings["name"]), {str(key): value for key, value in settings.items()})
+        settings: Any = OmegaConf.to_object(config)
+        _configure_tracking(settings["tracking_uri"])
+        run(settings["name"], settings)
     except (HydraException, OmegaConfBaseException, TrainerError, SpeechRecordsError, ValueError, OSError) as error:
         print(f"trainer: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 2

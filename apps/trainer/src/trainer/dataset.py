@@ -36,7 +36,7 @@ class AnnotatedCorpus:
     measured: Mapping[str, MeasuredUtterance]
     traces: Mapping[str, ReasoningTrace]
     examples: tuple[SFTExample, ...]
-    description: Mapping[str, object]
+    file_hashes: Mapping[str, str]
 
     @classmethod
     def read(cls, folder: Path) -> AnnotatedCorpus:
@@ -62,7 +62,7 @@ class AnnotatedCorpus:
             measured=MappingProxyType(measured),
             traces=MappingProxyType(traces),
             examples=examples,
-            description=MappingProxyType(description),
+            file_hashes=MappingProxyType(dict(description["files"])),
         )
 
     def split(self, name: str) -> list[MeasuredUtterance]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+
+Planned = TypeVar("Planned")
+Ready = TypeVar("Ready")
 
 
 class Movable(Protocol):
@@ -17,6 +21,19 @@ class Movable(Protocol):
 
     def to(self, device: torch.device) -> Movable:
         """The same batch on `device`."""
+
+
+class Batches(Generic[Planned, Ready]):
+    """A training plan as an iterable of batches, each made from its plan when its turn comes."""
+
+    def __init__(self, plan: Sequence[Planned], make: Callable[[Planned], Ready]) -> None:
+        self._plan, self._make = plan, make
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __iter__(self) -> Iterator[Ready]:
+        return map(self._make, self._plan)
 
 
 class StageModule(LightningModule):

@@ -156,13 +156,11 @@ def _illustration(answers: list[Answer]) -> Answer:
 
 def _provenance(run: Path, corpus: AnnotatedCorpus, result: EvaluationResult) -> Provenance:
     cards = {name: json.loads((run / name / CARD).read_text()) for name in ("sft", "grpo", "grpo_ptr")}
-    files = corpus.description["files"]
-    assert isinstance(files, dict)
     durations = run / DURATIONS
     names = ("emotionthinker-trainer", "emotionthinker-prosody", "emotionthinker-cotgen", "torch", "transformers")
     return Provenance(
         seeds={name: card["seed"] for name, card in cards.items()} | {"evaluation": result.seed},
         versions={name: version(name) for name in names},
-        data_sha256={name: digest for name, digest in files.items() if "/" not in name},
+        data_sha256={name: digest for name, digest in corpus.file_hashes.items() if "/" not in name},
         durations_s=json.loads(durations.read_text()) if durations.is_file() else {},
     )

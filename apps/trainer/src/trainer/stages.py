@@ -182,7 +182,7 @@ def _shown(value: float | None) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":
