@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from prosody.audio import DEFAULT_SAMPLE_RATE, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, resample
 from prosody.contour import Contour, contour_of
 from prosody.energy import (
+    ACTIVITY_FLOOR_DB,
     HOP_S,
     SILENCE_DBFS,
     EnergyTrack,
@@ -153,8 +154,8 @@ def _measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
     level = active_level(energy.dbfs)
     if level is None or level < SILENCE_DBFS:
         return _without_speech(duration_s, sample_rate, energy, f"no signal above {SILENCE_DBFS:g} dBFS")
-    loud = speech_activity(energy, np.zeros(len(energy.times_s), dtype=bool))
-    spans = _spans(energy.times_s, loud) or [(0.0, duration_s)]
+    # Wherever speech can be at all, not only where it stands out: soft voices beside loud ones are found by their pitch.
+    spans = _spans(energy.times_s, energy.dbfs > level - ACTIVITY_FLOOR_DB)
     pitch = track_pitch(signal, rate, spans)
     voiced = _at(energy.times_s, pitch)
     speech = speech_activity(energy, voiced)
