@@ -154,7 +154,7 @@ def _measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
     level = active_level(energy.dbfs)
     if level is None or level < SILENCE_DBFS:
         return _without_speech(duration_s, sample_rate, energy, f"no signal above {SILENCE_DBFS:g} dBFS")
-    # Wherever speech can be at all, not only where it stands out: soft voices beside loud ones are found by their pitch.
+    # Wherever speech can be at all, not only where it stands out: soft voices beside loud ones show by their pitch.
     spans = _spans(energy.times_s, energy.dbfs > level - ACTIVITY_FLOOR_DB)
     pitch = track_pitch(signal, rate, spans)
     voiced = _at(energy.times_s, pitch)
