@@ -5,7 +5,6 @@ Each stage's settings and their defaults stand in `trainer/conf/stage/NAME.yaml`
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -65,8 +64,6 @@ def _compose_and_run(arguments: list[str]) -> int:
 
 
 def _configure_tracking(uri: str | None) -> None:
-    for noisy in ("lightning.pytorch", "mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_TRACKING_URI", uri or DEFAULT_TRACKING)
     if os.environ["MLFLOW_TRACKING_URI"] == DEFAULT_TRACKING:
         Path("runs").mkdir(exist_ok=True)

@@ -84,6 +84,22 @@ def judge_outcome(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], lab
     return Outcome(format_ok, correct)
 
 
+class Frozen:
+    """The models that judge and are not trained; no `nn.Module` itself, so the optimiser and Lightning pass it by."""
+
+    def __init__(self, reference: SpeechLM | None, reward_model: RewardModel | None) -> None:
+        self.reference, self.reward_model = reference, reward_model
+        for model in (reference, reward_model):
+            if model is not None:
+                model.eval().requires_grad_(False)
+
+    def to(self, device: torch.device) -> None:
+        """Move both to `device`."""
+        for model in (self.reference, self.reward_model):
+            if model is not None:
+                model.to(device)
+
+
 class GRPOModule(StageModule):
     """One training step: roll out, judge, reward, update."""
 
@@ -102,10 +118,14 @@ class GRPOModule(StageModule):
         self.label_set = label_set
         self.features = features
         self.question = Prompt(label_set).text
-        self.reference = copy.deepcopy(model).eval().requires_grad_(False) if settings.kl_coefficient else None
-        self.reward_model = None if reward_model is None else reward_model.eval().requires_grad_(False)
+        reference = copy.deepcopy(model) if settings.kl_coefficient else None
+        self.frozen = Frozen(reference, reward_model)
         self.schedule_state = ScheduleState()
         self.rollout_rng = torch.Generator().manual_seed(settings.seed)
+
+    def on_fit_start(self) -> None:
+        """Bring the judges to where the policy is trained."""
+        self.frozen.to(self.device)
 
     def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor:
         """Sample K answers to each prompt, turn them into advantages, and return the GRPO loss."""
@@ -139,12 +159,12 @@ class GRPOModule(StageModule):
         return rewards(outcome.format_ok, outcome.correct, scores, reasoning_enabled=self.schedule_state.is_open)
 
     def _score(self, clips: list[Tensor], rollout: Rollout) -> Tensor:
-        if self.reward_model is None:
+        if self.frozen.reward_model is None:
             raise ValueError("the schedule opened but no reward model was given")
         k = self.settings.group_size
         texts = [text for group in rollout.texts for text in group]
         audio_index = [i for i in range(len(clips)) for _ in range(k)]
-        scores = self.reward_model.score(clips, [self.question] * len(texts), texts, audio_index=audio_index)
+        scores = self.frozen.reward_model.score(clips, [self.question] * len(texts), texts, audio_index=audio_index)
         return scores.view(len(clips), k, -1).cpu()
 
     def _loss(self, clips: list[Tensor], rollout: Rollout, advantages: Tensor) -> LossResult:
@@ -162,9 +182,9 @@ class GRPOModule(StageModule):
         )
         temperature = self.settings.temperature
         reference = None
-        if self.reference is not None:
+        if self.frozen.reference is not None:
             with torch.no_grad():
-                reference = sequence_logprobs(self.reference, batch, temperature=temperature)
+                reference = sequence_logprobs(self.frozen.reference, batch, temperature=temperature)
         inputs = LossInputs(
             logprobs=sequence_logprobs(self.model, batch, temperature=temperature),
             mask=batch.completion_mask,

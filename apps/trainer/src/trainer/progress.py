@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
@@ -58,6 +60,17 @@ class Meter:
             line = f"{self.what}  {self.done}/{self.total}  {_clock(spent)} spent  {_clock(left)} left  {shown}"
             sys.stderr.write(line.rstrip() + "\n")
             sys.stderr.flush()
+
+
+def silence_libraries() -> None:
+    """Leave stderr to our meters: no bars of transformers, no advertisements and hints of Lightning."""
+    import lightning.pytorch  # noqa: F401  # it sets the level of its logger when imported
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    for name in ("lightning.pytorch", "mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning 2.6 on torch 2.13
 
 
 def track(items: Iterable[T], *, total: int, what: str) -> Iterator[T]:

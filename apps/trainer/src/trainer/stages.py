@@ -159,7 +159,9 @@ def _data(settings: Settings) -> tuple[Any, Any]:
     from trainer.checkpoint import sha256_of
     from trainer.dataset import DESCRIPTION, AnnotatedCorpus
     from trainer.features import load_features
+    from trainer.progress import silence_libraries
 
+    silence_libraries()
     corpus = AnnotatedCorpus.read(Path(settings["data"]))
     features = load_features(
         corpus.audio_files(),
