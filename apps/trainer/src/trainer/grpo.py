@@ -134,9 +134,9 @@ class GRPOModule(StageModule):
         labels = [m.utterance.emotion for m in batch if m.utterance.emotion is not None]
         outcome = judge_outcome(rollout.texts, labels, self.label_set)
         accuracy = float(outcome.correct.float().mean())
-        breakdown = self._rewards(clips, rollout, outcome, accuracy=accuracy, step=batch_idx)
+        breakdown = self._rewards(clips, rollout, outcome, accuracy=accuracy, step=batch_idx + 1)
         result = self._loss(clips, rollout, group_advantages(breakdown.total))
-        self.record(batch_idx, **self._figures(outcome, breakdown, result, rollout))
+        self.record(batch_idx + 1, **self._figures(outcome, breakdown, result, rollout))
         return result.loss
 
     def _roll_out(self, clips: list[Tensor]) -> Rollout:

@@ -50,7 +50,7 @@ class StageModule(LightningModule):
         return batch.to(device) if hasattr(batch, "to") else batch
 
     def record(self, step: int, **figures: float) -> None:
-        """Keep and log the figures of one step."""
+        """Keep and log the figures of one step, counted from 1."""
         self.history.append({"step": step, **figures})
         self.log_dict(figures, on_step=True, on_epoch=False, batch_size=1)
 

@@ -57,7 +57,7 @@ class RewardModule(StageModule):
     def training_step(self, batch: GradedBatch, batch_idx: int) -> Tensor:
         """Binary cross-entropy between the scaled scores and their targets."""
         loss = score_loss(self.model.logits(batch.speech), batch.targets)
-        self.record(batch_idx, loss=float(loss.detach()))
+        self.record(batch_idx + 1, loss=float(loss.detach()))
         return loss
 
 

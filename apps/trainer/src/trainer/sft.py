@@ -56,7 +56,7 @@ class SFTModule(StageModule):
             batch.input_ids, batch.completion_mask, answer_id=self.answer_id, answer_share=self.answer_share
         )
         loss = -(sequence_logprobs(self.model, batch) * weights).sum() / len(weights)
-        self.record(batch_idx, loss=float(loss.detach()))
+        self.record(batch_idx + 1, loss=float(loss.detach()))
         return loss
 
 

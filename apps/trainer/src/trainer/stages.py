@@ -101,7 +101,7 @@ def grpo(settings: Settings) -> None:
     )
     opened = module.schedule_state.opened_at
     if algorithm is Algorithm.GRPO_PTR:
-        _say("the gate stayed shut" if opened is None else f"the gate opened at step {opened + 1}")
+        _say("the gate stayed shut" if opened is None else f"the gate opened at step {opened}")
 
 
 def evaluate(settings: Settings) -> None:
