@@ -12,7 +12,8 @@ from prosody.analysis import Tracks
 from prosody.errors import AlignmentError
 
 MAX_BYTES: Final = 16 << 20
-_TOKEN: Final = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|<exists>')
+_TOKEN: Final = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|<exists>|\[\d*\]')
+"""A text or a number; else a flag or a running number in brackets, which the long form adds and reading skips."""
 
 
 def read_textgrid(path: str | Path) -> dict[str, tuple[Segment, ...]]:
@@ -38,8 +39,7 @@ def _parse(text: str) -> dict[str, tuple[Segment, ...]]:
     """Both text forms hold the same values in the same order; the long one only adds names, which are skipped."""
     if not text.lstrip().startswith("File type"):
         raise ValueError("no 'File type' at its beginning")
-    body = re.sub(r"\[\d*\]", "", text)  # the long form numbers its items and intervals
-    tokens = iter(match for match in _TOKEN.finditer(body) if match.group() != "<exists>")
+    tokens = iter(match for match in _TOKEN.finditer(text) if match.group()[0] not in "<[")
 
     def string() -> str:
         token = next(tokens)
