@@ -30,7 +30,7 @@ from speechlm.tokenizer import (
 INIT_STD = 0.05
 """Standard deviation of random weights; 0.02 is for models twenty times as wide."""
 FEATURE_GAIN = 2.5
-"""Factor on log-mel features before the first convolution; seemed to speed up learning from random weights, in runs that
+"""Factor on log-mel features before the first convolution; seemed to speed learning from random weights, in runs that
 also differed otherwise (`docs/experiments.md`)."""
 HEAD_DIM = 32
 """Width of an attention head; the smallest that fast attention kernels support."""
@@ -40,7 +40,7 @@ HEAD_DIM = 32
 class PocketSize:
     """Width and depth of both towers, and what they hear. The widths must be multiples of the head width, 32.
 
-    Windows of 64 ms and mel bins 23 Hz apart resolve the harmonics of a low voice, Whisper's 25 ms do not; a small model
+    Windows of 64 ms and mel bins 23 Hz apart resolve the harmonics of a low voice, Whisper's 25 ms do not; a model
     learns to hear pitch faster from the former. A frame each 20 ms halves the work (`docs/experiments.md`).
     """
 
