@@ -1,6 +1,6 @@
 """Prosody of speech: from samples to a `ProsodyProfile` in physical units, and back to modified speech.
 
-`audio`      files to mono samples          `analysis`   samples to tracks and to the profile
+`audio`      files to mono samples          `measurement`  samples to tracks    `analysis`  tracks to the profile
 `pitch`      F0 in two passes               `energy`     levels, speech activity, noise, clipping
 `contour`    intonation shape, dynamics     `nuclei`     syllables from the sound     `syllabify` from the text
 `levels`     low / normal / high            `modification`  through WORLD        `plotting`  one clip, one picture
@@ -10,7 +10,7 @@
 """
 
 from prosody.alignment import Aligner, Alignment, EvenSpread, PocketSphinxAligner, Segment
-from prosody.analysis import Tracks, analyze, phrase_contours, tracks
+from prosody.analysis import analyze, phrase_contours
 from prosody.audio import Audio, load_audio
 from prosody.comparative import Attribute, comparative
 from prosody.contour import Contour
@@ -29,6 +29,7 @@ from prosody.errors import (
     UnsupportedAudioError,
 )
 from prosody.levels import Distribution, LevelScale, default_scale
+from prosody.measurement import Tracks, tracks
 from prosody.modification import PauseAt, modify
 from prosody.pitch import PitchTrack
 from prosody.plotting import plot

@@ -13,10 +13,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from prosody.analysis import Tracks, tracks
 from prosody.audio import DEFAULT_SAMPLE_RATE, resample
 from prosody.energy import HOP_S
 from prosody.errors import AlignmentError
+from prosody.measurement import Tracks, tracks
 from prosody.syllabify import syllables_per_word
 
 _SPHINX_FRAME_S: Final = 0.010

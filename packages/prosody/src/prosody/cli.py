@@ -117,8 +117,8 @@ def _check_analyze(
 
 def _print_textgrid(file: str, out: Path | None) -> None:
     """Pauses and voicing of one file as a TextGrid."""
-    from prosody.analysis import tracks
     from prosody.audio import load_audio
+    from prosody.measurement import tracks
     from prosody.textgrid import format_textgrid, tiers_of
 
     audio = load_audio(file)

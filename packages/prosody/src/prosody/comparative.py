@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prosody.analysis import checked_samples
 from prosody.energy import peak
 from prosody.errors import ModificationError
+from prosody.measurement import checked_samples
 from prosody.modification import PEAK_LIMIT, modify
 from speech_records import Level
 

@@ -19,11 +19,11 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prosody.analysis import checked_samples, tracks
 from prosody.audio import resample
 from prosody.contour import fit_line
 from prosody.energy import active_level, frame_energy, peak
 from prosody.errors import ModificationError
+from prosody.measurement import checked_samples, tracks
 from prosody.pitch import PitchTrack
 from speech_records import ContourShape
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prosody.analysis import Tracks, analyze, tracks
+from prosody.analysis import analyze
+from prosody.measurement import Tracks, tracks
 from speech_records import ProsodyProfile
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prosody.alignment import Aligner, Alignment, EvenSpread, Segment
-from prosody.analysis import Tracks, checked_samples, tracks
 from prosody.audio import DEFAULT_SAMPLE_RATE, resample
 from prosody.errors import AlignmentError
+from prosody.measurement import Tracks, checked_samples, tracks
 from prosody.nuclei import band_level
 from speech_records import StressedWord
 

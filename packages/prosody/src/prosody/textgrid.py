@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from prosody.alignment import Segment
-from prosody.analysis import Tracks
 from prosody.errors import AlignmentError
+from prosody.measurement import Tracks
 
 MAX_BYTES: Final = 16 << 20
 _TOKEN: Final = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|<exists>|\[\d*\]')
