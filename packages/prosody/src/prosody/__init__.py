@@ -9,6 +9,7 @@
 `comparative`  variants in a known order    `gender`     a guess about the voice
 """
 
+from prosody.age_gender import AgeGender, SpeakerBackend, SpeakerGuess
 from prosody.alignment import Aligner, Alignment, EvenSpread, PocketSphinxAligner, Segment
 from prosody.analysis import analyze, phrase_contours
 from prosody.audio import Audio, load_audio
@@ -22,6 +23,7 @@ from prosody.errors import (
     AudioTooLongError,
     EmptyAudioError,
     InvalidSamplesError,
+    ModelError,
     ModificationError,
     ProsodyError,
     ScaleError,
@@ -31,11 +33,13 @@ from prosody.errors import (
 from prosody.levels import Distribution, LevelScale, default_scale
 from prosody.measurement import Tracks, tracks
 from prosody.modification import PauseAt, modify
+from prosody.perturbation import VoiceQuality, voice_quality
 from prosody.pitch import PitchTrack
 from prosody.plotting import plot
 from prosody.stress import AcousticProminence, StressBackend, prominence, stressed_words
 from prosody.syllabify import count_syllables
 from prosody.textgrid import format_textgrid, read_textgrid
+from prosody.whistress import WhiStress
 
 DEFAULT_SCALE: LevelScale
 
@@ -50,6 +54,7 @@ def __getattr__(name: str) -> LevelScale:
 __all__ = [
     "DEFAULT_SCALE",
     "AcousticProminence",
+    "AgeGender",
     "Aligner",
     "Alignment",
     "AlignmentError",
@@ -65,6 +70,7 @@ __all__ = [
     "EvenSpread",
     "InvalidSamplesError",
     "LevelScale",
+    "ModelError",
     "ModificationError",
     "PauseAt",
     "PitchTrack",
@@ -72,10 +78,14 @@ __all__ = [
     "ProsodyError",
     "ScaleError",
     "Segment",
+    "SpeakerBackend",
+    "SpeakerGuess",
     "StressBackend",
     "Tracks",
     "UnreadableAudioError",
     "UnsupportedAudioError",
+    "VoiceQuality",
+    "WhiStress",
     "analyze",
     "comparative",
     "count_syllables",
@@ -88,4 +98,5 @@ __all__ = [
     "read_textgrid",
     "stressed_words",
     "tracks",
+    "voice_quality",
 ]

@@ -17,6 +17,7 @@ from prosody.syllabify import count_syllables
 from speech_records import ContourShape, ProsodyProfile, SyllableSource
 
 if TYPE_CHECKING:
+    from prosody.age_gender import SpeakerBackend, SpeakerGuess
     from prosody.stress import StressBackend
 
 MAX_RATE_SPS: Final = 12.0
@@ -34,21 +35,37 @@ def analyze(
     transcript: str | None = None,
     language: str | None = None,
     stress: StressBackend | None = None,
+    speaker: SpeakerBackend | None = None,
 ) -> ProsodyProfile:
     """Measure one mono clip; what cannot be known is `None`, and `notes` say why.
 
     `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty or multichannel input raises
     `AnalysisError`. `sample_rate` in Hz, 4 kHz to 768 kHz. With a `transcript` the syllables are counted in it
-    (`language` as in `count_syllables`), otherwise in the sound. A `stress` backend also finds its stressed words.
+    (`language` as in `count_syllables`), otherwise in the sound. A `stress` backend also finds its stressed words;
+    a `speaker` backend says gender and age group.
     """
     checked = checked_samples(samples, sample_rate)
     profile = _summarise(measure(checked, sample_rate), checked, transcript, language)
-    if stress is None or transcript is None or profile.energy_dbfs is None:
+    if profile.energy_dbfs is None:
+        return profile
+    if speaker is not None:
+        profile = _with_speaker(profile, speaker.speaker(checked, sample_rate))
+    if stress is None or transcript is None:
         return profile
     try:
         return replace(profile, stressed_words=stress.stressed_words(checked, sample_rate, transcript=transcript))
     except AlignmentError as error:
         return replace(profile, notes=(*profile.notes, f"stressed words unknown: {error}"))
+
+
+def _with_speaker(profile: ProsodyProfile, guess: SpeakerGuess) -> ProsodyProfile:
+    """A model's guess in place of the acoustic one."""
+    if guess.gender is None:
+        note = f"the speaker model hears a child ({guess.gender_confidence:.2f}): gender unknown"
+        return replace(
+            profile, gender=None, gender_confidence=None, age_group=guess.age_group, notes=(*profile.notes, note)
+        )
+    return replace(profile, gender=guess.gender, gender_confidence=guess.gender_confidence, age_group=guess.age_group)
 
 
 def phrase_contours(measured: Tracks) -> tuple[Contour | None, ...]:

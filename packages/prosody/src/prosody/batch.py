@@ -10,7 +10,8 @@ import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cache
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -22,6 +23,10 @@ from speech_records import ProsodyProfile, to_dict
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
+    from prosody.age_gender import SpeakerBackend
+    from prosody.perturbation import VoiceQuality
+    from prosody.stress import StressBackend
+
 AUDIO_SUFFIXES: Final = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64", ".caf"}
     | {".m4a", ".mp4", ".webm", ".amr", ".wma", ".mkv"}
@@ -32,16 +37,47 @@ _AHEAD_PER_WORKER: Final = 8  # how far fast clips may run ahead of a slow one w
 
 
 @dataclass(frozen=True, slots=True)
+class Extras:
+    """What is measured beyond the profile, each at a cost of its own.
+
+    `voice`: jitter and shimmer. `stress_model` and `speaker_model`: folders of weights for `WhiStress` and `AgeGender`.
+    """
+
+    voice: bool = False
+    stress_model: str | None = None
+    speaker_model: str | None = None
+
+
+NO_EXTRAS: Final = Extras()
+
+
+def load_models(extras: Extras) -> tuple[StressBackend | None, SpeakerBackend | None]:
+    """The models that `extras` asks for; `ModelError` when a folder does not hold its model."""
+    from prosody.age_gender import AgeGender
+    from prosody.whistress import WhiStress
+
+    return (
+        WhiStress(extras.stress_model) if extras.stress_model is not None else None,
+        AgeGender(extras.speaker_model) if extras.speaker_model is not None else None,
+    )
+
+
+_models = cache(load_models)  # once a process
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """One file and its profile; `sha256` is the file's."""
+    """One file and its profile; `sha256` is the file's; `voice` only where it was asked for."""
 
     path: str
     sha256: str
     profile: ProsodyProfile
+    voice: VoiceQuality | None = None
 
     def row(self) -> dict[str, Any]:
-        """The JSON Lines form: `path`, `sha256`, `profile`."""
-        return {"path": self.path, "sha256": self.sha256, "profile": to_dict(self.profile)}
+        """The JSON Lines form: `path`, `sha256`, `profile`, and `voice` where it was measured."""
+        row = {"path": self.path, "sha256": self.sha256, "profile": to_dict(self.profile)}
+        return row if self.voice is None else {**row, "voice": asdict(self.voice)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +110,20 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def measure_file(path: str, *, transcript: str | None = None) -> Measured | Failed:
-    """Load and analyse one file; what this package raises becomes a `Failed`."""
+def measure_file(path: str, *, transcript: str | None = None, extras: Extras = NO_EXTRAS) -> Measured | Failed:
+    """Load and analyse one file; what this package raises becomes a `Failed`, but for the models' `ModelError`."""
     from prosody.analysis import analyze
     from prosody.audio import load_audio
+    from prosody.perturbation import voice_quality
+
+    stress, speaker = _models(extras)
 
     try:
         # At the file's own rate: clipping shows there, and `analyze` resamples for itself.
         audio = load_audio(path, sample_rate=None)
-        profile = analyze(audio.samples, audio.sample_rate, transcript=transcript)
-        return Measured(path, file_sha256(Path(path)), profile)
+        profile = analyze(audio.samples, audio.sample_rate, transcript=transcript, stress=stress, speaker=speaker)
+        voice = voice_quality(audio.samples, audio.sample_rate) if extras.voice else None
+        return Measured(path, file_sha256(Path(path)), profile, voice)
     except (ProsodyError, OSError) as error:
         return Failed(path, type(error).__name__, str(error))
 
@@ -94,8 +134,9 @@ def measure_files(
     workers: int = 1,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     transcripts: Mapping[str, str] | None = None,
+    extras: Extras = NO_EXTRAS,
 ) -> Iterator[Measured | Failed]:
-    """Measure `paths` over `workers` processes; results come in the order of the paths.
+    """Measure `paths` over `workers` processes; results come in the order of the paths, each process with its models.
 
     A clip that needs longer than `timeout_s`, or whose process dies, becomes a `Failed`, and a fresh worker goes on.
     """
@@ -103,7 +144,7 @@ def measure_files(
         raise ValueError(f"need workers >= 1 and timeout_s > 0, got {workers} and {timeout_s}")
     given = transcripts or {}
     done: dict[int, Measured | Failed] = {}
-    pool = [_Worker() for _ in range(min(workers, len(paths)))]
+    pool = [_Worker(extras) for _ in range(min(workers, len(paths)))]
     upcoming = iter(enumerate(paths))
     next_out = 0
     try:
@@ -135,7 +176,8 @@ def _ready(busy: list[_Worker]) -> list[_Worker]:
 class _Worker:
     """One child process and the clip it is busy with (`index` is `None` when idle)."""
 
-    def __init__(self) -> None:
+    def __init__(self, extras: Extras) -> None:
+        self._extras = extras
         self.index: int | None = None
         self.deadline = 0.0
         self._path = ""
@@ -146,7 +188,7 @@ class _Worker:
         # Spawned, not forked: a fork of a process with threads (numpy, Praat) may hang.
         context = get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs, self._extras), daemon=True)
         self._process.start()
         theirs.close()
         self._imported = False
@@ -180,17 +222,18 @@ class _Worker:
         self._process.join()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, extras: Extras) -> None:
     """The child's loop: a path and a transcript in, a result out, until the pipe closes."""
     import parselmouth  # noqa: F401 - the slow imports, before the first clip's clock starts
     import scipy.ndimage
     import scipy.signal  # noqa: F401
     import soundfile  # noqa: F401
 
+    _models(extras)
     connection.send("ready")
     while True:
         try:
             path, transcript = connection.recv()
         except EOFError:
             return
-        connection.send(measure_file(path, transcript=transcript))
+        connection.send(measure_file(path, transcript=transcript, extras=extras))

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import Annotated, Final
 
 import typer
 
-from prosody.batch import DEFAULT_TIMEOUT_S, Failed, Measured, file_sha256, find_audio, measure_file, measure_files
+from prosody.batch import (
+    DEFAULT_TIMEOUT_S,
+    Extras,
+    Failed,
+    Measured,
+    find_audio,
+    load_models,
+    measure_file,
+    measure_files,
+)
 from prosody.errors import ModificationError, ProsodyError, ScaleError
 from prosody.modification import PauseAt
+from prosody.output import (
+    Format,
+    check_analyze,
+    kept_rows,
+    print_textgrid,
+    progress,
+    report,
+    write,
+    write_errors,
+    write_file,
+)
 from speech_records import ContourShape
 
 app = typer.Typer(
@@ -24,15 +42,6 @@ levels = typer.Typer(help="Scales that read a measurement as low, normal or high
 app.add_typer(levels, name="levels")
 
 _INLINE_FILES: Final = 1  # one file is measured in this process: starting another would take longer
-
-
-class Format(StrEnum):
-    """Output of `prosody analyze`."""
-
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-    TEXTGRID = "textgrid"
 
 
 def main() -> None:
@@ -64,6 +73,13 @@ def analyze(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds allowed per clip.")] = DEFAULT_TIMEOUT_S,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
     resume: Annotated[bool, typer.Option(help="Keep the rows OUT already has (JSON Lines only).")] = False,
+    voice: Annotated[bool, typer.Option("--voice", help="Jitter and shimmer too (a pass of its own).")] = False,
+    stress_model: Annotated[
+        Path | None, typer.Option(help="Folder of WhiStress: stressed words of the transcript (English).")
+    ] = None,
+    speaker_model: Annotated[
+        Path | None, typer.Option(help="Folder of audeering/wav2vec2-large-robust-24-ft-age-gender.")
+    ] = None,
 ) -> None:
     """Measure files: one row a file, {"path", "sha256", "profile"}, in the order given.
 
@@ -71,129 +87,30 @@ def analyze(
     status is 1 at the end.
     """
     files = [str(path) for path in find_audio(paths)]
-    _check_analyze(files, paths, transcript, output_format, out, resume=resume)
+    check_analyze(files, paths, transcript, output_format, out, resume=resume)
     if output_format is Format.TEXTGRID:
-        _print_textgrid(files[0], out)
+        print_textgrid(files[0], out)
         return
-    kept = _kept_rows(out) if resume and out is not None else {}
+    kept = kept_rows(out) if resume and out is not None else {}
     files = [file for file in files if file not in kept]
     transcripts = {} if transcript is None else dict.fromkeys(files, transcript)
+    extras = Extras(voice, _folder(stress_model), _folder(speaker_model))
     if len(files) == _INLINE_FILES:
-        results: Iterable[Measured | Failed] = (measure_file(f, transcript=transcripts.get(f)) for f in files)
+        results: Iterable[Measured | Failed] = (
+            measure_file(f, transcript=transcripts.get(f), extras=extras) for f in files
+        )
     else:
-        results = measure_files(files, workers=workers, timeout_s=timeout, transcripts=transcripts)
+        load_models(extras)  # a bad folder is one error here, not a worker that dies
+        results = measure_files(files, workers=workers, timeout_s=timeout, transcripts=transcripts, extras=extras)
     failures: list[Failed] = []
-    measured = _progress(_report(results, failures), total=len(files), shown=out is not None)
+    measured = progress(report(results, failures), total=len(files), shown=out is not None)
     if out is None:
-        _write(measured, sys.stdout, output_format)
+        write(measured, sys.stdout, output_format)
     else:
-        _write_file(measured, out, output_format, list(kept.values()))
-        _write_errors(failures, out.with_name(out.name + ".errors.jsonl"))
+        write_file(measured, out, output_format, list(kept.values()))
+        write_errors(failures, out.with_name(out.name + ".errors.jsonl"))
     if failures:
         _fail(f"{len(failures)} of {len(files)} files could not be measured")
-
-
-def _check_analyze(
-    files: list[str],
-    paths: list[Path],
-    transcript: str | None,
-    output_format: Format,
-    out: Path | None,
-    *,
-    resume: bool,
-) -> None:
-    """Options that do not go together, each with its own clear line."""
-    if not files:
-        raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
-    if transcript is not None and len(files) > 1:
-        raise ProsodyError(f"--transcript belongs to one file, {len(files)} were given")
-    if output_format is Format.TEXTGRID and len(files) > 1:
-        raise ProsodyError(f"a TextGrid belongs to one file, {len(files)} were given")
-    if output_format is Format.PARQUET and out is None:
-        raise ProsodyError("Parquet is binary: give -o OUT")
-    if resume and (out is None or output_format is not Format.JSONL):
-        raise ProsodyError("--resume continues a JSON Lines file: give -o OUT and leave --format jsonl")
-
-
-def _print_textgrid(file: str, out: Path | None) -> None:
-    """Pauses and voicing of one file as a TextGrid."""
-    from prosody.audio import load_audio
-    from prosody.measurement import tracks
-    from prosody.textgrid import format_textgrid, tiers_of
-
-    audio = load_audio(file)
-    measured = tracks(audio.samples, audio.sample_rate)
-    text = format_textgrid(tiers_of(measured), measured.duration_s)
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        out.write_text(text, encoding="utf-8")
-
-
-def _kept_rows(out: Path) -> dict[str, str]:
-    """Rows of an earlier run by path, as long as the file still has the content that was measured."""
-    from prosody.tables import complete_lines
-
-    kept: dict[str, str] = {}
-    for line in complete_lines(out):
-        row = json.loads(line)
-        path = Path(row["path"])
-        if path.is_file() and file_sha256(path) == row["sha256"]:
-            kept[row["path"]] = line
-    return kept
-
-
-def _report(results: Iterable[Measured | Failed], failures: list[Failed]) -> Iterator[Measured]:
-    for result in results:
-        if isinstance(result, Failed):
-            failures.append(result)
-            typer.echo(f"prosody: {result.message}", err=True)
-        else:
-            yield result
-
-
-def _progress(measured: Iterator[Measured], *, total: int, shown: bool) -> Iterator[Measured]:
-    """A progress bar on stderr, only when a person is watching and the rows go to a file."""
-    if not (shown and total > 1 and sys.stderr.isatty()):
-        return measured
-    from rich.console import Console
-    from rich.progress import track
-
-    return iter(track(measured, total=total, description="measuring", console=Console(stderr=True)))
-
-
-def _write(measured: Iterable[Measured], stream: TextIO, output_format: Format) -> None:
-    if output_format is Format.CSV:
-        from prosody.tables import write_csv
-
-        write_csv(measured, stream)
-        return
-    for result in measured:
-        stream.write(json.dumps(result.row(), ensure_ascii=False) + "\n")
-        stream.flush()
-
-
-def _write_file(measured: Iterable[Measured], out: Path, output_format: Format, kept: list[str]) -> None:
-    """Rows go to OUT as they come, so that a killed run leaves what `--resume` continues."""
-    if output_format is Format.PARQUET:
-        from prosody.tables import write_parquet
-
-        write_parquet(measured, out)
-        return
-    try:
-        with out.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(line + "\n" for line in kept)
-            _write(measured, stream, output_format)
-    except OSError as error:
-        raise ProsodyError(f"{out}: {error.strerror}") from error
-
-
-def _write_errors(failures: list[Failed], path: Path) -> None:
-    """Beside OUT; a run without failures leaves no such file, not even an old one."""
-    if not failures:
-        path.unlink(missing_ok=True)
-        return
-    path.write_text("".join(json.dumps(f.row(), ensure_ascii=False) + "\n" for f in failures), encoding="utf-8")
 
 
 @app.command()
@@ -253,6 +170,10 @@ def modify(
         soundfile.write(out, changed, audio.sample_rate)
     except (OSError, soundfile.LibsndfileError) as error:
         raise ProsodyError(f"{out}: {error}") from error
+
+
+def _folder(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _number(text: str, unit: str, option: str) -> float:

@@ -11,7 +11,8 @@ ProsodyError
 ├── AnalysisError               samples that cannot be measured (wrong shape, NaN, empty)
 ├── ModificationError           a modification out of range, or impossible on this signal
 ├── ScaleError                  a level scale that cannot be fitted or read
-└── AlignmentError              words, boundaries or a TextGrid that do not fit the clip
+├── AlignmentError              words, boundaries or a TextGrid that do not fit the clip
+└── ModelError                  an optional model that is missing, incomplete or another one
 """
 
 
@@ -61,3 +62,7 @@ class ScaleError(ProsodyError):
 
 class AlignmentError(ProsodyError):
     """Words, syllable boundaries or a TextGrid do not fit the clip."""
+
+
+class ModelError(ProsodyError):
+    """An optional model's weights, or the libraries that run it, are missing or do not fit."""

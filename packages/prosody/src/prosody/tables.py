@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,14 +29,23 @@ def flat_row(measured: Measured) -> dict[str, Any]:
     for name in COLUMNS[2:]:
         value = nested["profile"].get(name)
         row[name] = json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value
+    if measured.voice is not None:
+        row |= {f"voice_{name}": value for name, value in nested["voice"].items()}
     return row
+
+
+def _columns(first: Measured | None) -> tuple[str, ...]:
+    """`COLUMNS`, and those of the voice where it was measured: the same for every row of a run."""
+    return COLUMNS if first is None else tuple(flat_row(first))
 
 
 def write_csv(results: Iterable[Measured], stream: IO[str]) -> None:
     """RFC 4180 with a header line; unknown is the empty cell."""
-    writer = csv.DictWriter(stream, COLUMNS)
+    rows = iter(results)
+    first = next(rows, None)
+    writer = csv.DictWriter(stream, _columns(first))
     writer.writeheader()
-    for measured in results:
+    for measured in () if first is None else chain((first,), rows):
         writer.writerow(flat_row(measured))
 
 
@@ -47,7 +57,7 @@ def write_parquet(results: Iterable[Measured], path: Path) -> None:
     except ImportError as error:
         raise ProsodyError("Parquet needs pyarrow: pip install 'emotionthinker-prosody[parquet]'") from error
     rows = [flat_row(measured) for measured in results]
-    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else COLUMNS)}
     pq.write_table(pa.table(columns), path)
 
 

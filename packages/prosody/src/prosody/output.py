@@ -1,0 +1,129 @@
+"""What `prosody analyze` writes: rows, tables, tiers, errors; and which options go together."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TextIO
+
+import typer
+
+from prosody.batch import Failed, Measured, file_sha256
+from prosody.errors import ProsodyError
+
+
+class Format(StrEnum):
+    """Output of `prosody analyze`."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+    TEXTGRID = "textgrid"
+
+
+def check_analyze(
+    files: list[str],
+    paths: list[Path],
+    transcript: str | None,
+    output_format: Format,
+    out: Path | None,
+    *,
+    resume: bool,
+) -> None:
+    """Options that do not go together, each with its own clear line."""
+    if not files:
+        raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
+    if transcript is not None and len(files) > 1:
+        raise ProsodyError(f"--transcript belongs to one file, {len(files)} were given")
+    if output_format is Format.TEXTGRID and len(files) > 1:
+        raise ProsodyError(f"a TextGrid belongs to one file, {len(files)} were given")
+    if output_format is Format.PARQUET and out is None:
+        raise ProsodyError("Parquet is binary: give -o OUT")
+    if resume and (out is None or output_format is not Format.JSONL):
+        raise ProsodyError("--resume continues a JSON Lines file: give -o OUT and leave --format jsonl")
+
+
+def print_textgrid(file: str, out: Path | None) -> None:
+    """Pauses and voicing of one file as a TextGrid."""
+    from prosody.audio import load_audio
+    from prosody.measurement import tracks
+    from prosody.textgrid import format_textgrid, tiers_of
+
+    audio = load_audio(file)
+    measured = tracks(audio.samples, audio.sample_rate)
+    text = format_textgrid(tiers_of(measured), measured.duration_s)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+def kept_rows(out: Path) -> dict[str, str]:
+    """Rows of an earlier run by path, as long as the file still has the content that was measured."""
+    from prosody.tables import complete_lines
+
+    kept: dict[str, str] = {}
+    for line in complete_lines(out):
+        row = json.loads(line)
+        path = Path(row["path"])
+        if path.is_file() and file_sha256(path) == row["sha256"]:
+            kept[row["path"]] = line
+    return kept
+
+
+def report(results: Iterable[Measured | Failed], failures: list[Failed]) -> Iterator[Measured]:
+    """The results that are rows; the others go to stderr and into `failures`."""
+    for result in results:
+        if isinstance(result, Failed):
+            failures.append(result)
+            typer.echo(f"prosody: {result.message}", err=True)
+        else:
+            yield result
+
+
+def progress(measured: Iterator[Measured], *, total: int, shown: bool) -> Iterator[Measured]:
+    """A progress bar on stderr, only when a person is watching and the rows go to a file."""
+    if not (shown and total > 1 and sys.stderr.isatty()):
+        return measured
+    from rich.console import Console
+    from rich.progress import track
+
+    return iter(track(measured, total=total, description="measuring", console=Console(stderr=True)))
+
+
+def write(measured: Iterable[Measured], stream: TextIO, output_format: Format) -> None:
+    """Rows as they come, flushed one by one (JSON Lines) or as a table (CSV)."""
+    if output_format is Format.CSV:
+        from prosody.tables import write_csv
+
+        write_csv(measured, stream)
+        return
+    for result in measured:
+        stream.write(json.dumps(result.row(), ensure_ascii=False) + "\n")
+        stream.flush()
+
+
+def write_file(measured: Iterable[Measured], out: Path, output_format: Format, kept: list[str]) -> None:
+    """Rows go to OUT as they come, so that a killed run leaves what `--resume` continues."""
+    if output_format is Format.PARQUET:
+        from prosody.tables import write_parquet
+
+        write_parquet(measured, out)
+        return
+    try:
+        with out.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(line + "\n" for line in kept)
+            write(measured, stream, output_format)
+    except OSError as error:
+        raise ProsodyError(f"{out}: {error.strerror}") from error
+
+
+def write_errors(failures: list[Failed], path: Path) -> None:
+    """Beside OUT; a run without failures leaves no such file, not even an old one."""
+    if not failures:
+        path.unlink(missing_ok=True)
+        return
+    path.write_text("".join(json.dumps(f.row(), ensure_ascii=False) + "\n" for f in failures), encoding="utf-8")
