@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import prosody
-from prosody.modification import Vocoded, put_together, take_apart
+from prosody.vocoder import Vocoded, put_together, take_apart
 from speech_records import ContourShape, Gender
 
 RATE = 16_000

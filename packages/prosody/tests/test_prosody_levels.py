@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import prosody
-from prosody import Distribution, LevelScale, ScaleError
+from prosody import Distribution, LevelScale, ScaleError, cli, report
+from prosody.batch import Measured
 from speech_records import Gender, Level, ProsodyProfile
 
 
@@ -148,3 +151,50 @@ def test_the_default_scale_is_whole_and_apart_for_women_and_men():
     assert scale.read(woman).energy.level is Level.NORMAL
     with pytest.raises(AttributeError, match="no attribute 'SCALE'"):
         _ = prosody.SCALE
+
+
+def rows(path, profiles):
+    path.write_text("".join(json.dumps(Measured("a.wav", "0", p).row()) + "\n" for p in profiles), encoding="utf-8")
+    return path
+
+
+def two_corpora():
+    """`small`: 3 women at 200, 210, 220 Hz, without a rate; `large`: 31 men at 100…130 Hz, rates 3…6."""
+    small = [profile(200.0 + 10 * i, -30.0, gender=Gender.FEMALE) for i in range(3)]
+    large = [profile(100.0 + i, -40.0 + i, 3.0 + i / 10, gender=Gender.MALE) for i in range(31)]
+    return {"small": small, "large": large}
+
+
+def test_distributions_by_hand():
+    """Truth: the quantiles of evenly spaced values lie at their share of the span; what has no value has no group."""
+    groups = {(g.measure, g.corpus, g.group): g for g in report.distributions(two_corpora())}
+    assert len(groups) == 2 * (2 + 2) + 2  # pitch and energy of both, pooled and one gender; rate of one
+    expected = 100.0 + 30.0 * np.array([0.05, 1 / 3, 0.5, 2 / 3, 0.95])
+    np.testing.assert_allclose(groups["pitch", "large", "male"].quantiles, expected)
+    assert groups["pitch", "small", "pooled"].values.tolist() == [200.0, 210.0, 220.0]
+    assert ("rate", "small", "pooled") not in groups
+
+
+def test_the_report_is_a_table_and_a_picture(tmp_path, monkeypatch, capsys):
+    """Through the command: a line a group with its size and cuts, small groups marked; PNG and SVG by suffix."""
+    files = [rows(tmp_path / f"{name}.jsonl", profiles) for name, profiles in two_corpora().items()]
+    for suffix, magic in ((".png", b"\x89PNG"), (".svg", b"<?xml")):
+        out = tmp_path / f"r{suffix}"
+        monkeypatch.setattr(sys, "argv", ["prosody", "levels", "report", *map(str, files), "-o", str(out)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        assert not left.value.code
+        assert out.read_bytes().startswith(magic)
+    assert "large, male (n = 31)" in out.read_text(encoding="utf-8")  # the SVG names its groups in a comment
+    lines = capsys.readouterr().out.splitlines()
+    (men,) = {line for line in lines if line.startswith("pitch") and " male" in line}
+    assert men.split()[:4] == ["pitch", "large", "male", "31"]
+    assert men.split()[5:8] == ["110.00", "115.00", "120.00"]
+    (women,) = {line for line in lines if line.startswith("pitch") and "female" in line}
+    assert "under 20 clips" in women
+
+
+def test_a_report_of_nothing_is_an_error():
+    """Profiles without a measure make no distribution."""
+    with pytest.raises(ScaleError, match="none of the profiles"):
+        report.distributions({"empty": [profile()]})

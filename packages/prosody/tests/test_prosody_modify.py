@@ -1,4 +1,4 @@
-"""Modification through WORLD: what was asked for is what is measured afterwards."""
+"""Modification through WORLD and PSOLA: what was asked for is what is measured afterwards."""
 
 from __future__ import annotations
 
@@ -150,3 +150,63 @@ def test_pitch_of_noise_cannot_be_moved():
     noise = (0.1 * np.random.default_rng(0).standard_normal(RATE)).astype(np.float32)
     with pytest.raises(prosody.ModificationError, match="no credible voicing"):
         prosody.modify(noise, RATE, pitch_st=2.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "shift_st", "range_share"),
+    [({"pitch_st": 4.0}, 4.0, 1.0), ({"pitch_st": -3.0}, -3.0, 1.0), ({"range_factor": 0.5}, 0.0, 0.5)],
+)
+def test_psola_changes_pitch_as_asked(change, shift_st, range_share):
+    """Truth: the shift and the range asked for; length to the sample, level within half a decibel."""
+    result = prosody.modify(SIGNAL, RATE, method=prosody.Method.PSOLA, **change)
+    after = prosody.analyze(result, RATE)
+    assert len(result) == len(SIGNAL)
+    assert 12 * np.log2(after.f0_median_hz / BEFORE.f0_median_hz) == pytest.approx(shift_st, abs=0.3)
+    assert after.f0_range_st == pytest.approx(range_share * BEFORE.f0_range_st, abs=0.6)
+    assert after.energy_dbfs == pytest.approx(BEFORE.energy_dbfs, abs=0.5)
+
+
+@pytest.mark.parametrize("tempo", [0.7, 1.4])
+def test_psola_changes_tempo_and_not_pitch(tempo):
+    """Truth: duration divided by the tempo, to the sample; the median stays."""
+    result = prosody.modify(SIGNAL, RATE, tempo=tempo, method=prosody.Method.PSOLA)
+    assert len(result) == round(len(SIGNAL) / tempo)
+    after = prosody.analyze(result, RATE)
+    assert after.f0_median_hz == pytest.approx(BEFORE.f0_median_hz, rel=0.02)
+    speech = (BEFORE.speech_end_s - BEFORE.speech_start_s) / tempo
+    assert after.speech_end_s - after.speech_start_s == pytest.approx(speech, abs=0.06)
+
+
+@pytest.mark.parametrize("shape", [ContourShape.RISING, ContourShape.FALLING, ContourShape.RISING_FALLING])
+def test_psola_imposes_contours(shape):
+    """Truth: the contour asked for."""
+    result = prosody.modify(SIGNAL, RATE, contour=shape, method=prosody.Method.PSOLA)
+    assert prosody.analyze(result, RATE).contour_shape is shape
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"whisper": True}, "whisper needs WORLD"),
+        ({"pitch_st": 1.0, "time_limit_s": 0.0}, "took longer"),
+        ({"tempo": 9.0}, "tempo"),
+    ],
+)
+def test_what_psola_cannot_do_raises(arguments, message):
+    """No whisper without a vocoder; the same ranges and the same clock."""
+    with pytest.raises(prosody.ModificationError, match=message):
+        prosody.modify(SIGNAL, RATE, method=prosody.Method.PSOLA, **arguments)
+
+
+@pytest.mark.parametrize("method", list(prosody.Method))
+def test_clips_that_are_too_long(method):
+    """Over two minutes: refused before anything is computed, naming the length and the limit."""
+    with pytest.raises(prosody.ModificationError, match=r"121\.0 s of speech; at most 120 s"):
+        prosody.modify(np.zeros(121 * RATE, np.float32), RATE, tempo=2.0, method=method)
+
+
+def test_psola_needs_three_periods():
+    """20 ms hold one period of 60 Hz: refused; WORLD does them, to the sample."""
+    with pytest.raises(prosody.ModificationError, match="three periods"):
+        prosody.modify(SIGNAL[8_000:8_320], RATE, tempo=0.5, method=prosody.Method.PSOLA)
+    assert len(prosody.modify(SIGNAL[8_000:8_320], RATE, tempo=0.5)) == 640

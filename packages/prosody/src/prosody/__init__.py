@@ -3,10 +3,12 @@
 `audio`      files to mono samples          `measurement`  samples to tracks    `analysis`  tracks to the profile
 `pitch`      F0 in two passes               `energy`     levels, speech activity, noise, clipping
 `contour`    intonation shape, dynamics     `nuclei`     syllables from the sound     `syllabify` from the text
-`levels`     low / normal / high            `modification`  through WORLD        `plotting`  one clip, one picture
-`batch`      many files over processes      `tables`     rows in and out          `cli`       the command `prosody`
+`levels`     low / normal / high            `report`     a corpus, drawn          `plotting`  one clip, one picture
+`modification`  changed speech              `vocoder`    WORLD                    `psola`     Praat's overlap-add
+`batch`      many files over processes      `tables`, `output`  rows in and out   `cli`       the command `prosody`
 `alignment`  words in time                  `stress`     prominence, stressed words    `textgrid`  Praat's tiers
-`comparative`  variants in a known order    `gender`     a guess about the voice
+`comparative`  variants in a known order    `gender`     a guess about the voice       `perturbation`  jitter, shimmer
+`whistress`, `age_gender`, `neural`  optional models, read from folders of weights
 """
 
 from prosody.age_gender import AgeGender, SpeakerBackend, SpeakerGuess
@@ -32,7 +34,7 @@ from prosody.errors import (
 )
 from prosody.levels import Distribution, LevelScale, default_scale
 from prosody.measurement import Tracks, tracks
-from prosody.modification import PauseAt, modify
+from prosody.modification import Method, PauseAt, modify
 from prosody.perturbation import VoiceQuality, voice_quality
 from prosody.pitch import PitchTrack
 from prosody.plotting import plot
@@ -70,6 +72,7 @@ __all__ = [
     "EvenSpread",
     "InvalidSamplesError",
     "LevelScale",
+    "Method",
     "ModelError",
     "ModificationError",
     "PauseAt",

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,7 +21,7 @@ from prosody.batch import (
     measure_files,
 )
 from prosody.errors import ModificationError, ProsodyError, ScaleError
-from prosody.modification import PauseAt
+from prosody.modification import Method, PauseAt
 from prosody.output import (
     Format,
     check_analyze,
@@ -34,6 +34,9 @@ from prosody.output import (
     write_file,
 )
 from speech_records import ContourShape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 app = typer.Typer(
     help="Measure, draw and modify the prosody of speech.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -124,13 +127,9 @@ def plot(
     from prosody.audio import load_audio
     from prosody.plotting import plot as draw
 
-    if out.suffix.lower() not in {".png", ".svg", ".pdf"}:
-        raise ProsodyError(f"{out}: the picture is written as .png, .svg or .pdf")
+    _check_picture(out)
     audio = load_audio(file)
-    try:
-        draw(audio.samples, audio.sample_rate, title=title or file.name).savefig(out, dpi=150)
-    except OSError as error:
-        raise ProsodyError(f"{out}: {error.strerror}") from error
+    _save(draw(audio.samples, audio.sample_rate, title=title or file.name), out)
 
 
 @app.command()
@@ -144,9 +143,10 @@ def modify(
     tempo: Annotated[float, typer.Option(help="2 is twice as fast.")] = 1.0,
     contour: Annotated[ContourShape | None, typer.Option(help="Intonation to impose.")] = None,
     whisper: Annotated[bool, typer.Option("--whisper", help="Take the voice away.")] = False,
+    method: Annotated[Method, typer.Option(help="A vocoder, or the recording's own periods.")] = Method.WORLD,
     pause: Annotated[list[str] | None, typer.Option(help="AT:DURATION in seconds; may be repeated.")] = None,
 ) -> None:
-    """Change the prosody of one clip through WORLD."""
+    """Change the prosody of one clip through WORLD or PSOLA."""
     import soundfile
 
     from prosody.audio import load_audio
@@ -163,6 +163,7 @@ def modify(
         contour=contour,
         whisper=whisper,
         pauses=[_pause(text) for text in pause or ()],
+        method=method,
     )
     if out.suffix.lower() not in {".wav", ".flac"}:
         raise ProsodyError(f"{out}: sound is written as .wav or .flac")
@@ -206,3 +207,39 @@ def fit_levels(
         raise ScaleError(f"{out}: {error.strerror}") from error
     sizes = {measure: {group: d.n for group, d in groups.items()} for measure, groups in scale.groups.items()}
     typer.echo(f"{out}: scale {scale.name!r}, hash {scale.hash}, sample sizes {sizes}", err=True)
+
+
+@levels.command("report")
+def report_levels(
+    profiles: Annotated[
+        list[Path], typer.Argument(help="JSON Lines of `prosody analyze`, one file a corpus.", metavar="PROFILES…")
+    ],
+    *,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Picture: PNG, SVG or PDF, by its suffix.")] = None,
+) -> None:
+    """Distributions of pitch, energy and rate per corpus and gender: a table on stdout, a picture in OUT."""
+    from prosody import report as corpus_report
+    from prosody.tables import read_rows
+
+    if out is not None:
+        _check_picture(out)
+    names = [path.stem for path in profiles]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in profiles]
+    corpora = {name: [row.profile for row in read_rows(path)] for name, path in zip(names, profiles, strict=True)}
+    groups = corpus_report.distributions(corpora)
+    sys.stdout.write(corpus_report.as_text(groups))
+    if out is not None:
+        _save(corpus_report.draw(groups), out)
+
+
+def _check_picture(out: Path) -> None:
+    if out.suffix.lower() not in {".png", ".svg", ".pdf"}:
+        raise ProsodyError(f"{out}: the picture is written as .png, .svg or .pdf")
+
+
+def _save(figure: Figure, out: Path) -> None:
+    try:
+        figure.savefig(out, dpi=150)
+    except OSError as error:
+        raise ProsodyError(f"{out}: {error.strerror}") from error

@@ -54,16 +54,14 @@ def plot(
     for word in profile.stressed_words or ():
         if word.start_s is not None and word.end_s is not None:
             middle = (word.start_s + word.end_s) / 2
-            wave.annotate(
-                _plain(word.word), (middle, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom"
-            )
+            wave.annotate(plain(word.word), (middle, 1.0), xycoords=("data", "axes fraction"), ha="center", va="bottom")
     if title is not None:
-        figure.suptitle(_plain(title))
+        figure.suptitle(plain(title))
     return figure
 
 
-def _plain(text: str) -> str:
-    """Text from outside must not be read as a formula."""
+def plain(text: str) -> str:
+    """Text from outside, so written that it is not read as a formula."""
     return text.replace("$", r"\$")
 
 
