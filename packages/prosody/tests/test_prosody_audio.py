@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import stat
+import zlib
 
 import numpy as np
 import pytest
@@ -166,6 +168,21 @@ def test_truncated_flac(tmp_path):
     (tmp_path / "b.flac").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(prosody.UnreadableAudioError, match="cut short"):
         prosody.load_audio(tmp_path / "b.flac")
+
+
+FUZZED_MP3 = (
+    "c-s5_x#I`}3`At+r2{E`Am(6TV3uHLKmwDHz!GGz4GEk?2Dg#GTV(Jb2>|V~@p1HZHP$mUFklIQIpy{D+kf`o`~U3>$Q>a{-|sRE"
+    "4EX=K;s^ud3AR-Y3=E6`>I<Gdsg%{45YaG!&zN!3KGnnO32g?!LeCl)gr{yk&2bXslhA@223gXY4P`TL>`UTW1^3*l1v?YU#NX+;"
+    "_*bevT?Q9!n6-hU`L<_<c4$=B;j3`r(9lBn4XG?|n3#PpcuYkSMg};9sRaIimN@d9nL+JbgU~!iJZe5MSE!w8kTJlg<{MDWwFc=A"
+    "_|$x5c2IlPAp8NpIUZ*B8n}<K;8F91>4DO&2FYpo%y|J!SAReej6)3oS#cIm"
+)
+
+
+def test_a_damaged_mp3_that_cannot_be_sought(tmp_path):
+    """Found by benchmarks/fuzz: 792 bytes of MP3 for which soundfile raised a ValueError of its own."""
+    (tmp_path / "a.mp3").write_bytes(zlib.decompress(base64.b85decode(FUZZED_MP3)))
+    with pytest.raises(prosody.AudioError, match=r"a\.mp3"):
+        prosody.load_audio(tmp_path / "a.mp3")
 
 
 def test_nan_samples(tmp_path):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_RATE_SPS: Final = 12.0
 """Syllables per second that nobody keeps up for a sentence: the fastest of 407 hand-counted clips of EmoDB has 9.6.
 A transcript that asks for more does not belong to the clip."""
-CUT_RATIO: Final = 1.4
+CUT_RATIO: Final = 1.2
 """A clip that stops while the voice sounds, under a transcript with this many times the syllables that can be heard, is
 taken to be cut: the transcript says more than the clip holds."""
 
@@ -39,7 +39,7 @@ def analyze(
 ) -> ProsodyProfile:
     """Measure one mono clip; what cannot be known is `None`, and `notes` say why.
 
-    `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty or multichannel input raises
+    `samples`: real numbers of shape [n], full scale ±1; NaN, infinite, empty, unscaled or multichannel input raises
     `AnalysisError`. `sample_rate` in Hz, 4 kHz to 768 kHz. With a `transcript` the syllables are counted in it
     (`language` as in `count_syllables`), otherwise in the sound. A `stress` backend also finds its stressed words;
     a `speaker` backend says gender and age group.
@@ -145,7 +145,7 @@ def _pitch_fields(measured: Tracks) -> dict[str, Any]:
 def _syllables(
     measured: Tracks, transcript: str | None, language: str | None, notes: list[str]
 ) -> tuple[int | None, SyllableSource | None]:
-    heard = len(measured.nuclei_s)
+    heard = measured.syllables
     if transcript is not None and transcript.strip():
         counted = count_syllables(transcript, language=language)
         if counted is None:
@@ -169,4 +169,4 @@ def _fits(counted: int, measured: Tracks) -> bool:
     cut = (
         bool(measured.speech[-1]) and measured.energy_dbfs[-1] > np.median(measured.energy_dbfs[measured.speech]) - 20.0
     )
-    return not (cut and counted > CUT_RATIO * len(measured.nuclei_s))
+    return not (cut and counted > CUT_RATIO * measured.syllables)

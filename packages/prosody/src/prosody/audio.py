@@ -105,7 +105,7 @@ def _decode_with_libsndfile(path: Path, source: soundfile.SoundFile, wanted_rate
         for block in source.blocks(blocksize=max(1, _BLOCK_SAMPLES // channels), dtype="float32", always_2d=True):
             # The mean in float64: eight equal channels must give exactly the one channel they repeat.
             collector.add(block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32))
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:  # ValueError: a header that forbids seeking
         raise UnreadableAudioError(
             f"{path}: damaged or cut short after {collector.duration_s:.2f} s ({error})"
         ) from error

@@ -20,12 +20,13 @@ from prosody.energy import (
     EnergyTrack,
     active_level,
     frame_energy,
+    peak,
     speech_activity,
 )
 from prosody.errors import AnalysisError
 from prosody.gender import MIN_SAMPLE_RATE as FULL_BAND_RATE
 from prosody.gender import GenderGuess, guess_gender
-from prosody.nuclei import syllable_nuclei
+from prosody.nuclei import syllables_in_sound
 from prosody.pitch import PitchTrack, track_pitch
 from speech_records import Pause
 
@@ -34,6 +35,8 @@ MIN_DURATION_S: Final = 0.100
 MIN_PAUSE_S: Final = 0.250
 """Shorter silences are mostly closures of plosives (de Jong & Bosker 2013, DiSS: 250 ms)."""
 MIN_SPEECH_S: Final = 0.100
+MAX_PEAK: Final = 100.0
+"""40 dB over full scale: no recording in floats goes there, integers that nobody scaled do."""
 _SPAN_MARGIN_S: Final = 0.060
 _SPAN_JOIN_S: Final = 0.200
 
@@ -44,7 +47,7 @@ class Tracks:
 
     `pitch` has its own times (within speech only); `energy_dbfs` and `speech` [frames] belong to `energy_times_s`;
     digital silence is −inf dBFS. `contour` is `None` without voicing, `nuclei_s` are syllable nuclei found in the
-    sound.
+    sound, `syllables` how many were heard (more than nuclei where some leave no peak).
     """
 
     duration_s: float
@@ -56,6 +59,7 @@ class Tracks:
     pauses: tuple[Pause, ...]
     contour: Contour | None
     nuclei_s: NDArray[np.float64]
+    syllables: int = 0
     gender: GenderGuess | None = None
     notes: tuple[str, ...] = ()
 
@@ -85,10 +89,13 @@ def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]
         raise AnalysisError(f"sample_rate {sample_rate} Hz lies outside {MIN_SAMPLE_RATE}–{MAX_SAMPLE_RATE} Hz")
     with np.errstate(over="ignore"):
         single = np.ascontiguousarray(array, dtype=np.float32)
-    if not np.isfinite(single).all():
-        first = int(np.flatnonzero(~np.isfinite(single))[0])
-        raise AnalysisError(f"sample {first} ({first / sample_rate:.3f} s) is NaN, infinite or beyond 32-bit floats")
-    return single
+    top = peak(single)
+    if top <= MAX_PEAK:  # false for NaN too
+        return single
+    if np.isfinite(single).all():
+        raise AnalysisError(f"samples reach {top:g}, full scale is ±1: divide integers by their full scale (32768, …)")
+    first = int(np.flatnonzero(~np.isfinite(single))[0])
+    raise AnalysisError(f"sample {first} ({first / sample_rate:.3f} s) is NaN, infinite or beyond 32-bit floats")
 
 
 def measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
@@ -107,10 +114,11 @@ def measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
     # Wherever speech can be at all, not only where it stands out: soft voices beside loud ones show by their pitch.
     spans = _spans(energy.times_s, energy.dbfs > level - ACTIVITY_FLOOR_DB)
     pitch = track_pitch(signal, rate, spans)
-    voiced = _at(energy.times_s, pitch)
+    voiced = voiced_at(energy.times_s, pitch)
     speech = speech_activity(energy, voiced)
     if speech.sum() * HOP_S < MIN_SPEECH_S:
         return _without_speech(duration_s, sample_rate, energy, "no speech found: neither voicing nor modulated energy")
+    heard = syllables_in_sound(signal, rate, speech=speech, voiced=voiced, first_s=float(energy.times_s[0]))
     return Tracks(
         duration_s=duration_s,
         sample_rate=sample_rate,
@@ -120,7 +128,8 @@ def measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
         speech=speech,
         pauses=_pauses(energy.times_s, speech),
         contour=contour_of(pitch, reliability=reliability(pitch)),
-        nuclei_s=syllable_nuclei(signal, rate, speech=speech, voiced=voiced, first_s=float(energy.times_s[0])),
+        nuclei_s=heard.nuclei_s,
+        syllables=heard.count,
         gender=guess_gender(signal, rate, pitch) if sample_rate >= FULL_BAND_RATE else None,
         notes=() if pitch.voiced.any() else ("no credible voicing: whispered or noisy, pitch is unknown",),
     )
@@ -160,7 +169,7 @@ def _spans(times_s: NDArray[np.float64], loud: NDArray[np.bool_]) -> list[tuple[
     return spans
 
 
-def _at(times_s: NDArray[np.float64], pitch: PitchTrack) -> NDArray[np.bool_]:
+def voiced_at(times_s: NDArray[np.float64], pitch: PitchTrack) -> NDArray[np.bool_]:
     """Whether the pitch frame nearest to each of `times_s` is voiced (none within 10 ms: not)."""
     if not len(pitch.times_s):
         return np.zeros(len(times_s), dtype=bool)
