@@ -215,6 +215,39 @@ def contours(root: Path) -> list[Figure]:
     return [Figure("imposed contours recognised, RAVDESS", float(np.mean(hits)), 0.95, at_least=True, n=len(hits))]
 
 
+def modified(root: Path) -> list[Figure]:
+    """How far the median pitch lies from the shift asked for, per method; the two bars are our own."""
+    figures = []
+    for method in prosody.Method:
+        errors = []
+        for path, _ in list(ravdess(root, RAVDESS_HELD_OUT))[5::16]:
+            samples = prosody.load_audio(path).samples
+            before = prosody.analyze(samples, RATE).f0_median_hz
+            for shift_st in (-3.0, 3.0) if before is not None else ():
+                after = prosody.analyze(prosody.modify(samples, RATE, pitch_st=shift_st, method=method), RATE)
+                moved = 12.0 * np.log2((after.f0_median_hz or np.nan) / before)
+                errors.append(abs(float(moved) - shift_st))
+        what = f"shifts of 3 st through {method.value}, RAVDESS: mean absolute error (st)"
+        figures.append(Figure(what, float(np.mean(errors)), 0.3, at_least=False, n=len(errors)))
+    return figures
+
+
+def whispers(root: Path) -> list[Figure]:
+    """Share of whispered resyntheses that get no pitch, and of the same clips as spoken that get one (bars our own)."""
+    clips = [path for path, _ in list(ravdess(root, range(1, 21)))[7::12]]
+    clips += sorted((root / "emodb" / "wav").glob("*.flac"))[3::8]
+    spoken, silent = [], []
+    for path in clips:
+        samples = prosody.load_audio(path).samples
+        spoken.append(prosody.analyze(samples, RATE).f0_median_hz is not None)
+        whispered = prosody.modify(samples, RATE, whisper=True)
+        silent.append(prosody.analyze(whispered, RATE).f0_median_hz is None)
+    return [
+        Figure("whispered resyntheses without pitch", float(np.mean(silent)), 0.98, at_least=True, n=len(clips)),
+        Figure("the same clips as spoken with pitch", float(np.mean(spoken)), 0.98, at_least=True, n=len(clips)),
+    ]
+
+
 def stress(root: Path, hand: dict[str, list[HandSyllable]]) -> list[Figure]:
     """AUROC of prominence, judged 2 or more against less than 1, boundaries given, on held-out speakers."""
     scores, judged = [], []
@@ -249,6 +282,8 @@ def measure(root: Path) -> list[Figure]:
         *syllables_from_text(hand),
         *syllables_from_sound(root, hand),
         *contours(root),
+        *modified(root),
+        *whispers(root),
         *stress(root, hand),
         *gender(root),
     ]

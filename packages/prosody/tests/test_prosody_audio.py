@@ -57,6 +57,22 @@ def test_mono_equals_the_same_channel_repeated(tmp_path, channels):
     np.testing.assert_array_equal(mono, many)
 
 
+def test_a_studio_file_gives_the_profile_of_its_16_khz_copy(tmp_path):
+    """96 kHz, 24 bits, 8 channels. Truth: the same voice at 16 kHz in one channel of floats."""
+    t = np.arange(2 * 96_000) / 96_000
+    phase = 2 * np.pi * np.cumsum(150 * 2 ** (np.sin(2 * np.pi * t) / 4)) / 96_000
+    voice = 0.1 * sum(np.sin(k * phase) / k for k in range(1, 20)) * (0.05 + np.sin(np.pi * 3 * t) ** 2)
+    soundfile.write(tmp_path / "s.wav", np.tile(voice[:, None], 8), 96_000, subtype="PCM_24")
+    studio = prosody.load_audio(tmp_path / "s.wav", sample_rate=None)
+    assert (studio.sample_rate, studio.samples.ndim) == (96_000, 1)
+    found = prosody.analyze(studio.samples, 96_000)
+    plain = prosody.analyze(voice[::6].astype(np.float32), RATE)
+    assert found.f0_median_hz == pytest.approx(plain.f0_median_hz, rel=0.005)
+    assert found.energy_dbfs == pytest.approx(plain.energy_dbfs, abs=0.1)
+    assert found.syllables == plain.syllables == 6
+    assert found.contour_shape is plain.contour_shape
+
+
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000, 96_000])
 def test_resampling_keeps_the_sine(tmp_path, rate):
     """Truth: the sine at the wanted rate, away from the edges, where the filter rings."""

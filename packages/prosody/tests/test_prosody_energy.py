@@ -185,6 +185,33 @@ def test_degenerate_signals_give_no_numbers(signal, word):
         assert getattr(profile, name) is None, name
 
 
+def music(seconds=2.4):
+    """Four chords of plucked strings, each of four notes with six harmonics."""
+    t = np.arange(round(seconds / 4 * RATE)) / RATE
+    chords = ((261.6, 329.6, 392.0, 130.8), (349.2, 440.0, 523.3, 174.6), (392.0, 493.9, 587.3, 196.0), (261.6, 329.6))
+    pluck = [np.exp(-3 * t) * sum(np.sin(2 * np.pi * f * k * t) / k for f in c for k in range(1, 7)) for c in chords]
+    return (0.05 * np.concatenate(pluck)).astype(np.float32)
+
+
+@pytest.mark.parametrize("signal", [music(), tone(1.0), tone(2.0, f0_hz=220.0)], ids=["chords", "tone", "higher tone"])
+def test_music_has_no_gender_and_says_so(signal):
+    """Truth: nobody speaks there. The pitch is the period of the sound, and a note says that it is no voice's."""
+    profile = prosody.analyze(signal, RATE)
+    assert profile.gender is None
+    assert profile.gender_confidence is None
+    assert any("a tone or music" in note for note in profile.notes)
+
+
+def test_a_clipped_voice_keeps_its_pitch_and_is_reported():
+    """Truth: the tone's pitch; at a third of its peak, a harmonic complex is flat for a share that is counted here."""
+    whole = tone(1.0)
+    limit = np.abs(whole).max() / 3
+    clipped = np.clip(whole, -limit, limit)
+    profile = prosody.analyze(clipped, RATE)
+    assert profile.f0_median_hz == pytest.approx(150.0, rel=0.005)
+    assert profile.clipping_share == pytest.approx(np.mean(np.abs(whole) >= limit), abs=0.02)
+
+
 def test_whispered_bursts_have_energy_and_no_pitch():
     """Modulated noise is speech without voice: level and syllables are known, pitch is not."""
     t = np.arange(2 * RATE) / RATE

@@ -27,7 +27,7 @@ from prosody.errors import AnalysisError
 from prosody.gender import MIN_SAMPLE_RATE as FULL_BAND_RATE
 from prosody.gender import GenderGuess, guess_gender
 from prosody.nuclei import syllables_in_sound
-from prosody.pitch import PitchTrack, track_pitch
+from prosody.pitch import MIN_MOVEMENT_ST, PitchTrack, movement_st, track_pitch
 from speech_records import Pause
 
 MIN_DURATION_S: Final = 0.100
@@ -118,6 +118,8 @@ def measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
     speech = speech_activity(energy, voiced)
     if speech.sum() * HOP_S < MIN_SPEECH_S:
         return _without_speech(duration_s, sample_rate, energy, "no speech found: neither voicing nor modulated energy")
+    movement = movement_st(pitch)
+    held = movement is not None and movement < MIN_MOVEMENT_ST
     heard = syllables_in_sound(signal, rate, speech=speech, voiced=voiced, first_s=float(energy.times_s[0]))
     return Tracks(
         duration_s=duration_s,
@@ -130,9 +132,15 @@ def measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
         contour=contour_of(pitch, reliability=reliability(pitch)),
         nuclei_s=heard.nuclei_s,
         syllables=heard.count,
-        gender=guess_gender(signal, rate, pitch) if sample_rate >= FULL_BAND_RATE else None,
-        notes=() if pitch.voiced.any() else ("no credible voicing: whispered or noisy, pitch is unknown",),
+        gender=guess_gender(signal, rate, pitch) if sample_rate >= FULL_BAND_RATE and not held else None,
+        notes=_notes(pitch, held=held),
     )
+
+
+def _notes(pitch: PitchTrack, *, held: bool) -> tuple[str, ...]:
+    if held:
+        return ("pitch is held as no voice holds it: a tone or music, not speech; the pitch is the sound's period",)
+    return () if pitch.voiced.any() else ("no credible voicing: whispered or noisy, pitch is unknown",)
 
 
 def _without_speech(duration_s: float, sample_rate: int, energy: EnergyTrack, note: str) -> Tracks:
