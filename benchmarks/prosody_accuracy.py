@@ -160,18 +160,18 @@ def gender(root: Path) -> list[Figure]:
     return figures
 
 
-def pitch(root: Path, *, seed: int = 0) -> list[Figure]:
-    """Gross (> 20 %) and fine errors against known contours: real speech resynthesised through WORLD, with 20 dB
-    noise too.
+def known_contours(
+    root: Path, *, seed: int = 0, step: int = 1
+) -> Iterator[tuple[str, NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]]:
+    """Real speech resynthesised through WORLD on known contours: condition, samples, times (s) and F0 there (Hz, 0 =
+    unvoiced), clean and with noise at 20 dB SNR; every `step`-th clip.
     """
     rng = np.random.default_rng(seed)
     clips = [path for path, _ in ravdess(root, range(1, 21))][3::97]
     clips += sorted((root / "emodb" / "wav").glob("*.flac"))[5::60]
-    ratios: dict[str, list[NDArray[np.float64]]] = {"clean": [], "20 dB SNR": []}
-    for path in clips:
+    for path in clips[::step]:
         samples = prosody.load_audio(path).samples
-        measured = prosody.tracks(samples, RATE).pitch
-        parts = take_apart(samples, RATE, measured)
+        parts = take_apart(samples, RATE, prosody.tracks(samples, RATE).pitch)
         voiced = parts.f0_hz > 0
         for shift_st in (-4.0, 0.0, 5.0):
             st = 4.0 * np.sin(2 * np.pi * 0.9 * parts.times_s + rng.uniform(0, 6)) + shift_st
@@ -180,16 +180,31 @@ def pitch(root: Path, *, seed: int = 0) -> list[Figure]:
                 continue  # outside of the documented 60–800 Hz
             clean = put_together(Vocoded(truth, parts.envelope, parts.aperiodicity, parts.times_s), RATE)
             noise = rng.standard_normal(len(clean)) * clean.std() / 10.0
-            for name, signal in (("clean", clean), ("20 dB SNR", clean + noise)):
-                found = prosody.tracks(signal, RATE).pitch
-                known = np.interp(found.times_s, parts.times_s, truth) * (
-                    truth[_nearest(found.times_s, len(truth))] > 0
-                )
-                both = found.voiced & (known > 0)
-                ratios[name].append(np.abs(found.f0_hz[both] / known[both] - 1.0))
+            for name, signal in (("clean", clean), ("20 dB SNR", (clean + noise).astype(np.float32))):
+                yield name, signal, parts.times_s, truth
+
+
+def pitch_errors(
+    found_s: NDArray[np.float64],
+    found_hz: NDArray[np.float64],
+    times_s: NDArray[np.float64],
+    truth: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Relative errors of a track (NaN or 0 where unvoiced) at its own times, where both it and the truth are voiced."""
+    known = np.interp(found_s, times_s, truth) * (truth[_nearest(found_s, len(truth))] > 0)
+    both = (np.nan_to_num(found_hz) > 0) & (known > 0)
+    return np.abs(found_hz[both] / known[both] - 1.0)
+
+
+def pitch(root: Path) -> list[Figure]:
+    """Gross (> 20 %) and fine errors against known contours."""
+    errors_of: dict[str, list[NDArray[np.float64]]] = {"clean": [], "20 dB SNR": []}
+    for name, signal, times_s, truth in known_contours(root):
+        found = prosody.tracks(signal, RATE).pitch
+        errors_of[name].append(pitch_errors(found.times_s, found.f0_hz, times_s, truth))
     figures = []
-    for name, found_ratios in ratios.items():
-        errors = np.concatenate(found_ratios)
+    for name, parts in errors_of.items():
+        errors = np.concatenate(parts)
         gross, n = errors > 0.20, len(errors)
         figures.append(Figure(f"F0, {name}: gross errors", float(gross.mean()), 0.02, at_least=False, n=n))
         figures.append(Figure(f"F0, {name}: fine error", float(errors[~gross].mean()), 0.01, at_least=False, n=n))
