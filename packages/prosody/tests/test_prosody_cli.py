@@ -100,6 +100,18 @@ def test_one_file_to_stdout_and_csv(run, clips):
     assert cells["stressed_words"] == ""
 
 
+def test_stressed_words_on_request(run, clips):
+    """Without --align they are unknown (null); with an even spread there is a list, of words of the transcript; digits
+    cannot be placed, and a note says so."""
+    text = ("analyze", clips / "a.wav", "--transcript", "kids are talking")
+    assert json.loads(run(*text).stdout)["profile"]["stressed_words"] is None
+    words = json.loads(run(*text, "--align", "even").stdout)["profile"]["stressed_words"]
+    assert {word["word"] for word in words} <= {"kids", "are", "talking"}
+    digits = json.loads(run(*text[:3], "room 101", "--align", "even").stdout)["profile"]
+    assert digits["stressed_words"] is None
+    assert any("stressed words unknown" in note for note in digits["notes"])
+
+
 def test_levels_plot_and_modify(run, clips, tmp_path):
     """The other three commands, from file to file."""
     run("analyze", clips / "a.wav", clips / "b.flac", "-o", tmp_path / "p.jsonl")
@@ -182,3 +194,20 @@ def test_parquet_and_textgrid(run, clips, tmp_path):
     assert table["f0_median_hz"][0] == pytest.approx(120.0, rel=0.01)
     run("analyze", clips / "a.wav", "--format", "textgrid", "-o", tmp_path / "a.TextGrid")
     assert set(prosody.read_textgrid(tmp_path / "a.TextGrid")) == {"pauses", "voicing"}
+
+
+def test_prosody_itself_loads_no_model_library():
+    """A process that imports the package and analyses a clip has neither torch nor transformers in it."""
+    program = (
+        "import sys, numpy as np, prosody; prosody.analyze(np.zeros(16000, np.float32), 16000); "
+        "sys.exit(bool({'torch', 'transformers', 'safetensors'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("model", [prosody.WhiStress, prosody.AgeGender])
+def test_models_without_their_libraries_say_what_to_install(tmp_path, monkeypatch, model):
+    """Truth: an environment without torch, which is what an entry of None in sys.modules makes of any."""
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(prosody.ModelError, match=r"torch is not installed: pip install .*\[models\]"):
+        model(tmp_path)

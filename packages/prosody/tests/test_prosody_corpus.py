@@ -109,3 +109,27 @@ def test_whispered_resynthesis_has_no_pitch():
         assert whispered.energy_dbfs == pytest.approx(prosody.analyze(samples, RATE).energy_dbfs, abs=3.0)
     assert len(pitches) == 8
     assert pitches.count(None) == 8
+
+
+def test_pocketsphinx_places_the_words_of_real_sentences():
+    """Where it is installed, on the two sentences of RAVDESS: 9 of 10 clips are aligned, the words in order; half of
+    them begin within 60 ms and end within 150 ms of the speech that was found."""
+    pytest.importorskip("pocketsphinx")
+    texts = {"01": "Kids are talking by the door", "02": "Dogs are sitting by the door"}
+    starts, ends = [], []
+    paths = [
+        path for actor in range(17, 21) for path in sorted((DATA / "ravdess" / f"Actor_{actor:02}").glob("*.flac"))
+    ]
+    for path in paths[::24]:
+        samples, text = prosody.load_audio(path).samples, texts[path.stem.split("-")[4]]
+        try:
+            words = prosody.PocketSphinxAligner().align(samples, RATE, text).words
+        except prosody.AlignmentError:
+            continue
+        assert [word.label for word in words] == text.split()
+        profile = prosody.analyze(samples, RATE)
+        starts.append(abs(words[0].start_s - profile.speech_start_s))
+        ends.append(abs(words[-1].end_s - profile.speech_end_s))
+    assert len(starts) >= 9
+    assert np.median(starts) <= 0.060
+    assert np.median(ends) <= 0.150

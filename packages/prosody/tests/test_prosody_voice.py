@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pytest
 import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import prosody
 from prosody import cli
@@ -99,6 +101,20 @@ def test_without_periods_there_is_a_reason_and_no_number(signal, words):
     found = prosody.voice_quality(signal, RATE)
     assert words in found.note
     assert found.jitter_local is found.shimmer_local is found.shimmer_local_db is None
+
+
+@settings(max_examples=25)
+@given(
+    data=st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=64),
+    repeat=st.integers(1, 200),
+    rate=st.sampled_from([4_000, 16_000, 44_100]),
+)
+def test_any_finite_samples_give_numbers_or_a_reason(data, repeat, rate):
+    """Property: whatever the numbers, each measure is finite and not negative, or there is a note."""
+    found = prosody.voice_quality(np.tile(np.array(data, np.float32), repeat), rate)
+    values = [found.jitter_local, found.jitter_ppq5, found.shimmer_local, found.shimmer_local_db, found.shimmer_apq5]
+    assert found.note is not None or found.jitter_local is not None
+    assert all(value is None or (np.isfinite(value) and value >= 0.0) for value in values)
 
 
 def test_the_command_adds_them_on_request(tmp_path, monkeypatch, capsys):

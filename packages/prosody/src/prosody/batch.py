@@ -40,10 +40,13 @@ _AHEAD_PER_WORKER: Final = 8  # how far fast clips may run ahead of a slow one w
 class Extras:
     """What is measured beyond the profile, each at a cost of its own.
 
-    `voice`: jitter and shimmer. `stress_model` and `speaker_model`: folders of weights for `WhiStress` and `AgeGender`.
+    `voice`: jitter and shimmer. `align`: how the transcript's words are placed, `even` or `pocketsphinx`, for stressed
+    words by acoustic prominence. `stress_model` and `speaker_model`: folders of weights for `WhiStress` (which then judges
+    the words, timed by `align` where given) and `AgeGender`.
     """
 
     voice: bool = False
+    align: str | None = None
     stress_model: str | None = None
     speaker_model: str | None = None
 
@@ -54,12 +57,17 @@ NO_EXTRAS: Final = Extras()
 def load_models(extras: Extras) -> tuple[StressBackend | None, SpeakerBackend | None]:
     """The models that `extras` asks for; `ModelError` when a folder does not hold its model."""
     from prosody.age_gender import AgeGender
+    from prosody.alignment import EvenSpread, PocketSphinxAligner
+    from prosody.stress import AcousticProminence
     from prosody.whistress import WhiStress
 
-    return (
-        WhiStress(extras.stress_model) if extras.stress_model is not None else None,
-        AgeGender(extras.speaker_model) if extras.speaker_model is not None else None,
-    )
+    aligner = {None: None, "even": EvenSpread(), "pocketsphinx": PocketSphinxAligner()}[extras.align]
+    stress: StressBackend | None = None
+    if extras.stress_model is not None:
+        stress = WhiStress(extras.stress_model, aligner=aligner)
+    elif aligner is not None:
+        stress = AcousticProminence(aligner)
+    return stress, AgeGender(extras.speaker_model) if extras.speaker_model is not None else None
 
 
 _models = cache(load_models)  # once a process

@@ -23,6 +23,7 @@ from prosody.batch import (
 from prosody.errors import ModificationError, ProsodyError, ScaleError
 from prosody.modification import Method, PauseAt
 from prosody.output import (
+    Align,
     Format,
     check_analyze,
     kept_rows,
@@ -77,8 +78,11 @@ def analyze(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
     resume: Annotated[bool, typer.Option(help="Keep the rows OUT already has (JSON Lines only).")] = False,
     voice: Annotated[bool, typer.Option("--voice", help="Jitter and shimmer too (a pass of its own).")] = False,
+    align: Annotated[
+        Align | None, typer.Option(help="Stressed words of the transcript too, its words placed like this.")
+    ] = None,
     stress_model: Annotated[
-        Path | None, typer.Option(help="Folder of WhiStress: stressed words of the transcript (English).")
+        Path | None, typer.Option(help="Folder of WhiStress, to judge them instead (English).")
     ] = None,
     speaker_model: Annotated[
         Path | None, typer.Option(help="Folder of audeering/wav2vec2-large-robust-24-ft-age-gender.")
@@ -97,7 +101,7 @@ def analyze(
     kept = kept_rows(out) if resume and out is not None else {}
     files = [file for file in files if file not in kept]
     transcripts = {} if transcript is None else dict.fromkeys(files, transcript)
-    extras = Extras(voice, _folder(stress_model), _folder(speaker_model))
+    extras = Extras(voice, None if align is None else align.value, _folder(stress_model), _folder(speaker_model))
     if len(files) == _INLINE_FILES:
         results: Iterable[Measured | Failed] = (
             measure_file(f, transcript=transcripts.get(f), extras=extras) for f in files

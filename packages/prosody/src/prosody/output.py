@@ -15,6 +15,13 @@ from prosody.batch import Failed, Measured, file_sha256
 from prosody.errors import ProsodyError
 
 
+class Align(StrEnum):
+    """How the words of a transcript are placed in the clip."""
+
+    EVEN = "even"
+    POCKETSPHINX = "pocketsphinx"
+
+
 class Format(StrEnum):
     """Output of `prosody analyze`."""
 
