@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -16,12 +16,12 @@ import soundfile
 
 import prosody
 from prosody import batch, cli
-from speech_records import ProsodyProfile, from_dict
+from speech_records import ProsodyProfile, StressedWord, from_dict
 
 RATE = 16_000
 
 
-@dataclass
+@dataclasses.dataclass
 class Done:
     stdout: str
     stderr: str
@@ -117,7 +117,7 @@ def test_levels_plot_and_modify(run, clips, tmp_path):
     run("analyze", clips / "a.wav", clips / "b.flac", "-o", tmp_path / "p.jsonl")
     run("levels", "fit", tmp_path / "p.jsonl", "-o", tmp_path / "s.json", "--name", "two")
     assert prosody.LevelScale.load(tmp_path / "s.json").groups["pitch"]["pooled"].n == 2
-    run("plot", clips / "a.wav", "-o", tmp_path / "p.png")
+    run("plot", clips / "a.wav", "-o", tmp_path / "p.png", "--transcript", "kids are talking", "--align", "even")
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     run("modify", clips / "a.wav", "--pitch", "+3st", "--energy", "-3dB", "-o", tmp_path / "m.wav")
     changed = prosody.load_audio(tmp_path / "m.wav")
@@ -177,6 +177,16 @@ def test_figures_are_drawn_in_threads_without_pyplot():
     assert b"<svg" in buffer.getvalue()
     assert len(figure.axes) == 3
     assert plt.get_fignums() == []
+
+
+def test_stressed_words_are_written_over_the_wave():
+    """Truth: the word and the middle of its times in the profile that is drawn."""
+    t = np.arange(RATE) / RATE
+    wave = 0.1 * sum(np.sin(2 * np.pi * 150 * k * t) / k for k in range(1, 6))
+    word = StressedWord("never", 0.9, 0.25, 0.55)
+    profile = dataclasses.replace(prosody.analyze(wave, RATE), stressed_words=(word,))
+    (text,) = prosody.plot(wave, RATE, profile=profile).axes[0].texts
+    assert (text.get_text(), text.xy[0]) == ("never", pytest.approx(0.4))
 
 
 def test_silence_can_be_drawn():

@@ -41,8 +41,8 @@ class Extras:
     """What is measured beyond the profile, each at a cost of its own.
 
     `voice`: jitter and shimmer. `align`: how the transcript's words are placed, `even` or `pocketsphinx`, for stressed
-    words by acoustic prominence. `stress_model` and `speaker_model`: folders of weights for `WhiStress` (which then judges
-    the words, timed by `align` where given) and `AgeGender`.
+    words by acoustic prominence. `stress_model` and `speaker_model`: folders of weights for `WhiStress` (which then
+    judges the words, timed by `align` where given) and `AgeGender`.
     """
 
     voice: bool = False

@@ -126,14 +126,19 @@ def plot(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="PNG, SVG or PDF, by its suffix.")],
     title: Annotated[str | None, typer.Option(help="Title; default: the file's name.")] = None,
+    transcript: Annotated[str | None, typer.Option(help="The words spoken, to write the stressed ones.")] = None,
+    align: Annotated[Align | None, typer.Option(help="How they are placed; an even spread has no times.")] = None,
 ) -> None:
-    """Draw one clip: waveform, pitch, energy, pauses."""
+    """Draw one clip: waveform, pitch, energy, pauses, and stressed words where they have times."""
+    from prosody.analysis import analyze as measure_clip
     from prosody.audio import load_audio
     from prosody.plotting import plot as draw
 
     _check_picture(out)
     audio = load_audio(file)
-    _save(draw(audio.samples, audio.sample_rate, title=title or file.name), out)
+    stress, _ = load_models(Extras(align=None if align is None else align.value))
+    profile = measure_clip(audio.samples, audio.sample_rate, transcript=transcript, stress=stress)
+    _save(draw(audio.samples, audio.sample_rate, profile=profile, title=title or file.name), out)
 
 
 @app.command()
