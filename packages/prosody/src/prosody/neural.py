@@ -17,6 +17,8 @@ from prosody.errors import ModelError
 
 def optional(name: str) -> Any:
     """The module `name` of the extra `models`; `ModelError` says how to install it."""
+    # import-linter sees import statements only: its contract that prosody knows no neural networks holds for all of the
+    # package but `whistress` and `age_gender`, which come through here.
     try:
         return import_module(name)
     except ImportError as error:
