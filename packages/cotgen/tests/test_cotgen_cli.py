@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cotgen import cli
+from cotgen import cli, corpora
 from cotgen.tasks import SFTExample
 from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, read_jsonl, to_json
 
@@ -91,11 +91,12 @@ def test_verify_finds_a_trace_that_claims_what_was_not_measured(tmp_path: Path) 
 
 
 def test_corpora_are_listed() -> None:
+    """One line of five columns for each; RAVDESS's licence as its publishers give it."""
     status, stdout, _ = run("corpora")
-    assert (status, [line.split("\t")[0] for line in stdout.splitlines()]) == (
-        0,
-        ["demo", "ravdess", "emodb", "manifest"],
-    )
+    rows = [line.split("\t") for line in stdout.splitlines()]
+    assert (status, [row[0] for row in rows]) == (0, list(corpora.CORPORA))
+    assert {len(row) for row in rows} == {5}
+    assert rows[1][3] == "CC-BY-NC-SA-4.0"
 
 
 @pytest.mark.parametrize(

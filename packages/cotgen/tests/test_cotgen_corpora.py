@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from cotgen import CorpusError, corpora
-from speech_records import EMODB_7, PAPER_9, RAVDESS_8, Emotion, Gender
+from speech_records import (
+    CREMAD_6,
+    EMODB_7,
+    IEMOCAP_4,
+    MELD_7,
+    PAPER_9,
+    RAVDESS_8,
+    SAVEE_7,
+    Emotion,
+    Gender,
+)
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -155,13 +165,20 @@ def test_a_corpus_of_which_all_is_bad_says_the_first_reason(tmp_path: Path) -> N
 
 
 def test_an_unknown_corpus_is_an_error_that_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="known are demo, ravdess, emodb, manifest"):
+    with pytest.raises(CorpusError, match="known are demo, ravdess, emodb, manifest, iemocap"):
         corpora.load("rawdess", tmp_path)
 
 
 def test_label_sets_of_the_corpora() -> None:
     """As the architecture pairs them."""
-    expected = {"demo": PAPER_9, "ravdess": RAVDESS_8, "emodb": EMODB_7, "manifest": PAPER_9}
+    expected = dict.fromkeys(corpora.CORPORA, PAPER_9) | {
+        "ravdess": RAVDESS_8,
+        "emodb": EMODB_7,
+        "iemocap": IEMOCAP_4,
+        "meld": MELD_7,
+        "savee": SAVEE_7,
+        "cremad": CREMAD_6,
+    }
     assert {name: corpora.label_set(name) for name in corpora.CORPORA} == expected
 
 

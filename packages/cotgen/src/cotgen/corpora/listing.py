@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cotgen.errors import CorpusError
-from speech_records import SpeechRecordsError, Utterance
+from speech_records import Emotion, SpeechRecordsError, UnknownEmotionError, Utterance
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac"})
 
@@ -22,10 +23,23 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class CorpusListing:
-    """The utterances of a corpus in a fixed order, and what was left out of it."""
+    """The utterances of a corpus in a fixed order, and what was left out of it.
+
+    `rejected` is what is wrong. `dropped` is what is right but not for us: how often each reason occurred (a label that
+    names no emotion, such as IEMOCAP's `xxx`), sorted by reason.
+    """
 
     utterances: tuple[Utterance, ...]
     rejected: tuple[RejectedRecord, ...] = ()
+    dropped: tuple[tuple[str, int], ...] = ()
+
+
+class Dropped(Exception):  # noqa: N818  (no error: the record is fine)
+    """Raised by an entry that is left out on purpose; its text is the reason that is counted."""
+
+
+class MissingAudioError(SpeechRecordsError):
+    """A label file names a clip that is not on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +58,13 @@ def collect(corpus: str, root: Path, entries: Iterable[Entry]) -> CorpusListing:
     kept: dict[str, Utterance] = {}
     first_seen: dict[str, str] = {}
     rejected: list[RejectedRecord] = []
+    dropped: Counter[str] = Counter()
     for entry in entries:
         try:
             utterance = entry.read()
+        except Dropped as drop:
+            dropped[str(drop)] += 1
+            continue
         except SpeechRecordsError as error:
             rejected.append(RejectedRecord(entry.where, str(error)))
             continue
@@ -62,7 +80,7 @@ def collect(corpus: str, root: Path, entries: Iterable[Entry]) -> CorpusListing:
     if not kept:
         first = f"; first of {len(rejected)} rejected: {rejected[0].where}: {rejected[0].reason}" if rejected else ""
         raise CorpusError(f"corpus {corpus!r}: no usable utterance under {root}{first}")
-    return CorpusListing(tuple(kept.values()), tuple(rejected))
+    return CorpusListing(tuple(kept.values()), tuple(rejected), tuple(sorted(dropped.items())))
 
 
 def require_directory(corpus: str, root: Path) -> Path:
@@ -72,9 +90,31 @@ def require_directory(corpus: str, root: Path) -> Path:
     return root
 
 
-def audio_files(root: Path, pattern: str) -> list[Path]:
-    """WAV and FLAC files below `root` that match the glob `pattern`, sorted by path."""
-    return sorted(p for p in root.glob(pattern) if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
+def audio_files(root: Path, pattern: str, suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
+    """Files below `root` that match the glob `pattern` and end in one of `suffixes`, sorted by path."""
+    found = (p for p in root.glob(pattern) if p.suffix.lower() in suffixes and not p.name.startswith("."))
+    return sorted(p for p in found if p.is_file())
+
+
+def below(path: Path, root: Path) -> str:
+    """`path` as it stands below `root`, with slashes."""
+    return path.relative_to(root).as_posix()
+
+
+def find_audio(root: Path, stem: str, suffixes: Iterable[str] = (".wav", ".flac")) -> str:
+    """The clip `root/stem` with the first of `suffixes` that exists, below `root`; else `MissingAudioError`."""
+    for suffix in suffixes:
+        if (root / f"{stem}{suffix}").is_file():
+            return f"{stem}{suffix}"
+    raise MissingAudioError(f"audio {stem} ({' or '.join(suffixes)}) is missing")
+
+
+def parse_label(label: str, name: str) -> Emotion:
+    """The emotion that `label` names anywhere; `Dropped`, counted under `name`, when it names none of ours."""
+    try:
+        return Emotion.parse(label)
+    except UnknownEmotionError:
+        raise Dropped(name) from None
 
 
 def _inside(root: Path, audio_path: str) -> bool:
