@@ -3,6 +3,8 @@
 - `corpora`: corpora on disk as lists of utterances; EmotionCoT JSON Lines in and out
 - `rules`: the rule generator, `generate`
 - `verification`: the claim verifier, `verify`, on top of `finding` and `mentions`, which find claims by `lexicon`
+- `screening`: whole-text checks; a trace is kept, repaired or rejected
+- `faithfulness`: verdicts by cue and emotion, as table, figures, picture
 - `tasks`: the four families of SFT tasks
 - `stats`, `batch`: figures of a data set; whole files at a time
 - `survey`, `readings`: which cues fit which emotion; what a profile says of each cue

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from cotgen.corpora import emotioncot
 from cotgen.errors import CotgenError, GenerationError
+from cotgen.quoting import words
 from cotgen.rules import generate
 from speech_records import (
     LabelSet,
@@ -66,6 +68,34 @@ def read_measured(path: Path) -> tuple[list[MeasuredUtterance], list[Failure]]:
         else:
             kept[name] = record
     return list(kept.values()), failures
+
+
+def read_texts(path: Path, measured: Sequence[MeasuredUtterance]) -> tuple[list[ReasoningTrace], list[Failure]]:
+    """Texts to verify: stored traces, or published EmotionCoT rows, which are matched to `measured` by audio path.
+
+    The first line decides which. A row whose transcript is not that of its measurement is a failure.
+    """
+    if not path.is_file():
+        raise CotgenError(f"{path} does not exist")
+    with path.open("rb") as file:
+        first = next((line for line in file if line.strip()), b"")
+    if b'"cot_analysis"' not in first:
+        return read_records(path, ReasoningTrace)
+    by_audio = {m.utterance.audio_path: m.utterance for m in measured}
+    published = emotioncot.read(path)
+    failures = [Failure(r.where, "read", type(r).__name__, r.reason) for r in published.rejected]
+    texts: list[ReasoningTrace] = []
+    for row in published.rows:
+        utterance = by_audio.get(row.audio_path)
+        if utterance is None:
+            reason = "no measured utterance has this audio_path"
+        elif utterance.transcript and row.transcription and words(utterance.transcript) != words(row.transcription):
+            reason = f"profile of another utterance: {row.transcription!r} was measured as {utterance.transcript!r}"
+        else:
+            texts.append(ReasoningTrace(utterance.utterance_id, row.cot_analysis, row.emotion, generator="emotioncot"))
+            continue
+        failures.append(Failure(row.audio_path, "verify", "CotgenError", reason))
+    return texts, failures
 
 
 def generate_all(measured: Sequence[MeasuredUtterance], *, label_set: LabelSet, seed: int) -> Traces:

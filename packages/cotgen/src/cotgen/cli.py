@@ -12,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from cotgen import corpora, stats, tasks
-from cotgen.batch import Failure, generate_all, read_measured, read_records, write_failures
+from cotgen import corpora, faithfulness, stats, tasks
+from cotgen.batch import Failure, generate_all, read_measured, read_records, read_texts, write_failures
 from cotgen.errors import CotgenError
+from cotgen.screening import Decision, Screened, screen
 from cotgen.verification import verify
 from speech_records import (
     LABEL_SETS,
@@ -159,22 +160,38 @@ def build(
 
 @app.command("verify")
 def verify_traces(
+    file: Annotated[
+        Path | None, typer.Argument(help="Texts of any writer: ReasoningTrace lines, or published EmotionCoT rows.")
+    ] = None,
     *,
     profiles: Profiles,
-    traces: Traces,
+    traces: Annotated[Path | None, typer.Option(help="The same as FILE.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the faithfulness report and what screening did as JSON.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw the report (.png, .svg, .pdf); needs matplotlib.")] = None,
+    screened: Annotated[
+        Path | None, typer.Option(help="Write the traces that are kept or repaired, the reasons of the others counted.")
+    ] = None,
 ) -> None:
-    """Verify the claims of traces again, against these measurements: the traces with their claims, as JSON Lines.
+    """Hold the claims of texts against these measurements: the traces with their claims, as JSON Lines.
 
-    Status 1 when a claim is contradicted, a trace has no measurements, or a line is broken.
+    EmotionCoT rows are matched to measurements by audio_path, traces by utterance_id. The faithfulness report, verdicts
+    by cue and by emotion, is printed on stderr. Status 1 when a claim is contradicted, a text has no measurements or
+    those of another utterance, or a line is broken.
 
-    Example: cotgen verify --profiles measured.jsonl --traces traces.jsonl -o verified.jsonl
+    Example: cotgen verify explanations.jsonl --profiles measured.jsonl -o verified.jsonl --report report.json
     """
+    source = file or traces
+    if source is None or (file is not None and traces is not None):
+        raise CotgenError("name one file of texts to verify: cotgen verify FILE.jsonl --profiles measured.jsonl")
     measured, failures = read_measured(profiles)
-    listed, broken = read_records(traces, ReasoningTrace)
-    by_id = {m.utterance.utterance_id: m for m in measured}
-    verified: list[ReasoningTrace] = []
+    listed, broken = read_texts(source, measured)
     failures += broken
+    by_id = {m.utterance.utterance_id: m for m in measured}
+    results: list[Screened] = []
+    verified: list[ReasoningTrace] = []
     for trace in listed:
         item = by_id.get(trace.utterance_id)
         if item is None:
@@ -182,6 +199,7 @@ def verify_traces(
             continue
         claims = verify(trace.think, item.profile, item.levels, item.utterance.transcript)
         verified.append(replace(trace, claims=tuple(claims)))
+        results.append(screen(trace, item))
         failures += [
             Failure(trace.utterance_id, "verify", "Contradicted", f"{c.text!r} claims {c.value}; measured {c.measured}")
             for c in claims
@@ -192,6 +210,9 @@ def verify_traces(
     else:
         for trace in verified:
             typer.echo(to_json(trace))
+    if screened is not None:
+        write_jsonl(screened, [r.trace for r in results if r.decision is not Decision.REJECTED])
+    _report(verified, results, report, picture)
     _finish(f"{len(verified)} traces verified", failures, None if out is None else _errors_beside(out))
 
 
@@ -241,6 +262,25 @@ def _label_set(name: str) -> LabelSet:
     if name not in LABEL_SETS:
         raise CotgenError(f"unknown label set {name!r}; known are {', '.join(LABEL_SETS)}")
     return LABEL_SETS[name]
+
+
+def _report(
+    verified: Sequence[ReasoningTrace], results: Sequence[Screened], path: Path | None, picture: Path | None
+) -> None:
+    figures = faithfulness.report(verified)
+    decisions = dict(sorted(Counter(r.decision.value for r in results).items()))
+    problems = dict(sorted(Counter(p.value for r in results for p in r.problems).items()))
+    typer.echo(faithfulness.table(figures), err=True)
+    typer.echo(f"screening: {_listed(decisions)}; problems: {_listed(problems)}", err=True)
+    if path is not None:
+        data = asdict(figures) | {"decisions": decisions, "problems": problems}
+        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    if picture is not None:
+        faithfulness.draw(figures, picture)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"
 
 
 def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> list[Utterance]:

@@ -1,0 +1,84 @@
+"""How faithful texts are to the sound: verdicts by cue and by emotion, as a table, as plain figures, as a picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cotgen.errors import CotgenError
+from speech_records import ReasoningTrace, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Faithfulness:
+    """Verdicts of a group of claims. `share` is supported of supported and contradicted, `None` without either."""
+
+    supported: int
+    contradicted: int
+    unverifiable: int
+    share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FaithfulnessReport:
+    """Verdicts over all claims of `traces` texts, by cue, and by the answer of the text they stand in."""
+
+    traces: int
+    total: Faithfulness
+    cues: dict[str, Faithfulness]
+    emotions: dict[str, Faithfulness]
+
+
+def report(traces: Iterable[ReasoningTrace]) -> FaithfulnessReport:
+    """The report on verified traces."""
+    listed = list(traces)
+    pairs = [(c.cue.value, t.answer.value, c.verdict) for t in listed for c in t.claims]
+    cues, emotions = sorted({p[0] for p in pairs}), sorted({t.answer.value for t in listed})
+    return FaithfulnessReport(
+        traces=len(listed),
+        total=_count(verdict for _, _, verdict in pairs),
+        cues={name: _count(v for cue, _, v in pairs if cue == name) for name in cues},
+        emotions={name: _count(v for _, emotion, v in pairs if emotion == name) for name in emotions},
+    )
+
+
+def table(figures: FaithfulnessReport) -> str:
+    """The report in aligned columns, one line a cue, one an emotion, and the total."""
+    rows = [*_named("cue", figures.cues), *_named("emotion", figures.emotions), ("all", figures.total)]
+    lines = [f"{'':<26}{'supported':>10}{'contradicted':>13}{'unverifiable':>13}{'faithful':>9}"]
+    for name, f in rows:
+        share = "-" if f.share is None else f"{100 * f.share:.1f} %"
+        lines.append(f"{name:<26}{f.supported:>10}{f.contradicted:>13}{f.unverifiable:>13}{share:>9}")
+    return "\n".join(lines)
+
+
+def draw(figures: FaithfulnessReport, path: Path) -> None:
+    """Write the report as stacked bars (`.png`, `.svg` or `.pdf`). Raises `CotgenError` without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise CotgenError("a picture needs matplotlib: pip install 'emotionthinker-cotgen[picture]'") from None
+    rows = [*_named("cue", figures.cues), *_named("emotion", figures.emotions), ("all", figures.total)][::-1]
+    picture = Figure(figsize=(8, 1.2 + 0.3 * len(rows)), layout="constrained")
+    axes = picture.subplots()
+    left = [0] * len(rows)
+    for verdict, colour in (("supported", "#2b7a4b"), ("contradicted", "#c0392b"), ("unverifiable", "#b8b8b8")):
+        counts = [getattr(f, verdict) for _, f in rows]
+        axes.barh([name for name, _ in rows], counts, left=left, color=colour, label=verdict)
+        left = [a + b for a, b in zip(left, counts, strict=True)]
+    axes.set_xlabel("claims")
+    axes.legend()
+    picture.savefig(path, dpi=120)
+
+
+def _count(verdicts: Iterable[Verdict]) -> Faithfulness:
+    n = Counter(verdicts)
+    supported, contradicted = n[Verdict.SUPPORTED], n[Verdict.CONTRADICTED]
+    decided = supported + contradicted
+    return Faithfulness(supported, contradicted, n[Verdict.UNVERIFIABLE], supported / decided if decided else None)
+
+
+def _named(kind: str, groups: dict[str, Faithfulness]) -> list[tuple[str, Faithfulness]]:
+    return [(f"{kind} {name}", f) for name, f in groups.items()]
