@@ -29,9 +29,9 @@ def test_readme_example_runs(tmp_path: Path) -> None:
 def test_public_names_are_pinned() -> None:
     """A name that leaves this list is a breaking change."""
     expected = """
-        SAMPLE_RATE AudioInputError BatchError CheckpointError FeatureSpec ModelSummary PocketSize SpeechBatch SpeechLM
-        SpeechLMError TextState TowerSummary audio_token_count collate log_mel pad_features pocket summarize
-        train_tokenizer
+        SAMPLE_RATE AudioInputError BatchError CheckpointError FeatureSpec ModelSummary PackedGroup PocketSize
+        SpeechBatch SpeechLM SpeechLMError TextState TowerSummary audio_token_count collate log_mel pack pad_features
+        pocket summarize train_tokenizer
     """
     assert set(speechlm.__all__) == set(expected.split())
     assert all(hasattr(speechlm, name) for name in speechlm.__all__)

@@ -2,12 +2,12 @@
 
 - `policy.prompt` — `Prompt`, the question for a label set
 - `policy.sampler` — `Sampler`, K answers per prompt behind one encoded prefix, as a `Rollout`
-- `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions
+- `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions; `packed_scores`, with entropy
 """
 
 from policy.errors import OptionError, PolicyError
-from policy.logprobs import sequence_logprobs
+from policy.logprobs import packed_scores, sequence_logprobs
 from policy.prompt import Prompt
 from policy.sampler import Rollout, Sampler
 
-__all__ = ["OptionError", "PolicyError", "Prompt", "Rollout", "Sampler", "sequence_logprobs"]
+__all__ = ["OptionError", "PolicyError", "Prompt", "Rollout", "Sampler", "packed_scores", "sequence_logprobs"]

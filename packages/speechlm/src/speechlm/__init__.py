@@ -4,6 +4,7 @@
 - `speechlm.tokenizer` — a small byte-level BPE with the special tokens of Qwen2.5-Omni
 - `speechlm.batch` — clips, questions and completions as tensors
 - `speechlm.model` — `SpeechLM`: load, encode audio once, run the text tower, save
+- `speechlm.packed` — `PackedGroup`, K answers behind one copy of their prompt
 - `speechlm.pocket` — the same architecture at a few million parameters
 - `speechlm.summary` — what a model is made of
 - `speechlm.cli` — the command `speechlm`
@@ -13,6 +14,7 @@ from speechlm.batch import SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
 from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
 from speechlm.model import SpeechLM, TextState
+from speechlm.packed import PackedGroup, pack
 from speechlm.pocket import PocketSize, pocket
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 from speechlm.tokenizer import train_tokenizer
@@ -24,6 +26,7 @@ __all__ = [
     "CheckpointError",
     "FeatureSpec",
     "ModelSummary",
+    "PackedGroup",
     "PocketSize",
     "SpeechBatch",
     "SpeechLM",
@@ -33,6 +36,7 @@ __all__ = [
     "audio_token_count",
     "collate",
     "log_mel",
+    "pack",
     "pad_features",
     "pocket",
     "summarize",

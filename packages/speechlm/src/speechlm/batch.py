@@ -67,7 +67,7 @@ def collate(
     padded, lengths = pad_features(features)
     counts = [audio_token_count(frames) for frames in lengths.tolist()]
     rows = [_prompt_ids(tokenizer, counts[clip], q) for clip, q in zip(audio_index, questions, strict=True)]
-    ends = [_completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
+    ends = [completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
     width = max(len(row) + len(end) for row, end in zip(rows, ends, strict=True))
     input_ids = torch.full((len(rows), width), token_id(tokenizer, PAD), dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
@@ -115,7 +115,8 @@ def _prompt_ids(tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question:
     ]
 
 
-def _completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str | list[int]) -> list[int]:
+def completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str | list[int]) -> list[int]:
+    """Token ids of an answer: of text with its end token, or the sampled ids as they are."""
     if not isinstance(completion, str):
         return completion
     return [*text_ids(tokenizer, completion), token_id(tokenizer, TURN_END)]

@@ -26,6 +26,7 @@ from transformers import (
 from speechlm.batch import SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
 from speechlm.features import WHISPER, FeatureSpec
+from speechlm.packed import PackedGroup, pack
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
@@ -124,6 +125,26 @@ class SpeechLM(nn.Module):
             raise BatchError(f"a row has {longest} tokens, the model takes at most {self.max_tokens}: shorten its text")
         return batch.to(self.device)
 
+    def pack(
+        self,
+        features: list[Tensor],
+        questions: list[str],
+        completions: Sequence[Sequence[str | list[int]]],
+        *,
+        row_tokens: int | None = None,
+    ) -> PackedGroup:
+        """`speechlm.pack` with this model's tokenizer, on this model's device.
+
+        Raises `BatchError`, besides what `pack` raises, for a prompt and answer of more than `max_tokens` tokens.
+        """
+        packed = pack(self.tokenizer, features, questions, completions, row_tokens=row_tokens)
+        longest = int(packed.positions.max()) + 1
+        if longest > self.max_tokens:
+            raise BatchError(
+                f"an answer ends at token {longest}, the model takes at most {self.max_tokens}: shorten it"
+            )
+        return packed.to(self.device)
+
     def encode_audio(self, features: Tensor, feature_lengths: Tensor) -> Tensor:
         """Audio tokens of all clips, one after the other: `[sum of audio tokens, D]`.
 
@@ -183,6 +204,19 @@ class SpeechLM(nn.Module):
     def hidden_states(self, batch: SpeechBatch) -> Tensor:
         """Last hidden states `[N, T, D]` of a whole batch; the head is not applied."""
         return self.run_text(self.embed(batch), batch.attention_mask).hidden
+
+    def packed_states(self, packed: PackedGroup) -> Tensor:
+        """Last hidden states `[R, T, D]` of packed groups, every prompt and clip run once; the head is not applied."""
+        embedded = self.embed(packed.batch)
+        hidden = torch.finfo(embedded.dtype).min
+        bias = embedded.new_zeros(packed.visible().shape).masked_fill(~packed.visible(), hidden)
+        output = self.text_tower(
+            inputs_embeds=embedded,
+            attention_mask=bias[:, None],
+            position_ids=packed.positions.expand(3, *packed.positions.shape),
+            use_cache=False,
+        )
+        return output.last_hidden_state  # type: ignore[no-any-return]
 
     def save(self, directory: Path) -> None:
         """Write config, weights (safetensors) and tokenizer into `directory`."""
