@@ -17,8 +17,7 @@ from prosody.errors import ModelError
 
 def optional(name: str) -> Any:
     """The module `name` of the extra `models`; `ModelError` says how to install it."""
-    # import-linter sees import statements only: its contract that prosody knows no neural networks holds for all of the
-    # package but `whistress` and `age_gender`, which come through here.
+    # docs/adr/0006: the one place that loads modules by name.
     try:
         return import_module(name)
     except ImportError as error:
