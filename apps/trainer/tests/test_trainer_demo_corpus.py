@@ -86,10 +86,12 @@ def test_split_is_by_voice_with_both_genders_on_both_sides(small: DemoCorpusRepo
     assert (small.train_clips, small.test_clips) == (36, 36)
 
 
-def test_whole_cast_is_eight_voices_to_train_and_four_to_test() -> None:
+def test_whole_cast_is_fourteen_voices_to_train_two_to_choose_settings_and_four_to_test() -> None:
     assert Counter((v.split, v.gender) for v in VOICES) == {
-        ("train", Gender.FEMALE): 4,
-        ("train", Gender.MALE): 4,
+        ("train", Gender.FEMALE): 7,
+        ("train", Gender.MALE): 7,
+        ("validation", Gender.FEMALE): 1,
+        ("validation", Gender.MALE): 1,
         ("test", Gender.FEMALE): 2,
         ("test", Gender.MALE): 2,
     }

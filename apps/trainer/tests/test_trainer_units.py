@@ -13,7 +13,7 @@ from trainer import stages
 from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError
 from trainer.grpo import Algorithm, GRPOSettings, judge_outcome, prompt_batches
-from trainer.modules import parameter_groups, token_weights
+from trainer.modules import parameter_groups
 from trainer.predict import read_answer
 
 
@@ -96,22 +96,6 @@ def test_prompts_come_again_only_after_all_have_come() -> None:
     batches = prompt_batches(clips, settings)
     assert len({m.utterance.utterance_id for b in batches[:3] for m in b}) == 6
     assert set(Counter(m.utterance.utterance_id for b in batches for m in b).values()) == {2}
-
-
-def test_every_row_of_sft_counts_the_same_and_the_answer_has_its_share() -> None:
-    """By hand, answer token 9, share 0.2: row 0 has no answer, two tokens of 1/2; row 1 has two tokens before it
-    (0.8 / 2 each), then the answer token and one more (0.2 / 2 each); prompt and padding count 0."""
-    ids = torch.tensor([[1, 2, 3, 0, 0], [1, 2, 3, 9, 4]])
-    mask = torch.tensor([[False, True, True, False, False], [False, True, True, True, True]])
-    weights = token_weights(ids, mask, answer_id=9, answer_share=0.2)
-    assert torch.allclose(weights, torch.tensor([[0.0, 0.5, 0.5, 0.0, 0.0], [0.0, 0.4, 0.4, 0.1, 0.1]]))
-
-
-def test_an_answer_id_in_the_prompt_is_no_answer() -> None:
-    """The prompt may spell anything; only the completion is split."""
-    ids = torch.tensor([[9, 2, 3]])
-    weights = token_weights(ids, torch.tensor([[False, True, True]]), answer_id=9, answer_share=0.2)
-    assert torch.allclose(weights, torch.tensor([[0.0, 0.5, 0.5]]))
 
 
 def test_only_matrices_decay() -> None:

@@ -64,9 +64,9 @@ class EvaluationResult:
     baselines: BaselineReport
 
 
-def held_out(corpus: AnnotatedCorpus, *, limit: int | None, seed: int) -> list[MeasuredUtterance]:
-    """The clips to evaluate on: the test split, or `limit` of it drawn evenly over speakers and emotions."""
-    clips = corpus.split(TEST)
+def held_out(corpus: AnnotatedCorpus, *, limit: int | None, seed: int, split: str = TEST) -> list[MeasuredUtterance]:
+    """The clips to evaluate on: those of `split`, or `limit` of them drawn evenly over speakers and emotions."""
+    clips = corpus.split(split)
     if limit is None or limit >= len(clips):
         return clips
     rng = np.random.default_rng(seed)
@@ -103,10 +103,14 @@ def evaluate_policies(
     out: Path,
     limit: int | None = None,
     seed: int = 0,
+    split: str = TEST,
 ) -> EvaluationResult:
-    """Evaluate checkpoints by name, with the classical baselines beside them; writes and returns `evaluation.json`."""
+    """Evaluate checkpoints by name, with the classical baselines beside them; writes and returns `evaluation.json`.
+
+    `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    clips = held_out(corpus, limit=limit, seed=seed)
+    clips = held_out(corpus, limit=limit, seed=seed, split=split)
     predictions: dict[str, list[metrics.Prediction]] = {}
     results: list[PolicyResult] = []
     for name, checkpoint in policies.items():

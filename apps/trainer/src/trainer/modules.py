@@ -6,21 +6,14 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import nn
 
 Planned = TypeVar("Planned")
 Ready = TypeVar("Ready")
-
-
-class Movable(Protocol):
-    """A batch that can move itself (Lightning cannot take frozen dataclasses apart)."""
-
-    def to(self, device: torch.device) -> Movable:
-        """The same batch on `device`."""
 
 
 class Batches(Generic[Planned, Ready]):
@@ -84,24 +77,6 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
         {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
     ]
-
-
-def token_weights(input_ids: Tensor, completion_mask: Tensor, *, answer_id: int, answer_share: float) -> Tensor:
-    """How much each token counts in SFT: `float32[N, T]`, every row sums to 1, 0 outside completions.
-
-    Rows count the same however long they are, so a four-word answer about prosody weighs as much as a page of
-    reasoning. Where a completion holds the token `answer_id` (`<answer>`), it and what follows share `answer_share`
-    of the row, the tokens before it the rest: the label is one word in eighty, and would hardly be heard otherwise.
-    """
-    answer = ((input_ids == answer_id) & completion_mask).cumsum(-1).bool() & completion_mask
-    before = completion_mask & ~answer
-    parts, shares = (before, answer), (1.0 - answer_share, answer_share)
-    whole = before.any(-1) & answer.any(-1)
-    weights = torch.zeros(input_ids.shape, device=input_ids.device)
-    for part, share in zip(parts, shares, strict=True):
-        of_row = torch.where(whole, share, part.any(-1).float())
-        weights += part * (of_row / part.sum(-1).clamp(min=1))[:, None]
-    return weights
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

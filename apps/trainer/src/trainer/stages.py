@@ -119,6 +119,7 @@ def evaluate(settings: Settings) -> None:
         out=Path(settings["out"]),
         limit=settings["limit"],
         seed=settings["seed"],
+        split=settings["split"],
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
     for name, row in rows + [(p.name, p.evaluation) for p in result.policies]:

@@ -1,4 +1,4 @@
-"""Who speaks in the demo corpus: twelve of espeak-ng's English voices."""
+"""Who speaks in the demo corpus: twenty of espeak-ng's English voices."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ VOICES: tuple[Voice, ...] = (
     Voice("m05", "en-us-nyc+adam", M, 53, "test"),
     Voice("f06", "en-gb-x-rp+Andrea", F, 39, "train"),
     Voice("m06", "en-gb-x-gbcwmd+m7", M, 63, "train"),
+    Voice("f07", "en-us+Alicia", F, 34, "train"),
+    Voice("m07", "en-us-nyc+john", M, 55, "train"),
+    Voice("f08", "en-029+anika", F, 26, "train"),
+    Voice("m08", "en-gb-x-gbclan+benjamin", M, 53, "train"),
+    Voice("f09", "en-gb-scotland+f3", F, 48, "train"),
+    Voice("m09", "en-029+m5", M, 58, "train"),
+    Voice("f10", "en-gb-x-rp+steph", F, 56, "validation"),
+    Voice("m10", "en-us-nyc+max", M, 57, "validation"),
 )
 """In the order in which a smaller corpus takes them; any four or more hold both genders in both splits."""
 del F, M

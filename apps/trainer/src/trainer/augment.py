@@ -1,0 +1,41 @@
+"""Training clips as other voices or microphones might have given them, with the prosody left as it is."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import interpolate
+
+CONTROL_POINTS = 6
+"""Frequencies, evenly spaced on the mel axis, at which a gain is drawn; between them it is interpolated."""
+_PER_DB = 1 / 40
+"""One decibel in units of `speechlm.log_mel`, whose values are 1 + log10(power) / 4."""
+_TO_LOG_POWER = 4 * math.log(10)
+
+
+def filter_bands(features: Tensor, sd_db: float, generator: Generator) -> Tensor:
+    """The clip `[n_mels, frames]` through a random smooth filter, its total power unchanged.
+
+    Gains are drawn from a normal distribution of `sd_db` decibels, so the timbre becomes another speaker's, while
+    pitch, contour, rate and level stay: a model can no longer read them off the voices that it was trained on. After
+    FilterAugment (Nam, Kim & Park 2022, ICASSP), with the level restored, because energy is one of our cues.
+    Equal generators give equal filters; `sd_db` 0 leaves the clip alone.
+
+    >>> clip = torch.rand(8, 20)
+    >>> filtered = filter_bands(clip, 6.0, Generator().manual_seed(0))
+    >>> bool(torch.isclose(log_power(filtered), log_power(clip), atol=1e-4))
+    True
+    """
+    if sd_db == 0:
+        return features
+    gains = torch.randn(CONTROL_POINTS, generator=generator) * sd_db * _PER_DB
+    curve = interpolate(gains[None, None], size=features.shape[0], mode="linear", align_corners=True)[0, 0]
+    filtered = features + curve[:, None]
+    return filtered - (log_power(filtered) - log_power(features)) / _TO_LOG_POWER
+
+
+def log_power(features: Tensor) -> Tensor:
+    """Natural logarithm of a clip's total mel power, up to a constant."""
+    return (_TO_LOG_POWER * features).logsumexp((0, 1))
