@@ -16,6 +16,9 @@ HISTORY = "history.jsonl"
 GRADIENT_CLIP = 1.0
 """Largest gradient norm of an optimiser step; a common default for transformers."""
 
+LOG_EVERY = 10
+"""Steps between two points in the tracking store; the history file has every step."""
+
 
 class _Progress(Callback):
     """Shows every optimiser step on a `Meter`."""
@@ -44,7 +47,7 @@ def fit(module: StageModule, batches: Batches[Any, Any], *, what: str, out: Path
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            log_every_n_steps=1,
+            log_every_n_steps=LOG_EVERY,
         )
         trainer.fit(module, batches)
     write_history(out / HISTORY, module.history)
