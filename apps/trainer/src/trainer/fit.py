@@ -16,8 +16,8 @@ HISTORY = "history.jsonl"
 GRADIENT_CLIP = 1.0
 """Largest gradient norm of an optimiser step; a common default for transformers."""
 
-LOG_EVERY = 10
-"""Steps between two points in the tracking store; the history file has every step."""
+TRACKED_POINTS = 400
+"""About as many points a curve has in the tracking store; the history file has every step."""
 
 
 class _Progress(Callback):
@@ -47,7 +47,7 @@ def fit(module: StageModule, batches: Batches[Any, Any], *, what: str, out: Path
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            log_every_n_steps=LOG_EVERY,
+            log_every_n_steps=max(1, len(batches) // TRACKED_POINTS),
         )
         trainer.fit(module, batches)
     write_history(out / HISTORY, module.history)
