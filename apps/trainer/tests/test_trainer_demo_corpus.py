@@ -160,7 +160,7 @@ def test_another_seed_keeps_nothing(small: DemoCorpusReport, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("voices", 3), ("voices", 13), ("sentences", 0), ("sentences", 41), ("workers", 0), ("seed", -1)],
+    [("voices", 3), ("voices", 21), ("sentences", 0), ("sentences", 41), ("workers", 0), ("seed", -1)],
 )
 def test_argument_out_of_range_is_refused_by_name(tmp_path: Path, argument: str, value: int) -> None:
     with pytest.raises(ConfigError, match=rf"{argument} must lie in .* got {value}"):
