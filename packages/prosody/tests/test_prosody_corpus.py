@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import csv
 import os
+import time
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import parselmouth
 import pytest
 
 import prosody
+from prosody.vocoder import Vocoded, put_together, take_apart
 from speech_records import ContourShape, Gender
 
 RATE = 16_000
@@ -47,14 +50,57 @@ def ravdess(actors, step):
             yield prosody.load_audio(path).samples, Gender.MALE if actor % 2 else Gender.FEMALE
 
 
-def test_syllables_from_sound(hand):
-    """Mean absolute error at most 22 % of the hand count."""
-    errors = []
-    for utterance in list(hand)[::2]:
+def test_syllables_and_rate_from_sound(hand):
+    """Mean absolute error at most 22 % of the hand count, correlation of the rates at least 0.65."""
+    rows = []
+    for utterance, syllables in hand.items():
         samples = emodb(utterance)
-        truth = sum((start + end) / 2 < len(samples) / RATE for start, end, _, _ in hand[utterance])
-        errors.append(abs((prosody.analyze(samples, RATE).syllables or 0) - truth) / truth)
-    assert np.mean(errors) <= 0.22
+        held = [row for row in syllables if (row[0] + row[1]) / 2 < len(samples) / RATE]
+        seconds = sum(min(end, len(samples) / RATE) - start for start, end, _, _ in held)
+        profile = prosody.analyze(samples, RATE)
+        rows.append((len(held), profile.syllables or 0, len(held) / seconds, profile.articulation_rate_sps or 0))
+    truth, counted, true_rate, rate = np.array(rows, dtype=float).T
+    assert np.mean(np.abs(counted - truth) / truth) <= 0.22
+    assert np.corrcoef(rate, true_rate)[0, 1] >= 0.65
+
+
+def test_pitch_of_resynthesised_speech_is_that_of_its_known_contour():
+    """Gross errors (> 20 %) in at most 2 % of frames, fine errors at most 1 %, clean and at 20 dB SNR."""
+    rng = np.random.default_rng(0)
+    errors = {"clean": [], "20 dB": []}
+    for samples, _ in ravdess(range(17, 21), 25):
+        parts = take_apart(samples, RATE, prosody.tracks(samples, RATE).pitch)
+        voiced = parts.f0_hz > 0
+        st = 4.0 * np.sin(2 * np.pi * 0.9 * parts.times_s + rng.uniform(0, 6))
+        truth = np.where(voiced, np.median(parts.f0_hz[voiced]) * 2.0 ** (st / 12.0), 0.0)
+        clean = put_together(Vocoded(truth, parts.envelope, parts.aperiodicity, parts.times_s), RATE)
+        noisy = clean + rng.standard_normal(len(clean)) * clean.std() / 10.0
+        for name, signal in (("clean", clean), ("20 dB", noisy.astype(np.float32))):
+            pitch = prosody.tracks(signal, RATE).pitch
+            nearest = np.abs(parts.times_s[None, :] - pitch.times_s[:, None]).argmin(1)
+            both = (pitch.f0_hz > 0) & voiced[nearest]
+            errors[name].extend(np.abs(pitch.f0_hz[both] / truth[nearest][both] - 1.0))
+    for found in map(np.array, errors.values()):
+        assert np.mean(found > 0.2) <= 0.02
+        assert np.mean(found[found <= 0.2]) <= 0.01
+
+
+def test_a_profile_costs_at_most_1_7_pitch_passes_of_praat():
+    """CPU time of all threads, over the same clips in turn; the median of five rounds."""
+    clips = [samples for samples, _ in ravdess(range(17, 21), 20)]
+    prosody.analyze(clips[0], RATE)
+    ratios = []
+    for _ in range(5):
+        start = time.process_time()
+        for samples in clips:
+            prosody.analyze(samples, RATE)
+        middle = time.process_time()
+        for samples in clips:
+            parselmouth.Sound(samples.astype(np.float64), RATE).to_pitch_ac(
+                time_step=0.01, pitch_floor=75.0, pitch_ceiling=600.0
+            )
+        ratios.append((middle - start) / (time.process_time() - middle))
+    assert np.median(ratios) <= 1.7
 
 
 def test_prominence_of_syllables(hand):
@@ -73,11 +119,14 @@ def test_prominence_of_syllables(hand):
 
 
 def test_gender_of_speakers_not_fitted_on():
-    """At least 95 % right of those answered, at least 90 % answered."""
-    guesses = [(prosody.analyze(samples, RATE).gender, truth) for samples, truth in ravdess(range(17, 21), 3)]
-    answered = [guess is truth for guess, truth in guesses if guess is not None]
-    assert len(answered) >= 0.9 * len(guesses)
-    assert np.mean(answered) >= 0.95
+    """At least 95 % right of those answered on RAVDESS, 90 % on EmoDB (13 and 14
+    are women); at least 90 % answered."""
+    german = ((emodb(path.stem), Gender.FEMALE) for path in sorted((DATA / "emodb" / "wav").glob("1[34]*.flac")))
+    for clips, right in ((ravdess(range(17, 21), 3), 0.95), (german, 0.90)):
+        guesses = [(prosody.analyze(samples, RATE).gender, truth) for samples, truth in clips]
+        answered = [guess is truth for guess, truth in guesses if guess is not None]
+        assert len(answered) >= 0.9 * len(guesses)
+        assert np.mean(answered) >= right
 
 
 def test_imposed_contours_are_recognised_on_speech():
