@@ -91,6 +91,19 @@ def test_resume_keeps_finished_rows(run, clips, tmp_path):
     assert out.read_text().splitlines() == [marked, second]
 
 
+def test_resume_measures_again_what_was_measured_otherwise(run, clips, tmp_path):
+    """Rows without jitter do not answer a run that asks for it, nor the other way round."""
+    out = tmp_path / "p.jsonl"
+    run("analyze", clips / "a.wav", "-o", out)
+    run("analyze", clips / "a.wav", "-o", out, "--resume", "--voice")
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert row["extras"] == {"voice": True}
+    assert "voice" in row
+    run("analyze", clips / "a.wav", "-o", out, "--resume")
+    (row,) = map(json.loads, out.read_text().splitlines())
+    assert set(row) == {"path", "sha256", "profile"}
+
+
 def test_one_file_to_stdout_and_csv(run, clips):
     """JSON on stdout alone; the same values in CSV; the transcript's syllables are counted."""
     row = json.loads(run("analyze", clips / "a.wav", "--transcript", "kids are talking").stdout)

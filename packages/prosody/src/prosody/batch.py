@@ -50,6 +50,10 @@ class Extras:
     stress_model: str | None = None
     speaker_model: str | None = None
 
+    def row(self) -> dict[str, bool | str]:
+        """What was asked for, by name."""
+        return {name: value for name, value in asdict(self).items() if value}
+
 
 NO_EXTRAS: Final = Extras()
 
@@ -75,17 +79,20 @@ _models = cache(load_models)  # once a process
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One file and its profile; `sha256` is the file's; `voice` only where it was asked for."""
+    """One file and its profile; `sha256` is the file's; `voice` only where `extras` asked for it."""
 
     path: str
     sha256: str
     profile: ProsodyProfile
     voice: VoiceQuality | None = None
+    extras: Extras = NO_EXTRAS
 
     def row(self) -> dict[str, Any]:
-        """The JSON Lines form: `path`, `sha256`, `profile`, and `voice` where it was measured."""
+        """The JSON Lines form: `path`, `sha256`, `profile`, and where they were asked for `voice` and `extras`."""
         row = {"path": self.path, "sha256": self.sha256, "profile": to_dict(self.profile)}
-        return row if self.voice is None else {**row, "voice": asdict(self.voice)}
+        if self.voice is not None:
+            row["voice"] = asdict(self.voice)
+        return row if self.extras == NO_EXTRAS else {**row, "extras": self.extras.row()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ def measure_file(path: str, *, transcript: str | None = None, extras: Extras = N
         audio = load_audio(path, sample_rate=None)
         profile = analyze(audio.samples, audio.sample_rate, transcript=transcript, stress=stress, speaker=speaker)
         voice = voice_quality(audio.samples, audio.sample_rate) if extras.voice else None
-        return Measured(path, file_sha256(Path(path)), profile, voice)
+        return Measured(path, file_sha256(Path(path)), profile, voice, extras)
     except (ProsodyError, OSError) as error:
         return Failed(path, type(error).__name__, str(error))
 

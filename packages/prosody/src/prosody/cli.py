@@ -98,10 +98,10 @@ def analyze(
     if output_format is Format.TEXTGRID:
         print_textgrid(files[0], out)
         return
-    kept = kept_rows(out) if resume and out is not None else {}
+    extras = Extras(voice, None if align is None else align.value, _folder(stress_model), _folder(speaker_model))
+    kept = kept_rows(out, extras) if resume and out is not None else {}
     files = [file for file in files if file not in kept]
     transcripts = {} if transcript is None else dict.fromkeys(files, transcript)
-    extras = Extras(voice, None if align is None else align.value, _folder(stress_model), _folder(speaker_model))
     if len(files) == _INLINE_FILES:
         results: Iterable[Measured | Failed] = (
             measure_file(f, transcript=transcripts.get(f), extras=extras) for f in files

@@ -11,7 +11,7 @@ from typing import TextIO
 
 import typer
 
-from prosody.batch import Failed, Measured, file_sha256
+from prosody.batch import Extras, Failed, Measured, file_sha256
 from prosody.errors import ProsodyError
 
 
@@ -68,15 +68,16 @@ def print_textgrid(file: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
 
 
-def kept_rows(out: Path) -> dict[str, str]:
-    """Rows of an earlier run by path, as long as the file still has the content that was measured."""
+def kept_rows(out: Path, extras: Extras) -> dict[str, str]:
+    """Rows of an earlier run by path, where the same was asked for and the file still has the content measured."""
     from prosody.tables import complete_lines
 
     kept: dict[str, str] = {}
     for line in complete_lines(out):
         row = json.loads(line)
         path = Path(row["path"])
-        if path.is_file() and file_sha256(path) == row["sha256"]:
+        asked = row.get("extras", {}) == extras.row()
+        if asked and path.is_file() and file_sha256(path) == row["sha256"]:
             kept[row["path"]] = line
     return kept
 
