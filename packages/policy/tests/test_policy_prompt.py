@@ -33,7 +33,6 @@ def test_readme_example_runs(model: SpeechLM, clips: Callable[..., list[Tensor]]
         "PAPER_9": PAPER_9,
         "model": model,
         "clip": clip,
-        "generator": torch.Generator().manual_seed(0),
     }
     exec(code, names)
     rollout, batch = names["rollout"], names["batch"]
@@ -45,7 +44,9 @@ def test_readme_example_runs(model: SpeechLM, clips: Callable[..., list[Tensor]]
 
 def test_public_names_are_pinned() -> None:
     """A name that leaves this list is a breaking change."""
-    expected = "OptionError PolicyError Prompt Rollout Sampler packed_scores sequence_logprobs"
+    expected = (
+        "MemoryLimitError OptionError PolicyError Prompt Rollout Sampler packed_scores sequence_logprobs sequence_seeds"
+    )
     assert set(policy.__all__) == set(expected.split())
     assert all(hasattr(policy, name) for name in policy.__all__)
     assert issubclass(policy.OptionError, policy.PolicyError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,16 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from policy import OptionError, Rollout, Sampler, sequence_logprobs
+from policy import MemoryLimitError, OptionError, PolicyError, Rollout, Sampler, sequence_logprobs, sequence_seeds
+from policy.randomness import uniforms
 from speechlm import BatchError, SpeechLM
 from speechlm.pocket import FEATURE_GAIN
 
 ClipMaker = Callable[..., list[Tensor]]
 QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def sampled_ids(rollout: Rollout) -> list[list[int]]:
@@ -53,9 +51,7 @@ def test_logprobs_are_those_of_teacher_forcing(model: SpeechLM, clips: ClipMaker
     """The same ids scored in one pass without a cache, each answer behind its own prompt: this also says that answer
     (b, k) stands behind prompt b."""
     features = clips(40, 101)
-    rollout = Sampler(model).sample(
-        features, QUESTIONS, k=8, temperature=temperature, max_new_tokens=40, generator=seeded()
-    )
+    rollout = Sampler(model).sample(features, QUESTIONS, k=8, temperature=temperature, max_new_tokens=40, seeds=0)
     answers = sampled_ids(rollout)
     assert len({len(answer) for answer in answers}) > 1
     batch = model.collate(features, [q for q in QUESTIONS for _ in range(8)], answers, audio_index=[0] * 8 + [1] * 8)
@@ -75,9 +71,7 @@ def test_greedy_logprobs_are_those_of_temperature_one(model: SpeechLM, clips: Cl
 def test_an_answer_is_what_stands_before_its_end(model: SpeechLM, clips: ClipMaker) -> None:
     """Each rule of `Rollout`, an answer at a time. 32 answers of at most 60 tokens: some end and some do not."""
     limit = 60
-    rollout = Sampler(model).sample(
-        clips(40, 101), QUESTIONS, k=16, temperature=2.0, max_new_tokens=limit, generator=seeded(1)
-    )
+    rollout = Sampler(model).sample(clips(40, 101), QUESTIONS, k=16, temperature=2.0, max_new_tokens=limit, seeds=1)
     assert rollout.tokens.shape == rollout.mask.shape == rollout.logprobs.shape == (2, 16, limit)
     assert rollout.ended.shape == (2, 16)
     assert 0 < int(rollout.ended.sum()) < 32
@@ -98,7 +92,7 @@ def test_sampling_stops_when_all_have_ended(model: SpeechLM, clips: ClipMaker) -
     with torch.no_grad():
         model.thinker.lm_head.weight = torch.nn.Parameter(torch.zeros_like(model.head.weight))
     model.head.register_forward_hook(lambda _m, _i, logits: logits.index_fill(-1, torch.tensor(model.end_id), 99.0))
-    rollout = Sampler(model).sample(clips(40), QUESTIONS[:1], k=3, max_new_tokens=50, generator=seeded())
+    rollout = Sampler(model).sample(clips(40), QUESTIONS[:1], k=3, max_new_tokens=50, seeds=0)
     assert rollout.tokens.tolist() == [[[model.end_id]] * 3]
     assert rollout.texts == (("", "", ""),)
     assert rollout.ended.all()
@@ -111,9 +105,7 @@ def test_first_tokens_follow_the_softmax(model: SpeechLM, clips: ClipMaker, temp
     are counted together. X² has mean d and variance 2 d for d degrees of freedom: 4 standard deviations are allowed.
     Against the softmax of half or twice the temperature it must fail, so the bound can tell."""
     n, features = 2_000, clips(40)
-    rollout = Sampler(model).sample(
-        features, QUESTIONS[:1], k=n, temperature=temperature, max_new_tokens=1, generator=seeded(3)
-    )
+    rollout = Sampler(model).sample(features, QUESTIONS[:1], k=n, temperature=temperature, max_new_tokens=1, seeds=3)
     with torch.no_grad():
         logits = model.head(model.hidden_states(model.collate(features, QUESTIONS[:1]))[0, -1])
     counts = torch.bincount(rollout.tokens.flatten(), minlength=len(logits)).double()
@@ -132,12 +124,12 @@ def test_first_tokens_follow_the_softmax(model: SpeechLM, clips: ClipMaker, temp
     assert excess(temperature * 2) > 8
 
 
-def test_the_generator_repeats_a_rollout(model: SpeechLM, clips: ClipMaker) -> None:
+def test_a_seed_repeats_a_rollout(model: SpeechLM, clips: ClipMaker) -> None:
     """Equal to the bit; another seed gives other answers, and the global random state has no part in it."""
 
     def draw(seed: int) -> Rollout:
         torch.manual_seed(99)
-        return Sampler(model).sample(clips(40), QUESTIONS[:1], k=4, max_new_tokens=10, generator=seeded(seed))
+        return Sampler(model).sample(clips(40), QUESTIONS[:1], k=4, max_new_tokens=10, seeds=seed)
 
     first, again, other = draw(5), draw(5), draw(6)
     assert first.texts == again.texts
@@ -147,7 +139,73 @@ def test_the_generator_repeats_a_rollout(model: SpeechLM, clips: ClipMaker) -> N
     assert len(set(first.texts[0])) > 1  # K draws, not one K times
 
 
-def test_without_a_generator_the_global_one_is_used(model: SpeechLM, clips: ClipMaker) -> None:
+def alone(model: SpeechLM, features: list[Tensor], seeds: Tensor, **options: Any) -> list[list[int]]:
+    """Every answer sampled by itself, with its seed."""
+    found = []
+    for b, k in ((b, k) for b in range(seeds.shape[0]) for k in range(seeds.shape[1])):
+        rollout = Sampler(model).sample([features[b]], [QUESTIONS[b]], seeds=seeds[b : b + 1, k : k + 1], **options)
+        found += sampled_ids(rollout)
+    return found
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+def test_the_batch_around_an_answer_does_not_change_it(model: SpeechLM, clips: ClipMaker, top_p: float) -> None:
+    """64 answers together, each alone, and prompts and answers in reverse order; 99 % must be the same to the token."""
+    features, seeds = clips(40, 101), sequence_seeds(11, 2, 32)
+    options: dict[str, Any] = {"max_new_tokens": 30, "top_p": top_p}
+    together = sampled_ids(Sampler(model).sample(features, QUESTIONS, k=32, seeds=seeds, **options))
+    turned = Sampler(model).sample(features[::-1], QUESTIONS[::-1], k=32, seeds=seeds.flip(0, 1), **options)
+    for others in (alone(model, features, seeds, **options), sampled_ids(turned)[::-1]):
+        assert sum(a == b for a, b in zip(together, others, strict=True)) >= 0.99 * 64
+    assert len(set(map(tuple, together))) > 60
+
+
+def test_where_the_batch_changes_an_answer_the_number_fell_between_two_tokens(
+    model: SpeechLM, clips: ClipMaker
+) -> None:
+    """At bfloat16, whose three digits make such cases: at the first difference of an answer, the cumulated
+    probability (teacher forcing at float32) has a boundary between the two tokens within 0.03 of the number drawn."""
+    features, seeds = clips(40, 101), sequence_seeds(5, 2, 32)
+    model = model.bfloat16()
+    rollout = Sampler(model).sample(features, QUESTIONS, k=32, max_new_tokens=30, seeds=seeds)
+    lonely = alone(model, features, seeds, max_new_tokens=30)
+    numbers, model = uniforms(seeds.flatten(), 30), model.float()
+    differ = 0
+    for i, (a, b) in enumerate(zip(sampled_ids(rollout), lonely, strict=True)):
+        if a == b:
+            continue
+        differ += 1
+        step = next(t for t, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
+        batch = model.collate([features[i // 32]], [QUESTIONS[i // 32]], [a[: step + 1]])
+        with torch.no_grad():
+            cumulated = model.head(model.hidden_states(batch)[0, -2]).softmax(-1).double().cumsum(-1)
+        low, high = sorted((a[step], b[step]))
+        between = cumulated[low:high]
+        assert (between - numbers[i, step]).abs().min() < 0.03
+    assert differ
+
+
+def test_an_answer_stops_at_the_token_that_completes_the_stop_text(model: SpeechLM, clips: ClipMaker) -> None:
+    """The same seeds without `stop`, each cut by hand at the first token with which its text holds it. One stop text
+    lies within a token, the others are the ends and beginnings of two tokens that followed one another."""
+    options: dict[str, Any] = {"k": 32, "max_new_tokens": 40, "seeds": 3, "temperature": 1.5}
+    free = Sampler(model).sample(clips(40), QUESTIONS[:1], **options)
+    across = [x + y for x, y in re.findall(r"([!-~])([!-~])", " ".join(free.texts[0]))]
+    for stop in ("th", *across[:3]):
+        found = Sampler(model).sample(clips(40), QUESTIONS[:1], stop=stop, **options)
+        stopped = 0
+        for k, ids in enumerate(sampled_ids(free)):
+            spoken = [t for t in ids if t != model.end_id]
+            places = [t for t in range(1, len(spoken) + 1) if stop in model.tokenizer.decode(spoken[:t])]
+            stopped += bool(places)
+            assert sampled_ids(found)[k] == (ids[: places[0]] if places else ids)
+            assert bool(found.ended[0, k]) is bool(places or free.ended[0, k])
+            assert (stop in found.texts[0][k]) is bool(places)
+        assert stopped, stop
+    assert len(across) >= 3
+
+
+def test_without_seeds_the_global_generator_is_used(model: SpeechLM, clips: ClipMaker) -> None:
     texts = []
     for _ in range(2):
         torch.manual_seed(4)
@@ -156,8 +214,8 @@ def test_without_a_generator_the_global_one_is_used(model: SpeechLM, clips: Clip
 
 
 def test_audio_and_prefix_are_run_once_for_all_answers(model: SpeechLM, clips: ClipMaker) -> None:
-    """Counted where it happens: 141 frames of two clips once; two prefixes once, then 2 · 6 rows of one token each for
-    all but the last of the 9 tokens, which nothing follows."""
+    """Counted where it happens: 141 frames of two clips once; two prefixes once, then at every step one token of each
+    answer that goes on behind it. Of the 12 answers some end on their way."""
     frames: list[int] = []
     rows: list[tuple[int, ...]] = []
     model.audio_tower.register_forward_hook(
@@ -167,10 +225,12 @@ def test_audio_and_prefix_are_run_once_for_all_answers(model: SpeechLM, clips: C
         lambda _m, _a, options, _o: rows.append(tuple(options["inputs_embeds"].shape[:2])), with_kwargs=True
     )
     prefix = model.collate(clips(40, 101), QUESTIONS).input_ids.shape
-    rollout = Sampler(model).sample(clips(40, 101), QUESTIONS, k=6, max_new_tokens=9, generator=seeded())
-    assert rollout.tokens.shape == (2, 6, 9)
+    rollout = Sampler(model).sample(clips(40, 101), QUESTIONS, k=6, max_new_tokens=30, seeds=0)
+    lengths = rollout.mask.sum(-1)
     assert frames == [141]
-    assert rows == [tuple(prefix), *[(12, 1)] * 8]
+    assert rows == [tuple(prefix), *[(int((lengths > step).sum()), 1) for step in range(1, int(lengths.max()))]]
+    assert (12, 1) in rows
+    assert len(set(rows)) > 3
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -181,7 +241,7 @@ def test_the_mode_is_left_as_it_was_and_no_gradient_is_kept(
     model.train(training)
     modes: list[bool] = []
     model.audio_tower.register_forward_hook(lambda module, _a, _o: modes.append(module.training))
-    rollout = Sampler(model).sample(clips(40), QUESTIONS[:1], max_new_tokens=2, generator=seeded())
+    rollout = Sampler(model).sample(clips(40), QUESTIONS[:1], max_new_tokens=2, seeds=0)
     assert modes == [False]
     assert not rollout.logprobs.requires_grad
     with pytest.raises(BatchError):
@@ -198,6 +258,13 @@ def test_the_mode_is_left_as_it_was_and_no_gradient_is_kept(
         ({"temperature": float("nan")}, "got nan"),
         ({"temperature": float("inf")}, "got inf"),
         ({"temperature": 0, "k": 2}, "one answer, but k is 2"),
+        ({"top_p": 0.0}, "top_p must be above 0 and at most 1"),
+        ({"top_p": 1.1}, "got 1.1"),
+        ({"stop": ""}, "stop must end in a visible ASCII character, got ''"),
+        ({"stop": "</answer> "}, "must end in a visible"),
+        ({"seeds": torch.zeros(2, 1, dtype=torch.int64)}, r"shape \(1, 1\), prompts by answers; got .* \(2, 1\)"),
+        ({"seeds": torch.zeros(1, 1)}, "got torch.float32"),
+        ({"max_new_tokens": 4096}, r"a prompt of \d+ tokens .* and 4096 new ones pass the model's 4096: cut the clip"),
     ],
 )
 def test_settings_outside_their_range_are_refused(
@@ -207,6 +274,25 @@ def test_settings_outside_their_range_are_refused(
         Sampler(model).sample(clips(40), QUESTIONS[:1], **options)
 
 
+def test_an_empty_question_is_refused(model: SpeechLM, clips: ClipMaker) -> None:
+    with pytest.raises(OptionError, match="question 1 is empty"):
+        Sampler(model).sample(clips(40, 64), ["How?", " \n"])
+
+
+def test_weights_that_are_no_numbers_are_named(model: SpeechLM, clips: ClipMaker) -> None:
+    with torch.no_grad():
+        model.head.weight[3] = torch.nan
+    with pytest.raises(PolicyError, match="no finite numbers: look for NaN in its weights"):
+        Sampler(model).sample(clips(40), QUESTIONS[:1], k=2, max_new_tokens=3)
+
+
+def test_out_of_memory_says_what_to_lower(model: SpeechLM, clips: ClipMaker) -> None:
+    """torch's own refusal of a petabyte, while the head runs."""
+    model.head.register_forward_hook(lambda _m, _i, _o: torch.empty(1 << 50))
+    with pytest.raises(MemoryLimitError, match="1 prompts × k = 3 × 5 tokens: lower k"):
+        Sampler(model).sample(clips(40), QUESTIONS[:1], k=3, max_new_tokens=5)
+
+
 def test_no_prompts_are_refused(model: SpeechLM) -> None:
     with pytest.raises(BatchError, match="no questions"):
         Sampler(model).sample([], [])
@@ -214,10 +300,10 @@ def test_no_prompts_are_refused(model: SpeechLM) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_cpu_generator_serves_a_model_on_the_gpu(model: SpeechLM, clips: ClipMaker) -> None:
-    """Drawn where the generator lives, from nearly the same probabilities: the answers of the CPU."""
+def test_seeds_mean_the_same_on_the_gpu(model: SpeechLM, clips: ClipMaker) -> None:
+    """The same numbers, and nearly the same probabilities: the answers of the CPU."""
     options: dict[str, Any] = {"k": 4, "max_new_tokens": 10}
-    expected = Sampler(model).sample(clips(40), QUESTIONS[:1], **options, generator=seeded()).texts
-    found = Sampler(model.to("cuda")).sample(clips(40), QUESTIONS[:1], **options, generator=seeded())
+    expected = Sampler(model).sample(clips(40), QUESTIONS[:1], **options, seeds=0).texts
+    found = Sampler(model.to("cuda")).sample(clips(40), QUESTIONS[:1], **options, seeds=0)
     assert found.tokens.device.type == "cuda"
     assert found.texts == expected

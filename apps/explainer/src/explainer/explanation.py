@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from cotgen import verify
 from explainer.checkpoint import PolicyCard, TrainedPolicy
 from explainer.errors import ClipError
@@ -97,7 +95,7 @@ def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, tempera
         [Prompt(policy.label_set).text],
         temperature=temperature,
         max_new_tokens=max_new_tokens,
-        generator=torch.Generator(model.device).manual_seed(seed),
+        seeds=seed,
     )
     return rollout.texts[0][0]
 

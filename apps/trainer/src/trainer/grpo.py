@@ -147,7 +147,7 @@ class GRPOModule(StageModule):
             k=s.group_size,
             temperature=s.temperature,
             max_new_tokens=s.max_new_tokens,
-            generator=self.rollout_rng,
+            seeds=torch.randint(2**63 - 1, (len(clips), s.group_size), generator=self.rollout_rng),
         )
 
     def _rewards(

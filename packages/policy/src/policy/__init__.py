@@ -2,12 +2,25 @@
 
 - `policy.prompt` — `Prompt`, the question for a label set
 - `policy.sampler` — `Sampler`, K answers per prompt behind one encoded prefix, as a `Rollout`
+- `policy.randomness` — `sequence_seeds`, a seed for every answer
+- `policy.drawing` — one token from a row of scores
 - `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions; `packed_scores`, with entropy
 """
 
-from policy.errors import OptionError, PolicyError
+from policy.errors import MemoryLimitError, OptionError, PolicyError
 from policy.logprobs import packed_scores, sequence_logprobs
 from policy.prompt import Prompt
+from policy.randomness import sequence_seeds
 from policy.sampler import Rollout, Sampler
 
-__all__ = ["OptionError", "PolicyError", "Prompt", "Rollout", "Sampler", "packed_scores", "sequence_logprobs"]
+__all__ = [
+    "MemoryLimitError",
+    "OptionError",
+    "PolicyError",
+    "Prompt",
+    "Rollout",
+    "Sampler",
+    "packed_scores",
+    "sequence_logprobs",
+    "sequence_seeds",
+]

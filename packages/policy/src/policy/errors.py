@@ -2,7 +2,8 @@
 
 ```
 PolicyError (ValueError)
-└── OptionError   a setting outside its range; names setting, value and limit
+├── MemoryLimitError   memory ran out; names what was run and what to lower
+└── OptionError        a setting outside its range; names setting, value and limit
 ```
 """
 
@@ -13,3 +14,7 @@ class PolicyError(ValueError):
 
 class OptionError(PolicyError):
     """A setting outside its range."""
+
+
+class MemoryLimitError(PolicyError):
+    """Memory ran out, on the device or the host."""
