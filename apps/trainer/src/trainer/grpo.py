@@ -135,7 +135,7 @@ class GRPOModule(StageModule):
         outcome = judge_outcome(rollout.texts, labels, self.label_set)
         accuracy = float(outcome.correct.float().mean())
         breakdown = self._rewards(clips, rollout, outcome, accuracy=accuracy, step=batch_idx + 1)
-        result = self._loss(clips, rollout, group_advantages(breakdown.total))
+        result = self.loss(clips, rollout.tokens, rollout.mask, group_advantages(breakdown.total))
         self.record(batch_idx + 1, **self._figures(outcome, breakdown, result, rollout))
         return result.loss
 
@@ -167,27 +167,25 @@ class GRPOModule(StageModule):
         scores = self.frozen.reward_model.score(clips, [self.question] * len(texts), texts, audio_index=audio_index)
         return scores.view(len(clips), k, -1).cpu()
 
-    def _loss(self, clips: list[Tensor], rollout: Rollout, advantages: Tensor) -> LossResult:
-        k = self.settings.group_size
-        rows = [
-            tokens[mask].tolist()
-            for group, masks in zip(rollout.tokens, rollout.mask, strict=True)
-            for tokens, mask in zip(group, masks, strict=True)
+    def loss(self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor) -> LossResult:
+        """GRPO's loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt."""
+        groups = [
+            [answer[real].tolist() for answer, real in zip(group, group_mask, strict=True)]
+            for group, group_mask in zip(tokens, mask, strict=True)
         ]
-        batch = self.model.collate(
-            clips,
-            [self.question] * len(rows),
-            rows,
-            audio_index=[i for i in range(len(clips)) for _ in range(k)],
-        )
+        packed = self.model.pack(clips, [self.question] * len(clips), groups)
         temperature = self.settings.temperature
+
+        def logprobs(model: SpeechLM) -> Tensor:
+            return packed.unpack(sequence_logprobs(model, packed, temperature=temperature))
+
         reference = None
         if self.frozen.reference is not None:
             with torch.no_grad():
-                reference = sequence_logprobs(self.frozen.reference, batch, temperature=temperature)
+                reference = logprobs(self.frozen.reference)
         inputs = LossInputs(
-            logprobs=sequence_logprobs(self.model, batch, temperature=temperature),
-            mask=batch.completion_mask,
+            logprobs=logprobs(self.model),
+            mask=mask.flatten(0, 1).to(self.device),
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,
         )

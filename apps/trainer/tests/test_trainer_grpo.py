@@ -1,0 +1,88 @@
+"""One GRPO step on packed groups: its loss and gradient against the unpacked computation and against the formula."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from grpo_ptr import LossInputs, LossResult, grpo_loss
+from policy import Prompt, sequence_logprobs
+from speech_records import PAPER_9
+from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
+from trainer.grpo import Algorithm, GRPOModule, GRPOSettings
+
+TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=2, num_mel_bins=16)
+ANSWERS = (("The pitch is high.", "a"), ("low and slow", "The voice is loud, the pitch is low."))
+ADVANTAGES = torch.tensor([[1.5, -0.5], [-1.0, 0.25]])
+BETA = 0.1
+
+
+@pytest.fixture
+def model() -> SpeechLM:
+    texts = [text for group in ANSWERS for text in group]
+    return pocket(train_tokenizer(texts, vocab_size=270), seed=0, size=TINY).eval()
+
+
+@pytest.fixture
+def clips() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(TINY.num_mel_bins, frames, generator=generator) for frames in (40, 64)]
+
+
+@pytest.fixture
+def answers(model: SpeechLM) -> tuple[Tensor, Tensor]:
+    """Tokens and mask `[2, 2, T]` of the answers, as a sampler pads them."""
+    rows = [torch.tensor([*model.tokenizer(text).input_ids, model.end_id]) for group in ANSWERS for text in group]
+    tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=model.pad_id)
+    mask = torch.arange(tokens.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
+    return tokens.view(2, 2, -1), mask.view(2, 2, -1)
+
+
+def packed_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
+    settings = GRPOSettings(Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
+    module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
+    with torch.no_grad():  # away from the reference, so that the KL term and its gradient are not 0
+        model.head.weight.mul_(1.1)
+    return module.loss(clips, tokens, mask, ADVANTAGES)
+
+
+def unpacked_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
+    """The same from a batch that repeats clip and prompt before every answer."""
+    rows = [t[m].tolist() for t, m in zip(tokens.flatten(0, 1), mask.flatten(0, 1), strict=True)]
+    batch = model.collate(clips, [Prompt(PAPER_9).text] * 4, rows, audio_index=[0, 0, 1, 1])
+    with torch.no_grad():
+        reference = sequence_logprobs(model, batch)
+        model.head.weight.mul_(1.1)
+    inputs = LossInputs(
+        logprobs=sequence_logprobs(model, batch),
+        mask=batch.completion_mask,
+        advantages=ADVANTAGES.flatten(),
+        ref_logprobs=reference,
+    )
+    return grpo_loss(inputs, beta=BETA)
+
+
+def test_the_packed_loss_and_its_gradient_are_those_of_unpacked_answers(
+    model: SpeechLM, clips: list[Tensor], answers: tuple[Tensor, Tensor]
+) -> None:
+    """Expected: the loss over one row per answer, each with its own copy of clip and prompt; float32 accuracy."""
+    twin = pocket(model.tokenizer, seed=0, size=TINY).eval()
+    packed = packed_loss(model, clips, *answers)
+    plain = unpacked_loss(twin, clips, *answers)
+    assert packed.kl is not None and plain.kl is not None  # noqa: PT018
+    assert packed.kl > 0
+    torch.testing.assert_close((packed.loss, packed.kl), (plain.loss, plain.kl), rtol=1e-4, atol=1e-6)
+    packed.loss.backward()
+    plain.loss.backward()
+    for (name, p), q in zip(model.named_parameters(), twin.parameters(), strict=True):
+        if q.grad is not None:
+            torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_on_policy_the_surrogate_is_minus_the_mean_advantage(
+    model: SpeechLM, clips: list[Tensor], answers: tuple[Tensor, Tensor]
+) -> None:
+    """At ratio 1 every completion's token mean is its advantage: -(1.5 - 0.5 - 1 + 0.25) / 4 = -0.0625."""
+    result = packed_loss(model, clips, *answers)
+    assert result.policy_loss.item() == pytest.approx(-0.0625, abs=1e-6)
