@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-import policy.logprobs as logprobs_module
+import policy.vocabulary as vocabulary_module
 from policy import packed_scores, sequence_logprobs
+from policy.vocabulary import head_logprobs
 from speechlm import BatchError, SpeechBatch, SpeechLM
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -89,8 +91,8 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
     limit: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The loss weighs every token differently, so that no swap of tokens can hide; three tokens to a chunk."""
-    monkeypatch.setattr(logprobs_module, "CHUNK", 3)
+    """The loss weighs every token differently, so that no swap of tokens can hide; five blocks to a vocabulary."""
+    monkeypatch.setattr(vocabulary_module, "BLOCK", 1)  # blocks of the fewest entries, 64 of 270
     model = model.to(dtype)
     if dtype is torch.float64:
         norm_in_full(model, monkeypatch)
@@ -125,28 +127,57 @@ def test_entropy_is_that_of_the_softmax(model: SpeechLM, clips: ClipMaker) -> No
     assert not entropy[~mask].any()
 
 
-def test_scores_over_the_vocabulary_are_held_a_chunk_at_a_time(
-    model: SpeechLM, clips: ClipMaker, monkeypatch: pytest.MonkeyPatch
+class Largest(TorchDispatchMode):
+    """The most elements that any tensor had that was made meanwhile."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(tensor, Tensor):
+                self.elements = max(self.elements, tensor.numel())
+        return out
+
+
+@pytest.mark.parametrize("entropy", [False, True])
+def test_scores_over_the_vocabulary_are_held_a_block_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, *, entropy: bool
 ) -> None:
-    """Counted at the head, in both passes, and among the tensors that autograd keeps."""
-    monkeypatch.setattr(logprobs_module, "CHUNK", 4)
-    packed = model.pack(clips(40), [Q], [[[50] * 10, [60] * 9]])
-    met: list[int] = []
-    kept: list[tuple[int, ...]] = []
-    model.head.register_forward_hook(lambda _m, inputs, _o: met.append(len(inputs[0])))
+    """900 tokens and 5 000 entries are 4.5 million scores; no tensor of either pass is larger than the head of 40 000
+    elements or a block of 100 000. The plain computation shows that the count sees what it must."""
+    monkeypatch.setattr(vocabulary_module, "BLOCK", 100_000)
+    head = torch.nn.Linear(8, 5_000, bias=False)
+    states, target = torch.randn(900, 8, requires_grad=True), torch.randint(5_000, (900,))
+    with Largest() as blocks:
+        head_logprobs(head, states, target, entropy=entropy).sum().backward()
+    assert 40_000 <= blocks.elements <= 100_000
+    with Largest() as plainly:
+        head(states).log_softmax(-1).sum()
+    assert plainly.elements == 4_500_000
 
-    def keep(tensor: Tensor) -> Tensor:
-        kept.append(tuple(tensor.shape))
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        total = sequence_logprobs(model, packed).sum()
-    vocabulary = model.head.out_features
-    assert kept
-    assert not any(shape and shape[-1] == vocabulary for shape in kept)
-    total.backward()
-    assert max(met) == 4
-    assert sum(met) == 2 * 19
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+@pytest.mark.parametrize("kind", ["plain", "bias", "frozen", "adapters"])
+def test_every_kind_of_head_is_scored_as_plainly(
+    kind: str, temperature: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Value, and gradients of states and weights, against log-softmax over all scores at float64."""
+    monkeypatch.setattr(vocabulary_module, "BLOCK", 300)
+    torch.manual_seed(1)
+    head = torch.nn.Linear(8, 150, bias=kind == "bias", dtype=torch.float64)
+    if kind == "adapters":
+        head = torch.nn.Sequential(torch.nn.Linear(8, 8, dtype=torch.float64), head)  # type: ignore[assignment]
+    head.requires_grad_(kind != "frozen")
+    states, target = torch.randn(11, 8, dtype=torch.float64, requires_grad=True), torch.randint(150, (11,))
+    weights = torch.linspace(-1, 1, 11, dtype=torch.float64)
+    leaves = [states, *(p for p in head.parameters() if p.requires_grad)]
+    expected = (head(states) / temperature).log_softmax(-1).gather(-1, target[:, None])[:, 0]
+    found = head_logprobs(head, states, target, temperature=temperature)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    wanted = torch.autograd.grad((expected * weights).sum(), leaves)
+    for a, b in zip(torch.autograd.grad((found * weights).sum(), leaves), wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-12, rtol=0)
 
 
 def test_groups_that_make_no_pack_are_refused(model: SpeechLM, clips: ClipMaker) -> None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from policy.errors import OptionError
+from policy.vocabulary import head_logprobs
 from speechlm import PackedGroup, SpeechBatch, SpeechLM
-
-CHUNK = 128  # tokens whose scores over the vocabulary are held at once
 
 
 def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temperature: float = 1.0) -> Tensor:
@@ -22,8 +19,8 @@ def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temp
     when the tokens were sampled; `OptionError` unless it is above 0.
 
     For a `PackedGroup` the columns are those of `packed.batch`; `packed.unpack` gives one row per answer. Its scores
-    are computed in chunks, and again in the backward pass, so that [tokens, vocabulary] is never held; a float64
-    model gives float64.
+    are computed in blocks, and again in the backward pass, so that [tokens, vocabulary] is never held
+    (`policy.vocabulary`); a float64 model gives float64.
     """
     _check_temperature(temperature)
     if isinstance(batch, PackedGroup):
@@ -52,23 +49,9 @@ def _packed(model: SpeechLM, packed: PackedGroup, temperature: float, *, entropy
     mask = packed.batch.completion_mask
     row, _ = mask.nonzero(as_tuple=True)
     states, target = states[row, packed.before[mask]], packed.batch.input_ids[mask]
-    parts = [
-        checkpoint(_score, model, h, t, temperature, entropy=entropy, use_reentrant=False)
-        for h, t in zip(torch.split(states, CHUNK), torch.split(target, CHUNK), strict=True)
-    ]
-    scores = torch.cat(parts)
+    scores = head_logprobs(model.head, states, target, temperature=temperature, entropy=entropy)
     place = mask[..., None] if entropy else mask
     return scores.new_zeros(*mask.shape, *scores.shape[1:]).masked_scatter(place, scores)
-
-
-def _score(model: SpeechLM, states: Tensor, target: Tensor, temperature: float, *, entropy: bool) -> Tensor:
-    logits = model.head(states)
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32)) / temperature
-    if not entropy:
-        chosen: Tensor = logits.gather(-1, target[:, None])[:, 0] - logits.logsumexp(-1)
-        return chosen
-    logprobs = logits.log_softmax(-1)
-    return torch.stack([logprobs.gather(-1, target[:, None])[:, 0], -(logprobs.exp() * logprobs).sum(-1)], dim=-1)
 
 
 def _check_temperature(temperature: float) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from policy.decoding import grouped_attention, roomy_cache
 from policy.drawing import draw, greedy
 from policy.errors import MemoryLimitError, OptionError, PolicyError
 from policy.randomness import sequence_seeds, uniforms
@@ -101,7 +102,8 @@ class Sampler:
     def _decode(self, batch: SpeechBatch, seeds: Tensor, options: _Options) -> Rollout:
         model, device, n = self.model, seeds.device, seeds.numel()
         mask = batch.attention_mask.repeat_interleave(seeds.shape[1], dim=0)
-        state = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True).repeat_last(seeds.shape[1])
+        state = model.run_text(model.embed(batch), batch.attention_mask, cache=roomy_cache(), keep_cache=True)
+        state = state.repeat_last(seeds.shape[1])
         stream = uniforms(seeds.flatten(), options.limit)
         stops = self._stop_tokens(options.stop)
         tokens = torch.full((n, options.limit), model.pad_id, device=device)
@@ -123,7 +125,8 @@ class Sampler:
             if not len(rows) or step + 1 == options.limit:
                 break
             mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            state = model.run_text(model.embed_tokens(token[:, None]), mask, cache=state.cache, keep_cache=True)
+            with grouped_attention(model.text_tower):
+                state = model.run_text(model.embed_tokens(token[:, None]), mask, cache=state.cache, keep_cache=True)
         ended = torch.ones(n, dtype=torch.bool, device=device)
         ended[rows] = False
         return self._rollout(tokens, logprobs, lengths, ended, seeds)
