@@ -29,7 +29,8 @@ def test_readme_example_runs(tmp_path: Path) -> None:
 def test_public_names_are_pinned() -> None:
     """A name that leaves this list is a breaking change."""
     expected = """
-        SAMPLE_RATE AudioInputError BatchError CheckpointError FeatureSpec ModelSummary PackedGroup PocketSize
+        SAMPLE_RATE AudioInputError BatchError CheckpointError Donors FeatureSpec GraftError GraftReport ModelSummary
+        PackedGroup PocketSize Proof graft load_donors prove
         SpeechBatch SpeechLM SpeechLMError TextState TowerSummary audio_token_count collate log_mel pack pad_features
         pocket summarize train_tokenizer
     """

@@ -9,11 +9,17 @@ from typing import Annotated
 
 import typer
 
-from speechlm.errors import SpeechLMError
+from speechlm.errors import GraftError, SpeechLMError
+from speechlm.graft import GraftReport, graft, load_donors
 from speechlm.model import SpeechLM
+from speechlm.proof import Proof, prove
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 
-app = typer.Typer(help="Look at speech LLMs.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Make speech LLMs out of pretrained halves, and look at them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
 
 
 def main() -> None:
@@ -25,9 +31,29 @@ def main() -> None:
         raise SystemExit(1) from None
 
 
-@app.callback()
-def _commands() -> None:
-    """Keeps `inspect` a command of its own: typer would make a single command the whole program."""
+@app.command("graft")
+def graft_models(
+    *,
+    audio: Annotated[str, typer.Option(help="A Whisper, whole or encoder alone: a folder or a hub id.")],
+    text: Annotated[str, typer.Option(help="A Llama or Qwen2 with its tokenizer: a folder or a hub id.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the new checkpoint; must not exist yet.")],
+    seed: Annotated[int, typer.Option(help="Seed of the weights that neither half has.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="The whole report as one JSON object.")] = False,
+) -> None:
+    """Join a Whisper encoder and a language model into one speech LLM, and prove that both compute what they did.
+
+    Nothing is written when they do not. What is new is random: the model hears only after it was trained.
+
+    Example: speechlm graft --audio openai/whisper-base --text HuggingFaceTB/SmolLM2-135M-Instruct -o compact
+    """
+    if out.exists():
+        raise GraftError(f"{out} exists already; name another folder or remove it")
+    donors = load_donors(audio, text)
+    model, report = graft(donors, seed=seed)
+    proof = prove(model, donors)
+    model.save(out)
+    typer.echo(json.dumps(asdict(report) | {"proof": asdict(proof)}) if as_json else _graft_lines(report, proof))
+    typer.echo(f"speechlm: wrote {out}", err=True)
 
 
 @app.command()
@@ -39,6 +65,20 @@ def inspect(
     """Load a checkpoint, which checks it, and say what it is made of."""
     summary = summarize(SpeechLM.load(directory))
     typer.echo(json.dumps(asdict(summary)) if as_json else _lines(summary))
+
+
+def _graft_lines(report: GraftReport, proof: Proof) -> str:
+    rows = {
+        "copied": f"{len(report.copied)} weights",
+        "zeroed": f"{len(report.zeroed)} biases",
+        "new": ", ".join(report.new),
+        "never run": f"{len(report.idle)} weights of the vision tower",
+        "unused": ", ".join(report.unused),
+        "added tokens": ", ".join(report.added_tokens) or "none",
+        "logits": f"within {proof.logits:.1e} of the language model's",
+        "audio": f"within {proof.audio:.1e} of the encoder's pair averages",
+    }
+    return "\n".join(f"{name:<16}{value}" for name, value in rows.items())
 
 
 def _lines(summary: ModelSummary) -> str:

@@ -4,7 +4,8 @@
 SpeechLMError (ValueError)
 ├── CheckpointError   a directory does not hold the speech LLM it should; names what was expected and found
 ├── AudioInputError   samples or features that the model cannot take (empty, wrong shape, too short or long)
-└── BatchError        clips, questions and completions that do not make a batch (counts, indices, text, length)
+├── BatchError        clips, questions and completions that do not make a batch (counts, indices, text, length)
+└── GraftError        donors that cannot become one speech LLM; names which and why
 ```
 """
 
@@ -23,3 +24,7 @@ class AudioInputError(SpeechLMError):
 
 class BatchError(SpeechLMError):
     """Clips, questions and completions that do not make a batch."""
+
+
+class GraftError(SpeechLMError):
+    """An encoder or a language model that cannot be grafted."""

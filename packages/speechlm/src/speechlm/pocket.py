@@ -80,16 +80,9 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
     return Qwen2_5OmniThinkerConfig(
         audio_config=_audio_config(size),
         text_config=_text_config(tokenizer, size),
-        vision_config={  # the class demands a vision tower; ours is never run
-            "depth": 1,
-            "hidden_size": HEAD_DIM,
-            "intermediate_size": HEAD_DIM,
-            "num_heads": 1,
-            "out_hidden_size": size.text_width,
-            "fullatt_block_indexes": [0],
-        },
+        vision_config=unused_vision_tower(size.text_width),
         tie_word_embeddings=True,
-        **_token_ids(tokenizer),
+        **special_token_ids(tokenizer),
         **ours,
     )
 
@@ -130,7 +123,20 @@ def _text_config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> dict[s
     }
 
 
-def _token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+def unused_vision_tower(text_width: int) -> dict[str, Any]:
+    """The smallest vision tower that the Thinker class accepts; it demands one, and ours is never run."""
+    return {
+        "depth": 1,
+        "hidden_size": HEAD_DIM,
+        "intermediate_size": HEAD_DIM,
+        "num_heads": 1,
+        "out_hidden_size": text_width,
+        "fullatt_block_indexes": [0],
+    }
+
+
+def special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    """The Thinker's settings that name special tokens."""
     names = {
         "audio_token_index": AUDIO,
         "audio_start_token_id": AUDIO_START,

@@ -1,0 +1,272 @@
+"""A speech LLM from two pretrained halves: any Whisper encoder and any Llama or Qwen2 language model.
+
+Both go into the Thinker class as they are. Qwen2 is Llama with biases on queries, keys and values, so Llama's are
+zero; Whisper's convolutions, layers and final norm are the audio tower's. New and untrained are the projection between
+the two, the vocabulary rows of special tokens that the language model lacks, and a vision tower of one layer that the
+class demands and that is never run. `prove` shows that each half still computes what it did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+    Qwen2ForCausalLM,
+    WhisperModel,
+)
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from speechlm.errors import GraftError
+from speechlm.model import SpeechLM
+from speechlm.pocket import special_token_ids, unused_vision_tower
+from speechlm.tokenizer import PAD, SPECIAL_TOKENS, TURN_END, token_id
+
+LANGUAGE_MODELS = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM}
+_TABLES = ("text.embed_tokens.weight", "head.weight")
+_POSITIONS = "embed_positions.weight"
+_HALF_PRECISION = 1e-3
+"""More than half-precision storage can have rounded the positions of a Whisper by (3e-4 in whisper-base)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraftReport:
+    """What became of every weight: names in the new model, and of `unused` in the donors.
+
+    - `copied`: equal to a donor's; `zeroed`: biases that the donor has not
+    - `new`: random, to be trained (a range of rows stands behind a table's name); `idle`: new, and never run
+    - `unused`: donor weights without a place
+    - `added_tokens`: special tokens that the donor's tokenizer lacked
+    """
+
+    copied: tuple[str, ...]
+    zeroed: tuple[str, ...]
+    new: tuple[str, ...]
+    idle: tuple[str, ...]
+    unused: tuple[str, ...]
+    added_tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Donors:
+    """The two halves that a speech LLM is grafted from, and the tokenizer of the second."""
+
+    encoder: Any  # transformers leaves the modules within untyped
+    language_model: Any
+    tokenizer: PreTrainedTokenizerFast
+
+
+def load_donors(audio: str | Path, text: str | Path) -> Donors:
+    """Read a Whisper (whole or encoder) and a Llama or Qwen2 with its tokenizer: local folders or hub ids, safetensors.
+
+    Both are read in float32, and a Whisper's positions, if they were stored in half precision, without its rounding.
+    Raises `GraftError` for another architecture, a missing or unreadable file, or weights in pickle.
+    """
+    with _reading(audio):
+        config = AutoConfig.from_pretrained(audio)
+        if config.model_type != "whisper":
+            raise GraftError(f"{audio}: need a Whisper encoder, got architecture {config.model_type!r}")
+        encoder: Any
+        if "WhisperEncoder" in (config.architectures or ()):
+            encoder = WhisperEncoder.from_pretrained(audio, use_safetensors=True, dtype=torch.float32)
+        else:
+            encoder = WhisperModel.from_pretrained(audio, use_safetensors=True, dtype=torch.float32).encoder
+        _unround_positions(encoder)
+    with _reading(text):
+        config = AutoConfig.from_pretrained(text)
+        if config.model_type not in LANGUAGE_MODELS:
+            raise GraftError(
+                f"{text}: need one of {', '.join(LANGUAGE_MODELS)}, got architecture {config.model_type!r}"
+            )
+        model: Any = LANGUAGE_MODELS[config.model_type]
+        language_model = model.from_pretrained(text, use_safetensors=True, dtype=torch.float32)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(text)
+    return Donors(encoder, language_model, tokenizer)
+
+
+def graft(donors: Donors, *, seed: int = 0) -> tuple[SpeechLM, GraftReport]:
+    """Join `donors` into one speech LLM; `seed` makes the new weights, and the donors are not changed.
+
+    The donor's tokenizer gains the special tokens it lacks; their rows are the mean of the donor's embeddings, so that
+    none is likelier than a common word. Raises `GraftError` with the reason when the Thinker class cannot compute what
+    a donor computes.
+    """
+    refuse_unfitting(donors)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_copy_of(donors.tokenizer))  # type: ignore[no-untyped-call]
+    known = tokenizer.get_vocab()
+    added = tuple(token for token in SPECIAL_TOKENS if token not in known)
+    tokenizer.add_special_tokens(
+        {"pad_token": PAD, "eos_token": TURN_END, "extra_special_tokens": list(SPECIAL_TOKENS)}
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        thinker = Qwen2_5OmniThinkerForConditionalGeneration(_config(donors, tokenizer))
+    model = SpeechLM(thinker, tokenizer)
+    return model, _transplant(model, donors, added)
+
+
+def refuse_unfitting(donors: Donors) -> None:
+    """Raise `GraftError` for donors that the Thinker class cannot hold without changing what they compute."""
+    text, audio = donors.language_model.config, donors.encoder.config
+    rope = getattr(text, "rope_parameters", None) or {}
+    head_dim = _head_dim(text)
+    reasons = {
+        f"its rotary positions are scaled ({rope.get('rope_type')!r})": rope.get("rope_type", "default") != "default",
+        "its rotary positions cover a part of each head": rope.get("partial_rotary_factor", 1.0) != 1.0,
+        "its attention output has a bias": bool(getattr(text, "attention_bias", False)),
+        "its MLP has biases": bool(getattr(text, "mlp_bias", False)),
+        "it attends through a sliding window": bool(getattr(text, "use_sliding_window", False)),
+        f"its heads are {head_dim} wide, no multiple of 16, which three rotary axes cannot share": head_dim % 16 != 0,
+        f"its tokenizer has {len(donors.tokenizer)} tokens, but it embeds only {text.vocab_size}": (
+            len(donors.tokenizer) > text.vocab_size
+        ),
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise GraftError(f"the language model cannot be grafted: {reason}")
+    if _rounding_of_positions(donors.encoder) > _HALF_PRECISION:
+        raise GraftError("the encoder cannot be grafted: its positions are learned, the audio tower's are sinusoids")
+    if audio.activation_function != "gelu":
+        raise GraftError(f"the encoder cannot be grafted: it uses {audio.activation_function!r} instead of 'gelu'")
+
+
+def _config(donors: Donors, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniThinkerConfig:
+    text, audio = donors.language_model.config, donors.encoder.config
+    half = _head_dim(text) // 2
+    return Qwen2_5OmniThinkerConfig(
+        audio_config={
+            "num_mel_bins": audio.num_mel_bins,
+            "d_model": audio.d_model,
+            "encoder_layers": audio.encoder_layers,
+            "encoder_attention_heads": audio.encoder_attention_heads,
+            "encoder_ffn_dim": audio.encoder_ffn_dim,
+            "max_source_positions": audio.max_source_positions,
+            "scale_embedding": audio.scale_embedding,
+            "output_dim": text.hidden_size,
+            "n_window": audio.max_source_positions,  # half a window, in frames: a clip is one window
+        },
+        text_config={
+            "vocab_size": max(text.vocab_size, len(tokenizer)),
+            "hidden_size": text.hidden_size,
+            "intermediate_size": text.intermediate_size,
+            "num_hidden_layers": text.num_hidden_layers,
+            "num_attention_heads": text.num_attention_heads,
+            "num_key_value_heads": text.num_key_value_heads,
+            "head_dim": _head_dim(text),
+            "hidden_act": text.hidden_act,
+            "rms_norm_eps": text.rms_norm_eps,
+            "max_position_embeddings": text.max_position_embeddings,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": text.rope_parameters["rope_theta"],
+                "mrope_section": [half // 4, 3 * half // 8, 3 * half // 8],
+            },
+            "pad_token_id": token_id(tokenizer, PAD),
+            "eos_token_id": token_id(tokenizer, TURN_END),
+            "bos_token_id": None,
+            "tie_word_embeddings": text.tie_word_embeddings,
+        },
+        vision_config=unused_vision_tower(text.hidden_size),
+        tie_word_embeddings=text.tie_word_embeddings,
+        **special_token_ids(tokenizer),
+    )
+
+
+@torch.no_grad()
+def _transplant(model: SpeechLM, donors: Donors, added: tuple[str, ...]) -> GraftReport:
+    given = {f"audio.{_tower_name(n)}": w for n, w in donors.encoder.named_parameters() if n != _POSITIONS}
+    given |= {f"text.{n}": w for n, w in donors.language_model.model.named_parameters()}
+    if not donors.language_model.config.tie_word_embeddings:
+        given["head.weight"] = donors.language_model.lm_head.weight
+    copied: list[str] = []
+    zeroed: list[str] = []
+    new: list[str] = []
+    taken: set[str] = set()
+    for name, weight in _named(model):
+        donor = given.get(name)
+        if donor is not None and donor.shape == weight.shape:
+            weight.copy_(donor)
+            copied.append(name)
+        elif donor is not None and name in _TABLES:
+            weight[: len(donor)] = donor
+            weight[len(donor) :] = donor.mean(dim=0)
+            copied.append(f"{name}[:{len(donor)}]")
+            new.append(f"{name}[{len(donor)}:{len(weight)}]")
+        elif donor is None and name.startswith("text.") and name.endswith("_proj.bias"):
+            weight.zero_()
+            zeroed.append(name)
+        elif donor is None:
+            new.append(name)
+        else:
+            raise GraftError(f"{name}: the donor's is {tuple(donor.shape)}, the new model's {tuple(weight.shape)}")
+        taken.add(name)
+    idle = [n for n, _ in model.thinker.named_parameters() if "visual" in n.split(".")]
+    unused = [*sorted(set(given) - taken), f"audio.{_POSITIONS} (the tower computes the same sinusoids)"]
+    return GraftReport(tuple(copied), tuple(zeroed), tuple(new), tuple(idle), tuple(unused), added_tokens=added)
+
+
+def _named(model: SpeechLM) -> Iterator[tuple[str, Tensor]]:
+    """The weights that run, under the names of their parts: `audio.…`, `text.…`, `head.weight` unless tied."""
+    for part, module in (("audio", model.audio_tower), ("text", model.text_tower)):
+        for name, weight in module.named_parameters():
+            yield f"{part}.{name}", weight
+    if model.head.weight is not model.thinker.get_input_embeddings().weight:
+        yield "head.weight", model.head.weight
+
+
+def _tower_name(name: str) -> str:
+    """A weight of Whisper's encoder in the audio tower; only the final norm is called otherwise."""
+    return name.replace("layer_norm.", "ln_post.") if name.startswith("layer_norm.") else name
+
+
+def _copy_of(tokenizer: PreTrainedTokenizerFast) -> Any:
+    backend = tokenizer.backend_tokenizer
+    return type(backend).from_str(backend.to_str())
+
+
+def _head_dim(config: Any) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _rounding_of_positions(encoder: Any) -> float:
+    table = encoder.embed_positions.weight
+    return float((table - _sinusoids(*table.shape)).detach().abs().max())
+
+
+@torch.no_grad()
+def _unround_positions(encoder: Any) -> None:
+    """Positions that half precision rounded become the sinusoids they were, which the audio tower computes anew.
+
+    Left as they are, they alone would move whisper-base's states by up to 4e-3.
+    """
+    if 0 < _rounding_of_positions(encoder) <= _HALF_PRECISION:
+        table = encoder.embed_positions.weight
+        table.copy_(_sinusoids(*table.shape))
+
+
+def _sinusoids(length: int, width: int) -> Tensor:
+    """Whisper's positions `[length, width]`: sines, then cosines, of wavelengths from 2π to 10 000 · 2π."""
+    scale = torch.exp(-torch.log(torch.tensor(10_000.0)) / (width // 2 - 1) * torch.arange(width // 2))
+    angle = torch.arange(length)[:, None] * scale[None]
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+@contextmanager
+def _reading(donor: str | Path) -> Iterator[None]:
+    try:
+        yield
+    except GraftError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise GraftError(f"{donor}: donor cannot be loaded: {reason[:300]}") from error
