@@ -6,6 +6,7 @@
 - `screening`: whole-text checks; a trace is kept, repaired or rejected
 - `faithfulness`: verdicts by cue and emotion, as table, figures, picture
 - `tasks`: the four families of SFT tasks
+- `building`, `card`, `shards`, `duplicates`: a data set with its card, streamed
 - `stats`, `batch`: figures of a data set; whole files at a time
 - `survey`, `readings`: which cues fit which emotion; what a profile says of each cue
 - `wording`, `quoting`: the generator's phrases; transcripts as harmless quotes

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from cotgen.corpora import emotioncot
-from cotgen.errors import CotgenError, GenerationError
+from cotgen.errors import CotgenError
 from cotgen.quoting import words
-from cotgen.rules import generate
 from speech_records import (
-    LabelSet,
     MeasuredUtterance,
     ReasoningTrace,
     RecordFormatError,
@@ -31,14 +29,6 @@ class Failure:
     stage: str
     error: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Traces:
-    """Traces written for a batch, and the utterances for which none could be written."""
-
-    traces: tuple[ReasoningTrace, ...]
-    failures: tuple[Failure, ...]
 
 
 def read_records(path: Path, cls: type[RecordT]) -> tuple[list[RecordT], list[Failure]]:
@@ -96,18 +86,6 @@ def read_texts(path: Path, measured: Sequence[MeasuredUtterance]) -> tuple[list[
             continue
         failures.append(Failure(row.audio_path, "verify", "CotgenError", reason))
     return texts, failures
-
-
-def generate_all(measured: Sequence[MeasuredUtterance], *, label_set: LabelSet, seed: int) -> Traces:
-    """One trace for each utterance that can have one; the others are failures."""
-    traces: list[ReasoningTrace] = []
-    failures: list[Failure] = []
-    for item in measured:
-        try:
-            traces.append(generate(item, label_set=label_set, seed=seed))
-        except GenerationError as error:
-            failures.append(Failure(item.utterance.utterance_id, "generate", type(error).__name__, str(error)))
-    return Traces(tuple(traces), tuple(failures))
 
 
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -12,8 +13,8 @@ from typing import Annotated
 
 import typer
 
-from cotgen import corpora, faithfulness, stats, tasks
-from cotgen.batch import Failure, generate_all, read_measured, read_records, read_texts, write_failures
+from cotgen import building, corpora, faithfulness, stats, tasks
+from cotgen.batch import Failure, read_measured, read_records, read_texts, write_failures
 from cotgen.errors import CotgenError
 from cotgen.screening import Decision, Screened, screen
 from cotgen.verification import verify
@@ -143,19 +144,32 @@ def build(
     label_set: LabelSetName = "PAPER_9",
     generator: Annotated[Generator, typer.Option(help="What writes the reasoning.")] = Generator.RULES,
     seed: Seed = 0,
+    shard_rows: Annotated[
+        int, typer.Option(min=1, help="Lines of the input to a shard; no more is one file.")
+    ] = 10_000,
+    disjoint_speakers: Annotated[
+        bool, typer.Option("--disjoint-speakers", help="Status 1 when a speaker stands in several splits.")
+    ] = False,
 ) -> None:
-    """Write reasoning for measured utterances: traces.jsonl, emotioncot.jsonl and, if need be, errors.jsonl.
+    """Write a data set from measured utterances: traces.jsonl, emotioncot.jsonl, and its card (card.json, CARD.md).
+
+    Near-duplicates go to duplicates.jsonl; what was left out, with its line, to errors.jsonl (status 1). A build that
+    was stopped continues with the same command.
 
     Example: cotgen build --profiles measured.jsonl --label-set RAVDESS_8 -o annotated
     """
-    measured, failures = read_measured(profiles)
-    written = generate_all(measured, label_set=_label_set(label_set), seed=seed)
-    out.mkdir(parents=True, exist_ok=True)
-    by_id = {m.utterance.utterance_id: m for m in measured}
-    count = write_jsonl(out / "traces.jsonl", written.traces)
-    rows = [corpora.emotioncot.from_trace(by_id[t.utterance_id], t) for t in written.traces]
-    corpora.emotioncot.write(out / "emotioncot.jsonl", rows)
-    _finish(f"{count} traces by {generator.value}", [*failures, *written.failures], out / "errors.jsonl")
+    options = building.Options(_label_set(label_set), seed=seed, shard_rows=shard_rows)
+    built = _build_with_progress(profiles, out, options)
+    for failure in building.failures(built):
+        typer.echo(f"cotgen: {failure.where}: {failure.message}", err=True)
+    speakers = built.card["speakers"]
+    if not speakers["disjoint"]:
+        named = "; ".join(speakers["first_of_them"])
+        typer.echo(f"cotgen: {speakers['in_several_splits']} speakers stand in several splits: {named}", err=True)
+    kept = f", {built.left_out} left out, see {out / 'errors.jsonl'}" if built.left_out else ""
+    typer.echo(f"cotgen: {built.card['rows']} traces by {generator.value}{kept}", err=True)
+    if built.left_out or (disjoint_speakers and not speakers["disjoint"]):
+        raise typer.Exit(1)
 
 
 @app.command("verify")
@@ -256,6 +270,19 @@ def show_stats(*, profiles: Profiles, traces: Traces) -> None:
     listed, broken = read_records(traces, ReasoningTrace)
     typer.echo(json.dumps(asdict(stats.summarise(measured, listed)), indent=2))
     _finish(f"{len(listed)} traces", [*failures, *broken], None)
+
+
+def _build_with_progress(profiles: Path, out: Path, options: building.Options) -> building.Built:
+    """A bar where somebody watches; nothing in a log."""
+    if not sys.stderr.isatty():
+        return building.build(profiles, out, options)
+    with typer.progressbar(length=1, label="cotgen build", file=sys.stderr) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        return building.build(profiles, out, options, report)
 
 
 def _label_set(name: str) -> LabelSet:

@@ -130,13 +130,18 @@ def write(path: str | PathLike[str], rows: Iterable[EmotionCoTRow]) -> int:
     """Write the rows in the published form and return how many there were. All or nothing."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.tmp")
-    lines = [json.dumps(_row_object(row), ensure_ascii=False, allow_nan=False) + "\n" for row in rows]
+    lines = [to_line(row) for row in rows]
     try:
         temporary.write_text("".join(lines), encoding="utf-8")
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
     return len(lines)
+
+
+def to_line(row: EmotionCoTRow) -> str:
+    """The row as one line of the published form, with the line's end."""
+    return json.dumps(_row_object(row), ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _intonation(shape: ContourShape | None, dynamics: ContourDynamics | None) -> str | None:

@@ -1,0 +1,295 @@
+"""From a file of measurements to a data set with its card, in memory that does not grow with it.
+
+Measurements are read line by line, `shard_rows` of them to a shard. A shard's files take their place first, then
+everything that was learnt from it (ids, speakers, texts, failures, counts) is committed to one SQLite file at once: a
+killed build continues after the last shard that was committed, and ends in the same bytes as one that was not killed.
+
+```
+traces.jsonl, emotioncot.jsonl    or numbered shards of them, when there are more lines than `shard_rows`
+errors.jsonl                      what was left out, with its line     duplicates.jsonl   near-duplicates
+card.json, CARD.md                the data card, written last
+```
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cotgen import card, shards
+from cotgen.batch import Failure
+from cotgen.corpora import emotioncot
+from cotgen.duplicates import THRESHOLD, DuplicateIndex
+from cotgen.errors import CotgenError, GenerationError
+from cotgen.quoting import words
+from cotgen.rules import generate
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json, write_jsonl
+
+MAX_TRANSCRIPT_WORDS = 1000
+"""More is a recording, not an utterance."""
+MAX_DURATION_ERROR_S = 0.1
+"""A profile whose clip is longer or shorter than the utterance's range by more than this is not of that range."""
+MAX_NAMED = 20
+_WORK = ".work"
+_CACHE_KIB = 4096
+_ID = re.compile(rb'"utterance_id"\s*:\s*"([^"]{1,200})"')
+_MARKUP = re.compile(r"<\|[^|<>]{1,40}\|>|</?(?:think|answer)>", re.IGNORECASE)
+_TABLES = """
+CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, tally TEXT, files TEXT);
+CREATE TABLE IF NOT EXISTS ids (name TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS speakers (corpus, speaker, split, PRIMARY KEY (corpus, speaker, split)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (line INTEGER, record TEXT);
+CREATE TABLE IF NOT EXISTS duplicates (record TEXT, kind TEXT, across INTEGER);
+"""
+
+Report = Callable[[int, int], None]
+"""Called with the number of lines that are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a build is asked for; equal options over an equal file give equal bytes."""
+
+    label_set: LabelSet
+    seed: int = 0
+    shard_rows: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A finished data set: its card, and how many lines were left out."""
+
+    folder: Path
+    card: dict[str, Any]
+    left_out: int
+
+
+def silent(done: int, total: int) -> None:
+    """A report that goes nowhere."""
+
+
+def build(profiles: Path, out: Path, options: Options, report: Report = silent) -> Built:
+    """Write the data set of `profiles` into `out`, continuing a build of the same input that was stopped.
+
+    Raises `CotgenError` when the file is missing or holds no line at all.
+    """
+    if not profiles.is_file():
+        raise CotgenError(f"{profiles} does not exist")
+    if options.shard_rows < 1:
+        raise CotgenError(f"a shard holds at least 1 row, not {options.shard_rows}")
+    with profiles.open("rb") as file:
+        total = sum(1 for _ in file)
+    if total == 0:
+        raise CotgenError(f"{profiles} is empty: measured utterances are expected, one a line")
+    source = {"file": profiles.name, "lines": total, "sha256": shards.sha256(profiles)}
+    asked = {"label_set": options.label_set.name, "seed": options.seed, "shard_rows": options.shard_rows}
+    versions = {name: _version(f"emotionthinker-{name}") for name in ("cotgen", "speech-records")}
+    more = {"input": source, "options": asked, "versions": versions}
+    count = -(-total // options.shard_rows)
+    with closing(_open(out, hashlib.sha256(json.dumps(more).encode()).hexdigest())) as db:
+        done = {row[0] for row in db.execute("SELECT number FROM shards")}
+        with profiles.open("rb") as file:
+            for number in range(count):
+                lines = enumerate(islice(file, options.shard_rows), start=number * options.shard_rows + 1)
+                if number in done:
+                    for _ in lines:
+                        pass
+                else:
+                    _Shard(db, profiles.name, out, options).write(lines, number, count)
+                report(min(total, (number + 1) * options.shard_rows), total)
+        built = _finish(db, out, more)
+    shutil.rmtree(out / _WORK)
+    return built
+
+
+class _Shard:
+    """One shard while it is written; everything it learns is one transaction."""
+
+    def __init__(self, db: sqlite3.Connection, source: str, out: Path, options: Options) -> None:
+        self._db, self._source, self._out, self._options = db, source, out, options
+        self._texts = DuplicateIndex(db)
+        self._tally: card.Tally = card.Tally()
+
+    def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int) -> None:
+        traces = self._out / shards.shard_name("traces", number, count)
+        rows = self._out / shards.shard_name("emotioncot", number, count)
+        temporary = rows.with_name(f".{rows.name}.tmp")
+        self._db.execute("BEGIN")
+        with temporary.open("w", encoding="utf-8", newline="\n") as published:
+
+            def written() -> Iterator[ReasoningTrace]:
+                for measured, trace in self._pairs(lines):
+                    published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
+                    self._learn(measured, trace)
+                    yield trace
+
+            write_jsonl(traces, written())
+        temporary.replace(rows)
+        files = {path.name: shards.sha256(path) for path in (traces, rows)}
+        self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._tally), json.dumps(files)))
+        self._db.execute("COMMIT")
+
+    def _pairs(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[MeasuredUtterance, ReasoningTrace]]:
+        for line, raw in lines:
+            if not raw.strip():
+                continue
+            stage = "read"
+            try:
+                measured = from_json(MeasuredUtterance, raw.decode(), line=line)
+                self._check(measured, line)
+                stage = "generate"
+                trace = generate(measured, label_set=self._options.label_set, seed=self._options.seed)
+            except (CotgenError, SpeechRecordsError, UnicodeDecodeError) as error:
+                self._fail(line, raw, stage, error)
+            else:
+                yield measured, trace
+
+    def _check(self, measured: MeasuredUtterance, line: int) -> None:
+        name = measured.utterance.utterance_id
+        earlier = self._db.execute("SELECT line FROM ids WHERE name = ?", (name,)).fetchone()
+        if earlier is not None:
+            raise CotgenError(f"utterance {name!r} stands in line {earlier[0]} already")
+        self._db.execute("INSERT INTO ids VALUES (?, ?)", (name, line))
+        check_measured(measured)
+
+    def _fail(self, line: int, raw: bytes, stage: str, error: Exception) -> None:
+        message, found = str(error), _ID.search(raw)
+        name = found[1].decode(errors="replace") if found else ""
+        if name and name not in message:
+            message = f"utterance {name!r}: {message}"
+        failure = Failure(f"{self._source}:{line}", stage, type(error).__name__, message)
+        self._db.execute("INSERT INTO failures VALUES (?, ?)", (line, json.dumps(asdict(failure), ensure_ascii=False)))
+
+    def _learn(self, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
+        utterance, split = measured.utterance, measured.utterance.split or card.NO_SPLIT
+        self._tally.update(card.count(measured, trace))
+        if utterance.split is not None:
+            who = (utterance.corpus, utterance.speaker_id, split)
+            self._db.execute("INSERT OR IGNORE INTO speakers VALUES (?, ?, ?)", who)
+        for kind, text in (("reasoning", trace.think), ("transcript", utterance.transcript or "")):
+            found = self._texts.add(kind, text, name=utterance.utterance_id, split=split)
+            if found is not None:
+                row = (json.dumps(asdict(found), ensure_ascii=False), kind, found.split != found.first_split)
+                self._db.execute("INSERT INTO duplicates VALUES (?, ?, ?)", row)
+
+
+def check_measured(measured: MeasuredUtterance) -> None:
+    """Raise `GenerationError` for measurements that cannot be trusted to be of their utterance, or to be trained on."""
+    utterance, profile = measured.utterance, measured.profile
+    name, spoken = utterance.utterance_id, words(utterance.transcript or "")
+    if len(spoken) > MAX_TRANSCRIPT_WORDS:
+        raise GenerationError(
+            f"utterance {name!r}: transcript of {len(spoken)} words, at most {MAX_TRANSCRIPT_WORDS}: split it"
+        )
+    if markup := _MARKUP.search(utterance.transcript or ""):
+        raise GenerationError(f"utterance {name!r}: transcript holds {markup[0]!r}, which a model reads as a command")
+    stressed = [w.word for w in profile.stressed_words or ()]
+    if spoken and stressed and not {part for word in stressed for part in words(word)} & set(spoken):
+        raise GenerationError(f"profile of another utterance: {stressed[0]!r} is stressed and no word of {name!r}")
+    if utterance.end_s is not None:
+        length = utterance.end_s - (utterance.start_s or 0.0)
+        if abs(length - profile.duration_s) > MAX_DURATION_ERROR_S:
+            raise GenerationError(
+                f"profile of another utterance: it is of {profile.duration_s:.2f} s, {name!r} lasts {length:.2f} s"
+            )
+
+
+def failures(built: Built) -> Iterator[Failure]:
+    """What was left out, in the order of the input, read as it is asked for."""
+    path = built.folder / "errors.jsonl"
+    if path.exists():
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                yield Failure(**json.loads(line))
+
+
+def _open(out: Path, asked: str) -> sqlite3.Connection:
+    """The state of the build that was `asked` for; one of another is dropped with its files."""
+    (out / _WORK).mkdir(parents=True, exist_ok=True)
+    path = out / _WORK / f"{asked[:16]}.sqlite"
+    if not path.exists():
+        for other in (out / _WORK).iterdir():
+            other.unlink()
+        for stem in ("traces", "emotioncot"):
+            shards.drop(out, stem)
+    for name in ("card.json", "CARD.md"):
+        (out / name).unlink(missing_ok=True)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB}; {_TABLES}")
+    return db
+
+
+def _finish(db: sqlite3.Connection, out: Path, more: dict[str, Any]) -> Built:
+    tally, files = card.Tally(), dict[str, str]()
+    for kept, names in db.execute("SELECT tally, files FROM shards ORDER BY number"):
+        tally.update(card.load(kept))
+        files |= json.loads(names)
+    left_out = _copy(db.execute("SELECT record FROM failures ORDER BY line"), out / "errors.jsonl")
+    _copy(db.execute("SELECT record FROM duplicates ORDER BY rowid"), out / "duplicates.jsonl")
+    for name in ("errors.jsonl", "duplicates.jsonl"):
+        if (out / name).exists():
+            files[name] = shards.sha256(out / name)
+    repeats = {
+        kind: {"rows": rows, "across_splits": across}
+        for kind, rows, across in db.execute("SELECT kind, COUNT(*), SUM(across) FROM duplicates GROUP BY kind")
+    }
+    checks = {
+        "left_out": left_out,
+        "speakers": _speakers(db),
+        "near_duplicates": {"threshold": THRESHOLD, **repeats},
+        "files": files,
+    }
+    described = card.describe(tally, {**more, **checks})
+    _write(out / "CARD.md", card.markdown(described))
+    _write(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+    return Built(out, described, left_out)
+
+
+def _speakers(db: sqlite3.Connection) -> dict[str, Any]:
+    """Speakers by split, and those who stand in more than one: their number, and the first by name."""
+    counts = dict(db.execute("SELECT split, COUNT(*) FROM speakers GROUP BY split").fetchall())
+    query = (
+        "SELECT corpus, speaker, group_concat(split, ', ') FROM speakers GROUP BY corpus, speaker HAVING COUNT(*) > 1"
+    )
+    shared, named = 0, list[str]()
+    for corpus, speaker, splits in db.execute(query):
+        shared += 1
+        if len(named) < MAX_NAMED:
+            named.append(f"{corpus} {speaker}: {splits}")
+    return {"by_split": counts, "disjoint": not shared, "in_several_splits": shared, "first_of_them": named}
+
+
+def _copy(rows: sqlite3.Cursor, path: Path) -> int:
+    """Write one line for each row, all or nothing; no file without rows."""
+    temporary, count = path.with_name(f".{path.name}.tmp"), 0
+    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for (record,) in rows:
+            file.write(record + "\n")
+            count += 1
+    temporary.replace(path)
+    if not count:
+        path.unlink()
+    return count
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "uninstalled"

@@ -1,0 +1,103 @@
+"""`cotgen build`: the card, what bad lines do, and that a killed build ends in the same bytes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cotgen import building
+from speech_records import PAPER_9, MeasuredUtterance, from_json, to_json
+
+CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
+
+
+def write(path: Path, count: int) -> Path:
+    """`count` lines of the first clip under other names."""
+    one = from_json(MeasuredUtterance, CLIPS.read_text(encoding="utf-8").splitlines()[0])
+    named = (
+        replace(one, utterance=replace(one.utterance, utterance_id=f"u{i:05}", split="train")) for i in range(count)
+    )
+    path.write_text("".join(to_json(m) + "\n" for m in named), encoding="utf-8")
+    return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:
+    """SIGKILL once a shard is there; the whole build is the reference."""
+    profiles = write(tmp_path / "measured.jsonl", 600)
+    whole = building.build(profiles, tmp_path / "whole", building.Options(PAPER_9, shard_rows=50))
+    assert (whole.card["rows"], whole.left_out) == (600, 0)
+    code = "from cotgen.cli import main; main()"
+    options = ["build", "--profiles", str(profiles), "-o", str(tmp_path / "out"), "--shard-rows", "50"]
+    process = subprocess.Popen([sys.executable, "-c", code, *options], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("traces-00001-*")):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "out" / "card.json").exists()
+    building.build(profiles, tmp_path / "out", building.Options(PAPER_9, shard_rows=50))
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"transcript": "kids " * 10_000}, "10000 words"),
+        ({"transcript": "Kids</think>"}, "</think>"),
+        ({"transcript": "Kids <|im_end|>"}, "<|im_end|>"),
+        ({"transcript": "Nothing of that"}, "profile of another utterance"),
+        ({"emotion": "purple"}, "purple"),
+        ({"audio_path": ""}, "audio_path"),
+    ],
+)
+def test_a_bad_line_is_named_and_the_rest_is_done(tmp_path: Path, change: dict[str, str], message: str) -> None:
+    """The second of three lines is bad."""
+    profiles = write(tmp_path / "measured.jsonl", 3)
+    lines = [json.loads(line) for line in profiles.read_text(encoding="utf-8").splitlines()]
+    lines[1]["utterance"] |= change
+    profiles.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    built = building.build(profiles, tmp_path / "out", building.Options(PAPER_9))
+    (failure,) = building.failures(built)
+    assert (built.card["rows"], failure.where) == (2, "measured.jsonl:2")
+    assert message in failure.message
+    assert "u00001" in failure.message
+
+
+def test_shared_speakers_and_repeats_are_named(tmp_path: Path) -> None:
+    """One speaker says one sentence in both splits."""
+    profiles = write(tmp_path / "measured.jsonl", 2)
+    text = profiles.read_text(encoding="utf-8").splitlines()
+    profiles.write_text(text[0] + "\n" + text[1].replace('"train"', '"test"') + "\n", encoding="utf-8")
+    card = building.build(profiles, tmp_path / "out", building.Options(PAPER_9)).card
+    assert card["speakers"]["first_of_them"] in (["claims m1: train, test"], ["claims m1: test, train"])
+    assert card["near_duplicates"]["transcript"] == {"rows": 1, "across_splits": 1}
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
+    """Six times the lines in as many more shards; 5 % are allowed for the interpreter's own moods."""
+    code = (
+        "import resource, sys; from pathlib import Path; from cotgen import building; from speech_records import PAPER_9;"
+        "building.build(Path(sys.argv[1]), Path(sys.argv[2]), building.Options(PAPER_9, shard_rows=500));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+
+    def peak(count: int) -> int:
+        profiles = write(tmp_path / f"{count}.jsonl", count)
+        words = [sys.executable, "-c", code, str(profiles), str(tmp_path / f"out{count}")]
+        return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+    assert peak(6000) < 1.05 * peak(1000)
