@@ -90,7 +90,8 @@ def test_shared_speakers_and_repeats_are_named(tmp_path: Path) -> None:
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     """Six times the lines in as many more shards; 5 % are allowed for the interpreter's own moods."""
     code = (
-        "import resource, sys; from pathlib import Path; from cotgen import building; from speech_records import PAPER_9;"
+        "import resource, sys; from pathlib import Path; from cotgen import building;"
+        "from speech_records import PAPER_9;"
         "building.build(Path(sys.argv[1]), Path(sys.argv[2]), building.Options(PAPER_9, shard_rows=500));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
