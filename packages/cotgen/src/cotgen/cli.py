@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cotgen import building, corpora, faithfulness, stats, tasks
+from cotgen import corpora, faithfulness, stats, tasks
 from cotgen.batch import Failure, read_measured, read_records, read_texts, write_failures
+from cotgen.cli_build import build
+from cotgen.cli_options import LabelSetName, Out, Profiles, Seed, Traces, label_set_of
 from cotgen.errors import CotgenError
 from cotgen.screening import Decision, Screened, screen
 from cotgen.verification import verify
 from speech_records import (
     LABEL_SETS,
-    LabelSet,
     ReasoningTrace,
     SpeechRecordsError,
     Utterance,
@@ -35,19 +34,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-class Generator(StrEnum):
-    """What writes the reasoning."""
-
-    RULES = "rules"
-
-
-Profiles = Annotated[Path, typer.Option(help="Measured utterances (JSON Lines of MeasuredUtterance).")]
-Traces = Annotated[Path, typer.Option(help="Reasoning traces (JSON Lines of ReasoningTrace).")]
-LabelSetName = Annotated[str, typer.Option("--label-set", help=f"One of {', '.join(LABEL_SETS)}.")]
-Seed = Annotated[int, typer.Option(help="Seed of the wording: same input and seed, same text.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="File to write; OUT.errors.jsonl says what was left out.")]
 
 
 def main() -> None:
@@ -136,40 +122,7 @@ def manifest(
     _finish(f"{count} utterances", failures, _errors_beside(out))
 
 
-@app.command()
-def build(
-    *,
-    profiles: Profiles,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")],
-    label_set: LabelSetName = "PAPER_9",
-    generator: Annotated[Generator, typer.Option(help="What writes the reasoning.")] = Generator.RULES,
-    seed: Seed = 0,
-    shard_rows: Annotated[
-        int, typer.Option(min=1, help="Lines of the input to a shard; no more is one file.")
-    ] = 10_000,
-    disjoint_speakers: Annotated[
-        bool, typer.Option("--disjoint-speakers", help="Status 1 when a speaker stands in several splits.")
-    ] = False,
-) -> None:
-    """Write a data set from measured utterances: traces.jsonl, emotioncot.jsonl, and its card (card.json, CARD.md).
-
-    Near-duplicates go to duplicates.jsonl; what was left out, with its line, to errors.jsonl (status 1). A build that
-    was stopped continues with the same command.
-
-    Example: cotgen build --profiles measured.jsonl --label-set RAVDESS_8 -o annotated
-    """
-    options = building.Options(_label_set(label_set), seed=seed, shard_rows=shard_rows)
-    built = _build_with_progress(profiles, out, options)
-    for failure in building.failures(built):
-        typer.echo(f"cotgen: {failure.where}: {failure.message}", err=True)
-    speakers = built.card["speakers"]
-    if not speakers["disjoint"]:
-        named = "; ".join(speakers["first_of_them"])
-        typer.echo(f"cotgen: {speakers['in_several_splits']} speakers stand in several splits: {named}", err=True)
-    kept = f", {built.left_out} left out, see {out / 'errors.jsonl'}" if built.left_out else ""
-    typer.echo(f"cotgen: {built.card['rows']} traces by {generator.value}{kept}", err=True)
-    if built.left_out or (disjoint_speakers and not speakers["disjoint"]):
-        raise typer.Exit(1)
+app.command()(build)
 
 
 @app.command("verify")
@@ -251,7 +204,7 @@ def build_tasks(
     examples = tasks.build(
         measured,
         listed,
-        label_set=_label_set(label_set),
+        label_set=label_set_of(label_set),
         reasoning_question=question,
         seed=seed,
         comparative=clips,
@@ -270,25 +223,6 @@ def show_stats(*, profiles: Profiles, traces: Traces) -> None:
     listed, broken = read_records(traces, ReasoningTrace)
     typer.echo(json.dumps(asdict(stats.summarise(measured, listed)), indent=2))
     _finish(f"{len(listed)} traces", [*failures, *broken], None)
-
-
-def _build_with_progress(profiles: Path, out: Path, options: building.Options) -> building.Built:
-    """A bar where somebody watches; nothing in a log."""
-    if not sys.stderr.isatty():
-        return building.build(profiles, out, options)
-    with typer.progressbar(length=1, label="cotgen build", file=sys.stderr) as bar:
-
-        def report(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        return building.build(profiles, out, options, report)
-
-
-def _label_set(name: str) -> LabelSet:
-    if name not in LABEL_SETS:
-        raise CotgenError(f"unknown label set {name!r}; known are {', '.join(LABEL_SETS)}")
-    return LABEL_SETS[name]
 
 
 def _report(
