@@ -13,7 +13,7 @@ cue for them. English only.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from cotgen.finding import Finding, find
@@ -46,11 +46,35 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
     quotes = quoted_spans(text)
     stress = find_stress(text, quotes=quotes, transcript=transcript)
     free = [q for q in quotes if not any(f.start <= q[0] < f.end for f in stress)]
-    readings = read_cues(profile, levels)
-    claims = [_judge_stress(f, text, profile, transcript) for f in stress]
-    claims += [_judge_quote(f, text, transcript) for f in find_quotes(text, quotes=free, transcript=transcript)]
     masked = [*quotes, *((f.start, f.end) for f in stress)]
-    claims += [_judge_reading(f, text, readings.get(f.cue)) for f in find(text, quotes=_merged(masked))]
+    findings = [
+        *stress,
+        *find_quotes(text, quotes=free, transcript=transcript),
+        *find(text, quotes=_merged(masked)),
+    ]
+    return judge(text, findings, profile, levels, transcript)
+
+
+def judge(
+    text: str,
+    findings: Iterable[Finding],
+    profile: ProsodyProfile,
+    levels: ProsodyLevels | None,
+    transcript: str | None,
+) -> list[Claim]:
+    """The claims that `findings` of `text` make, in their order, each with its verdict and what was measured.
+
+    For those who know what a text claims because they wrote it; `verify` is for all others.
+    """
+    readings = read_cues(profile, levels)
+    claims = []
+    for finding in findings:
+        if finding.cue is Cue.STRESS:
+            claims.append(_judge_stress(finding, text, profile, transcript))
+        elif finding.cue is Cue.QUOTE:
+            claims.append(_judge_quote(finding, text, transcript))
+        else:
+            claims.append(_judge_reading(finding, text, readings.get(finding.cue)))
     return sorted(claims, key=lambda c: (c.start, c.end))
 
 

@@ -62,7 +62,9 @@ class Cue(StrEnum):
     STRESS = "stress"
     PAUSES = "pauses"
     VOICING = "voicing"
+    VOICE_QUALITY = "voice_quality"
     GENDER = "gender"
+    AGE = "age"
     QUOTE = "quote"
 
 
@@ -72,6 +74,13 @@ class Verdict(StrEnum):
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
     UNVERIFIABLE = "unverifiable"
+
+
+class Degree(StrEnum):
+    """How much of it a claim says: *slightly raised*, *very loud*."""
+
+    SLIGHT = "slight"
+    STRONG = "strong"
 
 
 class SyllableSource(StrEnum):
@@ -280,7 +289,8 @@ class ProsodyLevels:
 class Claim:
     """A statement about the sound, found in `text[start:end]`, and what the measurement says of it.
 
-    `value` is what the text claims (`high`, `rising`, …), `measured` what was measured, in words and units.
+    `value` is what the text claims (`high`, `rising`, …), `measured` what was measured, in words and units. `degree` and
+    `hedged` say how the text puts it: *slightly*, *very*; *seems*, *perhaps*.
     """
 
     start: int
@@ -290,6 +300,8 @@ class Claim:
     value: str
     verdict: Verdict
     measured: str | None = None
+    degree: Degree | None = None
+    hedged: bool = False
 
     def __post_init__(self) -> None:
         _check(0 <= self.start < self.end, self, f"need 0 <= start < end, got {self.start}, {self.end}")
@@ -303,7 +315,7 @@ class ReasoningTrace:
     `generator` says what wrote it (`rules/1`, a model's name), `seed` the seed of its wording.
     """
 
-    schema_version: ClassVar[str] = "1.0"
+    schema_version: ClassVar[str] = "1.1"
 
     utterance_id: str
     think: str
