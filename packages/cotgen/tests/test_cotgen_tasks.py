@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cotgen import TaskError, generate, tasks
-from cotgen.tasks import Attribute, ComparativeClip, SFTExample, Task
+from cotgen.tasks import Attribute, ComparativeClip, Phrasing, SFTExample, Task
 from speech_records import (
     PAPER_9,
     InvalidRecordError,
     Level,
     MeasuredUtterance,
     ProsodyProfile,
+    ReasoningTrace,
     parse_answer,
     read_jsonl,
+    to_json,
     write_jsonl,
 )
 
@@ -143,3 +147,70 @@ def test_records_check_themselves() -> None:
         SFTExample("a", Task.STRESS, "u", "u.wav", "Which?", " ")
     with pytest.raises(InvalidRecordError, match="two or more distinct levels"):
         ComparativeClip("c", "u", "c.flac", Attribute.PITCH, (Level.LOW, Level.LOW))
+
+
+def recorded_input() -> tuple[list[MeasuredUtterance], list[ReasoningTrace], list[ComparativeClip]]:
+    """240 utterances made of the four clips, a trace for each, and a comparative clip for each fifth."""
+    measured, traces, clips = [], [], []
+    for i in range(240):
+        clip = CLIPS[i % len(CLIPS)]
+        name, split = f"{clip.utterance.utterance_id}-{i:03}", ("train", "test")[i % 3 == 0]
+        measured.append(replace(clip, utterance=replace(clip.utterance, utterance_id=name, split=split)))
+        traces.append(ReasoningTrace(name, f"Text number {i} of a trace.", PAPER_9.labels[i % 9]))
+        if i % 5 == 0:
+            order = (Level.LOW, Level.NORMAL, Level.HIGH)[i % 2 :] + (Level.LOW,) * (i % 2)
+            attribute = list(Attribute)[i % 3]
+            clips.append(ComparativeClip(f"c{i:03}", name, f"comparative/c{i:03}.flac", attribute, order, split))
+    return measured, traces, clips
+
+
+def recorded_build(**more: Any) -> list[SFTExample]:
+    measured, traces, clips = recorded_input()
+    return tasks.build(
+        measured, traces, label_set=PAPER_9, reasoning_question=QUESTION, seed=7, comparative=clips, **more
+    )
+
+
+def test_the_plain_output_does_not_move() -> None:
+    """Recorded from the release before phrasings and balance: models were trained on these bytes, figures published."""
+    text = "".join(to_json(e) + "\n" for e in recorded_build())
+    assert hashlib.sha256(text.encode()).hexdigest() == (
+        "f6854293f722a10ca13ae792a5943abaaa2e6b75dad3a421fbe9df3fd15cdc86"
+    )
+
+
+def test_stated_phrasing_says_the_form_and_varies() -> None:
+    """At least eight of ten questions occur among 240, each with its form; the reasoning question is never touched."""
+    examples = recorded_build(phrasing=Phrasing.STATED)
+    kept = [
+        {e.example_id: e.target for e in x if "/attribute-" not in e.example_id} for x in (examples, recorded_build())
+    ]
+    assert kept[0] == kept[1]
+    by_task: dict[Task, set[str]] = {task: {e.question for e in examples if e.task is task} for task in Task}
+    assert len(by_task[Task.STRESS]) >= 8
+    assert len({q for q in by_task[Task.ATTRIBUTE] if "VALUE" in q}) >= 8
+    assert by_task[Task.REASONING] == {QUESTION}
+    assert all("Answer" in q for task in (Task.STRESS, Task.ATTRIBUTE, Task.COMPARATIVE) for q in by_task[task])
+    single = next(e for e in examples if e.example_id.endswith("/attribute-rate"))
+    assert single.question.endswith("Answer with one of: rate slow, rate normal, rate fast.")
+
+
+def test_balanced_classes_are_equal() -> None:
+    """60 clips each of high, low, normal and unvoiced pitch; orders 24 and 24 over three attributes give 8 a class."""
+    examples = recorded_build(balance=1.0)
+    assert not [e for e in examples if e.example_id.endswith("/attributes")]
+    targets = Counter((e.task, e.target) for e in examples if e.task is not Task.REASONING)
+    assert {targets[Task.ATTRIBUTE, f"pitch {v}"] for v in ("low", "normal", "high", "unvoiced")} == {60}
+    assert {targets[Task.ATTRIBUTE, f"energy {v}"] for v in ("low", "normal", "high")} == {60}
+    assert {n for (task, _), n in targets.items() if task is Task.COMPARATIVE} <= {8, 16}
+    labels = Counter(parse_answer(e.target).answer for e in examples if e.task is Task.REASONING)
+    assert set(labels.values()) == {26}  # 240 traces over nine labels: 26 or 27 each
+
+
+def test_balance_may_leave_some_room() -> None:
+    """Of 120 low, 60 normal, 60 high energies 1.5 keeps 90, 60, 60; below 1 there is nothing to keep."""
+    energies = Counter(e.target for e in recorded_build(balance=1.5) if "/attribute-energy" in e.example_id)
+    assert energies == {"energy low": 90, "energy normal": 60, "energy high": 60}
+    for wrong in (0.5, float("nan"), float("inf")):
+        with pytest.raises(TaskError, match="at least 1"):
+            recorded_build(balance=wrong)

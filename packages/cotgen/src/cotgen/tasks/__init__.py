@@ -1,0 +1,41 @@
+"""The four families of SFT tasks, as examples to train on.
+
+- stress: which word is stressed
+- attribute: pitch, energy, rate, contour and melody, all at once and one at a time
+- comparative: three variants of one sentence, in which order an attribute varies
+- reasoning: think, then answer (cold start)
+
+Targets of the first three are a few words (`pitch high, energy low, rate normal, contour rising, melody flat`), so that
+a small model can learn to hear prosody before it learns to write.
+
+- `records`, `phrasing`: what an example is; how it is asked
+- `examples`, `balancing`: examples in memory; classes of equal size
+"""
+
+from cotgen.tasks.examples import SINGLE_SHARE, Asking, attribute_target, build
+from cotgen.tasks.phrasing import (
+    ALL_QUESTIONS,
+    ATTRIBUTE_QUESTIONS,
+    COMPARATIVE_QUESTIONS,
+    STRESS_QUESTIONS,
+    UNVOICED,
+    Phrasing,
+)
+from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
+
+__all__ = [
+    "ALL_QUESTIONS",
+    "ATTRIBUTE_QUESTIONS",
+    "COMPARATIVE_QUESTIONS",
+    "SINGLE_SHARE",
+    "STRESS_QUESTIONS",
+    "UNVOICED",
+    "Asking",
+    "Attribute",
+    "ComparativeClip",
+    "Phrasing",
+    "SFTExample",
+    "Task",
+    "attribute_target",
+    "build",
+]
