@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from speech_records import (
     Utterance,
     Verdict,
     format_answer,
+    from_json,
     parse_answer,
     read_jsonl,
 )
@@ -198,3 +200,19 @@ def test_without_a_label_there_is_no_reasoning(emotion: Emotion | None, message:
     unlabelled = replace(loud, utterance=replace(loud.utterance, emotion=emotion))
     with pytest.raises(GenerationError, match=rf"'loud'.*{message}"):
         generate(unlabelled, label_set=IEMOCAP_4, seed=0)
+
+
+RECORDED = (Path(__file__).parent / "data" / "rules_1.jsonl").read_text(encoding="utf-8").strip().split("\n")
+
+
+@pytest.mark.parametrize("line", RECORDED, ids=lambda line: json.loads(line)["measured"]["utterance"]["utterance_id"])
+def test_the_plain_style_does_not_move(line: str) -> None:
+    """28 traces that release 0.1.0 wrote, claims found by `verify` in their text: models were trained on this wording,
+    and figures rest on it. Whoever changes it needs a `rules/3`.
+    """
+    row = json.loads(line)
+    measured = from_json(MeasuredUtterance, json.dumps(row["measured"]))
+    trace = generate(measured, label_set=LABEL_SETS[row["label_set"]], seed=row["seed"])
+    assert trace.think == row["think"]
+    assert (trace.answer, trace.generator) == (row["answer"], "rules/1")
+    assert [[c.start, c.end, c.cue, c.value, c.verdict] for c in trace.claims] == row["claims"]

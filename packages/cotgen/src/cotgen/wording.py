@@ -1,5 +1,6 @@
-"""The wording of the rule generator: short sentences with few phrasings, so that a small model can learn to write them.
+"""The wording of `rules/1`: short sentences with few phrasings, so that a small model can learn to write them.
 
+Square brackets hold what a phrase claims (`marking`); they do not stand in the text.
 Level words stand early and are always the same: pitch and energy are low, normal or high, rate is slow, normal or
 fast. No phrase outside `CONCLUSIONS` holds an emotion label or an alias of one.
 """
@@ -15,46 +16,58 @@ GENERATOR = "rules/1"
 
 RATE_WORDS: Mapping[str, str] = MappingProxyType({"low": "slow", "normal": "normal", "high": "fast"})
 
-QUOTES = ("The speaker says “{text}”", "The words are “{text}”", "We hear “{text}”")
+QUOTES = ("The speaker says [“{text}”]", "The words are [“{text}”]", "We hear [“{text}”]")
 
 SENTENCES: Mapping[Cue, tuple[str, ...]] = MappingProxyType(
     {
-        Cue.PITCH: ("The pitch is {value}.", "The voice has a {value} pitch.", "The speaker uses a {value} pitch."),
-        Cue.ENERGY: ("The energy is {value}.", "The voice has {value} energy.", "The loudness is {value}."),
-        Cue.RATE: ("The rate is {value}.", "The speech has a {value} rate.", "The speaking rate is {value}."),
-        Cue.CONTOUR_SHAPE: (
-            "The contour is {value}.",
-            "The pitch contour is {value}.",
-            "The melody has a {value} contour.",
+        Cue.PITCH: (
+            "The [pitch is {value}].",
+            "The voice has a [{value} pitch].",
+            "The speaker uses a [{value} pitch].",
         ),
-        Cue.CONTOUR_DYNAMICS: ("The melody is {value}.", "The intonation is {value}.", "The melody sounds {value}."),
-        Cue.STRESS: ("Stress falls on “{value}”.", "The word “{value}” is stressed.", "The emphasis is on “{value}”."),
+        Cue.ENERGY: ("The [energy is {value}].", "The voice has [{value} energy].", "The [loudness is {value}]."),
+        Cue.RATE: ("The [rate is {value}].", "The speech has a [{value} rate].", "The [speaking rate is {value}]."),
+        Cue.CONTOUR_SHAPE: (
+            "The [contour is {value}].",
+            "The [pitch contour is {value}].",
+            "The melody has a [{value} contour].",
+        ),
+        Cue.CONTOUR_DYNAMICS: (
+            "The [melody is {value}].",
+            "The [intonation is {value}].",
+            "The [melody sounds {value}].",
+        ),
+        Cue.STRESS: (
+            "[Stress falls on “{value}”].",
+            "[The word “{value}” is stressed].",
+            "[The emphasis is on “{value}”].",
+        ),
     }
 )
 
 WHISPERED = (
-    "The voice is almost without voicing.",
-    "There is almost no voicing.",
-    "The speech is almost unvoiced.",
+    "The voice is almost [without voicing].",
+    "There is [almost no voicing].",
+    "The speech is almost [unvoiced].",
 )
 PAUSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "present": ("There are pauses.", "The speaker makes pauses.", "The speech has pauses."),
-        "long": ("There are long pauses.", "The speaker makes long pauses.", "The speech has long pauses."),
+        "present": ("There are [pauses].", "The speaker makes [pauses].", "The speech has [pauses]."),
+        "long": ("There are [long pauses].", "The speaker makes [long pauses].", "The speech has [long pauses]."),
     }
 )
 
 NOUNS: Mapping[Cue, str] = MappingProxyType(
     {
-        Cue.PITCH: "the {value} pitch",
-        Cue.ENERGY: "the {value} energy",
-        Cue.RATE: "the {value} rate",
-        Cue.CONTOUR_SHAPE: "the {value} contour",
-        Cue.CONTOUR_DYNAMICS: "the {value} melody",
-        Cue.VOICING: "the lack of voicing",
+        Cue.PITCH: "the [{value} pitch]",
+        Cue.ENERGY: "the [{value} energy]",
+        Cue.RATE: "the [{value} rate]",
+        Cue.CONTOUR_SHAPE: "the [{value} contour]",
+        Cue.CONTOUR_DYNAMICS: "the [{value} melody]",
+        Cue.VOICING: "the [lack of voicing]",
     }
 )
-PAUSE_NOUNS: Mapping[str, str] = MappingProxyType({"present": "the pauses", "long": "the long pauses"})
+PAUSE_NOUNS: Mapping[str, str] = MappingProxyType({"present": "the [pauses]", "long": "the [long pauses]"})
 
 PORTRAITS: Mapping[Emotion, str] = MappingProxyType(
     {
