@@ -10,6 +10,7 @@ a small model can learn to hear prosody before it learns to write.
 
 - `records`, `phrasing`: what an example is; how it is asked
 - `examples`, `balancing`: examples in memory; classes of equal size
+- `scoring`: the strict forms of answers, and what an answer is worth
 """
 
 from cotgen.tasks.examples import SINGLE_SHARE, Asking, attribute_target, build
@@ -22,6 +23,7 @@ from cotgen.tasks.phrasing import (
     Phrasing,
 )
 from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
+from cotgen.tasks.scoring import Score, TaskScore, score
 
 __all__ = [
     "ALL_QUESTIONS",
@@ -35,7 +37,10 @@ __all__ = [
     "ComparativeClip",
     "Phrasing",
     "SFTExample",
+    "Score",
     "Task",
+    "TaskScore",
     "attribute_target",
     "build",
+    "score",
 ]
