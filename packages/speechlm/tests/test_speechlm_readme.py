@@ -30,9 +30,11 @@ def test_public_names_are_pinned() -> None:
     """A name that leaves this list is a breaking change."""
     expected = """
         SAMPLE_RATE AudioInputError BatchError CheckpointError Donors FeatureSpec GraftError GraftReport ModelSummary
+        LoraSettings Part PartCounts PartError adapters_off add_lora count_parts has_lora lora_is_new merge_lora
+        recompute_activations train_only
         PackedGroup PocketSize Proof graft load_donors prove
         SpeechBatch SpeechLM SpeechLMError TextState TowerSummary audio_token_count collate log_mel pack pad_features
-        pocket summarize train_tokenizer
+        pocket summarize train_tokenizer windows
     """
     assert set(speechlm.__all__) == set(expected.split())
     assert all(hasattr(speechlm, name) for name in speechlm.__all__)

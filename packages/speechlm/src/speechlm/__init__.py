@@ -1,26 +1,34 @@
 """The speech LLM that policy and reward model stand on.
 
 - `speechlm.features` — log-mel frames of 16 kHz speech
+- `speechlm.windows` — longer clips, cut
 - `speechlm.tokenizer` — a small byte-level BPE with the special tokens of Qwen2.5-Omni
 - `speechlm.batch` — clips, questions and completions as tensors
 - `speechlm.model` — `SpeechLM`: load, encode audio once, run the text tower, save
 - `speechlm.packed` — `PackedGroup`, K answers behind one copy of their prompt
 - `speechlm.pocket` — the same architecture at a few million parameters
 - `speechlm.graft`, `speechlm.proof` — one out of a Whisper encoder and a Llama or Qwen2, and that it is sound
+- `speechlm.parts`, `speechlm.training` — what is trained: audio encoder, adapter, language model, LoRA
+- `speechlm.lora` — LoRA in place: put in, switched off, merged
 - `speechlm.summary` — what a model is made of
 - `speechlm.cli` — the command `speechlm`
 """
 
 from speechlm.batch import SpeechBatch, collate
-from speechlm.errors import AudioInputError, BatchError, CheckpointError, GraftError, SpeechLMError
+from speechlm.errors import AudioInputError, BatchError, CheckpointError, GraftError, PartError, SpeechLMError
 from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
 from speechlm.graft import Donors, GraftReport, graft, load_donors
+from speechlm.lora import adapters_off, add_lora, has_lora, lora_is_new, merge_lora
 from speechlm.model import SpeechLM, TextState
 from speechlm.packed import PackedGroup, pack
+from speechlm.parts import Part, PartCounts, count_parts
 from speechlm.pocket import PocketSize, pocket
 from speechlm.proof import Proof, prove
+from speechlm.record import LoraSettings
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 from speechlm.tokenizer import train_tokenizer
+from speechlm.windows import windows
+from speechlm.training import recompute_activations, train_only
 
 __all__ = [
     "SAMPLE_RATE",
@@ -31,8 +39,12 @@ __all__ = [
     "FeatureSpec",
     "GraftError",
     "GraftReport",
+    "LoraSettings",
     "ModelSummary",
     "PackedGroup",
+    "Part",
+    "PartCounts",
+    "PartError",
     "PocketSize",
     "Proof",
     "SpeechBatch",
@@ -40,15 +52,24 @@ __all__ = [
     "SpeechLMError",
     "TextState",
     "TowerSummary",
+    "adapters_off",
+    "add_lora",
     "audio_token_count",
     "collate",
+    "count_parts",
     "graft",
+    "has_lora",
     "load_donors",
     "log_mel",
+    "lora_is_new",
+    "merge_lora",
     "pack",
     "pad_features",
     "pocket",
     "prove",
+    "recompute_activations",
     "summarize",
+    "train_only",
     "train_tokenizer",
+    "windows",
 ]

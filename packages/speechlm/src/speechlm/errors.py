@@ -5,7 +5,8 @@ SpeechLMError (ValueError)
 ├── CheckpointError   a directory does not hold the speech LLM it should; names what was expected and found
 ├── AudioInputError   samples or features that the model cannot take (empty, wrong shape, too short or long)
 ├── BatchError        clips, questions and completions that do not make a batch (counts, indices, text, length)
-└── GraftError        donors that cannot become one speech LLM; names which and why
+├── GraftError        donors that cannot become one speech LLM; names which and why
+└── PartError         parts or adapters that cannot be trained, switched off or merged as asked
 ```
 """
 
@@ -28,3 +29,7 @@ class BatchError(SpeechLMError):
 
 class GraftError(SpeechLMError):
     """An encoder or a language model that cannot be grafted."""
+
+
+class PartError(SpeechLMError):
+    """A part of the model that cannot be trained, switched off or merged as asked."""

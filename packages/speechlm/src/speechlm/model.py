@@ -23,10 +23,11 @@ from transformers import (
     Qwen2_5OmniThinkerForConditionalGeneration,
 )
 
-from speechlm.batch import SpeechBatch, collate
+from speechlm.batch import Hearing, SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
 from speechlm.features import WHISPER, FeatureSpec
 from speechlm.packed import PackedGroup, pack
+from speechlm.record import BaseIdentity, LoraSettings
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
@@ -68,6 +69,9 @@ class SpeechLM(nn.Module):
         self.pad_id = token_id(tokenizer, PAD)
         self.end_id = token_id(tokenizer, TURN_END)
         self.audio_id = token_id(tokenizer, AUDIO)
+        self.base: BaseIdentity | None = None
+        self.trained: frozenset[str] = frozenset()
+        self.lora: LoraSettings | None = None
 
     @property
     def audio_tower(self) -> nn.Module:
@@ -89,18 +93,38 @@ class SpeechLM(nn.Module):
 
     @property
     def features(self) -> FeatureSpec:
-        """The log-mel features that the audio tower reads; released models name no window and mean Whisper's."""
+        """The log-mel features that the audio tower reads.
+
+        Released and grafted models name no window in their configuration: they mean Whisper's, with silence behind.
+        """
         config = self.thinker.config
         return FeatureSpec(
             num_mel_bins=int(config.audio_config.num_mel_bins),
             window_samples=int(getattr(config, "audio_feature_window", WHISPER.window_samples)),
             hop_samples=int(getattr(config, "audio_feature_hop", WHISPER.hop_samples)),
+            silence_behind=not hasattr(config, "audio_feature_window"),
         )
+
+    @property
+    def system(self) -> str | None:
+        """The message that stands before every turn; a part of the configuration, as released models were trained."""
+        message: str | None = getattr(self.thinker.config, "system_message", None)
+        return message
+
+    @system.setter
+    def system(self, message: str | None) -> None:
+        self.thinker.config.system_message = message
 
     @property
     def max_tokens(self) -> int:
         """Tokens that a row may have, audio tokens included."""
         return int(self.thinker.config.text_config.max_position_embeddings)
+
+    @property
+    def attention(self) -> dict[str, str]:
+        """How either tower attends: `sdpa`, torch's fused kernels, unless `eager` was asked for."""
+        towers: dict[str, Any] = {"audio_encoder": self.audio_tower, "llm": self.text_tower}
+        return {part: str(tower.config._attn_implementation) for part, tower in towers.items()}  # noqa: SLF001
 
     @property
     def device(self) -> torch.device:
@@ -113,13 +137,15 @@ class SpeechLM(nn.Module):
         questions: list[str],
         completions: Sequence[str | list[int]] | None = None,
         *,
-        audio_index: list[int] | None = None,
+        audio_index: Hearing | None = None,
     ) -> SpeechBatch:
-        """`speechlm.collate` with this model's tokenizer, on this model's device.
+        """`speechlm.collate` with this model's tokenizer and system message, on this model's device.
 
         Raises `BatchError`, besides what `collate` raises, for a row of more than `max_tokens` tokens.
         """
-        batch = collate(self.tokenizer, features, questions, completions, audio_index=audio_index)
+        batch = collate(
+            self.tokenizer, features, questions, completions, audio_index=audio_index, system=self.system
+        )
         longest = batch.input_ids.shape[1]
         if longest > self.max_tokens:
             raise BatchError(f"a row has {longest} tokens, the model takes at most {self.max_tokens}: shorten its text")
@@ -132,12 +158,21 @@ class SpeechLM(nn.Module):
         completions: Sequence[Sequence[str | list[int]]],
         *,
         row_tokens: int | None = None,
+        audio_index: Hearing | None = None,
     ) -> PackedGroup:
-        """`speechlm.pack` with this model's tokenizer, on this model's device.
+        """`speechlm.pack` with this model's tokenizer and system message, on this model's device.
 
         Raises `BatchError`, besides what `pack` raises, for a prompt and answer of more than `max_tokens` tokens.
         """
-        packed = pack(self.tokenizer, features, questions, completions, row_tokens=row_tokens)
+        packed = pack(
+            self.tokenizer,
+            features,
+            questions,
+            completions,
+            row_tokens=row_tokens,
+            audio_index=audio_index,
+            system=self.system,
+        )
         longest = int(packed.positions.max()) + 1
         if longest > self.max_tokens:
             raise BatchError(

@@ -1,0 +1,146 @@
+"""What is stored beside the weights of a checkpoint, in `checkpoint.json`: where it comes from and what was trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from speechlm.errors import CheckpointError, PartError
+
+RECORD = "checkpoint.json"
+SCHEMA = "1.0"
+LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+"""Every linear layer of a decoder layer, by its last name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoraSettings:
+    """Low-rank adapters on the text tower: `W x + alpha / rank · B A x`, with `B` zero at the start.
+
+    `targets` are last names of linear layers of the text tower. Raises `PartError` outside the ranges.
+
+    >>> LoraSettings(rank=8).scale
+    4.0
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] = LINEAR_LAYERS
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise PartError(f"rank must be at least 1, got {self.rank}")
+        if not self.alpha > 0:
+            raise PartError(f"alpha must be above 0, got {self.alpha}")
+        if not 0 <= self.dropout < 1:
+            raise PartError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        if not self.targets or set(self.targets) - set(LINEAR_LAYERS):
+            raise PartError(
+                f"targets must be among {', '.join(LINEAR_LAYERS)}, got {', '.join(self.targets) or 'none'}"
+            )
+
+    @property
+    def scale(self) -> float:
+        """The factor on `B A`."""
+        return self.alpha / self.rank
+
+
+@dataclass(frozen=True, slots=True)
+class BaseIdentity:
+    """The model that a checkpoint was trained from.
+
+    `name` says where it was loaded from, none when it was built in memory; `fingerprints` has a hash of every part.
+    """
+
+    name: str | None
+    hidden_size: int
+    layers: int
+    fingerprints: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What only the caller knows of a checkpoint; it goes into its record and its card.
+
+    - `description`: what it is, in a sentence; `stage`: which training made it
+    - `label_set`: the answers it knows; `data`: names of data sets or files and their SHA-256
+    - `synthetic`: whether no person's voice was in the training data; none when unknown
+    """
+
+    description: str = ""
+    stage: str = ""
+    label_set: str = ""
+    data: Mapping[str, str] = field(default_factory=dict)
+    synthetic: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRecord:
+    """A checkpoint in words.
+
+    - `kind`: `full` (every weight) or `adapter` (LoRA and other trained parts, to be laid over `base`)
+    - `trained`: parts that differ from `base`; empty when nobody declared them
+    - `parameters`: weights by part
+    - `lora`: of the adapters stored, or of those that were merged
+    - `vocabulary`: tokens, and `vocabulary_sha256` of them with their ids
+    - `versions`: of the code that wrote it; `files`: every other file of the checkpoint and its size in bytes
+    """
+
+    kind: str
+    base: BaseIdentity | None
+    trained: tuple[str, ...]
+    parameters: Mapping[str, int]
+    lora: LoraSettings | None
+    vocabulary: int
+    vocabulary_sha256: str
+    versions: Mapping[str, str]
+    provenance: Provenance
+    files: Mapping[str, int]
+    schema_version: str = SCHEMA
+
+
+def write_record(record: CheckpointRecord, directory: Path) -> None:
+    """Write `record` into `directory`."""
+    (directory / RECORD).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(directory: Path) -> CheckpointRecord | None:
+    """The record of a checkpoint, none for one that has none (it is older than records, or comes from elsewhere).
+
+    Raises `CheckpointError` for a record that cannot be read or is of a later major version.
+    """
+    path = directory / RECORD
+    if not path.is_file():
+        return None
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        version = str(data["schema_version"])
+        if version.partition(".")[0] != SCHEMA.partition(".")[0]:
+            raise CheckpointError(f"{path}: schema {version}, this version reads {SCHEMA}: install a newer speechlm")
+        return _record(data)
+    except CheckpointError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path}: is no record of a checkpoint: {type(error).__name__}: {error}") from error
+
+
+def _record(data: dict[str, Any]) -> CheckpointRecord:
+    base, lora = data["base"], data["lora"]
+    known = {name: data[name] for name in CheckpointRecord.__slots__ if name in data}
+    known |= {
+        "base": base and BaseIdentity(**_fields(BaseIdentity, base)),
+        "lora": lora and LoraSettings(**_fields(LoraSettings, lora) | {"targets": tuple(lora["targets"])}),
+        "provenance": Provenance(**_fields(Provenance, data["provenance"])),
+        "trained": tuple(data["trained"]),
+        "files": {str(name): int(size) for name, size in data["files"].items()},
+    }
+    return CheckpointRecord(**known)
+
+
+def _fields(kind: Any, data: dict[str, Any]) -> dict[str, Any]:
+    """The fields that this version knows; a later minor version may have more."""
+    return {name: data[name] for name in kind.__slots__ if name in data}

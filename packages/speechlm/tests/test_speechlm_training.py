@@ -1,0 +1,320 @@
+"""Parts by name, LoRA in place, its merge and its absence; the same gradients with less memory; sdpa and eager."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from speechlm import (
+    LoraSettings,
+    Part,
+    PartError,
+    SpeechBatch,
+    SpeechLM,
+    adapters_off,
+    add_lora,
+    count_parts,
+    merge_lora,
+    pocket,
+    recompute_activations,
+    summarize,
+    train_only,
+)
+from speechlm.identity import identify
+from speechlm.lora import lora_is_new, lora_weights
+
+ClipMaker = Callable[..., list[Tensor]]
+Q, LONG_Q = "How does it sound?", "How does the voice of the speaker sound?"
+ANSWERS = ["Sad.", "The pitch is high."]
+TEXT_LINEAR = 2 * (4 * (64 + 64) + 3 * (64 + 192))
+"""Rows plus columns of every linear layer: in each of two layers four of 64 × 64 and three of 64 × 192."""
+
+
+@pytest.fixture
+def batch(model: SpeechLM, clips: ClipMaker) -> SpeechBatch:
+    return model.collate(clips(40, 101), [Q, LONG_Q], ANSWERS)
+
+
+def disturb(model: SpeechLM, *, seed: int = 3) -> None:
+    """As if the adapters had been trained: no matrix is zero any more."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in lora_weights(model).values():
+            weight.copy_(0.03 * torch.randn(weight.shape, generator=generator))
+
+
+def loss_of(model: SpeechLM, batch: SpeechBatch) -> Tensor:
+    loss: Tensor = model.head(model.hidden_states(batch))[batch.completion_mask].logsumexp(-1).sum()
+    return loss
+
+
+def gradients(model: SpeechLM) -> dict[str, Tensor]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_parts_hold_every_weight_that_is_run(model: SpeechLM) -> None:
+    """The projection is 32 × 64 with a bias of 64; the other counts are those of the summary (counted by hand in its
+    own test), less the two boundary embeddings of 64, which text output never uses."""
+    counts, summary = count_parts(model), summarize(model)
+    assert counts.trainable[Part.ADAPTER] == 32 * 64 + 64
+    assert counts.trainable[Part.AUDIO_ENCODER] == summary.audio_tower.parameters - (32 * 64 + 64) - 2 * 64
+    assert counts.trainable[Part.LLM] == summary.text_tower.parameters
+    assert counts.idle == summary.unused_parameters + 2 * 64
+    assert counts.frozen == {}
+
+
+@pytest.mark.parametrize("parts", [["adapter"], [Part.AUDIO_ENCODER], ["llm", "adapter"]], ids=str)
+def test_only_the_named_parts_move(model: SpeechLM, batch: SpeechBatch, parts: list[str]) -> None:
+    """One step of plain gradient descent; a weight has moved exactly if it lies in a named part."""
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    report = train_only(model, parts)
+    assert set(report.trainable) == set(parts)
+    assert report.trained == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    loss_of(model, batch).backward()
+    torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1).step()
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    projection = {name for name in before if ".audio_tower.proj." in name}
+    audio = {name for name in before if ".audio_tower." in name and "bos_eos" not in name} - projection
+    text = {name for name in before if ".audio_tower." not in name and ".visual." not in name}
+    expected = {"adapter": projection, "audio_encoder": audio, "llm": text}
+    assert moved == set().union(*(expected[str(part)] for part in parts))
+    assert model.trained == set(parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["vision"], "'vision' is no part of a speech LLM; choose among audio_encoder, adapter, llm, lora"),
+        ([], "no part to train was named"),
+        (["lora"], "no LoRA to train: call add_lora first"),
+    ],
+)
+def test_parts_that_cannot_be_trained_are_refused(model: SpeechLM, parts: list[str], message: str) -> None:
+    with pytest.raises(PartError, match=message):
+        train_only(model, parts)
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_lora_and_the_language_model_exclude_one_another(model: SpeechLM) -> None:
+    add_lora(model)
+    with pytest.raises(PartError, match="llm and lora exclude one another"):
+        train_only(model, ["llm", "lora"])
+    with pytest.raises(PartError, match="has LoRA already"):
+        add_lora(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rank": 0}, "rank must be at least 1, got 0"),
+        ({"alpha": 0.0}, "alpha must be above 0, got 0.0"),
+        ({"alpha": math.nan}, "alpha must be above 0, got nan"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"targets": ("lm_head",)}, "targets must be among q_proj, .*, got lm_head"),
+        ({"targets": ()}, "got none"),
+    ],
+)
+def test_lora_settings_that_cannot_be_are_refused(change: dict[str, object], message: str) -> None:
+    with pytest.raises(PartError, match=message):
+        LoraSettings(**change)  # type: ignore[arg-type]
+
+
+def test_lora_adds_rank_times_rows_plus_columns_and_changes_nothing(model: SpeechLM, batch: SpeechBatch) -> None:
+    """At the start B is 0, so B A is 0 and the sum exact; every other weight is frozen."""
+    before = model.hidden_states(batch)
+    add_lora(model, LoraSettings(rank=4), seed=1)
+    assert torch.equal(model.hidden_states(batch), before)
+    assert count_parts(model).trainable == {Part.LORA: 4 * TEXT_LINEAR}
+    assert lora_is_new(model)
+    assert all(w.dtype is torch.float32 for w in lora_weights(model).values())
+
+
+def test_lora_computes_the_formula_it_states(model: SpeechLM, batch: SpeechBatch) -> None:
+    """The same model with `W + alpha / rank · B A` written into every weight by hand."""
+    plain = copy.deepcopy(model)
+    add_lora(model, LoraSettings(rank=4, alpha=6.0))
+    disturb(model)
+    matrices = lora_weights(model)
+    with torch.no_grad():
+        for name, weight in plain.text_tower.named_parameters():
+            stem = name.removesuffix(".weight")
+            if f"{stem}.lora_A.weight" in matrices:
+                weight.add_(1.5 * matrices[f"{stem}.lora_B.weight"] @ matrices[f"{stem}.lora_A.weight"])
+        expected, found = plain.hidden_states(batch), model.hidden_states(batch)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_the_seed_makes_the_first_matrices_and_the_global_state_stays(tokenizer: PreTrainedTokenizerFast) -> None:
+    def first(seed: int) -> Tensor:
+        model = pocket(tokenizer, seed=0)
+        add_lora(model, seed=seed)
+        return lora_weights(model)["layers.0.self_attn.q_proj.lora_A.weight"].detach()
+
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, same, other = first(1), first(1), first(2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+@torch.no_grad()
+def test_a_merged_model_computes_the_same_without_adapters(
+    model: SpeechLM, batch: SpeechBatch, clips: ClipMaker
+) -> None:
+    """Whole batches, packed groups and text behind a cache; float32 accuracy."""
+    add_lora(model, LoraSettings(rank=4))
+    disturb(model)
+    packed = model.pack(clips(40), [Q], [ANSWERS])
+    names = {name for name, _ in model.named_parameters()}
+
+    def outputs() -> list[Tensor]:
+        prefix = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True).repeat_last(2)
+        mask = torch.cat([batch.attention_mask.repeat_interleave(2, 0), torch.ones(4, 1).long()], dim=1)
+        behind = model.run_text(model.embed_tokens(torch.full((4, 1), 5)), mask, cache=prefix.cache)
+        return [model.hidden_states(batch), model.packed_states(packed), behind.hidden]
+
+    without = [states for _ in [0] for states in outputs()]
+    merge_lora(model)
+    torch.testing.assert_close(outputs(), without, atol=1e-5, rtol=0)
+    left = {name for name, _ in model.named_parameters()}
+    assert left == {name.replace(".base_layer.", ".") for name in names if ".lora_" not in name}
+    assert model.trained == {Part.LLM}
+    with pytest.raises(PartError, match="no LoRA to merge"):
+        merge_lora(model)
+    add_lora(model)  # and again, from here
+
+
+def test_adapters_that_overflow_are_not_merged(model: SpeechLM) -> None:
+    add_lora(model)
+    with torch.no_grad():
+        for weight in lora_weights(model).values():
+            weight.fill_(1e30)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(PartError, match=r"layers\.0\.self_attn\.q_proj gives values that are no finite numbers"):
+        merge_lora(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_without_its_adapters_the_model_is_the_one_before(model: SpeechLM, batch: SpeechBatch) -> None:
+    """To the bit; afterwards adapters, mode and what is trainable are as they were, also after an error."""
+    before = model.hidden_states(batch)
+    add_lora(model, LoraSettings(dropout=0.5))
+    disturb(model)
+    frozen = next(iter(lora_weights(model).values())).requires_grad_(requires_grad=False)
+    model.train()
+    with adapters_off(model) as base:
+        assert torch.equal(base.hidden_states(batch), before)
+    with pytest.raises(ZeroDivisionError), adapters_off(model):
+        raise ZeroDivisionError
+    assert model.training
+    assert not frozen.requires_grad
+    assert sum(w.requires_grad for w in lora_weights(model).values()) == len(lora_weights(model)) - 1
+    model.eval()
+    assert (model.hidden_states(batch) - before).abs().max() > 1e-3
+
+
+def test_adapters_cannot_be_switched_off_where_that_would_not_be_the_base(model: SpeechLM) -> None:
+    with pytest.raises(PartError, match="no adapters to switch off"), adapters_off(model):
+        pass
+    add_lora(model)
+    train_only(model, ["lora", "adapter"])
+    with pytest.raises(PartError, match=r"adapter was trained beside LoRA.*keep a frozen copy"), adapters_off(model):
+        pass
+
+
+@pytest.mark.parametrize("lora", [False, True], ids=["all", "lora"])
+def test_recomputed_activations_give_the_same_gradients(
+    model: SpeechLM, batch: SpeechBatch, clips: ClipMaker, *, lora: bool
+) -> None:
+    """To the bit, on batches and on packed groups. The runs of one layer of either tower are counted: twice as many
+    calls where a backward passes through, which the frozen audio tower beside LoRA has none of."""
+    if lora:
+        add_lora(model)
+        disturb(model)
+    model.train()
+    packed = model.pack(clips(40), [Q], [ANSWERS])
+    runs: list[str] = []
+    for name, tower in (
+        ("audio", model.audio_tower.layers[0].fc1),
+        ("text", model.text_tower.layers[0].input_layernorm),
+    ):
+        tower.register_forward_hook(lambda *_, name=name: runs.append(name))
+
+    def step() -> dict[str, Tensor]:
+        model.zero_grad()
+        loss_of(model, batch).backward()
+        model.packed_states(packed)[packed.batch.completion_mask].square().sum().backward()
+        return gradients(model)
+
+    expected = step()
+    assert (runs.count("audio"), runs.count("text")) == (2, 2)
+    recompute_activations(model)
+    found = step()
+    assert (runs.count("audio"), runs.count("text")) == (2 + 2 if lora else 2 + 4, 2 + 4)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+    recompute_activations(model, enabled=False)
+    runs.clear()
+    step()
+    assert runs.count("text") == 2
+
+
+def test_fast_attention_is_the_default_and_equals_the_plain_one(
+    model: SpeechLM, batch: SpeechBatch, clips: ClipMaker
+) -> None:
+    """transformers' own eager attention, on a padded batch and on packed groups, with gradients; float32 accuracy."""
+    assert model.attention == {"audio_encoder": "sdpa", "llm": "sdpa"}
+    packed = model.pack(clips(40), [Q], [ANSWERS])
+    real = batch.attention_mask.bool()
+
+    def outputs() -> list[Tensor]:
+        model.zero_grad()
+        states, grouped = model.hidden_states(batch)[real], model.packed_states(packed)
+        (states.square().mean() + grouped[packed.group >= 0].square().mean()).backward()
+        return [states.detach(), grouped[packed.group >= 0].detach(), *gradients(model).values()]
+
+    fast = outputs()
+    model.thinker.set_attn_implementation("eager")
+    assert model.attention == {"audio_encoder": "eager", "llm": "eager"}
+    torch.testing.assert_close(outputs(), fast, atol=1e-5, rtol=1e-4)
+
+
+def test_half_precision_runs_with_adapters_in_single(model: SpeechLM, batch: SpeechBatch) -> None:
+    """bfloat16 has 8 bits of mantissa: outputs of order 1 stay within a few hundredths of float32's."""
+    exact = model.hidden_states(batch)
+    model.to(torch.bfloat16)
+    add_lora(model)
+    found = model.hidden_states(batch)
+    assert found.dtype is torch.bfloat16
+    assert all(w.dtype is torch.float32 for w in lora_weights(model).values())
+    assert (found.float() - exact)[batch.attention_mask.bool()].abs().mean() < 0.03
+    disturb(model)
+    loss_of(model, batch).backward()
+    assert all(w.grad is not None and w.grad.dtype is torch.float32 for w in lora_weights(model).values())
+
+
+def test_identity_follows_the_weights_and_nothing_else(model: SpeechLM) -> None:
+    """Neither precision nor adapters change it; a step of training changes the hash of the part that it moved."""
+    before = identify(model)
+    assert before is not None
+    assert (before.hidden_size, before.layers) == (64, 2)
+    assert set(before.fingerprints) == {"audio_encoder", "adapter", "llm"}
+    add_lora(model)
+    assert model.base == before
+    disturb(model)
+    assert identify(model) == before
+    assert identify(copy.deepcopy(model).to(torch.bfloat16)) == before
+    with torch.no_grad():
+        model.audio_tower.proj.weight.mul_(1.01)
+    after = identify(model)
+    assert after is not None
+    changed = {part for part, value in before.fingerprints.items() if after.fingerprints[part] != value}
+    assert changed == {"adapter"}
+    assert identify(model.to("meta")) is None
