@@ -62,6 +62,22 @@ def test_rows_that_hear_the_same_clip_point_to_the_same_tokens(
     assert batch.feature_lengths.tolist() == [4, 8]
 
 
+def test_a_system_message_stands_before_every_turn(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker) -> None:
+    """Qwen's layout, written out; an empty message is one too."""
+    batch = collate(tokenizer, clips(8), [Q], system="Listen.")
+    assert tokenizer.decode(batch.input_ids[0]) == "<|im_start|>system\nListen.<|im_end|>\n" + PROMPT
+    batch = collate(tokenizer, clips(8), [Q], system="")
+    assert tokenizer.decode(batch.input_ids[0]) == "<|im_start|>system\n<|im_end|>\n" + PROMPT
+
+
+def test_a_row_may_hear_several_clips(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker) -> None:
+    """Clips of 4 and 8 frames make the tokens 0 and 1, 2; the first row hears both, the second the first."""
+    batch = collate(tokenizer, clips(4, 8), [Q, Q], audio_index=[(1, 0), 0])
+    assert batch.audio_gather.tolist() == [1, 2, 0, 0]
+    heard = "<|audio_bos|><|AUDIO|><|AUDIO|><|audio_eos|><|audio_bos|><|AUDIO|><|audio_eos|>"
+    assert heard + Q in tokenizer.decode(batch.input_ids[0])
+
+
 def test_sampled_tokens_are_not_touched(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker) -> None:
     """Neither is an end token added nor a special one taken out: what was sampled is what is scored."""
     sampled = [5, tokenizer.convert_tokens_to_ids("<|AUDIO|>"), 9]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from transformers import WhisperFeatureExtractor
 
 from speechlm import AudioInputError, FeatureSpec, SpeechLM, audio_token_count, log_mel, pad_features
 
@@ -90,6 +91,18 @@ def test_one_frame_for_each_full_hop(n: int, frames: int) -> None:
     assert log_mel(np.zeros(n, np.float32)).shape == (80, frames)
 
 
+@pytest.mark.parametrize("n", [640, 641, 799, 8_000, 8_100, 16_159, 16_160])
+@pytest.mark.parametrize("bins", [80, 128])
+def test_with_silence_behind_the_frames_are_those_of_the_stock_extractor(n: int, bins: int) -> None:
+    """Whisper's extractor on the clip padded with zeros to its whole window; its mask says which frames are real."""
+    stock = WhisperFeatureExtractor(feature_size=bins)
+    padded = stock(noise(n), sampling_rate=RATE, padding="max_length", return_attention_mask=True, return_tensors="pt")
+    expected = padded["input_features"][0][:, padded["attention_mask"][0].bool()]
+    found = log_mel(noise(n), FeatureSpec(bins, silence_behind=True))
+    assert found.shape == (bins, -(-n // 160))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
 def test_other_widths_of_floats_are_taken() -> None:
     samples = noise(1_600)
     assert log_mel(samples.astype(np.float64)).dtype is torch.float32
@@ -101,7 +114,7 @@ def test_other_widths_of_floats_are_taken() -> None:
     [
         (np.zeros(0, np.float32), "got 0.000 s"),
         (np.zeros(639, np.float32), "0.04 to 30 s"),
-        (np.zeros(30 * RATE + 1, np.float32), "0.04 to 30 s"),
+        (np.zeros(30 * RATE + 1, np.float32), r"0.04 to 30 s.*cut it.*windows"),
         (np.zeros((2, RATE), np.float32), r"mono.*\(2, 16000\)"),
         (np.zeros(RATE, np.int16), "int16"),
         (np.full(RATE, np.nan, np.float32), "NaN"),

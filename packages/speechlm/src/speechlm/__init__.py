@@ -27,8 +27,8 @@ from speechlm.proof import Proof, prove
 from speechlm.record import LoraSettings
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 from speechlm.tokenizer import train_tokenizer
-from speechlm.windows import windows
 from speechlm.training import recompute_activations, train_only
+from speechlm.windows import windows
 
 __all__ = [
     "SAMPLE_RATE",

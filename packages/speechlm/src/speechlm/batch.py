@@ -1,9 +1,12 @@
 """From clips, questions and completions to the tensors of one forward pass.
 
-Every row is one turn of ChatML, the layout that Qwen models were trained on:
+Every row is one turn of ChatML, the layout that Qwen models were trained on, behind a system message if there is one:
 
+    <|im_start|>system ⏎ system message <|im_end|> ⏎
     <|im_start|>user ⏎ <|audio_bos|> audio tokens <|audio_eos|> question <|im_end|> ⏎ <|im_start|>assistant ⏎
     completion <|im_end|>
+
+A row that hears several clips has them one behind the other, each between its own `<|audio_bos|>` and `<|audio_eos|>`.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ from transformers import PreTrainedTokenizerFast
 from speechlm.errors import BatchError
 from speechlm.features import audio_token_count, pad_features
 from speechlm.tokenizer import AUDIO, AUDIO_END, AUDIO_START, PAD, TURN_END, TURN_START, text_ids, token_id
+
+Hearing = Sequence[int | Sequence[int]]
+"""Which clip each row hears; a row may name several, one behind the other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,23 +56,28 @@ def collate(
     questions: list[str],
     completions: Sequence[str | list[int]] | None = None,
     *,
-    audio_index: list[int] | None = None,
+    audio_index: Hearing | None = None,
+    system: str | None = None,
 ) -> SpeechBatch:
     """Build a batch of one row per question.
 
-    `features` are log-mel clips `[n_mels, frames]`; row i hears clip `audio_index[i]` (by default clip i).
+    `features` are log-mel clips `[n_mels, frames]`; row i hears clip `audio_index[i]`, or the clips if it is a
+    sequence (by default clip i). `system` is the message that stands before every turn.
     A completion is text, which gets an end token, or the very token ids that were sampled, which are not touched.
     Without `completions` rows end where the answer begins and are padded on the left, ready for sampling; with
     them rows are padded on the right. Text is untrusted: special tokens spelled out inside it are not honoured.
 
-    Raises `BatchError` when there is no question, counts differ, a clip is asked for that is not there, or a text
-    cannot be encoded; `AudioInputError` for clips that make no batch (`pad_features`).
+    Raises `BatchError` when there is no question, counts differ, a clip is asked for that is not there, a row hears
+    none, or a text cannot be encoded; `AudioInputError` for clips that make no batch (`pad_features`).
     """
-    audio_index = list(range(len(features))) if audio_index is None else audio_index
-    _check_counts(len(features), len(questions), audio_index, completions)
+    heard = clips_of_rows(range(len(features)) if audio_index is None else audio_index)
+    _check_counts(len(features), len(questions), heard, completions)
     padded, lengths = pad_features(features)
     counts = [audio_token_count(frames) for frames in lengths.tolist()]
-    rows = [_prompt_ids(tokenizer, counts[clip], q) for clip, q in zip(audio_index, questions, strict=True)]
+    rows = [
+        _prompt_ids(tokenizer, [counts[clip] for clip in clips], question, system)
+        for clips, question in zip(heard, questions, strict=True)
+    ]
     ends = [completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
     width = max(len(row) + len(end) for row, end in zip(rows, ends, strict=True))
     input_ids = torch.full((len(rows), width), token_id(tokenizer, PAD), dtype=torch.long)
@@ -79,34 +90,52 @@ def collate(
         attention_mask[i, start:stop] = 1
         completion_mask[i, stop - len(end) : stop] = True
     offsets = [0, *accumulate(counts)]
-    gather = torch.cat([torch.arange(offsets[clip], offsets[clip + 1]) for clip in audio_index])
+    gather = torch.cat([torch.arange(offsets[clip], offsets[clip + 1]) for clips in heard for clip in clips])
     return SpeechBatch(input_ids, attention_mask, completion_mask, padded, lengths, gather)
 
 
+def clips_of_rows(audio_index: Hearing) -> list[list[int]]:
+    """The clips that each row hears, as lists.
+
+    >>> clips_of_rows([0, (1, 2)])
+    [[0], [1, 2]]
+    """
+    return [[clips] if isinstance(clips, int) else list(clips) for clips in audio_index]
+
+
 def _check_counts(
-    clips: int, questions: int, audio_index: list[int], completions: Sequence[str | list[int]] | None
+    clips: int, questions: int, heard: list[list[int]], completions: Sequence[str | list[int]] | None
 ) -> None:
     if not questions:
         raise BatchError("no questions: a batch needs at least one row")
-    if len(audio_index) != questions:
-        raise BatchError(f"{questions} questions need as many clips (or entries of audio_index): {len(audio_index)}")
+    if len(heard) != questions:
+        raise BatchError(f"{questions} questions need as many clips (or entries of audio_index): {len(heard)}")
     if completions is not None and len(completions) != questions:
         raise BatchError(f"{questions} questions need as many completions, got {len(completions)}")
-    for i, clip in enumerate(audio_index):
-        if not 0 <= clip < clips:
-            raise BatchError(f"row {i} hears clip {clip}, but there are {clips} clips")
+    for i, row in enumerate(heard):
+        if not row:
+            raise BatchError(f"row {i} hears no clip: name at least one in audio_index")
+        for clip in row:
+            if not 0 <= clip < clips:
+                raise BatchError(f"row {i} hears clip {clip}, but there are {clips} clips")
 
 
-def _prompt_ids(tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question: str) -> list[int]:
+def _prompt_ids(
+    tokenizer: PreTrainedTokenizerFast, audio_tokens: list[int], question: str, system: str | None
+) -> list[int]:
     def special(token: str) -> int:
         return token_id(tokenizer, token)
 
+    before: list[int] = []
+    if system is not None:
+        before = [special(TURN_START), *text_ids(tokenizer, f"system\n{system}"), special(TURN_END)]
+        before += text_ids(tokenizer, "\n")
+    clips = [[special(AUDIO_START), *[special(AUDIO)] * n, special(AUDIO_END)] for n in audio_tokens]
     return [
+        *before,
         special(TURN_START),
         *text_ids(tokenizer, "user\n"),
-        special(AUDIO_START),
-        *[special(AUDIO)] * audio_tokens,
-        special(AUDIO_END),
+        *[token for clip in clips for token in clip],
         *text_ids(tokenizer, question),
         special(TURN_END),
         *text_ids(tokenizer, "\n"),

@@ -29,11 +29,16 @@ MIN_FRAMES = 4
 
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
-    """Which log-mel features a model reads, in samples at 16 kHz; the defaults are Whisper's."""
+    """Which log-mel features a model reads, in samples at 16 kHz; the defaults are Whisper's.
+
+    `silence_behind`: whether silence follows the clip, as Whisper's and Qwen2.5-Omni's own extractors pad it, so that
+    what is left of a hop at its end makes a frame too. Otherwise only full hops count, and the end is mirrored.
+    """
 
     num_mel_bins: int = 80
     window_samples: int = 400
     hop_samples: int = 160
+    silence_behind: bool = False
 
 
 WHISPER = FeatureSpec()
@@ -42,14 +47,30 @@ WHISPER = FeatureSpec()
 def log_mel(samples: NDArray[np.float32], spec: FeatureSpec = WHISPER) -> Tensor:
     """Log-mel spectrogram of mono samples at 16 kHz: `float32[num_mel_bins, frames]`, one frame per hop.
 
+    With `silence_behind` these are the frames that the extractor of a released model marks as real, to the last.
+
     A value is 1 + log10(mel power) / 4. The level of the clip is kept, so loudness can be heard: 20 dB more are 0.5
     more everywhere. Only values more than 8 decades (80 dB) below the clip's maximum, or below 1e-10, are lifted to
     that floor. Raises `AudioInputError` for anything but finite, mono, floating-point samples that last at least four
-    hops (0.04 s with Whisper's) and at most 30 s.
+    hops (0.04 s with Whisper's) and at most 30 s; `windows` cuts longer ones.
 
     >>> log_mel(np.zeros(16_000, dtype=np.float32)).shape
     torch.Size([80, 100])
     """
+    _check(samples, spec)
+    frames = samples.size // spec.hop_samples
+    if spec.silence_behind:
+        frames = -(-samples.size // spec.hop_samples)
+        behind = frames * spec.hop_samples + spec.window_samples - samples.size
+        samples = np.concatenate([samples, np.zeros(behind, samples.dtype)])
+    extracted = _extractor(spec)(
+        samples, sampling_rate=SAMPLE_RATE, padding="do_not_pad", truncation=False, return_tensors="pt"
+    )
+    features: Tensor = extracted["input_features"][0]
+    return features[:, :frames].contiguous()
+
+
+def _check(samples: NDArray[np.float32], spec: FeatureSpec) -> None:
     if samples.ndim != 1:
         raise AudioInputError(f"samples must be mono (one axis), got shape {samples.shape}")
     if samples.dtype.kind != "f":
@@ -57,14 +78,12 @@ def log_mel(samples: NDArray[np.float32], spec: FeatureSpec = WHISPER) -> Tensor
     seconds = samples.size / SAMPLE_RATE
     shortest = MIN_FRAMES * spec.hop_samples / SAMPLE_RATE
     if not shortest <= seconds <= MAX_SECONDS:
-        raise AudioInputError(f"audio must last {shortest:g} to {MAX_SECONDS:g} s at 16 kHz, got {seconds:.3f} s")
+        advice = "; cut it, for example by speechlm.windows" if seconds > MAX_SECONDS else ""
+        raise AudioInputError(
+            f"audio must last {shortest:g} to {MAX_SECONDS:g} s at 16 kHz, got {seconds:.3f} s{advice}"
+        )
     if not np.isfinite(samples).all():
         raise AudioInputError("samples hold NaN or infinity")
-    extracted = _extractor(spec)(
-        samples, sampling_rate=SAMPLE_RATE, padding="do_not_pad", truncation=False, return_tensors="pt"
-    )
-    features: Tensor = extracted["input_features"][0]
-    return features
 
 
 def audio_token_count(frames: int) -> int:

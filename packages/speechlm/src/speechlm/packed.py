@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from speechlm.batch import SpeechBatch, collate, completion_ids
+from speechlm.batch import Hearing, SpeechBatch, clips_of_rows, collate, completion_ids
 from speechlm.errors import BatchError
 from speechlm.features import audio_token_count
 from speechlm.tokenizer import PAD, token_id
@@ -70,16 +70,18 @@ def pack(
     completions: Sequence[Sequence[str | list[int]]],
     *,
     row_tokens: int | None = None,
+    audio_index: Hearing | None = None,
+    system: str | None = None,
 ) -> PackedGroup:
     """Pack `completions[i]`, all answers to question i about clip i, behind one copy of their prompt.
 
-    Groups are laid, longest first, into the first row where they fit in `row_tokens`; without it each has its own.
-    Raises `BatchError` when counts differ, a question has no answer, or a group is longer than `row_tokens`, and
-    whatever `collate` raises.
+    `audio_index` and `system` are those of `collate`. Groups are laid, longest first, into the first row where they
+    fit in `row_tokens`; without it each has its own. Raises `BatchError` when counts differ, a question has no answer,
+    or a group is longer than `row_tokens`, and whatever `collate` raises.
     """
     if len(completions) != len(questions):
         raise BatchError(f"{len(questions)} questions need as many groups of completions, got {len(completions)}")
-    prompts = collate(tokenizer, features, questions)
+    prompts = collate(tokenizer, features, questions, audio_index=audio_index, system=system)
     prefixes = [ids[mask.bool()].tolist() for ids, mask in zip(prompts.input_ids, prompts.attention_mask, strict=True)]
     answers = [[completion_ids(tokenizer, c) for c in group] for group in completions]
     for i, group in enumerate(answers):
@@ -88,7 +90,8 @@ def pack(
     sizes = [len(p) + sum(map(len, group)) for p, group in zip(prefixes, answers, strict=True)]
     rows = _rows(sizes, row_tokens)
     columns = _fill(rows, prefixes, answers, pad=token_id(tokenizer, PAD))
-    return _assemble(columns, prompts, rows, answers=sum(map(len, answers)))
+    heard = clips_of_rows(range(len(features)) if audio_index is None else audio_index)
+    return _assemble(columns, prompts, rows, heard, answers=sum(map(len, answers)))
 
 
 def _rows(sizes: list[int], limit: int | None) -> list[list[int]]:
@@ -130,9 +133,12 @@ def _fill(
     return list(torch.tensor(padded).unbind(-1))
 
 
-def _assemble(columns: list[Tensor], prompts: SpeechBatch, rows: list[list[int]], *, answers: int) -> PackedGroup:
+def _assemble(
+    columns: list[Tensor], prompts: SpeechBatch, rows: list[list[int]], heard: list[list[int]], *, answers: int
+) -> PackedGroup:
     ids, positions, group, answer, before = columns
-    gathers = torch.split(prompts.audio_gather, [audio_token_count(n) for n in prompts.feature_lengths.tolist()])
+    counts = [audio_token_count(n) for n in prompts.feature_lengths.tolist()]
+    gathers = torch.split(prompts.audio_gather, [sum(counts[clip] for clip in clips) for clips in heard])
     batch = SpeechBatch(
         input_ids=ids,
         attention_mask=(group >= 0).long(),
