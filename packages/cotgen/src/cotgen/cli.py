@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from cotgen import corpora, faithfulness, stats, tasks
-from cotgen.batch import Failure, read_measured, read_records, read_texts, write_failures
+from cotgen import cli_sets, corpora, faithfulness, stats
+from cotgen.batch import Failure, read_measured, read_records, read_texts
 from cotgen.cli_build import build
-from cotgen.cli_options import LabelSetName, Out, Profiles, Seed, Traces, label_set_of
+from cotgen.cli_options import Out, Profiles, Traces
+from cotgen.cli_report import errors_beside, finish
 from cotgen.errors import CotgenError
 from cotgen.screening import Decision, Screened, screen
 from cotgen.verification import verify
@@ -24,7 +25,6 @@ from speech_records import (
     SpeechRecordsError,
     Utterance,
     Verdict,
-    read_jsonl,
     to_json,
     write_jsonl,
 )
@@ -94,7 +94,7 @@ def check_corpus(
         typer.echo(f"dropped: {reason}\t{count}")
     differing = sum(figure.differs for figure in table)
     failures = [Failure(r.where, "check", type(r).__name__, r.reason) for r in rejected]
-    _finish(f"{name} checked, {differing} recorded figures differ", failures, None)
+    finish(f"{name} checked, {differing} recorded figures differ", failures, None)
     if differing:
         raise typer.Exit(1)
 
@@ -119,7 +119,7 @@ def manifest(
     failures = [Failure(r.where, "manifest", type(r).__name__, r.reason) for r in listing.rejected]
     for reason, number in listing.dropped:
         typer.echo(f"cotgen: dropped {number}: {reason}", err=True)
-    _finish(f"{count} utterances", failures, _errors_beside(out))
+    finish(f"{count} utterances", failures, errors_beside(out))
 
 
 app.command()(build)
@@ -180,37 +180,10 @@ def verify_traces(
     if screened is not None:
         write_jsonl(screened, [r.trace for r in results if r.decision is not Decision.REJECTED])
     _report(verified, results, report, picture)
-    _finish(f"{len(verified)} traces verified", failures, None if out is None else _errors_beside(out))
+    finish(f"{len(verified)} traces verified", failures, None if out is None else errors_beside(out))
 
 
-@app.command("tasks")
-def build_tasks(
-    *,
-    profiles: Profiles,
-    traces: Traces,
-    question: Annotated[str, typer.Option(help="What the reasoning examples ask: the text of the policy's prompt.")],
-    out: Out,
-    comparative: Annotated[Path | None, typer.Option(help="Clips of several variants (ComparativeClip).")] = None,
-    label_set: LabelSetName = "PAPER_9",
-    seed: Seed = 0,
-) -> None:
-    """Write the SFT examples of the four task families: stress, attribute, comparative, reasoning.
-
-    Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
-    """
-    measured, failures = read_measured(profiles)
-    listed, broken = read_records(traces, ReasoningTrace)
-    clips = list(read_jsonl(comparative, tasks.ComparativeClip)) if comparative is not None else []
-    examples = tasks.build(
-        measured,
-        listed,
-        label_set=label_set_of(label_set),
-        reasoning_question=question,
-        seed=seed,
-        comparative=clips,
-    )
-    count = write_jsonl(out, examples)
-    _finish(f"{count} examples", [*failures, *broken], _errors_beside(out))
+app.add_typer(cli_sets.app)
 
 
 @app.command("stats")
@@ -222,7 +195,7 @@ def show_stats(*, profiles: Profiles, traces: Traces) -> None:
     measured, failures = read_measured(profiles)
     listed, broken = read_records(traces, ReasoningTrace)
     typer.echo(json.dumps(asdict(stats.summarise(measured, listed)), indent=2))
-    _finish(f"{len(listed)} traces", [*failures, *broken], None)
+    finish(f"{len(listed)} traces", [*failures, *broken], None)
 
 
 def _report(
@@ -251,19 +224,3 @@ def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> l
     chosen = list(corpora.folds(corpus, utterances, int(count)))[int(number) - 1]
     held_out = {u.utterance_id for u in chosen.test}
     return [replace(u, split="test" if u.utterance_id in held_out else "train") for u in utterances]
-
-
-def _errors_beside(out: Path) -> Path:
-    return out.with_name(f"{out.name}.errors.jsonl")
-
-
-def _finish(done: str, failures: Sequence[Failure], errors: Path | None) -> None:
-    """Say what was done; keep and show what was not, and then leave with status 1."""
-    if errors is not None:
-        write_failures(errors, failures)
-    for failure in failures:
-        typer.echo(f"cotgen: {failure.where}: {failure.message}", err=True)
-    kept = f", see {errors}" if failures and errors is not None else ""
-    typer.echo(f"cotgen: {done}, {len(failures)} left out{kept}" if failures else f"cotgen: {done}", err=True)
-    if failures:
-        raise typer.Exit(1)

@@ -10,6 +10,7 @@ a small model can learn to hear prosody before it learns to write.
 
 - `records`, `phrasing`: what an example is; how it is asked
 - `examples`, `balancing`: examples in memory; classes of equal size
+- `stream`: the same examples from files of any size
 - `scoring`: the strict forms of answers, and what an answer is worth
 """
 
@@ -24,6 +25,7 @@ from cotgen.tasks.phrasing import (
 )
 from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
 from cotgen.tasks.scoring import Score, TaskScore, score
+from cotgen.tasks.stream import stream
 
 __all__ = [
     "ALL_QUESTIONS",
@@ -43,4 +45,5 @@ __all__ = [
     "attribute_target",
     "build",
     "score",
+    "stream",
 ]
