@@ -31,6 +31,8 @@ from speechlm.record import BaseIdentity, LoraSettings
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
+WHOLE_MODEL_TYPE = "qwen2_5_omni"
+"""A Thinker beside what speaks; its weights are called `thinker.…`."""
 WRONG_KEYS = ("missing_keys", "mismatched_keys", "unexpected_keys")
 
 
@@ -262,6 +264,8 @@ class SpeechLM(nn.Module):
     def load(cls, directory: Path, *, device: str | torch.device = "cpu") -> SpeechLM:
         """Read what `save` wrote: any Thinker of this class with its tokenizer, in safetensors (pickle is refused).
 
+        Of a whole Qwen2.5-Omni, as released, only the Thinker is read.
+
         Raises `CheckpointError` when files are missing or unreadable, the architecture is another one, or weights or
         tokenizer do not fit the configuration.
         """
@@ -271,6 +275,8 @@ class SpeechLM(nn.Module):
                 raise CheckpointError(f"{directory}: no {name}; a speech LLM checkpoint has config, weights, tokenizer")
         with _reading(directory / "config.json"):
             config = AutoConfig.from_pretrained(directory)
+        if config.model_type == WHOLE_MODEL_TYPE:
+            config = config.thinker_config
         if config.model_type != MODEL_TYPE:
             raise CheckpointError(f"{directory}: expected architecture {MODEL_TYPE}, found {config.model_type}")
         with _reading(directory, what="weights"):
