@@ -4,7 +4,12 @@
 CotgenError (ValueError)
 ├── CorpusError          a corpus cannot be read at all: unknown name, missing root, nothing usable in it
 ├── GenerationError      an utterance from which no reasoning can be written (no label, or none in the label set)
-└── TaskError            SFT examples that cannot be built (a trace without its utterance)
+├── TaskError            SFT examples that cannot be built (a trace without its utterance)
+└── ChatError            a language model behind an endpoint gave nothing that can be used
+    ├── EndpointError    none of its requests can succeed: no key, unknown model, nobody answers; going on is of no use
+    ├── RequestError     this one request got no answer: refused as malformed, or failed in every try
+    ├── AnswerError      there is an answer and it cannot be used; `reason` says why, in one word
+    └── CeilingError     the next request could cost more than the caller allows
 ```
 
 One bad file or line of a corpus is no error: it becomes a `RejectedRecord` of the listing and the rest is read.
@@ -25,3 +30,27 @@ class GenerationError(CotgenError):
 
 class TaskError(CotgenError):
     """SFT examples cannot be built from what was given."""
+
+
+class ChatError(CotgenError):
+    """A language model behind an endpoint gave nothing that can be used."""
+
+
+class EndpointError(ChatError):
+    """None of an endpoint's requests can succeed; what was paid for is kept."""
+
+
+class RequestError(ChatError):
+    """One request got no answer."""
+
+
+class AnswerError(ChatError):
+    """An answer that cannot be used; `reason` is one word that can be counted (`refused`, `cut_off`, …)."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CeilingError(ChatError):
+    """The next request could exceed a ceiling on tokens or cost."""
