@@ -8,6 +8,7 @@
 - `speechlm.packed` — `PackedGroup`, K answers behind one copy of their prompt
 - `speechlm.pocket` — the same architecture at a few million parameters
 - `speechlm.graft`, `speechlm.proof` — one out of a Whisper encoder and a Llama or Qwen2, and that it is sound
+- `speechlm.presets`, `speechlm.released` — every size by its name, released ones at a pinned revision
 - `speechlm.parts`, `speechlm.training` — what is trained: audio encoder, adapter, language model, LoRA
 - `speechlm.lora` — LoRA in place: put in, switched off, merged
 - `speechlm.summary` — what a model is made of
@@ -15,7 +16,15 @@
 """
 
 from speechlm.batch import SpeechBatch, collate
-from speechlm.errors import AudioInputError, BatchError, CheckpointError, GraftError, PartError, SpeechLMError
+from speechlm.errors import (
+    AudioInputError,
+    BatchError,
+    CheckpointError,
+    GraftError,
+    PartError,
+    PresetError,
+    SpeechLMError,
+)
 from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
 from speechlm.graft import Donors, GraftReport, graft, load_donors
 from speechlm.lora import adapters_off, add_lora, has_lora, lora_is_new, merge_lora
@@ -23,14 +32,18 @@ from speechlm.model import SpeechLM, TextState
 from speechlm.packed import PackedGroup, pack
 from speechlm.parts import Part, PartCounts, count_parts
 from speechlm.pocket import PocketSize, pocket
+from speechlm.presets import PRESETS, load_preset
 from speechlm.proof import Proof, prove
 from speechlm.record import LoraSettings
+from speechlm.released import RELEASES, Release, released_config
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 from speechlm.tokenizer import train_tokenizer
 from speechlm.training import recompute_activations, train_only
 from speechlm.windows import windows
 
 __all__ = [
+    "PRESETS",
+    "RELEASES",
     "SAMPLE_RATE",
     "AudioInputError",
     "BatchError",
@@ -46,7 +59,9 @@ __all__ = [
     "PartCounts",
     "PartError",
     "PocketSize",
+    "PresetError",
     "Proof",
+    "Release",
     "SpeechBatch",
     "SpeechLM",
     "SpeechLMError",
@@ -60,6 +75,7 @@ __all__ = [
     "graft",
     "has_lora",
     "load_donors",
+    "load_preset",
     "log_mel",
     "lora_is_new",
     "merge_lora",
@@ -68,6 +84,7 @@ __all__ = [
     "pocket",
     "prove",
     "recompute_activations",
+    "released_config",
     "summarize",
     "train_only",
     "train_tokenizer",

@@ -6,7 +6,8 @@ SpeechLMError (ValueError)
 ├── AudioInputError   samples or features that the model cannot take (empty, wrong shape, too short or long)
 ├── BatchError        clips, questions and completions that do not make a batch (counts, indices, text, length)
 ├── GraftError        donors that cannot become one speech LLM; names which and why
-└── PartError         parts or adapters that cannot be trained, switched off or merged as asked
+├── PartError         parts or adapters that cannot be trained, switched off or merged as asked
+└── PresetError       a preset that is unknown, lacks an argument, or whose weights are not on this machine
 ```
 """
 
@@ -33,3 +34,7 @@ class GraftError(SpeechLMError):
 
 class PartError(SpeechLMError):
     """A part of the model that cannot be trained, switched off or merged as asked."""
+
+
+class PresetError(SpeechLMError):
+    """A preset that cannot be made or found."""

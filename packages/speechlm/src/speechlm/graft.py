@@ -35,6 +35,7 @@ from speechlm.tokenizer import PAD, SPECIAL_TOKENS, TURN_END, token_id
 LANGUAGE_MODELS = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM}
 _TABLES = ("text.embed_tokens.weight", "head.weight")
 _POSITIONS = "embed_positions.weight"
+_STORED: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32, "local_files_only": True}
 _HALF_PRECISION = 1e-3
 """More than half-precision storage can have rounded the positions of a Whisper by (3e-4 in whisper-base)."""
 
@@ -69,28 +70,28 @@ class Donors:
 def load_donors(audio: str | Path, text: str | Path) -> Donors:
     """Read a Whisper (whole or encoder) and a Llama or Qwen2 with its tokenizer: local folders or hub ids, safetensors.
 
+    A hub id is looked up in the hub's cache on this machine; nothing is downloaded.
     Both are read in float32, and a Whisper's positions, if they were stored in half precision, without its rounding.
     Raises `GraftError` for another architecture, a missing or unreadable file, or weights in pickle.
     """
     with _reading(audio):
-        config = AutoConfig.from_pretrained(audio)
+        config = AutoConfig.from_pretrained(audio, local_files_only=True)
         if config.model_type != "whisper":
             raise GraftError(f"{audio}: need a Whisper encoder, got architecture {config.model_type!r}")
-        encoder: Any
-        if "WhisperEncoder" in (config.architectures or ()):
-            encoder = WhisperEncoder.from_pretrained(audio, use_safetensors=True, dtype=torch.float32)
-        else:
-            encoder = WhisperModel.from_pretrained(audio, use_safetensors=True, dtype=torch.float32).encoder
+        alone = "WhisperEncoder" in (config.architectures or ())
+        kind: Any = WhisperEncoder if alone else WhisperModel
+        loaded = kind.from_pretrained(audio, **_STORED)
+        encoder: Any = loaded if alone else loaded.encoder
         _unround_positions(encoder)
     with _reading(text):
-        config = AutoConfig.from_pretrained(text)
+        config = AutoConfig.from_pretrained(text, local_files_only=True)
         if config.model_type not in LANGUAGE_MODELS:
             raise GraftError(
                 f"{text}: need one of {', '.join(LANGUAGE_MODELS)}, got architecture {config.model_type!r}"
             )
         model: Any = LANGUAGE_MODELS[config.model_type]
-        language_model = model.from_pretrained(text, use_safetensors=True, dtype=torch.float32)
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(text)
+        language_model = model.from_pretrained(text, **_STORED)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(text, local_files_only=True)
     return Donors(encoder, language_model, tokenizer)
 
 
@@ -269,4 +270,6 @@ def _reading(donor: str | Path) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
+        if not Path(donor).is_dir():
+            reason = f"no such folder, and not in the hub's cache; get it with `hf download {donor}` ({reason})"
         raise GraftError(f"{donor}: donor cannot be loaded: {reason[:300]}") from error

@@ -1,0 +1,118 @@
+"""One entry to every size, from the pocket model to the released 7B: `load_preset`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerFast
+from transformers.utils.hub import cached_file
+
+from speechlm.errors import PresetError
+from speechlm.graft import graft, load_donors
+from speechlm.model import SpeechLM
+from speechlm.pocket import PocketSize, pocket
+from speechlm.proof import prove
+from speechlm.released import RELEASES, Release
+from speechlm.tokenizer import train_tokenizer
+
+PRESETS = ("pocket", "compact", *RELEASES)
+NEEDED: Mapping[str, tuple[str, ...]] = {"pocket": ("texts",), "compact": ("audio", "text")}
+TAKEN: Mapping[str, tuple[str, ...]] = {
+    "pocket": ("texts", "vocab_size", "size", "system"),
+    "compact": ("audio", "text", "system"),
+    **dict.fromkeys(RELEASES, ("source", "revision", "system")),
+}
+
+
+def load_preset(
+    name: str,
+    *,
+    texts: Iterable[str] | None = None,
+    vocab_size: int | None = None,
+    size: PocketSize | None = None,
+    audio: str | Path | None = None,
+    text: str | Path | None = None,
+    source: str | Path | None = None,
+    revision: str | None = None,
+    system: str | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+) -> SpeechLM:
+    """The model of a preset, ready to be asked or trained.
+
+    - `pocket`: random weights of a `size`, and a tokenizer of at most `vocab_size` tokens trained on `texts`
+    - `compact`: grafted from a Whisper, `audio`, and a Llama or Qwen2, `text`, and proven to compute what they do
+    - `omni3b`, `omni7b`, `emotionthinker`: released weights, from `source`, a folder, or from the hub's cache on this
+      machine at the pinned `revision`; EmotionThinker's is not pinned, so it must be named
+
+    `system` replaces the preset's message before every turn, `dtype` the precision that the weights were stored in.
+    Nothing is downloaded. Raises `PresetError` for an unknown preset, an argument that it needs and lacks or does not
+    take, and weights that are not on this machine; whatever `SpeechLM.load`, `load_donors` and `pocket` raise.
+    """
+    given = {
+        "texts": texts,
+        "vocab_size": vocab_size,
+        "size": size,
+        "audio": audio,
+        "text": text,
+        "source": source,
+        "revision": revision,
+        "system": system,
+    }
+    _check(name, {key for key, value in given.items() if value is not None})
+    if name == "pocket":
+        model = pocket(_tokenizer(texts, vocab_size), seed=seed, size=size)
+    elif name == "compact":
+        donors = load_donors(audio or "", text or "")
+        model, _ = graft(donors, seed=seed)
+        prove(model, donors)
+    else:
+        release = RELEASES[name]
+        folder = Path(source) if source is not None else cached_folder(release, revision=revision)
+        model = SpeechLM.load(folder)
+        if model.system is None:
+            model.system = release.system
+    if system is not None:
+        model.system = system
+    return model.to(device, dtype)
+
+
+def cached_folder(release: Release, *, revision: str | None = None) -> Path:
+    """Where the hub's cache on this machine holds a release, at its pinned revision unless another is named.
+
+    Raises `PresetError`, which says how to get the weights, when it does not.
+    """
+    chosen = revision or release.revision
+    if chosen is None:
+        raise PresetError(
+            f"{release.hub_id}: no revision of it is pinned here; name the commit you trust as revision=…, "
+            "or a folder that holds it as source=…"
+        )
+    try:
+        found = cached_file(release.hub_id, "config.json", revision=chosen, local_files_only=True)
+    except OSError as error:
+        raise PresetError(
+            f"{release.hub_id}@{chosen} is not on this machine, and nothing is downloaded here; get it with "
+            f"`hf download {release.hub_id} --revision {chosen}`, or name a folder that holds it as source=…"
+        ) from error
+    return Path(str(found)).parent
+
+
+def _tokenizer(texts: Iterable[str] | None, vocab_size: int | None) -> PreTrainedTokenizerFast:
+    chosen: dict[str, Any] = {} if vocab_size is None else {"vocab_size": vocab_size}
+    return train_tokenizer(texts or (), **chosen)
+
+
+def _check(name: str, given: set[str]) -> None:
+    if name not in PRESETS:
+        raise PresetError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
+    missing = [key for key in NEEDED.get(name, ()) if key not in given]
+    if missing:
+        raise PresetError(f"preset {name} needs {', '.join(f'{key}=…' for key in missing)}")
+    foreign = sorted(given - set(TAKEN[name]))
+    if foreign:
+        raise PresetError(f"preset {name} takes no {', '.join(foreign)}; it takes {', '.join(TAKEN[name])}")

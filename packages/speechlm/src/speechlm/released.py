@@ -1,0 +1,129 @@
+"""Released Thinkers: where they lie on the hub, at which revision, and of what shape they are.
+
+A whole Qwen2.5-Omni on the hub holds a talker and a vocoder beside the Thinker; `SpeechLM.load` reads the Thinker only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import Qwen2_5OmniThinkerConfig
+
+from speechlm.errors import PresetError
+
+HELPFUL = "You are a helpful assistant."
+"""What Qwen2.5-Omni's chat template says when a conversation has no system message of its own."""
+THINKING = (
+    "The user asks about a recording. Reason first, from what you hear, then answer: "
+    "<think> reasoning </think><answer> answer </answer>."
+)
+"""Our wording of what EmotionThinker was trained to do; its model card has the authors'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A Thinker that others trained.
+
+    - `hub_id`: its name on the Hugging Face hub; `revision`: the commit that this package was written for, or none
+      where no commit is known, so that the caller must name one (or a folder)
+    - `size`: whose shape it has, a key of `SHAPES`; `system`: the message before every turn
+    """
+
+    hub_id: str
+    revision: str | None
+    size: str
+    system: str
+
+
+RELEASES = {
+    "omni3b": Release("Qwen/Qwen2.5-Omni-3B", "f75b40e3da2003cdd6e1829b1f420ca70797c34e", "omni3b", HELPFUL),
+    "omni7b": Release("Qwen/Qwen2.5-Omni-7B", "ae9e1690543ffd5c0221dc27f79834d0294cba00", "omni7b", HELPFUL),
+    "emotionthinker": Release("ddwang2000/EmotionThinker", None, "omni7b", THINKING),
+}
+"""By the name of their preset. EmotionThinker answers with one of nine labels (`speech_records.PAPER_9`)."""
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "omni3b": {
+        "vocab_size": 151_936,
+        "hidden_size": 2_048,
+        "intermediate_size": 11_008,
+        "num_hidden_layers": 36,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 2,
+    },
+    "omni7b": {
+        "vocab_size": 152_064,
+        "hidden_size": 3_584,
+        "intermediate_size": 18_944,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 28,
+        "num_key_value_heads": 4,
+    },
+}
+"""Text towers of the released sizes; audio towers are the same but for the width they project to."""
+
+TOKEN_IDS = {
+    "<|endoftext|>": 151_643,
+    "<|im_start|>": 151_644,
+    "<|im_end|>": 151_645,
+    "<|AUDIO|>": 151_646,
+    "<|audio_bos|>": 151_647,
+    "<|audio_eos|>": 151_648,
+    "<|vision_bos|>": 151_652,
+    "<|IMAGE|>": 151_655,
+    "<|VIDEO|>": 151_656,
+}
+"""Special tokens of every released size."""
+
+
+def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
+    """The configuration of a released Thinker, `omni3b` or `omni7b`, for models with random weights.
+
+    Raises `PresetError` for another size.
+
+    >>> released_config("omni7b").text_config.hidden_size
+    3584
+    """
+    if size not in SHAPES:
+        raise PresetError(f"no released size {size!r}; there are {', '.join(SHAPES)}")
+    shape = SHAPES[size]
+    width = shape["hidden_size"]
+    return Qwen2_5OmniThinkerConfig(
+        audio_config={
+            "num_mel_bins": 128,
+            "d_model": 1_280,
+            "encoder_layers": 32,
+            "encoder_attention_heads": 20,
+            "encoder_ffn_dim": 5_120,
+            "max_source_positions": 1_500,
+            "n_window": 100,
+            "output_dim": width,
+        },
+        text_config=shape
+        | {
+            "max_position_embeddings": 32_768,
+            "rms_norm_eps": 1e-6,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
+            "pad_token_id": TOKEN_IDS["<|endoftext|>"],
+            "eos_token_id": TOKEN_IDS["<|im_end|>"],
+            "tie_word_embeddings": False,
+        },
+        vision_config={
+            "depth": 32,
+            "hidden_size": 1_280,
+            "intermediate_size": 3_420,
+            "num_heads": 16,
+            "out_hidden_size": width,
+            "fullatt_block_indexes": [7, 15, 23, 31],
+        },
+        audio_token_index=TOKEN_IDS["<|AUDIO|>"],
+        audio_start_token_id=TOKEN_IDS["<|audio_bos|>"],
+        audio_end_token_id=TOKEN_IDS["<|audio_eos|>"],
+        image_token_index=TOKEN_IDS["<|IMAGE|>"],
+        video_token_index=TOKEN_IDS["<|VIDEO|>"],
+        vision_start_token_id=TOKEN_IDS["<|vision_bos|>"],
+        user_token_id=872,
+        pad_token_id=TOKEN_IDS["<|endoftext|>"],
+        tie_word_embeddings=False,
+    )
