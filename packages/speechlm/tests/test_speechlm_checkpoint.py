@@ -38,7 +38,7 @@ def test_round_trip_is_bit_equal(model: SpeechLM, folder: Path, clips: Callable[
 
 
 def test_only_safetensors_are_written(folder: Path) -> None:
-    assert {path.suffix for path in folder.iterdir()} <= {".json", ".safetensors", ".jinja"}
+    assert {path.suffix for path in folder.iterdir()} <= {".json", ".safetensors", ".jinja", ".md"}
 
 
 def test_half_precision_is_kept(model: SpeechLM, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def merge_lora(model: SpeechLM) -> None:
         parent, _, last = name.rpartition(".")
         setattr(model.text_tower.get_submodule(parent), last, base)
     del model.text_tower.peft_config
-    model.lora = None
+    model.lora, model.merged = None, model.lora
     model.trained = (model.trained - {Part.LORA}) | {Part.LLM}
 
 

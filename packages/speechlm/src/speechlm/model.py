@@ -7,33 +7,25 @@ positions, so one running index serves all three.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    Cache,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    Qwen2_5OmniThinkerForConditionalGeneration,
-)
+from transformers import Cache, PreTrainedModel, PreTrainedTokenizerFast
 
 from speechlm.batch import Hearing, SpeechBatch, collate
-from speechlm.errors import AudioInputError, BatchError, CheckpointError, SpeechLMError
+from speechlm.errors import AudioInputError, BatchError, SpeechLMError
 from speechlm.features import WHISPER, FeatureSpec
 from speechlm.packed import PackedGroup, pack
-from speechlm.record import BaseIdentity, LoraSettings
+from speechlm.record import BaseIdentity, CheckpointRecord, LoraSettings, Provenance
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
 WHOLE_MODEL_TYPE = "qwen2_5_omni"
 """A Thinker beside what speaks; its weights are called `thinker.…`."""
-WRONG_KEYS = ("missing_keys", "mismatched_keys", "unexpected_keys")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +63,10 @@ class SpeechLM(nn.Module):
         self.pad_id = token_id(tokenizer, PAD)
         self.end_id = token_id(tokenizer, TURN_END)
         self.audio_id = token_id(tokenizer, AUDIO)
-        self.base: BaseIdentity | None = None
-        self.trained: frozenset[str] = frozenset()
+        self.base: BaseIdentity | None = None  # what it was when it was loaded or training was declared
+        self.trained: frozenset[str] = frozenset()  # the parts that have left it since
         self.lora: LoraSettings | None = None
+        self.merged: LoraSettings | None = None
 
     @property
     def audio_tower(self) -> nn.Module:
@@ -145,9 +138,7 @@ class SpeechLM(nn.Module):
 
         Raises `BatchError`, besides what `collate` raises, for a row of more than `max_tokens` tokens.
         """
-        batch = collate(
-            self.tokenizer, features, questions, completions, audio_index=audio_index, system=self.system
-        )
+        batch = collate(self.tokenizer, features, questions, completions, audio_index=audio_index, system=self.system)
         longest = batch.input_ids.shape[1]
         if longest > self.max_tokens:
             raise BatchError(f"a row has {longest} tokens, the model takes at most {self.max_tokens}: shorten its text")
@@ -255,50 +246,49 @@ class SpeechLM(nn.Module):
         )
         return output.last_hidden_state  # type: ignore[no-any-return]
 
-    def save(self, directory: Path) -> None:
-        """Write config, weights (safetensors) and tokenizer into `directory`."""
-        self.thinker.save_pretrained(directory)
-        self.tokenizer.save_pretrained(directory)
+    def save(
+        self,
+        directory: Path,
+        *,
+        adapter_only: bool = False,
+        max_shard_size: int | str = "5GB",
+        provenance: Provenance | None = None,
+    ) -> CheckpointRecord:
+        """Write config, weights (safetensors), tokenizer, record and model card into `directory`, as a whole or not.
+
+        Who dies while saving leaves what was there; files of others in the folder are kept. LoRA is merged into what
+        is written, while the model keeps it; with `adapter_only` the trained parts alone are written, for the base
+        they were trained on. Weights larger than `max_shard_size` are cut into shards. `provenance` is what only the
+        caller knows. Raises `CheckpointError` when the disk does not allow it, or adapters alone would not do.
+        """
+        from speechlm.checkpoint import save_checkpoint
+
+        return save_checkpoint(
+            self, directory, adapter_only=adapter_only, max_shard_size=max_shard_size, provenance=provenance
+        )
 
     @classmethod
-    def load(cls, directory: Path, *, device: str | torch.device = "cpu") -> SpeechLM:
+    def load(
+        cls,
+        directory: Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype | None = None,
+        attention: str = "sdpa",
+        base: Path | None = None,
+    ) -> SpeechLM:
         """Read what `save` wrote: any Thinker of this class with its tokenizer, in safetensors (pickle is refused).
 
         Of a whole Qwen2.5-Omni, as released, only the Thinker is read.
 
-        Raises `CheckpointError` when files are missing or unreadable, the architecture is another one, or weights or
-        tokenizer do not fit the configuration.
+        `dtype` is that of the files unless given. Adapters are laid over their base, which is looked for where it was
+        and beside them, or at `base`; what was trained is trainable again.
+        Raises `CheckpointError` when files are missing, damaged or half written, the architecture is another one,
+        weights are not finite, weights, tokenizer or base do not fit, or memory does not suffice.
         """
-        directory = Path(directory)
-        for name in ("config.json", "tokenizer.json"):
-            if not (directory / name).is_file():
-                raise CheckpointError(f"{directory}: no {name}; a speech LLM checkpoint has config, weights, tokenizer")
-        with _reading(directory / "config.json"):
-            config = AutoConfig.from_pretrained(directory)
-        if config.model_type == WHOLE_MODEL_TYPE:
-            config = config.thinker_config
-        if config.model_type != MODEL_TYPE:
-            raise CheckpointError(f"{directory}: expected architecture {MODEL_TYPE}, found {config.model_type}")
-        with _reading(directory, what="weights"):
-            loaded: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-                directory, config=config, use_safetensors=True, output_loading_info=True
-            )
-        thinker, info = loaded
-        wrong = [str(key) for kind in WRONG_KEYS for key in sorted(info[kind], key=str)]
-        if wrong:
-            raise CheckpointError(f"{directory}: weights do not fit the configuration, for example {wrong[:3]}")
-        with _reading(directory, what="tokenizer"):
-            return cls(thinker, PreTrainedTokenizerFast.from_pretrained(directory)).to(device)
+        from speechlm.checkpoint import load_checkpoint
 
-
-@contextmanager
-def _reading(path: Path, *, what: str = "it") -> Iterator[None]:
-    """Turn whatever the readers of other libraries raise on a foreign file into one line."""
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise CheckpointError(f"{path}: {what} cannot be loaded: {reason[:300]}") from error
+        return load_checkpoint(directory, device=device, dtype=dtype, attention=attention, base=base)
 
 
 def _submodule(model: nn.Module, name: str) -> nn.Module:

@@ -87,7 +87,7 @@ class CheckpointRecord:
     - `parameters`: weights by part
     - `lora`: of the adapters stored, or of those that were merged
     - `vocabulary`: tokens, and `vocabulary_sha256` of them with their ids
-    - `versions`: of the code that wrote it; `files`: every other file of the checkpoint and its size in bytes
+    - `versions`: of the code that wrote it; `files`: the names of the weight files
     """
 
     kind: str
@@ -99,7 +99,7 @@ class CheckpointRecord:
     vocabulary_sha256: str
     versions: Mapping[str, str]
     provenance: Provenance
-    files: Mapping[str, int]
+    files: tuple[str, ...]
     schema_version: str = SCHEMA
 
 
@@ -136,7 +136,7 @@ def _record(data: dict[str, Any]) -> CheckpointRecord:
         "lora": lora and LoraSettings(**_fields(LoraSettings, lora) | {"targets": tuple(lora["targets"])}),
         "provenance": Provenance(**_fields(Provenance, data["provenance"])),
         "trained": tuple(data["trained"]),
-        "files": {str(name): int(size) for name, size in data["files"].items()},
+        "files": tuple(data["files"]),
     }
     return CheckpointRecord(**known)
 

@@ -1,0 +1,132 @@
+"""Folders that are replaced as a whole: whoever dies while writing leaves the old one as it was.
+
+The new folder is written beside the old one, brought to the disk, and exchanged with it in one step. Where a file
+system cannot exchange two names, the old one steps aside first; a reader then finds it under that name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from fnmatch import fnmatch
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from speechlm.errors import CheckpointError
+
+PARTIAL = ".partial"
+"""Ends the name of a folder that is being written; one that stays was left by a process that died."""
+PREVIOUS = ".previous"
+"""Ends the name of an old folder that stepped aside."""
+CAN_EXCHANGE = True
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
+
+
+@contextmanager
+def replaced_folder(directory: Path, *, discard: Iterable[str] = ()) -> Iterator[Path]:
+    """An empty folder to write into; it takes the place of `directory` in one step when the block ends without error.
+
+    What lies in the old folder and not in the new one is kept, except for names that match a pattern in `discard`.
+    One process at a time may write to a place. Raises `CheckpointError` when the disk or its rights do not allow it.
+    """
+    target = Path(directory).resolve()
+    partial = target.with_name(f".{target.name}{PARTIAL}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _recover(target)
+        if target.exists() and not target.is_dir():
+            raise CheckpointError(f"{directory} is a file: name a folder")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        yield partial
+        if target.is_dir():
+            _keep_others(target, partial, tuple(discard))
+        _to_disk(partial)
+        _put_in_place(partial, target)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{directory}: cannot be written, what was there is unchanged: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def standing(directory: Path) -> Path:
+    """Where the folder `directory` is to be read: under its own name, unless a dying process left it aside."""
+    if directory.name.endswith(PARTIAL):
+        raise CheckpointError(f"{directory} is half written: a process died while saving it; load or make another one")
+    previous = _aside(Path(directory).resolve())
+    return previous if not directory.exists() and previous.is_dir() else directory
+
+
+def _aside(target: Path) -> Path:
+    return target.with_name(f".{target.name}{PREVIOUS}")
+
+
+def _recover(target: Path) -> None:
+    previous = _aside(target)
+    if previous.is_dir() and not target.exists():
+        previous.rename(target)
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _keep_others(old: Path, new: Path, discard: tuple[str, ...]) -> None:
+    for entry in old.iterdir():
+        place = new / entry.name
+        if place.exists() or any(fnmatch(entry.name, pattern) for pattern in discard):
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.copytree(entry, place, symlinks=True, copy_function=_link)
+        else:
+            _link(entry, place)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:  # another file system, or one without hard links
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _to_disk(folder: Path) -> None:
+    for parent, _, files in os.walk(folder):
+        for name in (*files, "."):
+            path = Path(parent, name)
+            if not path.is_symlink():
+                _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _put_in_place(new: Path, target: Path) -> None:
+    if not target.exists():
+        new.rename(target)
+    elif not (CAN_EXCHANGE and _exchange(new, target)):
+        previous = _aside(target)
+        target.rename(previous)
+        new.rename(target)
+        shutil.rmtree(previous)
+    _sync(target.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names in one step; false where the system or the file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except AttributeError:
+        return False
+    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(other))

@@ -1,0 +1,78 @@
+"""The model card that is written with every checkpoint, made from its record alone."""
+
+from __future__ import annotations
+
+from speechlm.record import CheckpointRecord
+
+CARD = "README.md"
+PART_WORDS = {
+    "audio_encoder": "audio encoder",
+    "adapter": "adapter (the projection from audio to text)",
+    "llm": "language model",
+    "lora": "LoRA on the language model",
+}
+USE = """## Intended use
+
+Speech and a question in, text out: research on speech that explains what it hears. Load it with
+`speechlm.SpeechLM.load`.
+
+## Limits
+
+- It hears mono speech at 16 kHz; it knows no images and does not speak.
+- What it says about a voice can be wrong, however well it is reasoned, and emotion is not a fact about a person that
+  a recording proves. Do not use it to judge people: in hiring, at work, in school, in court, at a border or in care.
+- It is as narrow as its training data in language, accent, age, recording and acted or real emotion.
+"""
+
+
+def model_card(record: CheckpointRecord) -> str:
+    """A model card in Markdown, with the head that model hubs read."""
+    rows = "\n".join(f"| {name} | {value} |" for name, value in _rows(record).items())
+    described = record.provenance.description or "A speech language model in the Qwen2.5-Omni Thinker architecture."
+    return f"{_head(record)}\n# {_title(record)}\n\n{described}\n\n| | |\n|---|---|\n{rows}\n\n{_data(record)}\n{USE}"
+
+
+def _head(record: CheckpointRecord) -> str:
+    lines = ["---", "library_name: speechlm", "pipeline_tag: audio-text-to-text"]
+    if record.base is not None and record.base.name:
+        lines.append(f'base_model: "{_one_line(record.base.name)}"')
+    return "\n".join([*lines, "tags: [speech, emotion]", "---", ""])
+
+
+def _title(record: CheckpointRecord) -> str:
+    kind = "Adapters of a speech language model" if record.kind == "adapter" else "Speech language model"
+    return f"{kind}, {record.provenance.stage}" if record.provenance.stage else kind
+
+
+def _rows(record: CheckpointRecord) -> dict[str, str]:
+    base, lora, given = record.base, record.lora, record.provenance
+    rows = {
+        "kind": "adapters, to be laid over the base" if record.kind == "adapter" else "whole model",
+        "base": (base.name or "a model built in memory") if base else "none: from random weights, or not recorded",
+        "trained": ", ".join(PART_WORDS.get(part, part) for part in record.trained) or "not recorded",
+        "parameters": ", ".join(f"{count:,} {part}" for part, count in record.parameters.items()),
+    }
+    if lora is not None:
+        merged = "" if record.kind == "adapter" else ", merged"
+        targets = ", ".join(lora.targets)
+        rows["LoRA"] = f"rank {lora.rank}, alpha {lora.alpha:g}, dropout {lora.dropout:g}, on {targets}{merged}"
+    rows["vocabulary"] = f"{record.vocabulary} tokens"
+    if given.label_set:
+        rows["label set"] = given.label_set
+    rows["written by"] = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    return {name: _one_line(value) for name, value in rows.items()}
+
+
+def _data(record: CheckpointRecord) -> str:
+    words = {
+        None: "Whether its training data is synthetic is not recorded.",
+        True: "Its training data is synthetic: no person's voice is in it.",
+        False: "Its training data holds recordings of people.",
+    }
+    hashes = [f"- {_one_line(name)}: SHA-256 `{_one_line(value)}`" for name, value in record.provenance.data.items()]
+    return "\n".join(["## Data", "", words[record.provenance.synthetic], *([""] if hashes else []), *hashes, ""])
+
+
+def _one_line(text: str) -> str:
+    """Text of callers cannot break a table or the head."""
+    return " ".join(text.split()).replace("|", r"\|").replace('"', "'")
