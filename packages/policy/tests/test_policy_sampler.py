@@ -10,13 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from policy import MemoryLimitError, OptionError, PolicyError, Rollout, Sampler, sequence_logprobs, sequence_seeds
-from policy.randomness import uniforms
+from policy import MemoryLimitError, OptionError, PolicyError, Rollout, Sampler, sequence_logprobs
 from speechlm import BatchError, SpeechLM
 from speechlm.pocket import FEATURE_GAIN
 
 ClipMaker = Callable[..., list[Tensor]]
 QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
+# Six prompts of different length, so that every batch pads them differently.
+CROWD = ["How?", *QUESTIONS, "How does it sound? How?", "What do you hear?", "Is the voice of the speaker high or low?"]
+CROWD_FRAMES = (40, 101, 64, 200, 90, 150)
 
 
 def sampled_ids(rollout: Rollout) -> list[list[int]]:
@@ -25,10 +27,12 @@ def sampled_ids(rollout: Rollout) -> list[list[int]]:
     return [tokens[mask].tolist() for tokens, mask in pairs]
 
 
-def test_greedy_equals_transformers_generate(model: SpeechLM, clips: ClipMaker) -> None:
-    """The Thinker's own `generate` drives audio, positions and cache by itself. Two prompts of different length."""
-    features = clips(40, 101)
-    batch = model.collate(features, QUESTIONS)
+@pytest.mark.parametrize("prompts", [[1], [1, 2], [0, 1, 2, 3, 4, 5], [1, 3, 1]])
+def test_greedy_equals_transformers_generate(model: SpeechLM, clips: ClipMaker, prompts: list[int]) -> None:
+    """The Thinker's own `generate` drives audio, positions and cache by itself. Prompts of one length and of several,
+    with padding, clips of 40 to 200 frames, and one prompt twice."""
+    features, questions = [clips(*CROWD_FRAMES)[b] for b in prompts], [CROWD[b] for b in prompts]
+    batch = model.collate(features, questions)
     frames = torch.arange(batch.features.shape[-1])
     expected = model.thinker.generate(
         input_ids=batch.input_ids,
@@ -40,10 +44,10 @@ def test_greedy_equals_transformers_generate(model: SpeechLM, clips: ClipMaker) 
         eos_token_id=model.end_id,
         pad_token_id=model.pad_id,
     )[:, batch.input_ids.shape[1] :]
-    rollout = Sampler(model).sample(features, QUESTIONS, temperature=0, max_new_tokens=24)
+    rollout = Sampler(model).sample(features, questions, temperature=0, max_new_tokens=24)
     assert rollout.tokens[:, 0].tolist() == expected.tolist()
-    assert len(set(expected[0].tolist())) > 3  # a model that repeats one token would prove little
-    assert expected[0].tolist() != expected[1].tolist()
+    assert max(len(set(row)) for row in expected.tolist()) > 3  # one token repeated proves little
+    assert len({tuple(row) for row in expected.tolist()}) == len(set(prompts))
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 1.5])
@@ -139,52 +143,6 @@ def test_a_seed_repeats_a_rollout(model: SpeechLM, clips: ClipMaker) -> None:
     assert len(set(first.texts[0])) > 1  # K draws, not one K times
 
 
-def alone(model: SpeechLM, features: list[Tensor], seeds: Tensor, **options: Any) -> list[list[int]]:
-    """Every answer sampled by itself, with its seed."""
-    found = []
-    for b, k in ((b, k) for b in range(seeds.shape[0]) for k in range(seeds.shape[1])):
-        rollout = Sampler(model).sample([features[b]], [QUESTIONS[b]], seeds=seeds[b : b + 1, k : k + 1], **options)
-        found += sampled_ids(rollout)
-    return found
-
-
-@pytest.mark.parametrize("top_p", [1.0, 0.9])
-def test_the_batch_around_an_answer_does_not_change_it(model: SpeechLM, clips: ClipMaker, top_p: float) -> None:
-    """64 answers together, each alone, and prompts and answers in reverse order; 99 % must be the same to the token."""
-    features, seeds = clips(40, 101), sequence_seeds(11, 2, 32)
-    options: dict[str, Any] = {"max_new_tokens": 30, "top_p": top_p}
-    together = sampled_ids(Sampler(model).sample(features, QUESTIONS, k=32, seeds=seeds, **options))
-    turned = Sampler(model).sample(features[::-1], QUESTIONS[::-1], k=32, seeds=seeds.flip(0, 1), **options)
-    for others in (alone(model, features, seeds, **options), sampled_ids(turned)[::-1]):
-        assert sum(a == b for a, b in zip(together, others, strict=True)) >= 0.99 * 64
-    assert len(set(map(tuple, together))) > 60
-
-
-def test_where_the_batch_changes_an_answer_the_number_fell_between_two_tokens(
-    model: SpeechLM, clips: ClipMaker
-) -> None:
-    """At bfloat16, whose three digits make such cases: at the first difference of an answer, the cumulated
-    probability (teacher forcing at float32) has a boundary between the two tokens within 0.03 of the number drawn."""
-    features, seeds = clips(40, 101), sequence_seeds(5, 2, 32)
-    model = model.bfloat16()
-    rollout = Sampler(model).sample(features, QUESTIONS, k=32, max_new_tokens=30, seeds=seeds)
-    lonely = alone(model, features, seeds, max_new_tokens=30)
-    numbers, model = uniforms(seeds.flatten(), 30), model.float()
-    differ = 0
-    for i, (a, b) in enumerate(zip(sampled_ids(rollout), lonely, strict=True)):
-        if a == b:
-            continue
-        differ += 1
-        step = next(t for t, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
-        batch = model.collate([features[i // 32]], [QUESTIONS[i // 32]], [a[: step + 1]])
-        with torch.no_grad():
-            cumulated = model.head(model.hidden_states(batch)[0, -2]).softmax(-1).double().cumsum(-1)
-        low, high = sorted((a[step], b[step]))
-        between = cumulated[low:high]
-        assert (between - numbers[i, step]).abs().min() < 0.03
-    assert differ
-
-
 def test_an_answer_stops_at_the_token_that_completes_the_stop_text(model: SpeechLM, clips: ClipMaker) -> None:
     """The same seeds without `stop`, each cut by hand at the first token with which its text holds it. One stop text
     lies within a token, the others are the ends and beginnings of two tokens that followed one another."""
@@ -221,15 +179,13 @@ def test_audio_and_prefix_are_run_once_for_all_answers(model: SpeechLM, clips: C
     model.audio_tower.register_forward_hook(
         lambda _m, _a, options, _o: frames.append(int(options["feature_lens"].sum())), with_kwargs=True
     )
-    model.text_tower.register_forward_hook(
-        lambda _m, _a, options, _o: rows.append(tuple(options["inputs_embeds"].shape[:2])), with_kwargs=True
-    )
+    model.text_tower.layers[1].mlp.act_fn.register_forward_hook(lambda _m, _a, out: rows.append(tuple(out.shape[:-1])))
     prefix = model.collate(clips(40, 101), QUESTIONS).input_ids.shape
     rollout = Sampler(model).sample(clips(40, 101), QUESTIONS, k=6, max_new_tokens=30, seeds=0)
     lengths = rollout.mask.sum(-1)
     assert frames == [141]
-    assert rows == [tuple(prefix), *[(int((lengths > step).sum()), 1) for step in range(1, int(lengths.max()))]]
-    assert (12, 1) in rows
+    assert rows == [tuple(prefix), *[(int((lengths > step).sum()),) for step in range(1, int(lengths.max()))]]
+    assert (12,) in rows
     assert len(set(rows)) > 3
 
 

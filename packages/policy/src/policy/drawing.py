@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+BLOCK = 256  # tokens whose probabilities are summed up before the sums are searched
+LIKELIEST = 256  # tokens among which a nucleus is looked for before all are sorted
+BELOW_ONE = 1 - 2.0**-52  # times any float64 it stays below it, which 1 − 2⁻⁵³ does not after rounding
+
 
 def greedy(logits: Tensor) -> tuple[Tensor, Tensor]:
     """The likeliest token of each row of `logits[N, V]` and its log-probability at temperature 1."""
@@ -16,24 +20,42 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
     """The token at which the cumulated probability of each row passes `uniform[N]`, and its log-probability.
 
     The distribution is the softmax of `logits / temperature`, with `top_p` below 1 cut to the fewest likeliest tokens
-    whose probabilities reach `top_p` and divided by their sum; the log-probability is that of this distribution.
-    Cumulated in vocabulary order and float64: rounding in the logits moves a boundary between two tokens by little,
-    and only a number that falls beside it gives another token.
+    (of equal ones the first) whose probabilities reach `top_p` and divided by their sum; the log-probability is that of
+    this distribution. Cumulated in vocabulary order: rounding in the logits moves a boundary between two tokens by
+    little, and only a number that falls beside it gives another token.
     """
-    logprobs = (logits / temperature).log_softmax(-1)
+    weights = logits - logits.amax(-1, keepdim=True)
+    weights = (weights if temperature == 1 else weights.div_(temperature)).exp_()
     if top_p < 1:
-        logprobs = _nucleus(logprobs, top_p)
-    cumulated = logprobs.exp().cumsum(-1, dtype=torch.float64)
-    passed = (uniform * cumulated[:, -1])[:, None]
-    # a token of probability 0 adds nothing to the sum, so the first sum above the number is never its own
-    token = torch.searchsorted(cumulated, passed, right=True).clamp(max=logits.shape[-1] - 1)
-    return token[:, 0], logprobs.gather(-1, token)[:, 0]
+        weights = _nucleus(weights, top_p)
+    # Two searches, first for the block and then within it, as most of the time would go into 64-bit sums of all tokens.
+    # A block or token of weight 0 adds nothing to the sum, so the first sum above the number is never its own.
+    padded = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % BLOCK)).view(len(weights), -1, BLOCK)
+    blocks = padded.sum(-1).double()
+    upto = blocks.cumsum(-1)
+    passed = uniform.clamp(max=BELOW_ONE)[:, None] * upto[:, -1:]
+    block = _first_above(upto, passed)
+    rest = (passed - (upto - blocks).gather(-1, block)) / blocks.gather(-1, block)
+    within = padded[torch.arange(len(padded), device=padded.device), block[:, 0]].cumsum(-1, dtype=torch.float64)
+    token = block * BLOCK + _first_above(within, rest.clamp(0, BELOW_ONE) * within[:, -1:])
+    token = token.clamp(max=weights.shape[-1] - 1)  # passed only where weights are NaN
+    return token[:, 0], (weights.gather(-1, token).double().log() - upto[:, -1:].log())[:, 0].to(logits.dtype)
 
 
-def _nucleus(logprobs: Tensor, top_p: float) -> Tensor:
-    ordered, order = logprobs.sort(dim=-1, descending=True, stable=True)
-    probabilities = ordered.exp()
-    before = probabilities.cumsum(-1, dtype=torch.float64) - probabilities
-    cut = torch.zeros_like(logprobs, dtype=torch.bool).scatter(-1, order, before >= top_p)
-    kept = logprobs.masked_fill(cut, -torch.inf)
-    return kept - kept.logsumexp(-1, keepdim=True)
+def _first_above(sums: Tensor, number: Tensor) -> Tensor:
+    """The first of each row of ascending `sums[N, M]` that is above `number[N, 1]`: `int64[N, 1]`."""
+    return torch.searchsorted(sums, number, right=True).clamp(max=sums.shape[-1] - 1)
+
+
+def _nucleus(weights: Tensor, top_p: float) -> Tensor:
+    """`weights[N, V]`, zero but for the fewest largest that reach `top_p` of their sum."""
+    wanted = top_p * weights.sum(-1, keepdim=True, dtype=torch.float64)
+    largest = weights.topk(min(LIKELIEST, weights.shape[-1])).values
+    if bool((largest.sum(-1, keepdim=True, dtype=torch.float64) < wanted).any()):
+        largest = weights.sort(descending=True).values
+    before = largest.cumsum(-1, dtype=torch.float64) - largest
+    count = (before < wanted).sum(-1, keepdim=True).clamp(min=1)
+    smallest = largest.gather(-1, count - 1)
+    equal = weights == smallest
+    spare = equal & (equal.cumsum(-1) > count - (largest > smallest).sum(-1, keepdim=True))
+    return weights.masked_fill((weights < smallest) | spare, 0)

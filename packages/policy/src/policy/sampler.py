@@ -1,7 +1,7 @@
 """Sampling K answers to each prompt.
 
-The clip is encoded once and its prefix runs through the text tower once; the key/value cache is then expanded to K
-rows. An answer that has ended leaves the batch, its rows of the cache with it.
+The clip is encoded once and its prefix runs through the text tower once; `policy.decoding` then continues it K times.
+An answer that has ended leaves the batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from policy.decoding import grouped_attention, roomy_cache
+from policy.decoding import Decoder
 from policy.drawing import draw, greedy
 from policy.errors import MemoryLimitError, OptionError, PolicyError
 from policy.randomness import sequence_seeds, uniforms
@@ -100,10 +100,12 @@ class Sampler:
             self.model.train(was_training)
 
     def _decode(self, batch: SpeechBatch, seeds: Tensor, options: _Options) -> Rollout:
-        model, device, n = self.model, seeds.device, seeds.numel()
-        mask = batch.attention_mask.repeat_interleave(seeds.shape[1], dim=0)
-        state = model.run_text(model.embed(batch), batch.attention_mask, cache=roomy_cache(), keep_cache=True)
-        state = state.repeat_last(seeds.shape[1])
+        model, device, n, k = self.model, seeds.device, seeds.numel(), seeds.shape[1]
+        state = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True)
+        if state.cache is None:
+            raise PolicyError("the text tower returned no cache to continue from")
+        decoder = Decoder(model, state.cache, batch.attention_mask, k=k, limit=options.limit)
+        scores = model.head(state.hidden[:, -1]).repeat_interleave(k, dim=0)
         stream = uniforms(seeds.flatten(), options.limit)
         stops = self._stop_tokens(options.stop)
         tokens = torch.full((n, options.limit), model.pad_id, device=device)
@@ -111,22 +113,19 @@ class Sampler:
         lengths = torch.full((n,), options.limit, device=device)
         rows = torch.arange(n, device=device)  # the answers that have not ended
         for step in range(options.limit):
-            scores = model.head(state.hidden[:, -1]).float()
-            token, logprob = _choose(scores, stream[rows, step], options)
+            token, logprob = _choose(scores.float().contiguous(), stream[rows, step], options)
             tokens[rows, step], logprobs[rows, step] = token, logprob
             over = token == model.end_id
             over |= self._stopped(tokens[rows, : step + 1], stops, options.stop)
             if bool(over.any()):
                 lengths[rows[over]] = step + 1
                 left = (~over).nonzero()[:, 0]
-                rows, mask, token = rows[left], mask[left], token[left]
-                if state.cache is not None and len(left):
-                    state.cache.batch_select_indices(left)
+                rows, token = rows[left], token[left]
+                if len(left):
+                    decoder.keep(left)
             if not len(rows) or step + 1 == options.limit:
                 break
-            mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-            with grouped_attention(model.text_tower):
-                state = model.run_text(model.embed_tokens(token[:, None]), mask, cache=state.cache, keep_cache=True)
+            scores = decoder.step(token)
         ended = torch.ones(n, dtype=torch.bool, device=device)
         ended[rows] = False
         return self._rollout(tokens, logprobs, lengths, ended, seeds)
