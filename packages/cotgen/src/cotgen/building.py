@@ -18,6 +18,7 @@ import json
 import re
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -27,23 +28,18 @@ from pathlib import Path
 from typing import Any
 
 from cotgen import card, shards
+from cotgen.admission import check_measured
 from cotgen.batch import Failure
 from cotgen.corpora import emotioncot
 from cotgen.duplicates import THRESHOLD, DuplicateIndex
-from cotgen.errors import CotgenError, GenerationError
-from cotgen.quoting import words
-from cotgen.rules import generate
+from cotgen.errors import CotgenError
+from cotgen.generation import Generator, RuleGenerator
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json, write_jsonl
 
-MAX_TRANSCRIPT_WORDS = 1000
-"""More is a recording, not an utterance."""
-MAX_DURATION_ERROR_S = 0.1
-"""A profile whose clip is longer or shorter than the utterance's range by more than this is not of that range."""
 MAX_NAMED = 20
 _WORK = ".work"
 _CACHE_KIB = 4096
 _ID = re.compile(rb'"utterance_id"\s*:\s*"([^"]{1,200})"')
-_MARKUP = re.compile(r"<\|[^|<>]{1,40}\|>|</?(?:think|answer)>", re.IGNORECASE)
 _TABLES = """
 CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, tally TEXT, files TEXT);
 CREATE TABLE IF NOT EXISTS ids (name TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID;
@@ -53,7 +49,7 @@ CREATE TABLE IF NOT EXISTS duplicates (record TEXT, kind TEXT, across INTEGER);
 """
 
 Report = Callable[[int, int], None]
-"""Called with the number of lines that are done, and how many there are."""
+"""Called with the number of lines that are done, and how many there are; after every line that was written about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +74,21 @@ def silent(done: int, total: int) -> None:
     """A report that goes nowhere."""
 
 
-def build(profiles: Path, out: Path, options: Options, report: Report = silent) -> Built:
+def build(
+    profiles: Path,
+    out: Path,
+    options: Options,
+    report: Report = silent,
+    *,
+    generator: Generator | None = None,
+) -> Built:
     """Write the data set of `profiles` into `out`, continuing a build of the same input that was stopped.
 
-    Raises `CotgenError` when the file is missing or holds no line at all.
+    `generator` writes the reasoning; without one, the rules do. An error that it raises (a ceiling is reached, nobody
+    answers) leaves the shards that are done, and the same call continues. Raises `CotgenError` when the file is missing
+    or holds no line at all.
     """
+    generator = generator or RuleGenerator(options.label_set, seed=options.seed)
     if not profiles.is_file():
         raise CotgenError(f"{profiles} does not exist")
     if options.shard_rows < 1:
@@ -94,7 +100,7 @@ def build(profiles: Path, out: Path, options: Options, report: Report = silent) 
     source = {"file": profiles.name, "lines": total, "sha256": shards.sha256(profiles)}
     asked = {"label_set": options.label_set.name, "seed": options.seed, "shard_rows": options.shard_rows}
     versions = {name: _version(f"emotionthinker-{name}") for name in ("cotgen", "speech-records")}
-    more = {"input": source, "options": asked, "versions": versions}
+    more = {"input": source, "generator": dict(generator.identity), "options": asked, "versions": versions}
     count = -(-total // options.shard_rows)
     with closing(_open(out, hashlib.sha256(json.dumps(more).encode()).hexdigest())) as db:
         done = {row[0] for row in db.execute("SELECT number FROM shards")}
@@ -105,7 +111,8 @@ def build(profiles: Path, out: Path, options: Options, report: Report = silent) 
                     for _ in lines:
                         pass
                 else:
-                    _Shard(db, profiles.name, out, options).write(lines, number, count)
+                    shard = _Shard(db, out, source=profiles.name, generator=generator)
+                    shard.write(lines, number, count, lambda line: report(line, total))
                 report(min(total, (number + 1) * options.shard_rows), total)
         built = _finish(db, out, more)
     shutil.rmtree(out / _WORK)
@@ -115,44 +122,59 @@ def build(profiles: Path, out: Path, options: Options, report: Report = silent) 
 class _Shard:
     """One shard while it is written; everything it learns is one transaction."""
 
-    def __init__(self, db: sqlite3.Connection, source: str, out: Path, options: Options) -> None:
-        self._db, self._source, self._out, self._options = db, source, out, options
+    def __init__(self, db: sqlite3.Connection, out: Path, *, source: str, generator: Generator) -> None:
+        self._db, self._out, self._source, self._generator = db, out, source, generator
         self._texts = DuplicateIndex(db)
         self._tally: card.Tally = card.Tally()
 
-    def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int) -> None:
+    def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
         traces = self._out / shards.shard_name("traces", number, count)
         rows = self._out / shards.shard_name("emotioncot", number, count)
         temporary = rows.with_name(f".{rows.name}.tmp")
         self._db.execute("BEGIN")
-        with temporary.open("w", encoding="utf-8", newline="\n") as published:
+        try:
+            with temporary.open("w", encoding="utf-8", newline="\n") as published:
 
-            def written() -> Iterator[ReasoningTrace]:
-                for measured, trace in self._pairs(lines):
-                    published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
-                    self._learn(measured, trace)
-                    yield trace
+                def written() -> Iterator[ReasoningTrace]:
+                    for measured, trace in self._pairs(lines, done):
+                        published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
+                        self._learn(measured, trace)
+                        yield trace
 
-            write_jsonl(traces, written())
-        temporary.replace(rows)
+                write_jsonl(traces, written())
+            temporary.replace(rows)
+        finally:
+            temporary.unlink(missing_ok=True)
         files = {path.name: shards.sha256(path) for path in (traces, rows)}
         self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._tally), json.dumps(files)))
         self._db.execute("COMMIT")
 
-    def _pairs(self, lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[MeasuredUtterance, ReasoningTrace]]:
+    def _pairs(
+        self, lines: Iterator[tuple[int, bytes]], done: Callable[[int], None]
+    ) -> Iterator[tuple[MeasuredUtterance, ReasoningTrace]]:
+        waiting: deque[int] = deque()  # lines that the generator has read and not yet spoken of
+        for outcome in self._generator.generate(self._read(lines, waiting)):
+            line, measured = waiting.popleft(), outcome.measured
+            self._tally.update(card.happened(outcome.counts))
+            if isinstance(outcome.result, ReasoningTrace):
+                yield measured, outcome.result
+            else:
+                self._fail(line, measured.utterance.utterance_id, "generate", outcome.result)
+            done(line)
+
+    def _read(self, lines: Iterator[tuple[int, bytes]], waiting: deque[int]) -> Iterator[MeasuredUtterance]:
         for line, raw in lines:
             if not raw.strip():
                 continue
-            stage = "read"
             try:
                 measured = from_json(MeasuredUtterance, raw.decode(), line=line)
                 self._check(measured, line)
-                stage = "generate"
-                trace = generate(measured, label_set=self._options.label_set, seed=self._options.seed)
             except (CotgenError, SpeechRecordsError, UnicodeDecodeError) as error:
-                self._fail(line, raw, stage, error)
+                found = _ID.search(raw)
+                self._fail(line, found[1].decode(errors="replace") if found else "", "read", error)
             else:
-                yield measured, trace
+                waiting.append(line)
+                yield measured
 
     def _check(self, measured: MeasuredUtterance, line: int) -> None:
         name = measured.utterance.utterance_id
@@ -162,9 +184,8 @@ class _Shard:
         self._db.execute("INSERT INTO ids VALUES (?, ?)", (name, line))
         check_measured(measured)
 
-    def _fail(self, line: int, raw: bytes, stage: str, error: Exception) -> None:
-        message, found = str(error), _ID.search(raw)
-        name = found[1].decode(errors="replace") if found else ""
+    def _fail(self, line: int, name: str, stage: str, error: Exception) -> None:
+        message = str(error)
         if name and name not in message:
             message = f"utterance {name!r}: {message}"
         failure = Failure(f"{self._source}:{line}", stage, type(error).__name__, message)
@@ -181,27 +202,6 @@ class _Shard:
             if found is not None:
                 row = (json.dumps(asdict(found), ensure_ascii=False), kind, found.split != found.first_split)
                 self._db.execute("INSERT INTO duplicates VALUES (?, ?, ?)", row)
-
-
-def check_measured(measured: MeasuredUtterance) -> None:
-    """Raise `GenerationError` for measurements that cannot be trusted to be of their utterance, or to be trained on."""
-    utterance, profile = measured.utterance, measured.profile
-    name, spoken = utterance.utterance_id, words(utterance.transcript or "")
-    if len(spoken) > MAX_TRANSCRIPT_WORDS:
-        raise GenerationError(
-            f"utterance {name!r}: transcript of {len(spoken)} words, at most {MAX_TRANSCRIPT_WORDS}: split it"
-        )
-    if markup := _MARKUP.search(utterance.transcript or ""):
-        raise GenerationError(f"utterance {name!r}: transcript holds {markup[0]!r}, which a model reads as a command")
-    stressed = [w.word for w in profile.stressed_words or ()]
-    if spoken and stressed and not {part for word in stressed for part in words(word)} & set(spoken):
-        raise GenerationError(f"profile of another utterance: {stressed[0]!r} is stressed and no word of {name!r}")
-    if utterance.end_s is not None:
-        length = utterance.end_s - (utterance.start_s or 0.0)
-        if abs(length - profile.duration_s) > MAX_DURATION_ERROR_S:
-            raise GenerationError(
-                f"profile of another utterance: it is of {profile.duration_s:.2f} s, {name!r} lasts {length:.2f} s"
-            )
 
 
 def failures(built: Built) -> Iterator[Failure]:

@@ -39,6 +39,11 @@ def count(measured: MeasuredUtterance, trace: ReasoningTrace) -> Tally:
     return tally
 
 
+def happened(counts: Mapping[str, int]) -> Tally:
+    """What a generator counted on the way, kept or not: candidates by what became of them, and what they used."""
+    return Counter({("generation", name): n for name, n in counts.items()})
+
+
 def dump(tally: Tally) -> str:
     """The tally as JSON, to be kept; `load` reads it."""
     return json.dumps(sorted([*key, n] for key, n in tally.items()))
@@ -60,6 +65,7 @@ def describe(tally: Tally, more: Mapping[str, Any]) -> dict[str, Any]:
         }
         for split in _values(tally, "rows")
     }
+    generation = _values(tally, "generation")
     return {
         "schema_version": "1.0",
         "rows": sum(_values(tally, "rows").values()),
@@ -70,6 +76,7 @@ def describe(tally: Tally, more: Mapping[str, Any]) -> dict[str, Any]:
         "generators": _values(tally, "generator"),
         "scales": _values(tally, "scale"),
         "claims": _values(tally, "claims"),
+        **({"generation": generation} if generation else {}),
         **more,
     }
 

@@ -1,0 +1,64 @@
+"""What writes reasoning, seen from a build: `Generator`, and the rule generator as one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cotgen.errors import CotgenError
+from cotgen.rules import generate
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one utterance: its trace, or the error that says why there is none.
+
+    `counts` go into the data card: what happened on the way, by name, in whole numbers.
+    """
+
+    measured: MeasuredUtterance
+    result: ReasoningTrace | CotgenError | SpeechRecordsError
+    counts: Mapping[str, int] = field(default_factory=Counter)
+
+
+class Generator(Protocol):
+    """Writes one trace for each utterance, or says why not."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """All that decides what is written: for the card, and so that no generator continues another one's build."""
+        ...
+
+    def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
+        """One outcome for each utterance, in their order.
+
+        May read some utterances ahead, but a number that does not grow with how many there are, and reads them in the
+        thread that asks for the outcomes. An error that it raises ends the build, which can be continued later.
+        """
+        ...
+
+
+class RuleGenerator:
+    """The rules of `cotgen.rules`: offline, and always the same for the same seed."""
+
+    def __init__(self, label_set: LabelSet, *, seed: int) -> None:
+        self._label_set, self._seed = label_set, seed
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Nothing but its name: the card counts which rules wrote how many rows."""
+        return {"name": "rules"}
+
+    def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
+        """One after the other."""
+        for measured in utterances:
+            try:
+                result: ReasoningTrace | CotgenError | SpeechRecordsError = generate(
+                    measured, label_set=self._label_set, seed=self._seed
+                )
+            except (CotgenError, SpeechRecordsError) as error:
+                result = error
+            yield Outcome(measured, result)
