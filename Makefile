@@ -9,7 +9,7 @@ ROOT   ?=
 PACKAGE ?=
 PART   ?=
 # Which tests run: `make test MARKERS=service` runs those of one marker, `MARKERS=` all.
-MARKERS ?= not corpus and not service and not slow and not gpu and not vllm
+MARKERS ?= not corpus and not service and not slow and not gpu and not vllm and not hub
 
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed

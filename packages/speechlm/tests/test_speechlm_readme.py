@@ -35,7 +35,7 @@ def test_public_names_are_pinned() -> None:
         PackedGroup PocketSize Proof graft load_donors prove
         SpeechBatch SpeechLM SpeechLMError TextState TowerSummary audio_token_count collate log_mel pack pad_features
         pocket summarize train_tokenizer windows
-        PRESETS RELEASES PresetError Release load_preset released_config
+        PRESETS RELEASES PresetError Release SpeechProcessor load_preset released_config
     """
     assert set(speechlm.__all__) == set(expected.split())
     assert all(hasattr(speechlm, name) for name in speechlm.__all__)

@@ -2,6 +2,7 @@
 
 - `speechlm.features` — log-mel frames of 16 kHz speech
 - `speechlm.windows` — longer clips, cut
+- `speechlm.processor` — samples and questions to a batch, as the stock processor would make it
 - `speechlm.tokenizer` — a small byte-level BPE with the special tokens of Qwen2.5-Omni
 - `speechlm.batch` — clips, questions and completions as tensors
 - `speechlm.model` — `SpeechLM`: load, encode audio once, run the text tower, save
@@ -33,6 +34,7 @@ from speechlm.packed import PackedGroup, pack
 from speechlm.parts import Part, PartCounts, count_parts
 from speechlm.pocket import PocketSize, pocket
 from speechlm.presets import PRESETS, load_preset
+from speechlm.processor import SpeechProcessor
 from speechlm.proof import Proof, prove
 from speechlm.record import LoraSettings
 from speechlm.released import RELEASES, Release, released_config
@@ -65,6 +67,7 @@ __all__ = [
     "SpeechBatch",
     "SpeechLM",
     "SpeechLMError",
+    "SpeechProcessor",
     "TextState",
     "TowerSummary",
     "adapters_off",

@@ -199,14 +199,16 @@ class SpeechLM(nn.Module):
         """Input embeddings `[N, T, D]`: text tokens looked up, audio placeholders filled with encoded audio.
 
         A completion has no placeholders: should a policy sample the placeholder token, it is a token like any other.
-        Raises `BatchError` when a prompt's placeholders and `audio_gather` do not match (transformers itself
-        misaligns silently when there are too many audio tokens), `AudioInputError` as `encode_audio` does.
+        Raises `BatchError` when placeholders, `audio_gather` and encoded audio do not match: every placeholder holds an
+        audio token and every audio token is heard (transformers itself misaligns silently when there are too many).
+        Raises `AudioInputError` as `encode_audio` does.
         """
         embedded = self.embed_tokens(batch.input_ids)
         audio = self.encode_audio(batch.features, batch.feature_lengths)
         place = (batch.input_ids == self.audio_id) & ~batch.completion_mask
         placeholders, needed = int(place.sum()), batch.audio_gather.numel()
-        if placeholders != needed or (needed and int(batch.audio_gather.max()) >= len(audio)):
+        heard = batch.audio_gather.unique()
+        if placeholders != needed or heard.numel() != len(audio) or int(heard.max()) >= len(audio):
             raise BatchError(f"{placeholders} audio placeholders for {needed} audio tokens ({len(audio)} encoded)")
         source = audio.index_select(0, batch.audio_gather).to(embedded.dtype)
         return embedded.masked_scatter(place[..., None], source)

@@ -36,6 +36,18 @@ HEAD_DIM = 32
 """Width of an attention head; the smallest that fast attention kernels support."""
 
 
+TOKENS_BY_ROLE = {
+    "audio_token_index": AUDIO,
+    "audio_start_token_id": AUDIO_START,
+    "audio_end_token_id": AUDIO_END,
+    "image_token_index": IMAGE,
+    "video_token_index": VIDEO,
+    "vision_start_token_id": VISION_START,
+    "pad_token_id": PAD,
+}
+"""The Thinker's settings that name special tokens, `user_token_id` aside: it is a word in released models."""
+
+
 @dataclass(frozen=True, slots=True)
 class PocketSize:
     """Width and depth of both towers, and what they hear. The widths must be multiples of the head width, 32.
@@ -137,14 +149,5 @@ def unused_vision_tower(text_width: int) -> dict[str, Any]:
 
 def special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     """The Thinker's settings that name special tokens."""
-    names = {
-        "audio_token_index": AUDIO,
-        "audio_start_token_id": AUDIO_START,
-        "audio_end_token_id": AUDIO_END,
-        "image_token_index": IMAGE,
-        "video_token_index": VIDEO,
-        "vision_start_token_id": VISION_START,
-        "user_token_id": TURN_START,
-        "pad_token_id": PAD,
-    }
-    return {name: token_id(tokenizer, token) for name, token in names.items()}
+    roles = TOKENS_BY_ROLE | {"user_token_id": TURN_START}
+    return {name: token_id(tokenizer, token) for name, token in roles.items()}

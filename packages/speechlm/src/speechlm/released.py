@@ -11,6 +11,7 @@ from typing import Any
 from transformers import Qwen2_5OmniThinkerConfig
 
 from speechlm.errors import PresetError
+from speechlm.pocket import TOKENS_BY_ROLE
 
 HELPFUL = "You are a helpful assistant."
 """What Qwen2.5-Omni's chat template says when a conversation has no system message of its own."""
@@ -89,6 +90,7 @@ def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
         raise PresetError(f"no released size {size!r}; there are {', '.join(SHAPES)}")
     shape = SHAPES[size]
     width = shape["hidden_size"]
+    tokens: dict[str, Any] = {name: TOKEN_IDS[token] for name, token in TOKENS_BY_ROLE.items()}
     return Qwen2_5OmniThinkerConfig(
         audio_config={
             "num_mel_bins": 128,
@@ -117,13 +119,7 @@ def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
             "out_hidden_size": width,
             "fullatt_block_indexes": [7, 15, 23, 31],
         },
-        audio_token_index=TOKEN_IDS["<|AUDIO|>"],
-        audio_start_token_id=TOKEN_IDS["<|audio_bos|>"],
-        audio_end_token_id=TOKEN_IDS["<|audio_eos|>"],
-        image_token_index=TOKEN_IDS["<|IMAGE|>"],
-        video_token_index=TOKEN_IDS["<|VIDEO|>"],
-        vision_start_token_id=TOKEN_IDS["<|vision_bos|>"],
-        user_token_id=872,
-        pad_token_id=TOKEN_IDS["<|endoftext|>"],
+        user_token_id=872,  # the word "user"
+        **tokens,
         tie_word_embeddings=False,
     )
