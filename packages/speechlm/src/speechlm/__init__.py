@@ -12,6 +12,9 @@
 - `speechlm.presets`, `speechlm.released` — every size by its name, released ones at a pinned revision
 - `speechlm.parts`, `speechlm.training` — what is trained: audio encoder, adapter, language model, LoRA
 - `speechlm.lora` — LoRA in place: put in, switched off, merged
+- `speechlm.checkpoint`, `speechlm.adapters`, `speechlm.record`, `speechlm.modelcard` — what `save` writes, whole or
+  adapters alone, with what is known of it
+- `speechlm.folders`, `speechlm.weights` — folders replaced as a whole; weight files checked before they are read
 - `speechlm.summary` — what a model is made of
 - `speechlm.cli` — the command `speechlm`
 """
@@ -27,6 +30,7 @@ from speechlm.errors import (
     SpeechLMError,
 )
 from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
+from speechlm.folders import replaced_folder
 from speechlm.graft import Donors, GraftReport, graft, load_donors
 from speechlm.lora import adapters_off, add_lora, has_lora, lora_is_new, merge_lora
 from speechlm.model import SpeechLM, TextState
@@ -36,7 +40,7 @@ from speechlm.pocket import PocketSize, pocket
 from speechlm.presets import PRESETS, load_preset
 from speechlm.processor import SpeechProcessor
 from speechlm.proof import Proof, prove
-from speechlm.record import LoraSettings
+from speechlm.record import BaseIdentity, CheckpointRecord, LoraSettings, Provenance, read_record
 from speechlm.released import RELEASES, Release, released_config
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 from speechlm.tokenizer import train_tokenizer
@@ -48,8 +52,10 @@ __all__ = [
     "RELEASES",
     "SAMPLE_RATE",
     "AudioInputError",
+    "BaseIdentity",
     "BatchError",
     "CheckpointError",
+    "CheckpointRecord",
     "Donors",
     "FeatureSpec",
     "GraftError",
@@ -63,6 +69,7 @@ __all__ = [
     "PocketSize",
     "PresetError",
     "Proof",
+    "Provenance",
     "Release",
     "SpeechBatch",
     "SpeechLM",
@@ -86,8 +93,10 @@ __all__ = [
     "pad_features",
     "pocket",
     "prove",
+    "read_record",
     "recompute_activations",
     "released_config",
+    "replaced_folder",
     "summarize",
     "train_only",
     "train_tokenizer",
