@@ -15,7 +15,7 @@ from speech_records import Cue, Degree
 
 _OPEN, _FIELD, _SEPARATOR, _CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"
 _MARK = re.compile(f"{_OPEN}([^{_SEPARATOR}]*){_SEPARATOR}|{_CLOSE}")
-_FIRST_LETTER = re.compile(f"((?:{_OPEN}[^{_SEPARATOR}]*{_SEPARATOR}|[“(])*)(.)", re.DOTALL)
+_FIRST_LETTER = re.compile(f"((?:{_OPEN}[^{_SEPARATOR}]*{_SEPARATOR})*)(.)", re.DOTALL)
 _DEGREES = {"": None, **{d.value: d for d in Degree}}
 
 
@@ -67,8 +67,18 @@ def unmark(marked: str) -> tuple[str, list[Finding]]:
     return "".join(pieces), findings
 
 
+def first_letter(marked: str, position: int = 0) -> str:
+    """The first letter that is no mark from `position` on; empty at the end.
+
+    >>> first_letter(mark("a [high pitch]", Cue.PITCH, "high"), 2)
+    'h'
+    """
+    found = _FIRST_LETTER.match(marked, position)
+    return found[2] if found else ""
+
+
 def capitalised(marked: str) -> str:
-    """`marked` with its first letter in upper case, marks and opening punctuation before it left alone.
+    """`marked` with its first letter in upper case; what begins with a quote stays as it was said.
 
     >>> capitalised("a high pitch"), unmark(capitalised(mark("[stress] it", Cue.STRESS, "x")))[0]
     ('A high pitch', 'Stress it')

@@ -8,35 +8,66 @@ each of their phrases claims, so the verdicts come from `verification.judge` and
 from __future__ import annotations
 
 import random
+from enum import StrEnum
 
-from cotgen import plain, wording
-from cotgen.draft import MAX_WORDS, MIN_WORDS
+from cotgen import plain, varied, wording, wording_en
+from cotgen.draft import MAX_WORDS, MIN_WORDS, Draft
 from cotgen.errors import GenerationError
+from cotgen.phrases import Wording
 from cotgen.readings import read_cues
 from cotgen.verification import judge
 from speech_records import Emotion, LabelSet, MeasuredUtterance, ReasoningTrace
 
-__all__ = ["MAX_WORDS", "MIN_WORDS", "generate"]
+__all__ = ["MAX_WORDS", "MIN_WORDS", "Language", "Style", "generate"]
 
 
-def generate(measured: MeasuredUtterance, *, label_set: LabelSet, seed: int) -> ReasoningTrace:
+class Style(StrEnum):
+    """How much the wording varies."""
+
+    PLAIN = "plain"
+    VARIED = "varied"
+
+
+class Language(StrEnum):
+    """What the reasoning is written in."""
+
+    ENGLISH = "en"
+    GERMAN = "de"
+
+
+def generate(
+    measured: MeasuredUtterance,
+    *,
+    label_set: LabelSet,
+    seed: int,
+    style: Style = Style.PLAIN,
+    language: Language | None = None,
+) -> ReasoningTrace:
     """Reasoning of 50 to 200 words that leads from the measured cues to the utterance's label in `label_set`.
 
-    Same utterance, same seed, same text. The trace carries its claims as judged by the same measurements, and
-    is synthetic when the utterance is. Raises `GenerationError` when the utterance has no emotion or `label_set`
-    leaves its emotion out.
+    Same utterance, style, language and seed, same text. `language` is, where none is given, the utterance's when that
+    is German, and English otherwise; the plain style is always English. The trace carries its claims as judged by the
+    same measurements, and is synthetic when the utterance is. Raises `GenerationError` when the utterance has no
+    emotion, `label_set` leaves its emotion out, or the plain style is asked for in German.
     """
     utterance = measured.utterance
     emotion = _label(measured, label_set)
-    rng = random.Random(f"{wording.GENERATOR}:{seed}:{utterance.utterance_id}")
+    words = _wording(style, language)
+    generator = wording.GENERATOR if words is None else words.generator
+    rng = random.Random(f"{generator}:{seed}:{utterance.utterance_id}")
     readings = read_cues(measured.profile, measured.levels)
-    draft = plain.write(measured, readings, emotion=emotion, label=label_set.text(emotion), rng=rng)
+    label = label_set.text(emotion)
+    draft: Draft
+    if words is None:
+        draft = plain.write(measured, readings, emotion=emotion, label=label, rng=rng)
+    else:
+        draft = varied.write(measured, readings, emotion=emotion, label=label, rng=rng, wording=words)
     return ReasoningTrace(
         utterance_id=utterance.utterance_id,
         think=draft.think,
         answer=emotion,
         claims=tuple(judge(draft.think, draft.findings, measured.profile, measured.levels, utterance.transcript)),
-        generator=wording.GENERATOR,
+        generator=generator,
         seed=seed,
         synthetic=utterance.synthetic,
     )
@@ -50,3 +81,14 @@ def _label(measured: MeasuredUtterance, label_set: LabelSet) -> Emotion:
     if emotion is None:
         raise GenerationError(f"utterance {name!r}: label set {label_set.name} leaves out the emotion {given.value!r}")
     return emotion
+
+
+def _wording(style: Style, language: Language | None) -> Wording | None:
+    """What the varied style says; `None` for the plain one."""
+    if style is Style.PLAIN:
+        if language is Language.GERMAN:
+            raise GenerationError(
+                "the plain style is written in English only: ask for style varied, or for language en"
+            )
+        return None
+    return wording_en.WORDING
