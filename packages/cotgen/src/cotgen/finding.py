@@ -1,61 +1,63 @@
-"""Finds what a text claims of pitch, energy, rate, contour, range, pauses, voicing and gender.
+"""Finds what a text claims of pitch, energy, rate, contour, range, pauses, voicing, voice quality, gender and age.
 
-Text becomes words with one letter of grammar each (`lexicon.Kind`); a value word finds the head it is said of by
-patterns over the letters left and right of it, tried in a fixed order (`_heads_of`). Quotes are never searched.
+Text becomes words with one letter of grammar each (`tokens`); a value word finds the head it is said of by patterns
+over the letters left and right of it, tried in a fixed order (`_heads_of`). Quotes are never searched. What words mean
+stands in `senses`, what negates or weakens them in `scope`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from cotgen import lexicon
-from cotgen.lexicon import ALONE, Kind
-from speech_records import Cue
+from cotgen import scope
+from cotgen.lexicon import Kind
+from cotgen.senses import ALONE, FINAL_PHRASES, RAISING, SENSES, word_set
+from cotgen.tokens import REPEATED, Span, Word, tokenise
+from speech_records import Cue, Degree
 
-Span = tuple[int, int]
+__all__ = ["Finding", "Span", "find"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A claim found in a text, not judged yet: its half-open span, its cue and what it says of it."""
+    """A claim found in a text, not judged yet: its half-open span, its cue, what it says of it, and how."""
 
     start: int
     end: int
     cue: Cue
     value: str
     negated: bool = False
+    degree: Degree | None = None
+    hedged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word or phrase of the lexicon, or any other word, with its place and its letter."""
-
-    start: int
-    end: int
-    phrase: str
-    kind: Kind
-
-
+_HEADS = r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)"
+_HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)K?[DOPAN]{0,5}[BM](?:[NDVKCRTAMB]|[PA](?=[NDVA]))*$")
-_ADJACENT_LEFT = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)[DN]*$")
-_SAME_SUBJECT = re.compile(r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)[DN]*V[DE]*[KCT]+[DN]*$")
+_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BM](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]))*$")
+_ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
+_SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*[KCT]+[DNE]*$")
+_APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
+_FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
-_ADJACENT_RIGHT = re.compile(r"D*(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)")
-_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|N(?=[DV]))*(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)")
+_ADJACENT_RIGHT = re.compile(r"D*" + _HEADS_RIGHT)
+_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|N(?=[DV]))*" + _HEADS_RIGHT)
 _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
+_OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
+_HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
+_FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
+_CLOSES = re.compile(r"[DEPO]{0,4}(?:[KXC]|$)")
+_OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
-# Over letters to the left: a negation, with at most one ordinary word between (*does not sound loud*).
-_NEGATED = re.compile(r"[NM](?:[DABMPHVR]|K(?=R)|O(?!.*O)){0,8}$")
-_NO_HEAD = re.compile(r"N[DA]*$")
-_REACH = 40
-"""Words to the left of a value among which its head and its negation are looked for."""
-
-_PUNCTUATION = {",": Kind.COMMA, ":": Kind.COPULA}  # "pitch: high"
-_BETWEEN_WORDS = r"[\s\-‐‑–]+"
+_AT_END_REACH = 7
+_BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
+_LACKED = {
+    "range": (Cue.PITCH_RANGE, "high"),
+    "energy": (Cue.ENERGY, "high"),
+    "contour": (Cue.CONTOUR_DYNAMICS, "expressive"),
+}
 
 
 def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
@@ -67,104 +69,163 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
     words = tokenise(text, quotes=quotes)
     letters = "".join(w.kind.value for w in words)
     taken: set[int] = set()
-    findings: list[Finding] = []
+    found: list[tuple[int, Finding]] = []
     for i, word in enumerate(words):
-        if word.kind is Kind.VALUE and not _is_no_claim(words, i):
-            findings += _claims_of(words, letters, i, taken)
-    findings += _bare_pauses(words, letters, taken)
+        if word.kind is Kind.VALUE and not scope.is_no_claim(words, i) and not scope.changes(letters, i):
+            found += ((i, f) for f in _claims_of(words, letters, i, taken))
+    found = _joined_turns(found, words, letters)
+    findings = [f for _, f in found] + list(_bare_heads(words, letters, taken))
     return sorted(findings, key=lambda f: (f.start, f.end))
-
-
-def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
-    """The words of `text` with their letters; each quote is one word.
-
-    >>> "".join(w.kind.value for w in tokenise("The pitch is not very high."))
-    'AHBNDVX'
-    """
-    pattern, kinds = _scanner()
-    words: list[Word] = []
-    position = 0
-    for start, end in [*sorted(quotes), (len(text), len(text))]:
-        for match in pattern.finditer(text, position, start):
-            phrase = _canonical(match.group())
-            words.append(Word(match.start(), match.end(), phrase, _kind(phrase, kinds)))
-        if start < end:
-            words.append(Word(start, end, "", Kind.QUOTE))
-        position = end
-    return words
-
-
-@cache
-def _scanner() -> tuple[re.Pattern[str], dict[str, Kind]]:
-    kinds = dict(lexicon.kinds())
-    phrases = sorted(kinds, key=lambda p: (-len(p), p))
-    listed = "|".join(re.escape(p).replace(r"\ ", _BETWEEN_WORDS) for p in phrases)
-    pattern = rf"(?<![\w'])(?:{listed})(?![\w'])|[^\W_]+(?:['’][^\W_]+)*|[.!?;:,\n()—]"
-    return re.compile(pattern, re.IGNORECASE), kinds
-
-
-def _canonical(text: str) -> str:
-    """As the lexicon writes it: lower case, single blanks for hyphens, without a possessive ending."""
-    phrase = re.sub(_BETWEEN_WORDS, " ", text.lower().replace("’", "'"))
-    return phrase if phrase in lexicon.DEFINITE else phrase.removesuffix("'s")
-
-
-def _kind(phrase: str, kinds: dict[str, Kind]) -> Kind:
-    if phrase in kinds:
-        return kinds[phrase]
-    if phrase[0].isalnum():
-        return Kind.OTHER
-    return _PUNCTUATION.get(phrase, Kind.BOUNDARY)
 
 
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
-    negated = _is_negated(letters, i)
-    for heads in _heads_of(letters, i):
-        claimed = [(h, sense) for h in heads if (sense := _sense(words[h], word)) is not None]
+    for heads in _heads_of(words, letters, i):
+        claimed = [(h, sense) for h in heads if (sense := SENSES[words[h].group or ALONE].get(word.phrase)) is not None]
         if claimed:
             for h, (cue, value) in claimed:
-                start, end = _span(words, i, h, taken)
-                yield Finding(start, end, cue, _at_end(words, i, cue, value), negated)
+                yield _finding(words, letters, i, _span(words, i, h, taken), (cue, _at_end(words, i, cue, value)))
             return
-    alone = lexicon.SENSES[ALONE].get(word.phrase)
-    if alone is not None:
+    sense = word.sense or SENSES[ALONE].get(word.phrase)
+    if sense is not None and _speaks_of_speech(words, letters, i, sense[0]):
         taken.add(i)
-        yield Finding(word.start, word.end, alone[0], _at_end(words, i, *alone), negated)
+        yield _finding(words, letters, i, (word.start, word.end), (sense[0], _at_end(words, i, *sense)))
 
 
-def _heads_of(letters: str, i: int) -> Iterator[list[int]]:
-    """Candidate heads of the value word `i`, best first, nearest head first.
+def _finding(
+    words: Sequence[Word], letters: str, i: int, span: Span, claimed: tuple[Cue, str], *, negated: bool | None = None
+) -> Finding:
+    """The finding of `claimed` over `span`, put as word `i` is put."""
+    denied = scope.is_negated(words, letters, i) if negated is None else negated
+    return Finding(*span, *claimed, denied, scope.degree(words, i), scope.is_hedged(words, i))
 
-    1. directly before a head: *high pitch (and energy)*     2. after a copula: *pitch (and energy) is very high*
-    3. joined to others before a head: *a high, loud voice*  4. directly after a head: *energy low*, *pitch rises*
-    5. *high in pitch*, *a rise in pitch*                    6. *the pitch rises and stays high* without its copula
-    """
-    first = max(0, i - _REACH)
+
+def _heads_of(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
+    """Candidate heads of the value word `i` by the patterns of `_PATTERNS`, best first, nearest head first."""
+    first = max(0, i - scope.REACH)
     left, right = letters[first:i], letters[i + 1 :]
-    for pattern, is_left in (
-        (_ADJACENT_RIGHT, False), (_COPULA, True), (_JOINED_RIGHT, False), (_ADJACENT_LEFT, True), (_IN_HEAD, False),
-        (_SAME_SUBJECT, True),
-    ):  # fmt: skip
+    for pattern, is_left, applies in _PATTERNS:
         match = pattern.search(left) if is_left else pattern.match(right)
-        if match is not None:
-            offset = match.start("heads") + (first if is_left else i + 1)
-            found = [offset + k for k, letter in enumerate(match["heads"]) if letter == Kind.HEAD]
-            yield found[::-1] if is_left else found
+        if match is None or not applies(_Place(words, i, left, right, match.group())):
+            continue
+        offset = match.start("heads") + (first if is_left else i + 1)
+        found = [offset + k for k, letter in enumerate(match["heads"]) if letter == Kind.HEAD]
+        yield found[::-1] if is_left else found
 
 
-def _sense(head: Word, value: Word) -> tuple[Cue, str] | None:
-    return lexicon.SENSES[lexicon.GROUP_OF_HEAD[head.phrase]].get(value.phrase)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A value word, the letters left and right of it, and those of them that lead to a head."""
+
+    words: Sequence[Word]
+    i: int
+    left: str
+    right: str
+    way: str
+
+
+def _as_rule(place: _Place) -> bool:
+    """Not a value that repeats another, nor *typical* in *a high pitch: typical joy*."""
+    words, i = place.words, place.i
+    return words[i].group != REPEATED and not (words[i - 1].phrase == ":" and place.right[:1] == "O")
+
+
+def _as_verb(place: _Place) -> bool:
+    word = place.words[place.i]
+    return word.group == REPEATED or word.phrase in RAISING
+
+
+def _after_how(place: _Place) -> bool:
+    return any(w.phrase in ("how", "however") for w in place.words[max(0, place.i - 2) : place.i])
+
+
+def _opening(place: _Place) -> bool:
+    return _OPENS.search(place.left) is not None
+
+
+def _closing(place: _Place) -> bool:
+    return _as_rule(place) and _CLOSES.match(place.right) is not None
+
+
+def _in_reach(place: _Place) -> bool:
+    contour = SENSES["contour"].get(place.words[place.i].phrase)
+    moves = contour is not None and contour[0] is Cue.CONTOUR_SHAPE
+    return (moves or not {"B", "M"}.isdisjoint(place.way)) and _as_rule(place)
+
+
+_PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
+    (_ADJACENT_RIGHT, False, _as_rule),  # high pitch (and energy)
+    (_COPULA, True, _as_rule),  # pitch (and energy) is very high
+    (_JOINED_RIGHT, False, _as_rule),  # a high, loud voice
+    (_ADJACENT_LEFT, True, _as_rule),  # energy low; pitch rises
+    (_IN_HEAD, False, _as_rule),  # high in pitch; a rise in pitch
+    (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
+    (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
+    (_HOW, False, _after_how),  # how high the pitch is
+    (_FRONTED, False, _opening),  # rising throughout, the pitch …
+    (_APPOSED, True, _closing),  # the pitch, high and sharp, …
+    (_FAR_LEFT, True, _in_reach),  # the nearest head of the clause
+)
+"""Where a head stands; whether that is left of the value; and what else must hold."""
+
+
+def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
+    """Not of a fast fan or a quiet room, of how a pitch rises, or of an emotion's name."""
+    if words[i].phrase in ("whisper", "a whisper") and scope.names_an_emotion(words, i):
+        return False
+    if cue in (Cue.ENERGY, Cue.RATE) and words[i].phrase.endswith("ly"):
+        beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
+        return not any(SENSES["pitch"].get(w.phrase, ("",))[0] is Cue.CONTOUR_SHAPE for w in beside)
+    attributive = cue in (Cue.ENERGY, Cue.RATE) and letters[i - 1 : i] == "A" and letters[i + 1 : i + 2] == "O"
+    return not attributive or words[i + 1].phrase in _SPEECH
 
 
 def _at_end(words: Sequence[Word], i: int, cue: Cue, value: str) -> str:
     """`value`, marked when it is said of the end of the contour only."""
     if cue is not Cue.CONTOUR_SHAPE or value not in ("rising", "falling"):
         return value
-    following = [w for w in words[i + 1 : i + 3] if w.kind is not Kind.DEGREE]
-    is_final = bool(following) and following[0].kind is Kind.AT_END
-    return f"{value} at the end" if is_final or words[i].phrase in lexicon.FINAL_PHRASES else value
+    if words[i].phrase in FINAL_PHRASES or words[i - 1].phrase in ("final", "terminal", "sentence final", "closing"):
+        return f"{value} at the end"
+    for step in (1, -1):
+        for k in range(i + step, i + step * _AT_END_REACH, step):
+            if not 0 <= k < len(words) or words[k].kind in (Kind.VALUE, Kind.BOUNDARY, Kind.BUT, Kind.AND):
+                break
+            if words[k].kind is Kind.AT_END:
+                return f"{value} at the end"
+    return value
+
+
+def _joined_turns(
+    found: Sequence[tuple[int, Finding]], words: Sequence[Word], letters: str
+) -> list[tuple[int, Finding]]:
+    """*Goes up and then comes down* is one claim of a rise and fall, not two."""
+    joined: list[tuple[int, Finding]] = []
+    for i, finding in found:
+        last = joined[-1] if joined else None
+        if last is not None and _is_turn(last[1], finding) and _follows(words, letters, last[0], i):
+            value = f"{last[1].value}-{finding.value.removesuffix(' at the end')}"
+            start, end = min(last[1].start, finding.start), max(last[1].end, finding.end)
+            joined[-1] = (i, replace(last[1], start=start, end=end, value=value))
+        else:
+            joined.append((i, finding))
+    return joined
+
+
+def _is_turn(one: Finding, other: Finding) -> bool:
+    values = {one.value, other.value.removesuffix(" at the end")}
+    return (
+        one.cue is other.cue is Cue.CONTOUR_SHAPE
+        and values == {"rising", "falling"}
+        and not (one.negated or other.negated)
+    )
+
+
+def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
+    between = letters[i + 1 : k]
+    named = {w.phrase for w in words[i + 1 : k]}
+    sequence = bool(named & {"then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by"})
+    return sequence and re.fullmatch(r"[DKCAPOE]{0,7}", between) is not None and "although" not in named
 
 
 def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span:
@@ -182,41 +243,17 @@ def _holds_other_value(words: Sequence[Word], low: int, high: int) -> bool:
     return any(w.kind in (Kind.VALUE, Kind.HEAD) for w in words[low + 1 : high])
 
 
-def _bare_pauses(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:
-    """Pauses that are mentioned without a value: there are some, or, negated, none."""
+def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:
+    """Heads without a value: there are pauses, or none; there is no energy or no variation."""
     for i, word in enumerate(words):
-        if word.kind is not Kind.HEAD or lexicon.GROUP_OF_HEAD[word.phrase] != "pauses" or i in taken:
+        if word.kind is not Kind.HEAD or i in taken or scope.is_no_claim(words, i):
             continue
-        if _is_no_claim(words, i):
+        if i and words[i - 1].phrase == "i":  # *I hesitate between two labels*
             continue
-        if _NO_HEAD.search(letters[max(0, i - _REACH) : i]):
-            yield Finding(word.start, word.end, Cue.PAUSES, "none")
-        else:
-            yield Finding(word.start, word.end, Cue.PAUSES, "present", _is_negated(letters, i))
-
-
-def _is_negated(letters: str, i: int) -> bool:
-    return _NEGATED.search(letters[max(0, i - _REACH) : i]) is not None
-
-
-def _is_no_claim(words: Sequence[Word], i: int) -> bool:
-    """Whether word `i` stands in a clause that speaks of a hypothesis or of speech in general, not of this clip."""
-    clause, place = _clause(words, i)
-    phrases = {w.phrase for w in clause}
-    if phrases & lexicon.HYPOTHETICAL:
-        return True
-    return bool(phrases & lexicon.GENERIC) and not _is_definite(clause[:place])
-
-
-def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
-    """The words between the boundaries around word `i`, and its place among them."""
-    ends = (Kind.BOUNDARY, Kind.BUT)
-    start = next((k + 1 for k in range(i, -1, -1) if words[k].kind in ends), 0)
-    end = next((k for k in range(i, len(words)) if words[k].kind in ends), len(words))
-    return words[start:end], i - start
-
-
-def _is_definite(before: Sequence[Word]) -> bool:
-    """Whether the last article before a word is a definite one."""
-    articles = [w for w in before if w.kind is Kind.ARTICLE]
-    return bool(articles) and articles[-1].phrase in lexicon.DEFINITE
+        span, denied = (word.start, word.end), scope.denies_head(letters, i)
+        if word.group == "pauses" and denied:
+            yield _finding(words, letters, i, span, (Cue.PAUSES, "none"), negated=False)
+        elif word.phrase in _BARE_PAUSES:
+            yield _finding(words, letters, i, span, (Cue.PAUSES, "present"))
+        elif denied and word.phrase in _LACKED_HEADS and word.group is not None:
+            yield _finding(words, letters, i, span, _LACKED[word.group], negated=True)

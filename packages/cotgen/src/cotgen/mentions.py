@@ -23,10 +23,12 @@ _SPEAKING = re.compile(
 )
 
 _LIST = r"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q++){0,7})"
-_STRESS = r"(?:stress|emphasis|accent|prominence|focus)"
-_STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined)"
+_STRESS = r"(?:stress|emphasis|accent|prominence|focus|weight|stresses|accents|beat)"
+_STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined|singled out|emphatic)"
 _STRESSING = (
-    r"(?:stress(?:es|ing)|emphasi[sz](?:es|ing|e)|accentuat(?:es|ing)|highlight(?:s|ing)|underlin(?:es|ing)|stress)"
+    r"(?:stress(?:es|ing|ed)|emphasi[sz](?:es|ing|ed|e)|accentuat(?:es|ing|ed|e)|highlight(?:s|ing|ed)?|"
+    r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:hard\s+)?(?:on|into)|singl(?:es|ing|ed)\s+out|"
+    r"punch(?:es|ing|ed)|hit(?:s|ting)|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
 )
 _CARRIES = r"(?:is|are|was|were|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|has|have)"
 _THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
@@ -35,11 +37,17 @@ _STRESS_PATTERNS = tuple(
     for pattern in (
         rf"(?:(?:no|the|strong|clear|main|most|particular|extra)\s+)*{_STRESS}\s+(?:[\w']+\s+){{0,4}}?(?:up)?on\s+{_THE_WORD}{_LIST}",
         rf"(?:(?:does|do)\s+not\s+|doesn't\s+)?{_STRESSING}\s+{_THE_WORD}{_LIST}",
-        rf"{_STRESSED}\s+words?\s+(?:is|are|:|being)?\s*{_LIST}",
-        rf"{_THE_WORD}{_LIST}\s+{_CARRIES}\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
+        rf"{_STRESSED}\s+(?:words?|syllables?)\s*(?:is|are|:|being|here\s+is)?\s*{_LIST}",
+        rf"{_THE_WORD}{_LIST}\s*,?\s*(?:that|which)?\s*(?:'s|’s|{_CARRIES})\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
         rf"{_THE_WORD}{_LIST}\s+stands?\s+out",
-        rf"{_STRESSED}\s+{_LIST}",
+        rf"{_STRESSED}\s*:?\s*{_LIST}",
     )
+)
+_CONTRASTED = re.compile(rf"\b(?:instead\s+of|rather\s+than|not|than)\s+(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE)
+_TERM = re.compile(
+    r"\b(?:terms?|labels?|category|expression|notion|called|rated|marked|emotions?|concept|adjective|answer|tagged|"
+    r"labell?ed|described\s+as|so-called|option|class)\b[^.!?“\"\w]{0,4}(?:as\s+|is\s+|of\s+|be\s+|itself\s+)?$",
+    re.IGNORECASE,
 )
 _NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _UNQUOTED = re.compile(
@@ -69,6 +77,7 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
                 inside = [q for q in quotes if match.start("words") <= q[0] < match.end("words")]
                 negated = _NOT.search(match.group()) is not None
                 findings += _stress_claims(text, match.span(), inside, negated=negated)
+    findings += _contrasted(text, blanked, quotes, findings)
     if transcript is not None:
         findings += _unquoted_stress(blanked, frozenset(words(transcript)), findings)
     return sorted(findings, key=lambda f: f.start)
@@ -81,6 +90,8 @@ def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
     for start, end in quotes:
         said = words(text[start:end])
         introduced = _SPEAKING.search(text, max(0, start - 60), start) is not None
+        if _TERM.search(text[max(0, start - 40) : start]) and (not spoken or not set(said) <= spoken):
+            continue
         if len(said) > 1 or (said and (introduced or said[0] in spoken)):
             findings.append(Finding(start, end, Cue.QUOTE, text[start + 1 : end - 1].strip()))
     return findings
@@ -109,6 +120,17 @@ def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bo
             low = span[0] if number == 0 else start
             high = span[1] if number == len(quotes) - 1 else end
             findings.append(Finding(low, high, Cue.STRESS, value, negated))
+    return findings
+
+
+def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence[Finding]) -> list[Finding]:
+    """*Stress is on “this”, not on “that”*: quoted words that a sentence sets against a stressed one."""
+    findings = []
+    for start, end in quotes:
+        before = blanked[max(0, start - 40) : start]
+        near = any(not re.search(r"[.!?]", blanked[min(end, f.end) : max(start, f.start)]) for f in found)
+        if near and _is_free((start, end), found) and _CONTRASTED.search(before):
+            findings += _stress_claims(text, (start, end), [(start, end)], negated=True)
     return findings
 
 

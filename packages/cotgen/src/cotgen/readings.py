@@ -4,8 +4,9 @@ The one place where measurements become words: the generator writes from these r
 them. A cue that was not measured, or whose measurement is called uncertain, has no reading.
 
 Vocabulary: pitch, energy, rate and pitch range `low, normal, high`; contour `rising, falling, rising-falling,
-falling-rising, level`; dynamics `flat, moderate, expressive`; voicing `whispered, voiced`; gender `female, male`;
-pauses `none, present, few, many, short, long`.
+falling-rising, level`; dynamics `flat, moderate, expressive`; voicing `whispered, voiced`; voice quality `breathy,
+creaky, rough, tense, trembling, clear`; gender `female, male`; age `child, teenager, young adult, adult, middle-aged,
+elderly`; pauses `none, present, few, many, short, long`.
 """
 
 from __future__ import annotations
@@ -35,22 +36,38 @@ LONG_PAUSE_S = 0.5
 """A pause from here on is long: well past the 0.25 s that separate hesitation from articulation in the literature."""
 MANY_PAUSES = 3
 
+NOISY_BELOW_DB, CLEAR_ABOVE_DB = 6.0, 15.0
+"""Harmonics-to-noise ratio under which a voice is called rough, and from which it is called clear: about the 5th and
+the 95th percentile of 120 clips of RAVDESS, so that nothing is said of nine voices in ten (our choice)."""
+MIN_SNR_DB = 20.0
+"""Under this signal-to-noise ratio the recording, not the voice, may be what lacks harmonics (our choice)."""
+NOISY = frozenset({"breathy", "creaky", "rough"})
+
+ADULTS = frozenset({"young adult", "middle-aged", "elderly"})
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One cue as measured: its `value`, every value that a claim may fairly give it, and the measurement in words."""
+    """One cue as measured: its `value`, every value that a claim may fairly give it, and the measurement in words.
+
+    `slightly` are the values that a claim with *slightly* or *a little* may give it besides. Where the measurement can
+    decide some values only, they are `decidable`.
+    """
 
     value: str
     accepted: frozenset[str]
     measured: str
+    slightly: frozenset[str] = frozenset()
+    decidable: frozenset[str] | None = None
 
 
 def read_cues(profile: ProsodyProfile, levels: ProsodyLevels | None) -> Mapping[Cue, Reading]:
     """The readings of every cue that was measured with certainty, in the order pitch, energy, rate, contour, others.
 
     >>> from speech_records import ProsodyProfile
-    >>> read_cues(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=0.04), None)[Cue.VOICING]
-    Reading(value='whispered', accepted=frozenset({'whispered'}), measured='4 % of the speech is voiced')
+    >>> reading = read_cues(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=0.04), None)[Cue.VOICING]
+    >>> reading.value, reading.measured
+    ('whispered', '4 % of the speech is voiced')
     """
     voicing = _voicing(profile)
     whispered = voicing is not None and voicing.value == "whispered"
@@ -63,7 +80,9 @@ def read_cues(profile: ProsodyProfile, levels: ProsodyLevels | None) -> Mapping[
         Cue.PITCH_RANGE: None if whispered else _range(profile),
         Cue.VOICING: voicing,
         Cue.PAUSES: _pauses(profile),
+        Cue.VOICE_QUALITY: None if whispered else _quality(profile),
         Cue.GENDER: _gender(profile),
+        Cue.AGE: _age(profile),
     }
     return {cue: reading for cue, reading in found.items() if reading is not None}
 
@@ -75,14 +94,20 @@ def _exact(value: str, measured: str) -> Reading:
 def _level(reading: LevelReading | None, unit: str) -> Reading | None:
     if reading is None:
         return None
-    accepted = {reading.level.value}
-    for cut, (below, above) in zip(TERTILES, ((Level.LOW, Level.NORMAL), (Level.NORMAL, Level.HIGH)), strict=True):
-        if abs(reading.percentile - cut) <= BORDER_PERCENTILES and reading.level in (below, above):
-            accepted |= {below.value, above.value}
+    accepted = _near(reading, BORDER_PERCENTILES)
     measured = (
         f"{reading.value:.3g} {unit}: {reading.level.value} (percentile {reading.percentile:.0f}, {reading.group})"
     )
-    return Reading(reading.level.value, frozenset(accepted), measured)
+    return Reading(reading.level.value, accepted, measured, slightly=_near(reading, 2 * BORDER_PERCENTILES))
+
+
+def _near(reading: LevelReading, border: float) -> frozenset[str]:
+    """The reading's level and those whose cut lies within `border` percentiles of it."""
+    named = {reading.level.value}
+    for cut, (below, above) in zip(TERTILES, ((Level.LOW, Level.NORMAL), (Level.NORMAL, Level.HIGH)), strict=True):
+        if abs(reading.percentile - cut) <= border and reading.level in (below, above):
+            named |= {below.value, above.value}
+    return frozenset(named)
 
 
 def _shape(profile: ProsodyProfile) -> Reading | None:
@@ -137,3 +162,25 @@ def _gender(profile: ProsodyProfile) -> Reading | None:
         return None
     sure = "" if profile.gender_confidence is None else f" (confidence {profile.gender_confidence:.2f})"
     return _exact(profile.gender.value, f"{profile.gender.value} voice{sure}")
+
+
+def _quality(profile: ProsodyProfile) -> Reading | None:
+    hnr, snr = profile.hnr_db, profile.snr_db
+    if hnr is None or NOISY_BELOW_DB <= hnr < CLEAR_ABOVE_DB:
+        return None
+    if hnr < NOISY_BELOW_DB and snr is not None and snr < MIN_SNR_DB:
+        return None
+    clear = hnr >= CLEAR_ABOVE_DB
+    return Reading(
+        "clear" if clear else "rough",
+        frozenset({"clear"}) if clear else NOISY,
+        f"harmonics {hnr:.1f} dB above the noise",
+        decidable=NOISY | {"clear"},
+    )
+
+
+def _age(profile: ProsodyProfile) -> Reading | None:
+    if profile.age_group is None:
+        return None
+    group = profile.age_group.lower()
+    return Reading(group, frozenset({group, "adult"} if group in ADULTS else {group}), f"voice of age group {group}")

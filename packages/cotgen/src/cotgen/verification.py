@@ -7,8 +7,8 @@
 - *contradicted* when the measurement says something else;
 - *unverifiable* when nothing was measured, or what was measured is called uncertain.
 
-What it does not find: voice quality (breathy, tense), change over time except of pitch, and age; the records have no
-cue for them. English only.
+What counts as a claim is laid down in `docs/claims.md`. Change inside the clip is none, except of the contour. English
+only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cotgen.finding import Finding, find
 from cotgen.mentions import find_quotes, find_stress, quoted_spans
 from cotgen.quoting import is_quoted_from, neutralise, words
 from cotgen.readings import Reading, read_cues
-from speech_records import Claim, Cue, ProsodyLevels, ProsodyProfile, Verdict
+from speech_records import Claim, Cue, Degree, ProsodyLevels, ProsodyProfile, Verdict
 
 NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
@@ -98,6 +98,8 @@ def _claim(finding: Finding, text: str, verdict: Verdict, measured: str | None) 
         value=f"{NOT if finding.negated else ''}{finding.value}",
         verdict=verdict,
         measured=measured,
+        degree=finding.degree,
+        hedged=finding.hedged,
     )
 
 
@@ -108,7 +110,11 @@ def _verdict(*, holds: bool) -> Verdict:
 def _judge_reading(finding: Finding, text: str, reading: Reading | None) -> Claim:
     if reading is None:
         return _claim(finding, text, Verdict.UNVERIFIABLE, None)
+    if not _decides(reading, finding):
+        return _claim(finding, text, Verdict.UNVERIFIABLE, None)
     value, accepted = finding.value, reading.accepted
+    if finding.degree is Degree.SLIGHT and not finding.negated:
+        accepted |= reading.slightly
     if value.endswith(_END):
         value, accepted = value.removesuffix(_END), frozenset({_ENDINGS.get(reading.value, reading.value)})
     if not finding.negated:
@@ -118,6 +124,14 @@ def _judge_reading(finding: Finding, text: str, reading: Reading | None) -> Clai
     else:  # one value holds; at a border either of two, and then also "not high"
         holds = accepted != {value}
     return _claim(finding, text, _verdict(holds=holds), reading.measured)
+
+
+def _decides(reading: Reading, finding: Finding) -> bool:
+    """Whether the measurement can tell; that a voice is rough *or* breathy does not tell whether it is *not* rough."""
+    if reading.decidable is None:
+        return True
+    is_one_of_several = finding.value in reading.accepted and len(reading.accepted) > 1
+    return finding.value in reading.decidable and not (finding.negated and is_one_of_several)
 
 
 def _judge_stress(finding: Finding, text: str, profile: ProsodyProfile, transcript: str | None) -> Claim:

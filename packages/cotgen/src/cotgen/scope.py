@@ -1,0 +1,109 @@
+"""How a claim is put: negated, with what degree, with reserve, or not of this clip at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from cotgen import lexicon
+from cotgen.lexicon import Kind
+from cotgen.tokens import Word
+from speech_records import Degree
+
+REACH = 40
+"""Words to the left of a value among which its head and its negation are looked for."""
+_NEAR = 4
+"""Words to the left of a value that can say its degree."""
+
+# Over letters to the left: a negation, with at most one ordinary word between (*does not sound loud*).
+_NEGATED = re.compile(r"[NM](?:[DABMPHVRL]|K(?=R)|O(?!.*O)){0,9}$")
+_NO_HEAD = re.compile(r"N[DA]*$")
+_CHANGES = re.compile(r"G[DA]*$")
+_EMOTIONS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
+
+
+def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether what word `i` says is denied."""
+    first = max(0, i - REACH)
+    match = _NEGATED.search(letters[first:i])
+    if match is None:
+        return False
+    governed = words[first + match.start() + 1 : i]
+    if any(w.phrase == ":" for w in governed):
+        return False
+    # *no pauses in a loud voice*: the negation is used up
+    used = [w for w in governed if w.kind is Kind.HEAD and w.group == "pauses"]
+    return not used or words[i].kind is Kind.HEAD
+
+
+def denies_head(letters: str, i: int) -> bool:
+    """Whether a negation stands directly before the head `i`: *no pauses*."""
+    return _NO_HEAD.search(letters[max(0, i - REACH) : i]) is not None
+
+
+def changes(letters: str, i: int) -> bool:
+    """Whether word `i` says what the sound turns into: *gets louder*."""
+    return _CHANGES.search(letters[max(0, i - REACH) : i]) is not None
+
+
+def degree(words: Sequence[Word], i: int) -> Degree | None:
+    """How much of it the value word `i` is said to be."""
+    for word in reversed(words[max(0, i - _NEAR) : i]):
+        if word.kind is not Kind.DEGREE:
+            return None
+        if word.phrase in lexicon.SLIGHT:
+            return Degree.SLIGHT
+        if word.phrase in lexicon.STRONG:
+            return Degree.STRONG
+    return None
+
+
+def is_hedged(words: Sequence[Word], i: int) -> bool:
+    """Whether the clause of word `i` is put with reserve."""
+    clause, _ = _clause(words, i)
+    return any(w.phrase in lexicon.HEDGES for w in clause)
+
+
+def is_no_claim(words: Sequence[Word], i: int) -> bool:
+    """Whether word `i` stands in a clause that speaks of a hypothesis, of speech in general, or of other speech."""
+    clause, place = _clause(words, i)
+    if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
+        return True
+    generic = any(w.phrase in lexicon.GENERIC for w in clause)
+    return generic and not _is_definite(clause[:place])
+
+
+def names_an_emotion(words: Sequence[Word], i: int) -> bool:
+    """Whether the clause of word `i` speaks of emotions as labels: *the emotion is whisper*."""
+    clause, _ = _clause(words, i)
+    return any(w.phrase in _EMOTIONS for w in clause)
+
+
+def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
+    """The words between the boundaries around word `i`, and its place among them."""
+    ends = (Kind.BOUNDARY, Kind.BUT)
+    start = next((k + 1 for k in range(i, -1, -1) if words[k].kind in ends), 0)
+    end = next((k for k in range(i, len(words)) if words[k].kind in ends), len(words))
+    return words[start:end], i - start
+
+
+def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
+    """Whether a trigger stands in the same part of the clause, between commas, as word `place`."""
+    start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
+    end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
+    return any(w.phrase in triggers for w in clause[start:end])
+
+
+def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
+    """Whether word `place` stands behind a trigger and before the clause's last comma behind it."""
+    at = next((k for k in range(place) if clause[k].phrase in triggers), None)
+    if at is None:
+        return False
+    commas = [k for k in range(at, len(clause)) if clause[k].kind is Kind.COMMA]
+    return not commas or place < commas[-1]
+
+
+def _is_definite(before: Sequence[Word]) -> bool:
+    """Whether the last article before a word is a definite one."""
+    articles = [w for w in before if w.kind is Kind.ARTICLE or w.phrase in lexicon.DEFINITE]
+    return bool(articles) and articles[-1].phrase in lexicon.DEFINITE
