@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,14 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.5}
 
 
 class StockProcessor(Qwen2_5OmniProcessor):  # type: ignore[misc]
-    """The stock processor, all of its methods, without the two parts that it demands and that want torchvision."""
+    """The stock processor, all of its methods, but for the two parts that it demands and that want torchvision.
+
+    With no pictures to process, older transformers still ask them how many patches become one.
+    """
 
     def __init__(self, feature_extractor: Any, tokenizer: Any, chat_template: str | None = None) -> None:
         ProcessorMixin.__init__(self, feature_extractor, tokenizer, chat_template=chat_template)
+        self.image_processor = self.video_processor = SimpleNamespace(merge_size=2)
         for kind in ("image", "audio", "video"):
             setattr(self, f"{kind}_token", getattr(tokenizer, f"{kind}_token"))
             setattr(self, f"{kind}_token_id", getattr(tokenizer, f"{kind}_token_id"))

@@ -30,7 +30,7 @@ from speechlm.errors import CheckpointError
 from speechlm.folders import replaced_folder, standing
 from speechlm.identity import identify, vocabulary_sha256
 from speechlm.lora import has_lora, merged_weights
-from speechlm.model import MODEL_TYPE, WHOLE_MODEL_TYPE, SpeechLM
+from speechlm.model import MODEL_TYPE, WHAT_SPEAKS, WHOLE_MODEL_TYPE, SpeechLM
 from speechlm.modelcard import CARD, model_card
 from speechlm.parts import LORA_WEIGHT, Part, part_weights
 from speechlm.record import RECORD, CheckpointRecord, Provenance, read_record, write_record
@@ -149,7 +149,8 @@ def _load_whole(
             raise CheckpointError(f"{directory}: no {name}; a speech LLM checkpoint has config, weights, tokenizer")
     with reading(directory / "config.json"):
         config = AutoConfig.from_pretrained(directory)
-    if config.model_type == WHOLE_MODEL_TYPE:
+    whole = config.model_type == WHOLE_MODEL_TYPE
+    if whole:
         config = config.thinker_config
     if config.model_type != MODEL_TYPE:
         raise CheckpointError(f"{directory}: expected architecture {MODEL_TYPE}, found {config.model_type}")
@@ -164,7 +165,8 @@ def _load_whole(
             attn_implementation=attention,
         )
         thinker, info = loaded
-        wrong = [str(key) for kind in WRONG_KEYS for key in sorted(info[kind], key=str)]
+        found = [str(key) for kind in WRONG_KEYS for key in sorted(info[kind], key=str)]
+        wrong = [key for key in found if not (whole and key.startswith(WHAT_SPEAKS))]
         if wrong:
             raise CheckpointError(f"{directory}: weights do not fit the configuration, for example {wrong[:3]}")
         check_finite(dict(thinker.named_parameters()), directory)

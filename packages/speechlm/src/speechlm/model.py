@@ -26,6 +26,8 @@ from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 MODEL_TYPE = "qwen2_5_omni_thinker"
 WHOLE_MODEL_TYPE = "qwen2_5_omni"
 """A Thinker beside what speaks; its weights are called `thinker.…`."""
+WHAT_SPEAKS = ("talker.", "token2wav.")
+"""Weights of a whole Qwen2.5-Omni that are not read; newer transformers do not even mention them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -207,8 +209,8 @@ class SpeechLM(nn.Module):
         audio = self.encode_audio(batch.features, batch.feature_lengths)
         place = (batch.input_ids == self.audio_id) & ~batch.completion_mask
         placeholders, needed = int(place.sum()), batch.audio_gather.numel()
-        heard = batch.audio_gather.unique()
-        if placeholders != needed or heard.numel() != len(audio) or int(heard.max()) >= len(audio):
+        heard = torch.bincount(batch.audio_gather, minlength=len(audio))
+        if placeholders != needed or len(heard) != len(audio) or not bool(heard.all()):
             raise BatchError(f"{placeholders} audio placeholders for {needed} audio tokens ({len(audio)} encoded)")
         source = audio.index_select(0, batch.audio_gather).to(embedded.dtype)
         return embedded.masked_scatter(place[..., None], source)
