@@ -222,8 +222,9 @@ def _open(out: Path, asked: str) -> sqlite3.Connection:
             other.unlink()
         for stem in ("traces", "emotioncot"):
             shards.drop(out, stem)
-    for name in ("card.json", "CARD.md"):
-        (out / name).unlink(missing_ok=True)
+    half_written = (*out.glob(".traces*.tmp"), *out.glob(".emotioncot*.tmp"))
+    for stale in (out / "card.json", out / "CARD.md", *half_written):
+        stale.unlink(missing_ok=True)
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB}; {_TABLES}")
     return db
