@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +12,12 @@ import typer
 from cotgen.batch import Failure
 from cotgen.cli_options import LabelSetName, Out, Profiles, Seed, Traces, label_set_of
 from cotgen.cli_report import errors_beside, finish
+from cotgen.errors import CotgenError
 from cotgen.tasks import Asking, Phrasing, stream
-from speech_records import write_jsonl
+from cotgen.tasks.answers import score_file, table
+from cotgen.tasks.conflict import ConflictSet, recipes
+from cotgen.tasks.perception import PerceptionSet
+from speech_records import emotion_question, write_jsonl
 
 app = typer.Typer()
 
@@ -45,3 +51,98 @@ def build_tasks(
     failures: list[Failure] = []
     count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=failures.append))
     finish(f"{count} examples", failures, errors_beside(out))
+
+
+@app.command()
+def perception(
+    *,
+    profiles: Profiles,
+    out: Out,
+    split: Annotated[str, typer.Option(help="The held-out split to ask about.")] = "test",
+    most: Annotated[int, typer.Option(min=1, help="Items of each class of a column, at most.")] = 100,
+    least: Annotated[int, typer.Option(min=1, help="A class with fewer clear cases is not asked.")] = 10,
+    seed: Seed = 0,
+) -> None:
+    """Write the prosody-perception test set: pitch, rate, energy, intonation, stress, all classes equally often.
+
+    Only clear cases are asked. How many there were of each class, and what is not asked, is printed on stderr.
+
+    Example: cotgen perception --profiles measured.jsonl --split test -o perception.jsonl
+    """
+    failures: list[Failure] = []
+    made = PerceptionSet(profiles, split=split, seed=seed, report=failures.append, most=most, least=least)
+    count = write_jsonl(out, made.items())
+    for column, plan in made.columns.items():
+        found = ", ".join(f"{n} {name}" for name, n in plan.found.items()) or "none"
+        asked = f"{plan.per_class} of each of {', '.join(plan.asked)}" if plan.asked else "not asked"
+        typer.echo(f"cotgen: {column}: {asked} (clear cases: {found})", err=True)
+    if made.shared_speakers:
+        shown = ", ".join(made.shared_speakers[:5])
+        typer.echo(f"cotgen: {len(made.shared_speakers)} speakers also stand in other splits: {shown}", err=True)
+    finish(f"{count} items", failures, errors_beside(out))
+
+
+@app.command()
+def conflict(
+    *,
+    out: Out,
+    profiles: Annotated[
+        Path | None, typer.Option(help="Measured utterances (JSON Lines of MeasuredUtterance).")
+    ] = None,
+    make_recipes: Annotated[
+        bool, typer.Option("--recipes", help="Write sentences of ours to be spoken in another emotion instead.")
+    ] = False,
+    label_set: LabelSetName = "PAPER_9",
+    question: Annotated[
+        str | None, typer.Option(help="What every item asks. Default: the question of the label set.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="One split only.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Items of each kind and emotion of the voice, at most.")] = 100,
+    seed: Seed = 0,
+) -> None:
+    """Write the conflict set: clips whose words say one emotion and whose voice another, with the evidence for both.
+
+    Neutral sentences in an emotional voice, and clips where both agree, are marked as such. Why other utterances give
+    no item is counted on stderr.
+
+    Example: cotgen conflict --profiles measured.jsonl -o conflict.jsonl
+    """
+    labels = label_set_of(label_set)
+    if make_recipes is (profiles is not None):
+        raise CotgenError("give either --profiles FILE, or --recipes for sentences to be spoken")
+    failures: list[Failure] = []
+    if profiles is None:
+        finish(f"{write_jsonl(out, recipes(labels))} recipes", failures, errors_beside(out))
+        return
+    asked = question or emotion_question(labels)
+    made = ConflictSet(
+        profiles, label_set=labels, question=asked, seed=seed, report=failures.append, split=split, most=most
+    )
+    count = write_jsonl(out, made.items())
+    for key, number in sorted(made.found.items(), key=lambda pair: (pair[0].group, pair[0].name)):
+        typer.echo(f"cotgen: {key.group}, voice {key.name}: {number} found, {min(most, number)} written", err=True)
+    for reason, number in sorted(made.skipped.items()):
+        typer.echo(f"cotgen: {number} without an item: {reason}", err=True)
+    finish(f"{count} items", failures, errors_beside(out))
+
+
+@app.command("score")
+def score_answers(
+    items: Annotated[Path, typer.Argument(help="SFT examples, perception items or conflict items (JSON Lines).")],
+    *,
+    answers: Annotated[Path, typer.Option(help='Lines of {"item_id": …, "answer": …}.')],
+    label_set: LabelSetName = "PAPER_9",
+    report: Annotated[Path | None, typer.Option(help="Write the table as JSON.")] = None,
+) -> None:
+    """Score a model's answers: a table by task family, by column of the perception set, or by kind of conflict.
+
+    An invalid or missing answer is wrong and counted as invalid. Status 1 when a line is broken or fits no item.
+
+    Example: cotgen score perception.jsonl --answers answers.jsonl
+    """
+    failures: list[Failure] = []
+    scored = score_file(items, answers, label_set=label_set_of(label_set), report=failures.append)
+    typer.echo(table(scored))
+    if report is not None:
+        report.write_text(json.dumps(asdict(scored), indent=1) + "\n", encoding="utf-8")
+    finish(f"{scored.unanswered} items without an answer", failures, None)

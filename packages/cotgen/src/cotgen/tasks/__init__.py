@@ -12,6 +12,8 @@ a small model can learn to hear prosody before it learns to write.
 - `examples`, `balancing`: examples in memory; classes of equal size
 - `stream`: the same examples from files of any size
 - `scoring`: the strict forms of answers, and what an answer is worth
+- `perception`, `conflict`, `word_emotions`: sets to test on: hearing prosody; words against voice
+- `answers`: a model's answers to a file of any of these, as a table
 """
 
 from cotgen.tasks.examples import SINGLE_SHARE, Asking, attribute_target, build

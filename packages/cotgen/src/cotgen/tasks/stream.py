@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from cotgen.batch import Failure
 from cotgen.errors import CotgenError, TaskError
@@ -23,7 +23,10 @@ from cotgen.tasks.examples import Asking, Drawn, draw, draw_order, heard_stress,
 from cotgen.tasks.records import ComparativeClip, SFTExample
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json
 
-RecordT = TypeVar("RecordT", MeasuredUtterance, ReasoningTrace, ComparativeClip)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RecordT = TypeVar("RecordT", bound="DataclassInstance")
 Report = Callable[[Failure], None]
 """Called with each record that is left out."""
 
@@ -57,14 +60,14 @@ def stream(
                 yield drawn.example
 
 
-def measured_lines(profiles: Path, report: Report) -> Iterator[MeasuredUtterance]:
-    """The measured utterances of a file that can be used for stress, levels and labels, one at a time.
+def measured_lines(profiles: Path, report: Report, *, check_stress: bool) -> Iterator[MeasuredUtterance]:
+    """The measured utterances of a file, one at a time: broken lines and repeated ids are reported and left out.
 
-    As `stream` reads them: broken lines and repeated ids are reported and left out, and an utterance whose stressed
-    word is not in its transcript comes without stressed words.
+    An utterance with a stressed word that is not in its transcript comes without stressed words, which is reported
+    where the caller wants to use them (`check_stress`).
     """
     with _index() as db:
-        for item in _index_measured(db, profiles, report):
+        for item in _index_measured(db, profiles, report, check_stress=check_stress):
             yield _without_stray(item)
 
 
@@ -91,7 +94,7 @@ class _Joined:
 @contextmanager
 def _joined(profiles: Path, traces: Path, clips: Path | None, label_set: LabelSet, report: Report) -> Iterator[_Joined]:
     with _index() as db, _open(profiles) as first, _open(traces) as second:
-        for _ in _index_measured(db, profiles, report):
+        for _ in _index_measured(db, profiles, report, check_stress=True):
             pass
         _index_traces(db, traces, label_set, report)
         if clips is None:
@@ -112,9 +115,11 @@ def _index() -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _index_measured(db: sqlite3.Connection, path: Path, report: Report) -> Iterator[MeasuredUtterance]:
+def _index_measured(
+    db: sqlite3.Connection, path: Path, report: Report, *, check_stress: bool
+) -> Iterator[MeasuredUtterance]:
     """Remember where each good measurement stands, and yield it."""
-    for line, place, item in _good(path, MeasuredUtterance, report):
+    for line, place, item in good_lines(path, MeasuredUtterance, report):
         utterance = item.utterance
         row = (place, utterance.utterance_id, line, utterance.synthetic)
         if not db.execute("INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?)", row).rowcount:
@@ -123,7 +128,7 @@ def _index_measured(db: sqlite3.Connection, path: Path, report: Report) -> Itera
             report(Failure(f"{path.name}:{line}", "read", TaskError.__name__, message))
             continue
         stray = stray_stress(utterance.transcript, heard_stress(item))
-        if stray is not None:
+        if stray is not None and check_stress:
             message = (
                 f"utterance {utterance.utterance_id!r}: stressed word {stray!r} is not in its transcript; "
                 "it gives no example about stress"
@@ -133,7 +138,7 @@ def _index_measured(db: sqlite3.Connection, path: Path, report: Report) -> Itera
 
 
 def _index_traces(db: sqlite3.Connection, path: Path, label_set: LabelSet, report: Report) -> None:
-    for line, place, trace in _good(path, ReasoningTrace, report):
+    for line, place, trace in good_lines(path, ReasoningTrace, report):
         if _is_measured(db, trace.utterance_id) is None:
             message = f"trace of {trace.utterance_id!r}: no measured utterance has this id"
         elif trace.answer not in label_set.labels:
@@ -145,7 +150,7 @@ def _index_traces(db: sqlite3.Connection, path: Path, label_set: LabelSet, repor
 
 
 def _index_clips(db: sqlite3.Connection, path: Path, report: Report) -> None:
-    for line, place, clip in _good(path, ComparativeClip, report):
+    for line, place, clip in good_lines(path, ComparativeClip, report):
         synthetic = _is_measured(db, clip.utterance_id)
         row = (place, clip.clip_id, synthetic)
         if synthetic is None:
@@ -163,7 +168,7 @@ def _is_measured(db: sqlite3.Connection, name: str) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def _good(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[int, int, RecordT]]:
+def good_lines(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[int, int, RecordT]]:
     """Line number, byte offset and record of every line that can be read; the others are reported."""
     with _open(path) as file:
         place = 0
