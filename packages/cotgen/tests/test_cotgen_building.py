@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from cotgen import building
-from speech_records import PAPER_9, MeasuredUtterance, from_json, to_json
+from cotgen.generation import RuleGenerator
+from cotgen.rules import Style
+from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
 
@@ -84,6 +86,19 @@ def test_shared_speakers_and_repeats_are_named(tmp_path: Path) -> None:
     card = building.build(profiles, tmp_path / "out", building.Options(PAPER_9)).card
     assert card["speakers"]["first_of_them"] in (["claims m1: train, test"], ["claims m1: test, train"])
     assert card["near_duplicates"]["transcript"] == {"rows": 1, "across_splits": 1}
+
+
+def test_style_and_language_decide_what_is_written_and_stand_in_the_card(tmp_path: Path) -> None:
+    """Two builds of one clip into one folder: none continues another's."""
+    profiles = write(tmp_path / "measured.jsonl", 1)
+    written = {}
+    for style in Style:
+        rules = RuleGenerator(PAPER_9, seed=0, style=style)
+        card = building.build(profiles, tmp_path / "out", building.Options(PAPER_9), generator=rules).card
+        assert card["generator"] == {"name": "rules", "style": style.value, "language": None}
+        written[style] = next(read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace))
+    assert written[Style.PLAIN].think != written[Style.VARIED].think
+    assert [trace.generator for trace in written.values()] == ["rules/1", "rules/2"]
 
 
 @pytest.mark.slow

@@ -16,11 +16,13 @@ from cotgen.answer_cache import AnswerCache
 from cotgen.chat import KEY_VARIABLE, Chat, Settings
 from cotgen.cli_options import LabelSetName, Profiles, Seed, label_set_of
 from cotgen.errors import ChatError, CotgenError
-from cotgen.generation import Generator
+from cotgen.generation import Generator, RuleGenerator
 from cotgen.openai_generator import OpenAIGenerator
+from cotgen.rules import Language, Style
 from cotgen.spending import Ceilings
 from speech_records import LabelSet, MeasuredUtterance, SpeechRecordsError, from_json
 
+_RULES = "Rules (--generator rules)"
 _MODEL = "A language model (--generator openai)"
 _LIMITS = "What it may cost"
 _REFRESH_S = 0.1
@@ -33,6 +35,21 @@ class GeneratorName(StrEnum):
     OPENAI = "openai"
 
 
+StyleName = Annotated[
+    Style,
+    typer.Option(
+        help="How the rules write: `plain`, one short sentence a cue, which small models can learn; `varied`, many "
+        "structures and words.",
+        rich_help_panel=_RULES,
+    ),
+]
+LanguageName = Annotated[
+    Language | None,
+    typer.Option(
+        help="Language of the varied style; without it German for utterances in German and English for all others.",
+        rich_help_panel=_RULES,
+    ),
+]
 Model = Annotated[str, typer.Option(help="Model to ask, as its endpoint calls it.", rich_help_panel=_MODEL)]
 BaseUrl = Annotated[
     str | None,
@@ -96,6 +113,8 @@ def build(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.")] = None,
     label_set: LabelSetName = "PAPER_9",
     generator: Annotated[GeneratorName, typer.Option(help="What writes the reasoning.")] = GeneratorName.RULES,
+    style: StyleName = Style.PLAIN,
+    language: LanguageName = None,
     seed: Seed = 0,
     shard_rows: Annotated[
         int, typer.Option(min=1, help="Lines of the input to a shard; no more is one file.")
@@ -140,7 +159,8 @@ def build(
         raise CotgenError("name the folder to write: --out DIR (or look at prompts with --dry-run N)")
     options = building.Options(labels, seed=seed, shard_rows=shard_rows)
     if generator is GeneratorName.RULES:
-        built = _build_with_progress(profiles, out, options)
+        rules = RuleGenerator(labels, seed=seed, style=style, language=language)
+        built = _build_with_progress(profiles, out, options, rules)
     else:
         settings = Settings(
             model, base_url, temperature, max_tokens, seed, timeout_s=timeout, retries=retries, concurrency=concurrency
@@ -199,9 +219,7 @@ def _say(built: building.Built, out: Path, generator: GeneratorName, *, disjoint
         raise typer.Exit(1)
 
 
-def _build_with_progress(
-    profiles: Path, out: Path, options: building.Options, generator: Generator | None = None
-) -> building.Built:
+def _build_with_progress(profiles: Path, out: Path, options: building.Options, generator: Generator) -> building.Built:
     """A bar where somebody watches; nothing in a log."""
     if not sys.stderr.isatty():
         return building.build(profiles, out, options, generator=generator)

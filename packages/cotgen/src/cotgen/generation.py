@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cotgen.errors import CotgenError
-from cotgen.rules import generate
+from cotgen.rules import Language, Style, generate
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError
 
 
@@ -42,22 +42,24 @@ class Generator(Protocol):
 
 
 class RuleGenerator:
-    """The rules of `cotgen.rules`: offline, and always the same for the same seed."""
+    """The rules of `cotgen.rules`: offline, and always the same for the same seed, style and language."""
 
-    def __init__(self, label_set: LabelSet, *, seed: int) -> None:
-        self._label_set, self._seed = label_set, seed
+    def __init__(
+        self, label_set: LabelSet, *, seed: int, style: Style = Style.PLAIN, language: Language | None = None
+    ) -> None:
+        self._label_set, self._seed, self._style, self._language = label_set, seed, style, language
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Nothing but its name: the card counts which rules wrote how many rows."""
-        return {"name": "rules"}
+        """Style and language as they were asked for; the card counts which rules wrote how many rows."""
+        return {"name": "rules", "style": self._style, "language": self._language}
 
     def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
         """One after the other."""
         for measured in utterances:
             try:
                 result: ReasoningTrace | CotgenError | SpeechRecordsError = generate(
-                    measured, label_set=self._label_set, seed=self._seed
+                    measured, label_set=self._label_set, seed=self._seed, style=self._style, language=self._language
                 )
             except (CotgenError, SpeechRecordsError) as error:
                 result = error
