@@ -151,7 +151,7 @@ def _noun(text: str, key: Key) -> Noun:
 
 def agreeing(templates: Iterable[str]) -> tuple[Agreeing, ...]:
     """Sentences in which verbs agree with the cues."""
-    written = expand(templates)
+    written = [text.replace("@", SUBJECT) for text in expand(templates)]
     return tuple(Agreeing(_AGREEMENT.sub(r"\2", text), _AGREEMENT.sub(r"\1", text)) for text in written)
 
 

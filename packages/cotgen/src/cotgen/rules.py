@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from enum import StrEnum
 
-from cotgen import plain, varied, wording, wording_en
+from cotgen import plain, varied, wording, wording_de, wording_en
 from cotgen.draft import MAX_WORDS, MIN_WORDS, Draft
 from cotgen.errors import GenerationError
 from cotgen.phrases import Wording
@@ -52,7 +52,7 @@ def generate(
     """
     utterance = measured.utterance
     emotion = _label(measured, label_set)
-    words = _wording(style, language)
+    words = _wording(style, language, utterance.language)
     generator = wording.GENERATOR if words is None else words.generator
     rng = random.Random(f"{generator}:{seed}:{utterance.utterance_id}")
     readings = read_cues(measured.profile, measured.levels)
@@ -83,12 +83,14 @@ def _label(measured: MeasuredUtterance, label_set: LabelSet) -> Emotion:
     return emotion
 
 
-def _wording(style: Style, language: Language | None) -> Wording | None:
-    """What the varied style says; `None` for the plain one."""
+def _wording(style: Style, language: Language | None, spoken: str | None) -> Wording | None:
+    """What the varied style says, in `language` or else in the one that is `spoken`; `None` for the plain style."""
     if style is Style.PLAIN:
         if language is Language.GERMAN:
             raise GenerationError(
                 "the plain style is written in English only: ask for style varied, or for language en"
             )
         return None
-    return wording_en.WORDING
+    if language is None:
+        language = Language.GERMAN if (spoken or "").lower().startswith("de") else Language.ENGLISH
+    return wording_de.WORDING if language is Language.GERMAN else wording_en.WORDING

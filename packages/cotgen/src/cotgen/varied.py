@@ -133,6 +133,7 @@ class _Writer:
         self._wording = wording
         self._rng = rng
         self._links = rng.sample(wording.links, k=len(wording.links))
+        self._used: set[str] = set()
 
     def gather(
         self, facts: Mapping[Cue, _Said], sides: Mapping[Fit, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
@@ -231,7 +232,7 @@ class _Writer:
         return sentences
 
     def _sentence(self, templates: Sequence[Agreeing], facts: Sequence[_Said], *, linked: bool = False) -> str:
-        agreeing = self._rng.choice(templates)
+        agreeing = self._fresh(templates)
         template = agreeing.plural
         nouns = {f"n{i}": self._rng.choice(said.fact.nouns) for i, said in enumerate(facts) if f"{{n{i}}}" in template}
         if len(nouns) == 1 and not any(noun.plural for noun in nouns.values()):
@@ -246,6 +247,16 @@ class _Writer:
                 if f"{{{order}{i}}}" in template:
                     fields[f"{order}{i}"] = self._clause(said, order, is_last=i == len(facts) - 1)
         return template.format(**fields)
+
+    def _fresh(self, templates: Sequence[Agreeing]) -> Agreeing:
+        """One of `templates` that this text does not have yet, unless that takes long to find."""
+        agreeing = self._rng.choice(templates)
+        for _ in range(3):
+            if agreeing.plural not in self._used:
+                break
+            agreeing = self._rng.choice(templates)
+        self._used.add(agreeing.plural)
+        return agreeing
 
     def _clause(self, said: _Said, order: str, *, is_last: bool) -> str:
         adverbs = said.adverbs

@@ -173,7 +173,7 @@ WORDING = Wording(
             "[{word} <are stressed/is stressed>].",
             "[{word} <carry/carries> the emphasis].",
             "[{word} <stand/stands> out].",
-            "\ue004 [(stresses/emphasises/highlights) {word}].",
+            "@ [(stresses/emphasises/highlights) {word}].",
         ]
     ),
     portraits=MappingProxyType({emotion: tuple(text.split(",")) for emotion, text in _PORTRAITS.items()}),
