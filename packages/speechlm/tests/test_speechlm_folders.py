@@ -50,8 +50,8 @@ def which(model):
     return "torn"
 
 
-def kill_everywhere(way):
-    for at in range(1, 1000):
+def kill_everywhere(way, first):
+    for at in range(first, 1000, 2):
         child = os.fork()
         if child == 0:
             save_and_die(at)
@@ -64,15 +64,16 @@ def kill_everywhere(way):
             break
 
 
-for folders.CAN_EXCHANGE in (True, False):
-    kill_everywhere("exchange" if folders.CAN_EXCHANGE else "aside")
+kill_everywhere("exchange", 1)
+folders.CAN_EXCHANGE = False
+kill_everywhere("aside", 2)
 print("left", *sorted(path.name for path in place.parent.iterdir()))
 """
 
 
 def test_a_kill_at_any_moment_leaves_one_of_the_two(tmp_path: Path) -> None:
-    """A child saves over an old checkpoint and kills itself at its first, second, … touch of the disk, until one gets
-    through; once where names can be exchanged, once as if they could not. Each time the folder loads as the old or as
+    """A child saves over an old checkpoint and kills itself at its first, third, … touch of the disk, until one gets
+    through; then, as if names could not be exchanged, at its second, fourth, …. Each time the folder loads as the old or as
     the new model to the bit; the next save clears up."""
     place = tmp_path / "there" / "checkpoint"
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
@@ -83,7 +84,7 @@ def test_a_kill_at_any_moment_leaves_one_of_the_two(tmp_path: Path) -> None:
     *outcomes, left = done.stdout.splitlines()
     counted = Counter(outcomes)
     for way in ("exchange", "aside"):
-        assert counted[f"{way} killed old"] > 20
+        assert counted[f"{way} killed old"] > 15
         assert counted[f"{way} killed new"] > 0
         assert counted[f"{way} finished new"] == 1
     assert len(counted) == 6
