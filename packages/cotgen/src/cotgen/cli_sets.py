@@ -17,12 +17,16 @@ from cotgen.tasks import Asking, Phrasing, stream
 from cotgen.tasks.answers import score_file, table
 from cotgen.tasks.conflict import ConflictSet, recipes
 from cotgen.tasks.perception import PerceptionSet
+from cotgen.tasks.stress import stress_examples
 from speech_records import emotion_question, write_jsonl
 
 app = typer.Typer()
 
 PhrasingOption = Annotated[
     Phrasing, typer.Option(help="short: a few bare questions; stated: many, each with the form of its answer.")
+]
+BalanceOption = Annotated[
+    float | None, typer.Option(help="Largest class over the smallest, 1 for equal classes. Default: as they come.")
 ]
 
 
@@ -36,9 +40,7 @@ def build_tasks(
     comparative: Annotated[Path | None, typer.Option(help="Clips of several variants (ComparativeClip).")] = None,
     label_set: LabelSetName = "PAPER_9",
     phrasing: PhrasingOption = Phrasing.SHORT,
-    balance: Annotated[
-        float | None, typer.Option(help="Largest class over the smallest, 1 for equal classes. Default: as they come.")
-    ] = None,
+    balance: BalanceOption = None,
     seed: Seed = 0,
 ) -> None:
     """Write the SFT examples of the four task families: stress, attribute, comparative, reasoning.
@@ -51,6 +53,24 @@ def build_tasks(
     failures: list[Failure] = []
     count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=failures.append))
     finish(f"{count} examples", failures, errors_beside(out))
+
+
+@app.command()
+def stress(
+    *,
+    manifest: Annotated[Path, typer.Option(help="Utterances with stressed_words (JSON Lines of Utterance).")],
+    out: Out,
+    phrasing: PhrasingOption = Phrasing.SHORT,
+    balance: BalanceOption = None,
+    seed: Seed = 0,
+) -> None:
+    """Write SFT examples about word stress from a corpus that marks stressed words, without measuring it.
+
+    Example: cotgen stress --manifest stress17k.jsonl -o stress.jsonl
+    """
+    failures: list[Failure] = []
+    made = stress_examples(manifest, seed=seed, report=failures.append, phrasing=phrasing, balance=balance)
+    finish(f"{write_jsonl(out, made)} examples", failures, errors_beside(out))
 
 
 @app.command()

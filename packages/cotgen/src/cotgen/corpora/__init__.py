@@ -3,6 +3,7 @@
 - `manifest`: a plain JSON Lines manifest, and the demo corpus, which is one
 - `ravdess`, `emodb`, `savee`, `cremad`, `mead`, `ears`, `expresso`: labels read from file names and folders
 - `iemocap`, `meld`, `msp_podcast`: labels read from tables
+- `stress17k`: stressed words, no emotions
 - `emotioncot`: the published EmotionCoT JSON Lines, in and out
 - `listing`: what reading a corpus gives, with what was rejected and why
 - `checking`: a copy held against recorded figures; label maps with what they drop; folds of speakers
@@ -32,6 +33,7 @@ from cotgen.corpora import (
     msp_podcast,
     ravdess,
     savee,
+    stress17k,
 )
 from cotgen.corpora.checking import Figure, Fold, LabelCounts, figures, label_counts
 from cotgen.corpora.checking import folds as folds_by
@@ -161,6 +163,13 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
             "https://github.com/CheyneyComputerScience/CREMA-D",
             (("utterances", 7442), ("speakers", 91)),
         ),
+        "stress17k": Corpus(
+            stress17k.load,
+            PAPER_9,
+            "train_full.jsonl, train_fine.jsonl: transcription, gt_stress_indices, audio",
+            "CC-BY-NC-4.0",
+            "https://huggingface.co/datasets/slprl/Stress-17K-raw",
+        ),
     }
 )
 """Every corpus by its name, as configurations spell it. MELD's figures are the published ones less its broken clips."""
@@ -230,4 +239,5 @@ __all__ = [
     "msp_podcast",
     "ravdess",
     "savee",
+    "stress17k",
 ]

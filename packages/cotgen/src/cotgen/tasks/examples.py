@@ -1,6 +1,6 @@
 """Examples of the four families from measurements, traces and comparative clips.
 
-`build` takes them in memory; `cotgen.tasks.stream` takes files of any size. Both make the same examples.
+`build` takes them in memory, `stream` files of any size; both make the same examples.
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ def draw(item: MeasuredUtterance, traces: Sequence[ReasoningTrace], asking: Aski
     """The examples of one utterance and its traces, before any are left out for balance."""
     rng = random.Random(f"tasks:{asking.seed}:{item.utterance.utterance_id}")
     yield from _attribute_examples(item, asking, rng)
-    yield from _stress_examples(item.utterance, heard_stress(item), asking, rng)
+    yield from _stress_examples(item.utterance, heard_stress(item), asking.phrasing, rng)
     yield from _reasoning_examples(item, traces, asking)
 
 
-def draw_stress(utterance: Utterance, asking: Asking) -> Iterator[Drawn]:
+def draw_stress(utterance: Utterance, *, seed: int, phrasing: Phrasing) -> Iterator[Drawn]:
     """The stress example of an utterance whose corpus marks stressed words; it need not be measured."""
-    rng = random.Random(f"tasks:{asking.seed}:{utterance.utterance_id}")
-    yield from _stress_examples(utterance, utterance.stressed_words or (), asking, rng)
+    rng = random.Random(f"tasks:{seed}:{utterance.utterance_id}")
+    yield from _stress_examples(utterance, utterance.stressed_words or (), phrasing, rng)
 
 
 def draw_order(clip: ComparativeClip, asking: Asking, *, synthetic: bool) -> Drawn:
@@ -185,10 +185,12 @@ def _single(item: MeasuredUtterance, name: str, target: str, asking: Asking, rng
     return Drawn(example, Class(f"attribute {name}", target))
 
 
-def _stress_examples(utterance: Utterance, heard: Iterable[str], asking: Asking, rng: random.Random) -> Iterator[Drawn]:
+def _stress_examples(
+    utterance: Utterance, heard: Iterable[str], phrasing: Phrasing, rng: random.Random
+) -> Iterator[Drawn]:
     listed = [word for word in (neutralise(word).strip(".,;:!?…").lower() for word in heard) if word]
     if listed:
-        question = rng.choice(questions(asking.phrasing).stress)
+        question = rng.choice(questions(phrasing).stress)
         example = _example(utterance, Task.STRESS, "stress", question, ", ".join(listed))
         yield Drawn(example, Class("stress", _part_of_sentence(utterance.transcript, listed[0])))
 

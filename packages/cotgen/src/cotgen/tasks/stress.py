@@ -1,0 +1,56 @@
+"""Examples about word stress from a manifest: a corpus that marks stressed words needs no measurements for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cotgen.batch import Failure
+from cotgen.errors import TaskError
+from cotgen.tasks.balancing import Selection, count, quotas
+from cotgen.tasks.examples import Drawn, draw_stress, stray_stress
+from cotgen.tasks.phrasing import Phrasing
+from cotgen.tasks.records import SFTExample
+from cotgen.tasks.stream import Report, good_lines
+from speech_records import Utterance
+
+
+def stress_examples(
+    manifest: Path,
+    *,
+    seed: int,
+    report: Report,
+    phrasing: Phrasing = Phrasing.SHORT,
+    balance: float | None = None,
+) -> Iterator[SFTExample]:
+    """One example for each utterance of a manifest (JSON Lines of `Utterance`) that has stressed words, in its order.
+
+    The same examples that `build` makes of these utterances. With `balance` the largest class (stress at the start, in
+    the middle, at the end of the sentence) has at most so many times the smallest one's examples. Broken lines,
+    repeated ids and stressed words that are not in the transcript go to `report`. Memory grows with the ids only. Raises
+    `TaskError` when `balance` is below 1, `CotgenError` when the file is missing.
+    """
+    if balance is None:
+        for drawn in _draw(manifest, seed, phrasing, report):
+            yield drawn.example
+        return
+    counts = count(drawn.of for drawn in _draw(manifest, seed, phrasing, report))
+    selection = Selection(counts, quotas(counts, balance), seed=seed)
+    for drawn in _draw(manifest, seed, phrasing, lambda _: None):
+        if drawn.of is not None and selection.keeps(drawn.of):
+            yield drawn.example
+
+
+def _draw(manifest: Path, seed: int, phrasing: Phrasing, report: Report) -> Iterator[Drawn]:
+    lines: dict[str, int] = {}
+    for line, _, utterance in good_lines(manifest, Utterance, report):
+        name = utterance.utterance_id
+        stray = stray_stress(utterance.transcript, utterance.stressed_words or ())
+        if lines.setdefault(name, line) != line:
+            message = f"utterance {name!r} stands in line {lines[name]} already"
+        elif stray is not None:
+            message = f"utterance {name!r}: stressed word {stray!r} is not in its transcript"
+        else:
+            yield from draw_stress(utterance, seed=seed, phrasing=phrasing)
+            continue
+        report(Failure(f"{manifest.name}:{line}", "tasks", TaskError.__name__, message))
