@@ -27,8 +27,8 @@ def stress_examples(
 
     The same examples that `build` makes of these utterances. With `balance` the largest class (stress at the start, in
     the middle, at the end of the sentence) has at most so many times the smallest one's examples. Broken lines,
-    repeated ids and stressed words that are not in the transcript go to `report`. Memory grows with the ids only. Raises
-    `TaskError` when `balance` is below 1, `CotgenError` when the file is missing.
+    repeated ids and stressed words that are not in the transcript go to `report`. Memory grows with the ids only.
+    Raises `TaskError` when `balance` is below 1, `CotgenError` when the file is missing.
     """
     if balance is None:
         for drawn in _draw(manifest, seed, phrasing, report):
