@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +16,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from speechlm import CheckpointError, SpeechLM
+from speechlm import (
+    CheckpointError,
+    LoraSettings,
+    PocketSize,
+    Provenance,
+    SpeechLM,
+    add_lora,
+    pocket,
+    read_record,
+    train_only,
+    train_tokenizer,
+)
 from speechlm.tokenizer import text_ids
 
 Damage = Callable[[Path], None]
@@ -82,6 +98,34 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
+def spoil(value: float) -> Callable[[dict[str, Tensor]], None]:
+    def change(weights: dict[str, Tensor]) -> None:
+        name = next(name for name in weights if name.endswith("layers.1.mlp.up_proj.weight"))
+        weights[name][3, 5] = value
+
+    return change
+
+
+def tokenizer_of(size: int) -> Damage:
+    def damage(folder: Path) -> None:
+        train_tokenizer([f"word{i}" for i in range(99)], vocab_size=size).save_pretrained(folder)
+
+    return damage
+
+
+def shifted(folder: Path) -> None:
+    """Ids 3 and 7 exchanged, and no record that knows of it, as in a folder put together by hand."""
+    text = (folder / "tokenizer.json").read_text()
+    data = json.loads(text)
+    for entry in data["added_tokens"]:
+        entry["id"] = {3: 7, 7: 3}.get(entry["id"], entry["id"])
+    vocabulary = data["model"]["vocab"]
+    for token, index in list(vocabulary.items()):
+        vocabulary[token] = {3: 7, 7: 3}.get(index, index)
+    (folder / "tokenizer.json").write_text(json.dumps(data))
+    (folder / "checkpoint.json").unlink()
+
+
 def truncated(folder: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
@@ -89,7 +133,7 @@ def truncated(folder: Path) -> None:
 
 DAMAGES: list[tuple[str, Damage, str]] = [
     ("no config", remove("config.json"), "no config.json"),
-    ("no weights", remove("model.safetensors"), "weights cannot be loaded"),
+    ("no weights", remove("model.safetensors"), r"weights cannot be loaded: no model\.safetensors"),
     ("no tokenizer", remove("tokenizer.json"), "no tokenizer.json"),
     ("config no JSON", write("config.json", "{"), "config.json: it cannot be loaded"),
     ("config a list", write("config.json", "[]"), "config.json: it cannot be loaded"),
@@ -98,13 +142,23 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ("config of wrong types", edit_config(hidden_size="x"), "config.json: it cannot be loaded"),
     ("wrong shapes", edit_config(intermediate_size=64), "weights"),
     ("one layer too many", edit_config(num_hidden_layers=3, layer_types=["full_attention"] * 3), "weights do not fit"),
-    ("garbage weights", write("model.safetensors", "no weights"), "weights cannot be loaded"),
-    ("truncated weights", truncated, "weights cannot be loaded"),
-    ("pickle", pickled, "weights cannot be loaded"),
+    ("garbage weights", write("model.safetensors", "no weights"), r"weights cannot be loaded: .* cut off or no safe"),
+    ("empty weights", write("model.safetensors", ""), r"weights cannot be loaded: the file \(0 bytes\) is cut off"),
+    ("truncated weights", truncated, r"weights cannot be loaded: it has \d+ bytes, its header promises \d+: copy"),
+    ("pickle", pickled, r"pytorch_model\.bin is a pickle, which can run any code when it is read; convert it"),
+    (
+        "not a number",
+        edit_weights(spoil(math.nan)),
+        r"weight .*layers\.1\.mlp\.up_proj\.weight holds 1 of 12288 values",
+    ),
+    ("infinite", edit_weights(spoil(-math.inf)), "values that are NaN or infinite: training diverged .* earlier"),
     ("a weight lacks", edit_weights(lambda w: w.__delitem__(min(w))), "weights do not fit"),
     ("a weight too many", edit_weights(lambda w: w.update(extra=torch.zeros(1))), "weights do not fit.*extra"),
     ("tokenizer no JSON", write("tokenizer.json", "{"), "tokenizer cannot be loaded"),
     ("tokenizer empty", write("tokenizer.json", "{}"), "tokenizer cannot be loaded"),
+    ("tokenizer too large", tokenizer_of(330), "has 330 tokens, the model embeds only 300: restore the tokenizer"),
+    ("tokenizer of others", tokenizer_of(300), "its 300 tokens are not the 300 of the checkpoint: restore"),
+    ("tokenizer shifted", shifted, r"<\|AUDIO\|> is its token 7, the model's is 3: restore the tokenizer"),
 ]
 
 
@@ -122,3 +176,163 @@ def test_a_missing_folder_and_a_file_are_refused(folder: Path, tmp_path: Path) -
     for path in (tmp_path / "nowhere", folder / "config.json"):
         with pytest.raises(CheckpointError, match=r"no config\.json"):
             SpeechLM.load(path)
+
+
+@pytest.fixture
+def shards(model: SpeechLM, tmp_path: Path) -> Path:
+    model.save(tmp_path / "shards", max_shard_size="200KB")
+    return tmp_path / "shards"
+
+
+def test_large_weights_are_cut_into_shards_and_come_back(model: SpeechLM, shards: Path) -> None:
+    """No shard is larger than asked but one that holds a single weight; all weights are in exactly one."""
+    files = sorted(shards.glob("model-*.safetensors"))
+    assert len(files) > 3
+    stored: list[str] = []
+    for path in files:
+        weights = load_file(path)
+        stored += weights
+        size = sum(w.numel() * w.element_size() for w in weights.values())
+        assert size <= 200_000 or len(weights) == 1
+    assert len(set(stored)) == len(stored)
+    loaded = SpeechLM.load(shards)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+    record = read_record(shards)
+    assert record is not None
+    assert list(record.files) == [path.name for path in files]
+
+
+def shorter(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (Path.unlink, r"1 of \d+ shards are missing, for example model-00002-of-.*: copy the checkpoint again"),
+        (shorter, r"model-00002-of-\d+\.safetensors: weights cannot be loaded: it has .*promises"),
+        (lambda path: (path.parent / "model.safetensors.index.json").write_text("[]"), "it is no index of shards"),
+        (lambda path: (path.parent / "model.safetensors.index.json").unlink(), r"no model\.safetensors"),
+    ],
+    ids=["missing", "truncated", "index a list", "no index"],
+)
+def test_damaged_shards_are_refused(shards: Path, damage: Callable[[Path], object], message: str) -> None:
+    damage(next(shards.glob("model-00002-*")))
+    with pytest.raises(CheckpointError, match=message):
+        SpeechLM.load(shards)
+
+
+def test_a_new_checkpoint_leaves_nothing_of_the_old_one_but_what_others_put_there(
+    model: SpeechLM, shards: Path
+) -> None:
+    """Sharded, then adapters alone, then whole: shards and adapters go, the history of a training stays."""
+    (shards / "history.jsonl").write_text("{}")
+    (shards / "scale.json").write_text("{}")
+    add_lora(model)
+    model.save(shards, adapter_only=True)
+    others = {"history.jsonl", "scale.json"}
+    always = {"README.md", "checkpoint.json", "config.json", "tokenizer.json", "tokenizer_config.json"}
+    adapters = {"adapter_config.json", "adapter_model.safetensors"}
+    assert {path.name for path in shards.iterdir()} == others | always | adapters
+    model.save(shards)
+    assert {path.name for path in shards.iterdir()} == others | always | {"generation_config.json", "model.safetensors"}
+
+
+def test_checkpoints_of_before_there_were_records_load(model: SpeechLM, tmp_path: Path) -> None:
+    """What version 0.1 wrote: the files of transformers alone."""
+    model.thinker.save_pretrained(tmp_path)
+    model.tokenizer.save_pretrained(tmp_path)
+    assert read_record(tmp_path) is None
+    loaded = SpeechLM.load(tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
+    assert loaded.base is not None
+    assert loaded.base.name == str(tmp_path)
+
+
+def test_the_precision_and_the_attention_are_those_asked_for(folder: Path) -> None:
+    loaded = SpeechLM.load(folder, dtype=torch.bfloat16, attention="eager")
+    assert {p.dtype for p in loaded.parameters()} == {torch.bfloat16}
+    assert set(loaded.attention.values()) == {"eager"}
+    assert set(SpeechLM.load(folder).attention.values()) == {"sdpa"}
+
+
+PROVENANCE = Provenance(
+    description="A policy that | explains.",
+    stage="sft",
+    label_set="PAPER_9",
+    data={"dataset.json": "ab" * 32},
+    synthetic=True,
+)
+
+
+def test_the_record_says_what_is_known(model: SpeechLM, tmp_path: Path) -> None:
+    """Counts by hand as in the summary's test; a field of a later minor version is passed over."""
+    report = train_only(model, ["adapter", "llm"])
+    written = model.save(tmp_path / "a", provenance=PROVENANCE)
+    path = tmp_path / "a" / "checkpoint.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"schema_version": "1.7", "mood": "sunny"}))
+    record = read_record(tmp_path / "a")
+    assert record is not None
+    assert record.provenance == written.provenance == PROVENANCE
+    assert (record.kind, record.trained, record.lora, record.vocabulary) == ("full", ("adapter", "llm"), None, 300)
+    assert record.parameters["adapter"] == 32 * 64 + 64
+    assert sum(record.parameters.values()) == report.trained + sum(report.frozen.values())
+    assert {"python", "torch", "transformers", "peft", "emotionthinker-speechlm"} <= set(record.versions)
+    assert record.versions["torch"] == torch.__version__
+    SpeechLM.load(tmp_path / "a")
+
+
+def test_the_card_says_what_a_reader_asks(model: SpeechLM, tmp_path: Path) -> None:
+    """Text of callers stays in its cell; what nobody said is said to be unknown."""
+    model.save(tmp_path / "base")
+    policy = SpeechLM.load(tmp_path / "base")
+    add_lora(policy, LoraSettings(rank=3))
+    policy.save(tmp_path / "a", adapter_only=True, provenance=PROVENANCE)
+    card = (tmp_path / "a" / "README.md").read_text()
+    rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", card, flags=re.MULTILINE))
+    assert rows["base"] == str(tmp_path / "base")
+    assert rows["trained"] == "LoRA on the language model"
+    assert rows["LoRA"].startswith("rank 3, alpha 32, dropout 0, on q_proj, ")
+    assert rows["label set"] == "PAPER_9"
+    assert f"torch {torch.__version__}" in rows["written by"]
+    assert f"- dataset.json: SHA-256 `{'ab' * 32}`" in card
+    assert "synthetic: no person's voice is in it" in card
+    assert "## Intended use" in card
+    assert "## Limits" in card
+    assert card.startswith("---\nlibrary_name: speechlm\n")
+    plain = (tmp_path / "base" / "README.md").read_text()
+    assert "Whether its training data is synthetic is not recorded." in plain
+    assert "| trained | not recorded |" in plain
+
+
+HUNGRY = """
+import resource, sys
+from pathlib import Path
+
+from speechlm import CheckpointError, SpeechLM
+
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 40_000_000,) * 2)
+try:
+    SpeechLM.load(Path(sys.argv[1]))
+except CheckpointError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's account of memory")
+def test_a_model_larger_than_memory_is_refused_with_what_to_lower(tmp_path: Path) -> None:
+    """A process that may take 40 MB more loads 100 MB."""
+    tokenizer = train_tokenizer(["a voice"], vocab_size=270)
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=512, text_layers=8, num_mel_bins=16)
+    pocket(tokenizer, seed=0, size=size).save(tmp_path)
+    assert (tmp_path / "model.safetensors").stat().st_size > 100_000_000
+    done = subprocess.run(
+        [sys.executable, "-c", HUNGRY, str(tmp_path)],
+        capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stdout.startswith(f"{tmp_path}: out of memory while loading 0.10 GiB of weights: load with dtype="), (
+        done.stdout + done.stderr[-2_000:]
+    )
+    assert done.stdout.count("\n") == 1

@@ -73,8 +73,8 @@ print("left", *sorted(path.name for path in place.parent.iterdir()))
 
 def test_a_kill_at_any_moment_leaves_one_of_the_two(tmp_path: Path) -> None:
     """A child saves over an old checkpoint and kills itself at its first, third, … touch of the disk, until one gets
-    through; then, as if names could not be exchanged, at its second, fourth, …. Each time the folder loads as the old or as
-    the new model to the bit; the next save clears up."""
+    through; then, as if names could not be exchanged, at its second, fourth, …. Each time the folder loads as the old
+    or as the new model to the bit; the next save clears up."""
     place = tmp_path / "there" / "checkpoint"
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
     done = subprocess.run(
