@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from explainer import CheckpointError, ClipError, Explanation, PolicyCard, explain, load_policy
 from explainer.cli import app
+from explainer.explanation import _read_answer
 from explainer.terminal import render
 from prosody import Audio, load_audio
 from speech_records import Claim, Cue, Emotion, LabelSet, Verdict, from_json, to_json
@@ -92,6 +93,27 @@ def test_an_unreadable_answer_is_shown_as_it_is(babbling: Path, clip: Path) -> N
     text = shown(dataclasses.replace(explanation, text="loud, fast: angry"))
     assert "no emotion" in text
     assert "loud, fast: angry" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion", "problem", "reasoning"),
+    [
+        ("<think>Low.</think><answer>sad</answer>", Emotion.SAD, None, "Low."),
+        ("<think>Low.</think><answer>Sadness", Emotion.SAD, "off its form: the answer has no closing tag", "Low."),
+        ("Low.</think>It is sad.", Emotion.SAD, "the reasoning has no opening tag; the answer has no opening", "Low."),
+        ("<think>Low.</think><answer>sad or happy</answer>", None, "names more than one label of SAD_OR_HAPPY", "Low."),
+        ("<think>Low.</think><answer>purple</answer>", None, "the answer 'purple' is no label of SAD_OR_HAPPY", "Low."),
+        ("<think>Low.", None, "cannot be read: the reasoning has no closing tag; there is no answer", "Low."),
+    ],
+)
+def test_what_a_policy_said_is_read_as_far_as_it_goes(
+    babbling: Path, text: str, emotion: Emotion | None, problem: str | None, reasoning: str
+) -> None:
+    """Texts as policies write them, read by hand."""
+    policy = dataclasses.replace(load_policy(babbling), label_set=SAD_OR_HAPPY)
+    found = _read_answer(text, policy)
+    assert (found[0], found[2]) == (emotion, reasoning)
+    assert found[1] is None if problem is None else problem in str(found[1])
 
 
 def test_an_answer_outside_the_label_set_keeps_its_reasoning(trained: Path, clip: Path) -> None:

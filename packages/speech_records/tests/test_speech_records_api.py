@@ -12,10 +12,12 @@ SOURCES = sorted(Path(speech_records.__file__).parent.glob("*.py"))
 
 NAMES = """
 ALIASES CREMAD_6 EMODB_7 IEMOCAP_4 LABEL_SETS MELD_7 PAPER_9 RAVDESS_8 SAVEE_7
-AnswerFormatError Claim ContourDynamics ContourShape Cue Degree Emotion Gender InvalidRecordError LabelSet Level LevelReading
-MeasuredUtterance ParsedAnswer Pause ProsodyLevels ProsodyProfile ReasoningTrace RecordFormatError RewardScores
-SpeechRecordsError StressedWord SyllableSource UnknownEmotionError Utterance Verdict
-emotion_question format_answer from_dict from_json parse_answer read_jsonl to_dict to_json write_jsonl
+AnswerFormatError AnswerProblem AnswerReading Claim ContourDynamics ContourShape Cue Degree Emotion Gender
+InvalidRecordError LabelReading LabelSet Level LevelReading MeasuredUtterance ParsedAnswer Pause ProsodyLevels
+ProsodyProfile ReasoningTrace RecordFormatError RewardScores SpeechRecordsError StressedWord SyllableSource
+UnknownEmotionError Utterance Verdict
+emotion_question format_answer from_dict from_json parse_answer read_answer read_jsonl read_label to_dict to_json
+write_jsonl
 """
 PUBLIC = NAMES.split()
 

@@ -11,13 +11,13 @@ from explainer.errors import ClipError
 from policy import Prompt, Sampler
 from prosody import Audio, analyze
 from speech_records import (
-    AnswerFormatError,
     Claim,
     Emotion,
     Gender,
     ProsodyLevels,
     ProsodyProfile,
-    parse_answer,
+    read_answer,
+    read_label,
 )
 from speechlm import AudioInputError, log_mel
 
@@ -26,7 +26,9 @@ from speechlm import AudioInputError, log_mel
 class Explanation:
     """What a policy said of one clip, and what the measurement says of that.
 
-    - `emotion` is `None` when the answer cannot be read or names none of the policy's labels; `problem` then says which
+    - `emotion` is `None` when the answer cannot be read, names none of the policy's labels, or several; `problem` then
+      says which. An answer off the think/answer form is read as far as it goes (`speech_records.read_answer`), and
+      `problem` says how it is off
     - `text` is the answer as it was written; `reasoning` its think part, in which the claims' spans count
     - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were held against
     - `policy.synthetic` says that the policy never heard a person
@@ -101,12 +103,17 @@ def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, tempera
 
 
 def _read_answer(text: str, policy: TrainedPolicy) -> tuple[Emotion | None, str | None, str | None]:
-    """Emotion, what is wrong with the answer, and its reasoning."""
-    try:
-        parsed = parse_answer(text)
-    except AnswerFormatError as error:
-        return None, f"the answer cannot be read: {error}", None
-    emotion = policy.label_set.parse(parsed.answer)
-    if emotion is None:
-        return None, f"the answer {parsed.answer!r} is no label of {policy.label_set.name}", parsed.think
-    return emotion, None, parsed.think
+    """Emotion, what is wrong with the answer, and its reasoning; a text off the form is read as far as it goes."""
+    reading = read_answer(text)
+    off = "; ".join(reading.problems)
+    if reading.answer is None:
+        return None, f"the answer cannot be read: {off}", reading.think
+    found = read_label(reading.answer, policy.label_set)
+    if found.label is None:
+        means = "names more than one label" if found.ambiguous else "is no label"
+        return None, f"the answer {_shorten(reading.answer)} {means} of {policy.label_set.name}", reading.think
+    return found.label, f"the answer is off its form: {off}" if off else None, reading.think
+
+
+def _shorten(answer: str, limit: int = 80) -> str:
+    return repr(answer if len(answer) <= limit else answer[: limit - 1] + "…")

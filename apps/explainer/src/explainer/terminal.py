@@ -42,7 +42,9 @@ def printable(text: str) -> str:
 def _headline(explanation: Explanation) -> Text:
     if explanation.emotion is None:
         return Text.assemble(("no emotion", "bold yellow"), f": {printable(explanation.problem or '')}")
-    return Text(LABEL_SETS[explanation.policy.label_set].text(explanation.emotion), style="bold cyan")
+    label = LABEL_SETS[explanation.policy.label_set].text(explanation.emotion)
+    off = f"  ({printable(explanation.problem)})" if explanation.problem else ""
+    return Text.assemble((label, "bold cyan"), (off, "yellow"))
 
 
 def _reasoning(explanation: Explanation) -> Text:

@@ -70,7 +70,11 @@ class Outcome:
 
 
 def judge_outcome(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], label_set: LabelSet) -> Outcome:
-    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer means `labels[B]`."""
+    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer means `labels[B]`.
+
+    Both strictly (`parse_answer`, `LabelSet.parse`): a reward for what can only be read with good will
+    (`speech_records.read_answer`, `read_label`) would teach the policy to write it.
+    """
     format_ok = torch.zeros(len(texts), len(texts[0]), dtype=torch.bool)
     correct = torch.zeros_like(format_ok)
     for i, (group, label) in enumerate(zip(texts, labels, strict=True)):

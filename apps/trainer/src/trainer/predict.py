@@ -65,7 +65,11 @@ def predict(
 
 
 def read_answer(clip: MeasuredUtterance, text: str, label_set: LabelSet) -> Answer:
-    """Parse one answer and verify its claims; a text without form has no claims."""
+    """Parse one answer and verify its claims; a text without form has no claims.
+
+    Strictly: an answer counts only in the form and spelling that it was asked for (`parse_answer`, `LabelSet.parse`),
+    so that accuracy means what the reward means; `speech_records.read_answer` would read more of it.
+    """
     utterance = clip.utterance
     expected = label_set.map(utterance.emotion) if utterance.emotion is not None else None
     if expected is None:

@@ -3,6 +3,7 @@
 - `records`: utterances, prosody profiles and levels, claims, reasoning traces, reward scores
 - `emotions`: the union of what corpora label, aliases, and the label sets of benchmarks
 - `answers`: the question, and the strict think/answer form of its answer
+- `readings`, `labels`: what can be read of an answer that missed the form, and which label its words mean
 - `jsonio`: strict JSON and JSON Lines
 - `errors`: the one exception tree
 
@@ -31,6 +32,8 @@ from speech_records.errors import (
     UnknownEmotionError,
 )
 from speech_records.jsonio import from_dict, from_json, read_jsonl, to_dict, to_json, write_jsonl
+from speech_records.labels import LabelReading, read_label
+from speech_records.readings import AnswerProblem, AnswerReading, read_answer
 from speech_records.records import (
     Claim,
     ContourDynamics,
@@ -63,6 +66,8 @@ __all__ = [
     "RAVDESS_8",
     "SAVEE_7",
     "AnswerFormatError",
+    "AnswerProblem",
+    "AnswerReading",
     "Claim",
     "ContourDynamics",
     "ContourShape",
@@ -71,6 +76,7 @@ __all__ = [
     "Emotion",
     "Gender",
     "InvalidRecordError",
+    "LabelReading",
     "LabelSet",
     "Level",
     "LevelReading",
@@ -93,7 +99,9 @@ __all__ = [
     "from_dict",
     "from_json",
     "parse_answer",
+    "read_answer",
     "read_jsonl",
+    "read_label",
     "to_dict",
     "to_json",
     "write_jsonl",
