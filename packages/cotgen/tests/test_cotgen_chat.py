@@ -222,6 +222,32 @@ def test_a_file_that_is_no_cache_is_not_paid_over(tmp_path: Path) -> None:
         AnswerCache(tmp_path)
 
 
+def test_threads_and_caches_of_one_folder_lose_nothing(tmp_path: Path) -> None:
+    """Four caches, as four processes have them, and four threads each write and read five answers of their own."""
+
+    def work(cache: AnswerCache, name: str) -> int:
+        for i in range(5):
+            cache.put(f"{name} {i}", {"i": i}, account="all", tokens=Tokens(1, 1))
+        return sum(cache.get(f"{name} {i}") == {"i": i} for i in range(5))
+
+    caches = [AnswerCache(tmp_path) for _ in range(4)]
+    with ThreadPoolExecutor(16) as pool:
+        whole = sum(pool.map(lambda i: work(caches[i % 4], str(i)), range(16)))
+    assert whole == 16 * 5
+    assert AnswerCache(tmp_path).used("all") == Tokens(80, 80)
+
+
+def test_a_disk_that_fails_is_named(tmp_path: Path) -> None:
+    """A folder where the file should be; and a cache that was closed."""
+    (tmp_path / "a" / FILE_NAME).mkdir(parents=True)
+    with pytest.raises(CotgenError, match=FILE_NAME):
+        AnswerCache(tmp_path / "a")
+    cache = AnswerCache(tmp_path / "b")
+    cache.close()
+    with pytest.raises(CotgenError, match="the cache of answers"):
+        cache.put("k", {}, account="a", tokens=Tokens())
+
+
 def test_ceilings_stop_before_they_are_exceeded_and_wait_for_those_in_flight(
     server: Any, does: Any, chat: Maker, tmp_path: Path
 ) -> None:

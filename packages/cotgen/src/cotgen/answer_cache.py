@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -46,23 +46,25 @@ class AnswerCache:
     """Answers in the folder `folder`, which is made; `None` keeps them in memory only.
 
     Raises `CotgenError` when the folder holds a file of that name that is no cache: paying again for what it may hold
-    is the caller's decision.
+    is the caller's decision. Every method raises it when the disk fails.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._lock = Lock()
-        path = ":memory:"
+        self._path = ":memory:"
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            path = str(folder / FILE_NAME)
+            self._path = str(folder / FILE_NAME)
         # Threads share the connection under the lock: answers are rare beside what the disk can do.
-        self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+        with self._named_errors():
+            self._db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         try:
             self._db.executescript(_TABLES)
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise CotgenError(
-                f"{path} cannot be read as a cache of answers ({error}): move it away, and its answers are paid anew"
+                f"{self._path} cannot be used as a cache of answers ({error}): if it is damaged, move it away, and its "
+                "answers are paid for anew"
             ) from error
 
     def get(self, key: str) -> dict[str, Any] | None:
@@ -84,19 +86,19 @@ class AnswerCache:
         """Keep an answer, and note for `account` what it used: both or neither."""
         text = json.dumps(answer)
         row = (key, text, hashlib.sha256(text.encode()).hexdigest())
-        with self._lock, self._db:
+        with self._named_errors(), self._lock, self._db:
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", row)
             self._db.execute(_CHARGE, (account, tokens.prompt, tokens.answer))
 
     def charge(self, tokens: Tokens, *, account: str) -> None:
         """Note for `account` what a request may have used that brought no answer."""
-        with self._lock:
+        with self._named_errors(), self._lock:
             self._db.execute(_CHARGE, (account, tokens.prompt, tokens.answer))
 
     def used(self, account: str) -> Tokens:
         """All that was noted for `account`, in this run and in earlier ones."""
-        with self._lock:
+        with self._named_errors(), self._lock:
             row = self._db.execute("SELECT prompt, answer FROM accounts WHERE name = ?", (account,)).fetchone()
         return Tokens(*row) if row else Tokens()
 
@@ -104,3 +106,10 @@ class AnswerCache:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CotgenError(f"the cache of answers {self._path} fails: {error}") from error
