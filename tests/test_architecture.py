@@ -184,9 +184,10 @@ def test_commands_lead_somewhere(folder: Path) -> None:
         assert callable(getattr(import_module(module), name))
 
 
-def test_the_lock_holds_plain_pins() -> None:
+@pytest.mark.parametrize("lock", ["constraints.txt", "infra/vllm/constraints.txt"])
+def test_the_lock_holds_plain_pins(lock: str) -> None:
     """pip installs from it on any machine: no addresses, no local versions, none of ours, nothing twice."""
-    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / lock).read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []
     names = [canonicalize_name(line.split("==")[0]) for line in lines]
     assert len(set(names)) == len(names)

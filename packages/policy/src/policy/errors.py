@@ -2,6 +2,7 @@
 
 ```
 PolicyError (ValueError)
+├── EngineError        another engine is not installed or refuses the model
 ├── MemoryLimitError   memory ran out; names what was run and what to lower
 └── OptionError        a setting outside its range; names setting, value and limit
 ```
@@ -10,6 +11,10 @@ PolicyError (ValueError)
 
 class PolicyError(ValueError):
     """Base of all errors of this package."""
+
+
+class EngineError(PolicyError):
+    """Another engine than the model itself is not installed or refuses the model."""
 
 
 class OptionError(PolicyError):

@@ -1,0 +1,259 @@
+"""vLLM's answers against those of `Sampler`, and its log-probabilities against teacher forcing, in one engine.
+
+Tolerance: float32 log-probabilities of the two programs differed by at most 5e-6 nats; 5e-5 is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from policy import (
+    OptionError,
+    PolicyError,
+    Rollout,
+    Sampler,
+    VLLMSampler,
+    logprob_mismatch,
+    sequence_logprobs,
+    token_weights,
+)
+from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
+
+# vLLM and what it imports warn of their own deprecations while they are loaded.
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+ClipMaker = Callable[..., list[Tensor]]
+QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
+SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=2, num_mel_bins=16)
+TEXTS = ["How does the voice sound?", "The pitch is high and the voice is loud.", "The pitch is low; it sounds sad."]
+TOLERANCE = 5e-5
+ROOM = 512
+ENGINE: dict[str, Any] = {"max_tokens": ROOM, "cache_bytes": 1 << 27, "enforce_eager": True}
+
+
+def lively(seed: int, size: PocketSize = SIZE) -> SpeechLM:
+    """As the package's other tests have it: wide weights, so that answers vary; some end."""
+    built = pocket(train_tokenizer(TEXTS, vocab_size=270), seed=seed, size=size).eval()
+    with torch.no_grad():
+        for weight in built.parameters():
+            if weight.ndim > 1:
+                weight.mul_(4)
+        built.head.weight[built.end_id] *= 2.5
+    return built
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[VLLMSampler]:
+    built = VLLMSampler(lively(0), **ENGINE)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def sampler(engine: VLLMSampler) -> VLLMSampler:
+    """The engine of the module with weights that no test has changed."""
+    engine.update_weights(lively(0))
+    return engine
+
+
+def sampled_ids(rollout: Rollout) -> list[list[int]]:
+    pairs = zip(rollout.tokens.flatten(0, 1), rollout.mask.flatten(0, 1), strict=True)
+    return [tokens[mask].tolist() for tokens, mask in pairs]
+
+
+def scored(model: SpeechLM, features: list[Tensor], rollout: Rollout, temperature: float = 1.0) -> Tensor:
+    """What the trainer gives to the rollout's tokens, `[B, K, T]`."""
+    b, k, _ = rollout.tokens.shape
+    questions, clip = [q for q in QUESTIONS[:b] for _ in range(k)], [i for i in range(b) for _ in range(k)]
+    batch = model.collate(features, questions, sampled_ids(rollout), audio_index=clip)
+    with torch.no_grad():
+        scores = sequence_logprobs(model, batch, temperature=temperature)
+    return torch.zeros_like(rollout.logprobs).masked_scatter(rollout.mask, scores[batch.completion_mask])
+
+
+def test_greedy_answers_are_those_of_our_sampler(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """`Sampler`'s greedy answers equal transformers' `generate` (its own tests); two prompts of different length."""
+    features = clips(40, 101)
+    options: dict[str, Any] = {"temperature": 0, "max_new_tokens": 40}
+    expected = Sampler(sampler.model).sample(features, QUESTIONS, **options)
+    found = sampler.sample(features, QUESTIONS, **options)
+    assert torch.equal(found.tokens, expected.tokens)
+    assert torch.equal(found.mask, expected.mask)
+    assert torch.equal(found.ended, expected.ended)
+    assert found.texts == expected.texts
+    torch.testing.assert_close(found.logprobs, expected.logprobs, atol=TOLERANCE, rtol=0)
+    assert len(set(sampled_ids(found)[0])) > 3
+    assert sampled_ids(found)[0] != sampled_ids(found)[1]
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7, 1.5])
+def test_logprobs_are_those_of_teacher_forcing(sampler: VLLMSampler, clips: ClipMaker, temperature: float) -> None:
+    """The trainer's scores of the very tokens: no token differs by more than the tolerance, so every ratio is 1."""
+    features = clips(40, 101)
+    rollout = sampler.sample(features, QUESTIONS, k=8, temperature=temperature, max_new_tokens=40, seeds=0)
+    trainer = scored(sampler.model, features, rollout, temperature)
+    report = logprob_mismatch(rollout.logprobs, trainer, rollout.mask, threshold=TOLERANCE)
+    assert report.tokens > 300
+    assert report.max_abs < TOLERANCE
+    assert report.kl_k3 < 1e-9
+    assert report.share_beyond == 0
+    weights = token_weights(rollout.logprobs, trainer, rollout.mask)
+    torch.testing.assert_close(weights, rollout.mask.float(), atol=2 * TOLERANCE, rtol=0)
+    assert len(set(rollout.texts[0])) == 8
+
+
+def test_k_answers_have_their_own_seeds(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """A seed repeats its answer wherever it stands, −1 and the smallest int64 included; others give others."""
+    features = clips(40, 101)
+    seeds = torch.tensor([[1, -1, -(2**63)], [2, 3, 2**63 - 1]])
+    first = sampler.sample(features, QUESTIONS, k=3, max_new_tokens=30, seeds=seeds)
+    again = sampler.sample(features, QUESTIONS, k=3, max_new_tokens=30, seeds=seeds)
+    turned = sampler.sample(features[::-1], QUESTIONS[::-1], k=3, max_new_tokens=30, seeds=seeds.flip(0, 1))
+    other = sampler.sample(features, QUESTIONS, k=3, max_new_tokens=30, seeds=seeds + 7)
+    assert sampled_ids(first) == sampled_ids(again) == sampled_ids(turned)[::-1]
+    assert torch.equal(first.seeds, seeds)
+    assert not set(map(tuple, sampled_ids(first))) & set(map(tuple, sampled_ids(other)))
+    assert len(set(map(tuple, sampled_ids(first)))) == 6
+
+
+def test_first_tokens_follow_the_softmax(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """Pearson's X² of 600 draws against the softmax of the model's own logits (mean d, variance 2 d); tokens expected
+    fewer than 5 times are counted together. Against half the temperature it must fail."""
+    n, features = 600, clips(40)
+    rollout = sampler.sample(features, QUESTIONS[:1], k=n, temperature=2.0, max_new_tokens=1, seeds=3)
+    with torch.no_grad():
+        logits = sampler.model.head(sampler.model.hidden_states(sampler.model.collate(features, QUESTIONS[:1]))[0, -1])
+    counts = torch.bincount(rollout.tokens.flatten(), minlength=len(logits)).double()
+
+    def excess(temperature: float) -> float:
+        expected = n * (logits.double() / temperature).softmax(-1)
+        common = expected >= 5
+        groups = [(counts[common], expected[common]), (counts[~common].sum()[None], expected[~common].sum()[None])]
+        x2 = sum(((c - e) ** 2 / e).sum().item() for c, e in groups)
+        d = int(common.sum())
+        assert d > 5
+        return (x2 - d) / (2 * d) ** 0.5
+
+    assert excess(2.0) < 4
+    assert excess(1.0) > 8
+
+
+def test_top_p_keeps_to_the_nucleus(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """The first of each answer's tokens lies among the likeliest that reach 0.5 together, found by sorting the
+    model's softmax, and its log-probability is that within them."""
+    features = clips(40)
+    rollout = sampler.sample(features, QUESTIONS[:1], k=64, top_p=0.5, max_new_tokens=1, seeds=0)
+    with torch.no_grad():
+        batch = sampler.model.collate(features, QUESTIONS[:1])
+        p, order = sampler.model.head(sampler.model.hidden_states(batch)[0, -1]).softmax(-1).sort(descending=True)
+    nucleus = order[: int((p.cumsum(-1) < 0.5).sum()) + 1]
+    inside = dict(zip(nucleus.tolist(), (p[: len(nucleus)] / p[: len(nucleus)].sum()).log().tolist(), strict=True))
+    for token, logprob in zip(rollout.tokens.flatten().tolist(), rollout.logprobs.flatten().tolist(), strict=True):
+        assert logprob == pytest.approx(inside[token], abs=TOLERANCE)
+
+
+def test_an_answer_stops_at_the_token_that_completes_the_stop_text(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """The same seeds without `stop`, each cut by hand at the first token with which its text holds it; the tokenizer
+    has a token `</answer>`, and the other stop texts are ends and beginnings of two that followed one another."""
+    options: dict[str, Any] = {"k": 32, "max_new_tokens": 40, "seeds": 3, "temperature": 1.5}
+    model = sampler.model
+    free = sampler.sample(clips(40), QUESTIONS[:1], **options)
+    across = [x + y for x, y in re.findall(r"([!-~])([!-~])", " ".join(free.texts[0]))]
+    for stop in ("</answer>", "th", *across[:2]):
+        found = sampler.sample(clips(40), QUESTIONS[:1], stop=stop, **options)
+        stopped = 0
+        for k, ids in enumerate(sampled_ids(free)):
+            spoken = [t for t in ids if t != model.end_id]
+            places = [t for t in range(1, len(spoken) + 1) if stop in model.tokenizer.decode(spoken[:t])]
+            stopped += bool(places)
+            assert sampled_ids(found)[k] == (ids[: places[0]] if places else ids)
+            assert bool(found.ended[0, k]) is bool(places or free.ended[0, k])
+            assert (stop in found.texts[0][k]) is bool(places)
+        assert stopped, stop
+    assert 0 < int(free.ended.sum()) < 32
+
+
+def test_the_engine_follows_an_optimizer_step(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """One step of SGD on the log-probability of an answer. Before the update the engine's scores of its greedy answer
+    are those of the old weights, after it those of the new; the clip's encoder has moved as well."""
+    model, features = sampler.model, clips(40)
+    before = sampler.sample(features, QUESTIONS[:1], temperature=0, max_new_tokens=20)
+    batch = model.collate(features, QUESTIONS[:1], ["The pitch is low."])
+    (-sequence_logprobs(model, batch).sum()).backward()
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.grad is not None], lr=1e-3)
+    optimizer.step()
+    optimizer.zero_grad()
+    moved = (scored(model, features, before) - before.logprobs).abs().max()
+    assert moved > 100 * TOLERANCE
+    sampler.update_weights()
+    after = sampler.sample(features, QUESTIONS[:1], temperature=0, max_new_tokens=20)
+    assert torch.equal(
+        after.tokens, Sampler(model).sample(features, QUESTIONS[:1], temperature=0, max_new_tokens=20).tokens
+    )
+    torch.testing.assert_close(after.logprobs, scored(model, features, after), atol=TOLERANCE, rtol=0)
+
+
+def test_another_model_of_the_shape_takes_over(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """Its own greedy answer, and not that of the model before it."""
+    features = clips(40)
+    options: dict[str, Any] = {"temperature": 0, "max_new_tokens": 20}
+    old = sampler.sample(features, QUESTIONS[:1], **options)
+    other = lively(1)
+    sampler.update_weights(other)
+    found = sampler.sample(features, QUESTIONS[:1], **options)
+    assert torch.equal(found.tokens, Sampler(other).sample(features, QUESTIONS[:1], **options).tokens)
+    assert sampled_ids(found) != sampled_ids(old)
+
+
+def test_each_clip_is_encoded_once_for_all_answers(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """Counted where it happens: 141 frames of two clips, once, and the text tower of our model not at all."""
+    frames: list[int] = []
+    text: list[str] = []
+    hooks = [
+        sampler.model.audio_tower.register_forward_hook(
+            lambda _m, _a, options, _o: frames.append(int(options["feature_lens"].sum())), with_kwargs=True
+        ),
+        sampler.model.text_tower.register_forward_hook(lambda _m, _a, _o: text.append("run")),
+    ]
+    sampler.sample(clips(40, 101), QUESTIONS, k=6, max_new_tokens=5, seeds=0)
+    for hook in hooks:
+        hook.remove()
+    assert frames == [141]
+    assert text == []
+
+
+def test_prompts_longer_than_the_engine_takes_are_refused(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """The model takes 4 096 tokens, the engine 512."""
+    with pytest.raises(OptionError, match=rf"prompt of \d+ tokens .* and 500 new ones pass the engine's {ROOM}"):
+        sampler.sample(clips(40), QUESTIONS[:1], max_new_tokens=500)
+    with pytest.raises(OptionError, match="pass the model's 4096"):
+        sampler.sample(clips(40), QUESTIONS[:1], max_new_tokens=4096)
+
+
+def test_settings_are_refused_as_our_sampler_refuses_them(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    for options, message in (({"k": 0}, "k must be"), ({"temperature": -1}, "temperature"), ({"top_p": 0}, "top_p")):
+        with pytest.raises(OptionError, match=message):
+            sampler.sample(clips(40), QUESTIONS[:1], **options)  # type: ignore[arg-type]
+
+
+def test_a_model_of_another_shape_is_refused(sampler: VLLMSampler) -> None:
+    with pytest.raises(OptionError, match=r"another shape.*hidden_size"):
+        sampler.update_weights(lively(0, PocketSize(32, 1, 64, 2, 16)))
+
+
+def test_weights_that_are_no_numbers_are_named(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    with torch.no_grad():
+        sampler.model.head.weight[3] = torch.nan
+    sampler.update_weights()
+    with pytest.raises(PolicyError, match="no finite numbers: look for NaN"):
+        sampler.sample(clips(40), QUESTIONS[:1], k=2, max_new_tokens=3)
