@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from policy import OptionError, Sampler, sequence_logprobs
+from policy import MemoryLimitError, OptionError, PolicyError, Sampler, memory_limit, sequence_logprobs
 from speechlm import PocketSize, SpeechBatch, SpeechLM, pocket
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -86,6 +86,36 @@ def test_a_batch_without_completions_has_nothing_to_score(model: SpeechLM, clips
 def test_temperatures_that_cannot_be_are_refused(model: SpeechLM, batch: SpeechBatch, temperature: float) -> None:
     with pytest.raises(OptionError, match="temperature must be above 0, got"):
         sequence_logprobs(model, batch, temperature=temperature)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_weights_that_are_no_numbers_are_named(model: SpeechLM, clips: ClipMaker, *, packed: bool) -> None:
+    with torch.no_grad():
+        model.text_tower.layers[0].mlp.up_proj.weight[3, 3] = torch.nan
+    given = model.pack(clips(40), [Q], [["Low.", "High."]]) if packed else model.collate(clips(40), [Q], ["Low."])
+    with pytest.raises(PolicyError, match="log-probabilities are NaN: look for NaN in the model's weights or clips"):
+        sequence_logprobs(model, given)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_out_of_memory_says_what_to_lower(model: SpeechLM, clips: ClipMaker, *, packed: bool) -> None:
+    """torch's own refusal of a petabyte: in the forward pass by itself, in the backward pass inside `memory_limit`."""
+    given = model.pack(clips(40), [Q], [["Low.", "High."]]) if packed else model.collate(clips(40), [Q], ["Low."])
+    scored = sequence_logprobs(model, given)
+    scored.register_hook(lambda _gradient: torch.empty(1 << 50))
+    with (
+        pytest.raises(MemoryLimitError, match="out of memory in the backward pass: lower K"),
+        memory_limit("the backward pass", lower="K"),
+    ):
+        scored.sum().backward()
+    model.text_tower.register_forward_hook(lambda _m, _i, _o: torch.empty(1 << 50))
+    with pytest.raises(MemoryLimitError, match=r"in scoring 1 rows of \d+ tokens: lower the groups or answers"):
+        sequence_logprobs(model, given)
+
+
+def test_other_errors_pass_through_a_memory_limit() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), memory_limit("a product", lower="nothing"):
+        torch.ones(2, 3) @ torch.ones(2, 3)
 
 
 def test_a_model_learns_what_only_the_sound_tells(model: SpeechLM, clips: ClipMaker) -> None:

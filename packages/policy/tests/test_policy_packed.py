@@ -91,13 +91,15 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
     limit: float,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The loss weighs every token differently, so that no swap of tokens can hide; five blocks to a vocabulary."""
+    """Packed, and row by row, against log-softmax over all logits. The loss weighs every token differently, so that no
+    swap of tokens can hide; five blocks to a vocabulary."""
     monkeypatch.setattr(vocabulary_module, "BLOCK", 1)  # blocks of the fewest entries, 64 of 270
     model = model.to(dtype)
     if dtype is torch.float64:
         norm_in_full(model, monkeypatch)
     features = [clip.to(dtype) for clip in clips(*FRAMES)]
-    expected = plain(model, unpacked(model, features, groups, left=left))
+    batch = unpacked(model, features, groups, left=left)
+    expected = plain(model, batch)
     weights = torch.linspace(-1, 1, len(expected), dtype=dtype) / len(expected)
     wanted = gradients(model, expected, weights)
     packed = model.pack(features, QUESTIONS, groups, row_tokens=row_tokens)
@@ -107,9 +109,13 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
     found = rows[torch.arange(rows.shape[1]) < lengths[:, None]]
     assert found.dtype is dtype
     torch.testing.assert_close(found, expected, atol=limit, rtol=0)
-    for name, gradient in gradients(model, found, weights).items():
-        scale = max(1.0, wanted[name].abs().max().item())
-        assert (gradient - wanted[name]).abs().max().item() <= limit * scale, name
+    alone = sequence_logprobs(model, batch)[batch.completion_mask]
+    assert alone.dtype is dtype
+    torch.testing.assert_close(alone, expected, atol=limit, rtol=0)
+    for values in (found, alone):
+        for name, gradient in gradients(model, values, weights).items():
+            scale = max(1.0, wanted[name].abs().max().item())
+            assert (gradient - wanted[name]).abs().max().item() <= limit * scale, name
 
 
 @torch.no_grad()
@@ -125,6 +131,22 @@ def test_entropy_is_that_of_the_softmax(model: SpeechLM, clips: ClipMaker) -> No
     torch.testing.assert_close(entropy[mask], expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(logprobs, sequence_logprobs(model, packed, temperature=0.7), atol=1e-5, rtol=0)
     assert not entropy[~mask].any()
+
+
+def test_gradients_of_entropy_are_those_of_the_softmax(model: SpeechLM, clips: ClipMaker) -> None:
+    """An entropy bonus at float64, by `Categorical` and by `packed_scores`; the vocabulary in chunks of few tokens."""
+    model, groups = model.double(), CASES["different answers"]
+    features = [clip.double() for clip in clips(*FRAMES)]
+    batch = unpacked(model, features, groups, left=False)
+    logits = model.head(model.hidden_states(batch))[:, :-1][batch.completion_mask[:, 1:]]
+    expected = torch.distributions.Categorical(logits=logits).entropy()
+    weights = torch.linspace(-1, 1, len(expected), dtype=torch.float64)
+    wanted = gradients(model, expected, weights)
+    packed = model.pack(features, QUESTIONS, groups)
+    _, entropy = packed_scores(model, packed)
+    found = gradients(model, entropy[packed.batch.completion_mask], weights)
+    for name in wanted:
+        torch.testing.assert_close(found[name], wanted[name], atol=1e-6, rtol=1e-6)
 
 
 class Largest(TorchDispatchMode):

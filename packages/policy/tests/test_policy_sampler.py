@@ -245,7 +245,7 @@ def test_weights_that_are_no_numbers_are_named(model: SpeechLM, clips: ClipMaker
 def test_out_of_memory_says_what_to_lower(model: SpeechLM, clips: ClipMaker) -> None:
     """torch's own refusal of a petabyte, while the head runs."""
     model.head.register_forward_hook(lambda _m, _i, _o: torch.empty(1 << 50))
-    with pytest.raises(MemoryLimitError, match="1 prompts × k = 3 × 5 tokens: lower k"):
+    with pytest.raises(MemoryLimitError, match="in sampling 1 prompts × k = 3 × 5 tokens: lower k"):
         Sampler(model).sample(clips(40), QUESTIONS[:1], k=3, max_new_tokens=5)
 
 

@@ -6,7 +6,8 @@ import math
 
 from torch import Tensor
 
-from policy.errors import OptionError
+from policy.errors import OptionError, PolicyError
+from policy.limits import memory_limit
 from policy.vocabulary import head_logprobs
 from speechlm import PackedGroup, SpeechBatch, SpeechLM
 
@@ -16,42 +17,50 @@ def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temp
 
     Column t speaks of `batch.input_ids[:, t]`, so it aligns with `batch.completion_mask`. The head is applied to
     completion tokens only; prompt tokens never meet the vocabulary. `temperature` divides the logits, as it did
-    when the tokens were sampled; `OptionError` unless it is above 0.
+    when the tokens were sampled. Scores are computed in blocks, and again in the backward pass, so that
+    [tokens, vocabulary] is never held (`policy.vocabulary`). A float64 model gives float64.
 
-    For a `PackedGroup` the columns are those of `packed.batch`; `packed.unpack` gives one row per answer. Its scores
-    are computed in blocks, and again in the backward pass, so that [tokens, vocabulary] is never held
-    (`policy.vocabulary`); a float64 model gives float64.
+    For a `PackedGroup` the columns are those of `packed.batch`; `packed.unpack` gives one row per answer.
+
+    Raises `OptionError` unless the temperature is above 0, `MemoryLimitError` when memory runs out (in the backward
+    pass `memory_limit` does, around it), and `PolicyError` when log-probabilities come out as NaN.
     """
-    _check_temperature(temperature)
-    if isinstance(batch, PackedGroup):
-        return _packed(model, batch, temperature, entropy=False)
-    hidden = model.hidden_states(batch)
-    target = batch.completion_mask.clone()
-    target[:, 0] = False  # nothing stands before it
-    logits = model.head(hidden[:, :-1][target[:, 1:]]).float() / temperature
-    chosen: Tensor = logits.gather(-1, batch.input_ids[target][:, None])[:, 0] - logits.logsumexp(-1)
-    return chosen.new_zeros(batch.input_ids.shape).masked_scatter(target, chosen)
+    return _scores(model, batch, temperature, entropy=False)
 
 
 def packed_scores(model: SpeechLM, packed: PackedGroup, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
     """`sequence_logprobs` of packed groups and, from the same pass, the entropy in nats of every token's distribution.
 
-    Both are `[R, T]` and 0 outside completions. Raises `OptionError` as `sequence_logprobs` does.
+    Both are `[R, T]` and 0 outside completions. Raises what `sequence_logprobs` raises.
     """
-    _check_temperature(temperature)
-    logprobs, entropy = _packed(model, packed, temperature, entropy=True).unbind(-1)
+    logprobs, entropy = _scores(model, packed, temperature, entropy=True).unbind(-1)
     return logprobs, entropy
 
 
-def _packed(model: SpeechLM, packed: PackedGroup, temperature: float, *, entropy: bool) -> Tensor:
+def _scores(model: SpeechLM, batch: SpeechBatch | PackedGroup, temperature: float, *, entropy: bool) -> Tensor:
     """Log-probabilities `[R, T]`, or with `entropy` both `[R, T, 2]`."""
-    states = model.packed_states(packed)
-    mask = packed.batch.completion_mask
-    row, _ = mask.nonzero(as_tuple=True)
-    states, target = states[row, packed.before[mask]], packed.batch.input_ids[mask]
-    scores = head_logprobs(model.head, states, target, temperature=temperature, entropy=entropy)
-    place = mask[..., None] if entropy else mask
-    return scores.new_zeros(*mask.shape, *scores.shape[1:]).masked_scatter(place, scores)
+    _check_temperature(temperature)
+    rows, tokens = (batch.batch if isinstance(batch, PackedGroup) else batch).input_ids.shape
+    with memory_limit(
+        f"scoring {rows} rows of {tokens} tokens",
+        lower="the groups or answers of a batch, pack answers behind their prompt, or have activations recomputed",
+    ):
+        ids, mask, states = _predicting(model, batch)
+        scores = head_logprobs(model.head, states, ids[mask], temperature=temperature, entropy=entropy)
+    if bool(scores.detach().isnan().any()):
+        raise PolicyError("log-probabilities are NaN: look for NaN in the model's weights or clips")
+    return scores.new_zeros(*mask.shape, *scores.shape[1:]).masked_scatter(mask[..., None] if entropy else mask, scores)
+
+
+def _predicting(model: SpeechLM, batch: SpeechBatch | PackedGroup) -> tuple[Tensor, Tensor, Tensor]:
+    """Token ids and which of them are scored, both `[R, T]`, and the hidden states `[scored, D]` that predict those."""
+    if isinstance(batch, PackedGroup):
+        mask = batch.batch.completion_mask
+        row, _ = mask.nonzero(as_tuple=True)
+        return batch.batch.input_ids, mask, model.packed_states(batch)[row, batch.before[mask]]
+    mask = batch.completion_mask.clone()
+    mask[:, 0] = False  # nothing stands before it
+    return batch.input_ids, mask, model.hidden_states(batch)[:, :-1][mask[:, 1:]]
 
 
 def _check_temperature(temperature: float) -> None:

@@ -7,8 +7,6 @@ An answer that has ended leaves the batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +14,8 @@ from torch import Tensor
 
 from policy.decoding import Decoder
 from policy.drawing import draw, greedy
-from policy.errors import MemoryLimitError, OptionError, PolicyError
+from policy.errors import OptionError, PolicyError
+from policy.limits import memory_limit
 from policy.randomness import sequence_seeds, uniforms
 from speechlm import SpeechBatch, SpeechLM
 
@@ -92,7 +91,10 @@ class Sampler:
         was_training = self.model.training
         self.model.eval()
         try:
-            with _memory(f"{len(questions)} prompts × k = {k} × {max_new_tokens} tokens"):
+            with memory_limit(
+                f"sampling {len(questions)} prompts × k = {k} × {max_new_tokens} tokens",
+                lower="k, the prompts of a call or max_new_tokens",
+            ):
                 batch = self.model.collate(features, questions)
                 _check_room(batch.input_ids.shape[1], max_new_tokens, self.model.max_tokens)
                 return self._decode(batch, chosen, options)
@@ -215,16 +217,3 @@ def _check_room(prompt: int, answer: int, limit: int) -> None:
             f"a prompt of {prompt} tokens (25 for each second of its clip) and {answer} new ones pass the model's "
             f"{limit}: cut the clip or lower max_new_tokens"
         )
-
-
-@contextmanager
-def _memory(what: str) -> Iterator[None]:
-    """Name what did not fit, and what to lower."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-        raise MemoryLimitError(
-            f"out of memory while sampling {what}: lower k, the prompts of a call or max_new_tokens"
-        ) from error

@@ -25,10 +25,11 @@ def head_logprobs(
 ) -> Tensor:
     """Log-probability of each `target[N]` under `head(states[N, D]) / temperature`, or with `entropy` both `[N, 2]`.
 
-    float32, or float64 from a float64 head. A head that is no plain linear map (one with adapters, say), and the
-    entropy, take the scores of `BLOCK` / vocabulary tokens at a time instead and sum up the head's gradient.
+    float32, or float64 from a float64 head. A head that is no plain linear map (one with adapters or hooks, say), and
+    the entropy, take the scores of `BLOCK` / vocabulary tokens at a time instead and sum up the head's gradient.
     """
-    if type(head) is nn.Linear and head.bias is None and not entropy:
+    hooked = head._forward_hooks or head._forward_pre_hooks  # noqa: SLF001 - what using its weight would pass by
+    if type(head) is nn.Linear and head.bias is None and not (hooked or entropy):
         scores: Tensor = _HeadLogprobs.apply(states.to(head.weight.dtype), head.weight, target, temperature)
         return scores
     few = max(1, BLOCK // int(getattr(head, "out_features", BLOCK)))
