@@ -214,3 +214,14 @@ def test_balance_may_leave_some_room() -> None:
     for wrong in (0.5, float("nan"), float("inf")):
         with pytest.raises(TaskError, match="at least 1"):
             recorded_build(balance=wrong)
+
+
+def test_whispering_does_not_limit_the_levels_of_pitch() -> None:
+    """One whispered clip of 61: the sixty levels of pitch stay twenty each."""
+    levels = [CLIPS[i % 4 if i % 4 != 2 else 0] for i in range(80) if i % 4 != 2]
+    named = [
+        replace(c, utterance=replace(c.utterance, utterance_id=f"u{i}")) for i, c in enumerate([*levels, CLIPS[2]])
+    ]
+    examples = tasks.build(named, [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, balance=1.0)
+    pitch = Counter(e.target for e in examples if e.example_id.endswith("/attribute-pitch"))
+    assert pitch == {"pitch low": 20, "pitch normal": 20, "pitch high": 20, "pitch unvoiced": 1}

@@ -17,7 +17,9 @@ from cotgen.tasks import Asking, Phrasing, stream
 from cotgen.tasks.answers import score_file, table
 from cotgen.tasks.conflict import ConflictSet, recipes
 from cotgen.tasks.perception import PerceptionSet
+from cotgen.tasks.stream import measured_lines
 from cotgen.tasks.stress import stress_examples
+from cotgen.tasks.variants import variant_recipes
 from speech_records import emotion_question, write_jsonl
 
 app = typer.Typer()
@@ -71,6 +73,27 @@ def stress(
     failures: list[Failure] = []
     made = stress_examples(manifest, seed=seed, report=failures.append, phrasing=phrasing, balance=balance)
     finish(f"{write_jsonl(out, made)} examples", failures, errors_beside(out))
+
+
+@app.command()
+def variants(
+    *,
+    profiles: Profiles,
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Recipes of each split, at most.")] = 180,
+    longest: Annotated[float, typer.Option(min=0.1, help="Longest speech that is used, in seconds.")] = 5.0,
+    seed: Seed = 0,
+) -> None:
+    """Write recipes for comparative clips: which sentence, which attribute, its three levels in which order.
+
+    Every order of every attribute comes equally often. `annotator compare` makes the clips.
+
+    Example: cotgen variants --profiles measured.jsonl -o recipes.jsonl
+    """
+    failures: list[Failure] = []
+    measured = measured_lines(profiles, failures.append, check_stress=False)
+    made = variant_recipes(measured, seed=seed, count=count, longest_s=longest)
+    finish(f"{write_jsonl(out, made)} recipes", failures, errors_beside(out))
 
 
 @app.command()

@@ -11,6 +11,7 @@ a small model can learn to hear prosody before it learns to write.
 - `records`, `phrasing`: what an example is; how it is asked
 - `examples`, `balancing`: examples in memory; classes of equal size
 - `stream`, `stress`: the same examples from files of any size; those about stress from a manifest alone
+- `variants`: recipes for comparative clips
 - `scoring`: the strict forms of answers, and what an answer is worth
 - `perception`, `conflict`, `word_emotions`: sets to test on: hearing prosody; words against voice
 - `answers`: a model's answers to a file of any of these, as a table

@@ -66,7 +66,7 @@ def build(
     With `balance` every attribute is asked for alone, nothing is asked for all at once, and of the classes of each
     question (levels of an attribute, orders, labels, stress at the start, in the middle or at the end of the sentence)
     the largest keeps at most `balance` times the smallest one's examples: 1.0 makes them equal. A model that only knows
-    how often each answer occurs then gains nothing by it.
+    how often each answer occurs then gains nothing by it. A rare class costs the others much: allow a larger ratio.
 
     Raises `TaskError` when a trace or clip belongs to no measured utterance, an utterance is given twice, or `balance`
     is below 1.
@@ -182,7 +182,9 @@ def _attribute_examples(item: MeasuredUtterance, asking: Asking, rng: random.Ran
 def _single(item: MeasuredUtterance, name: str, target: str, asking: Asking, rng: random.Random) -> Drawn:
     question = rng.choice(questions(asking.phrasing, name).attribute).format(name=name)
     example = _example(item.utterance, Task.ATTRIBUTE, f"attribute-{name}", question, target)
-    return Drawn(example, Class(f"attribute {name}", target))
+    # Whispering is rare, and no level: it neither limits the levels of pitch nor is limited by them.
+    group = "voicing" if target.endswith(UNVOICED) else f"attribute {name}"
+    return Drawn(example, Class(group, target))
 
 
 def _stress_examples(
