@@ -1,7 +1,7 @@
 """Corpora and language: from a labelled, measured utterance to verified reasoning and to SFT examples.
 
 - `corpora`: corpora on disk as lists of utterances; EmotionCoT JSON Lines in and out
-- `rules`: the rule generator, `generate`
+- `rules`: the rule generator, `generate`, in two styles, `plain` and `varied`
 - `verification`: the claim verifier, `verify`, on top of `finding` and `mentions`, which find claims by `lexicon`
 - `screening`: whole-text checks; a trace is kept, repaired or rejected
 - `faithfulness`: verdicts by cue and emotion, as table, figures, picture
@@ -9,14 +9,27 @@
 - `building`, `card`, `shards`, `duplicates`: a data set with its card, streamed
 - `stats`, `batch`: figures of a data set; whole files at a time
 - `survey`, `readings`: which cues fit which emotion; what a profile says of each cue
-- `wording`, `quoting`: the generator's phrases; transcripts as harmless quotes
+- `wording` of the plain style; `phrases` and `wording_en…`, `wording_de…` of the varied one; `marking`: what they claim
+- `quoting`: transcripts as harmless quotes
+- `variety`, `synthetic`: how much texts differ; made-up measured utterances to try things on
 
 Knows no audio: profiles are given.
 """
 
 from cotgen import corpora, tasks
 from cotgen.errors import CorpusError, CotgenError, GenerationError, TaskError
-from cotgen.rules import generate
+from cotgen.rules import Language, Style, generate
 from cotgen.verification import verify
 
-__all__ = ["CorpusError", "CotgenError", "GenerationError", "TaskError", "corpora", "generate", "tasks", "verify"]
+__all__ = [
+    "CorpusError",
+    "CotgenError",
+    "GenerationError",
+    "Language",
+    "Style",
+    "TaskError",
+    "corpora",
+    "generate",
+    "tasks",
+    "verify",
+]

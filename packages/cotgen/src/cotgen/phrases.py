@@ -6,7 +6,7 @@ A wording writes its phrases in a small notation:
 - `[…]` claims what the phrase stands for, `[!high:loud]` the absence of *high* of the same cue, `[age=child:child]` a
   value of another cue;
 - `~` is the place of an adverb of degree, `@` of the speaker (*the speaker*, *she*), `$` of an article or a possessive;
-- `<fit/fits>` agrees with the cues that are its subject: plural first;
+- `<fit|fits>` agrees with the cues that are its subject: plural first;
 - nouns begin with their indefinite article (`AN` becomes *a* or *an*), plurals with `+`; `…=>…` writes the definite
   form out; `%` is the ending of a German adjective that only the indefinite form has.
 
@@ -28,7 +28,7 @@ from speech_records import Cue, Emotion, Gender
 SUBJECT, POSSESSIVE, _DEGREE = "\ue004", "\ue005", "\ue006"
 """Places that are filled when a text is put together. Like marks, they cannot stand in a transcript."""
 _ALTERNATIVES = re.compile(r"\(([^()]*)\)")
-_AGREEMENT = re.compile(r"<([^<>/]*)/([^<>/]*)>")
+_AGREEMENT = re.compile(r"<([^<>|]*)\|([^<>|]*)>")
 _CLAIM = re.compile(r"\[(?:(!)([a-z -]+):|([a-z_]+)=([a-z -]+):)?")
 _ARTICLES = {"AN": "the", "eine": "die", "ein": "das"}
 _NEUTER = "%"
@@ -189,3 +189,17 @@ def people(*, by_gender: Mapping[str, str], by_age: Mapping[str, str]) -> Mappin
     for gender, noun in by_gender.items():
         named |= {(gender, age): text.replace("{}", noun.removeprefix("AN ")) for age, text in by_age.items()}
     return MappingProxyType({key: settled(marked(text)) for key, text in named.items()})
+
+
+def moods(frames: Sequence[str], described: Mapping[Emotion, tuple[str, ...]]) -> Mapping[Emotion, tuple[str, ...]]:
+    """Portraits of each emotion: its adjectives (`one/another`) in each of the frames, and phrases of its own."""
+    written = {
+        emotion: expand([*(frame.replace("{}", f"({adjectives})") for frame in frames), *others])
+        for emotion, (adjectives, *others) in described.items()
+    }
+    return MappingProxyType({emotion: tuple(map(settled, texts)) for emotion, texts in written.items()})
+
+
+def reasons(sentences: Mapping[Emotion, tuple[str, ...]]) -> Mapping[Emotion, tuple[str, ...]]:
+    """Why each emotion sounds as it does, written out."""
+    return MappingProxyType({emotion: expand(texts) for emotion, texts in sentences.items()})

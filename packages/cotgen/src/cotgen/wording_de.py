@@ -1,7 +1,7 @@
 """German for the varied style: sentences, portraits and conclusions, in the notation of `phrases`.
 
-No phrase outside the conclusions names an emotion, in German (`NAMES`) or in English. Portraits are feminine, so that
-subject and object look the same. Quotes stand in “…”, as in English text: that is what reads quotes everywhere here.
+No phrase outside the conclusions names an emotion, in German (`NAMES`) or in English. Quotes stand in
+“…”, as in English text: that is what reads quotes everywhere here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from cotgen.phrases import Wording, agreeing, expand, marked
 from cotgen.wording_de_facts import FACTS
+from cotgen.wording_de_moods import PORTRAITS, REASONS
 from speech_records import Emotion, Gender
 
 NAMES: Mapping[Emotion, tuple[str, ...]] = MappingProxyType(
@@ -33,89 +34,43 @@ NAMES: Mapping[Emotion, tuple[str, ...]] = MappingProxyType(
 )
 """What Germans call the emotions; the first is the name that a conclusion gives before the label."""
 
+_CLIP = "die (Aufnahme/Probe)"
+_NOTED = "(bemerkenswert ist/festhalten lässt sich/zu hören ist/es fällt auf)"
+
 _EVIDENCE = {
     1: agreeing(
         [
-            "{c0}.",
-            "{c0}.",
-            "zu hören <sind/ist> {n0}.",
-            "auffällig <sind/ist> {n0}.",
-            "{n0} <fallen/fällt> auf.",
-            "die Aufnahme (zeigt/enthält) {n0}.",
-            "(bemerkenswert ist/zu hören ist/festhalten lässt sich), dass {f0}.",
+            *["{c0}."] * 8,
+            "(zu hören/zu vernehmen/auffällig) <sind|ist> {n0}.",
+            "{n0} (<fallen|fällt> auf/<sind|ist> zu hören/<prägen|prägt> das Gehörte).",
+            f"{_CLIP} (zeigt/hat) {{n0}}.",
+            f"{_NOTED}, dass {{f0}}.",
+            "was das Gehörte angeht, so {i0}.",
         ]
     ),
     2: agreeing(
         [
-            "{c0}, und {c1}.",
+            *["{c0}, und {c1}."] * 2,
             "{c0}, während {f1}.",
-            "{c0}; (zugleich/dabei) {i1}.",
-            "{c0}; dazu <kommen/kommt> {n1}.",
-            "zu hören sind {n0} und {n1}.",
-            "{n0} und {n1} (prägen das Gehörte/fallen auf/kommen zusammen).",
-            "die Aufnahme (zeigt/enthält) {n0} und {n1}.",
-            "(bemerkenswert ist/festhalten lässt sich), dass {f0} und {f1}.",
+            "{c0}; (zugleich/dabei/daneben) {i1}.",
+            "{c0}; dazu <kommen|kommt> {n1}.",
+            "(zu hören/zu vernehmen/auffällig) sind {n0} (und/sowie) {n1}.",
+            "{n0} und {n1} (prägen das Gehörte/fallen auf/kommen zusammen/treffen aufeinander).",
+            f"{_CLIP} (zeigt/verbindet) {{n0}} und {{n1}}.",
+            f"{_NOTED}, dass {{f0}} und {{f1}}.",
         ]
     ),
     3: agreeing(
         [
-            "{c0}, {c1}, und {c2}.",
+            "{c0}; {c1}, und {c2}.",
             "{c0} und {c1}, während {f2}.",
-            "{c0}; {c1}, und dazu <kommen/kommt> {n2}.",
-            "zu hören sind {n0}, {n1} und {n2}.",
-            "dreierlei fällt auf: {n0}, {n1} und {n2}.",
-            "die Aufnahme (zeigt/enthält) {n0}, {n1} und {n2}.",
+            "{c0}; {c1}, und dazu <kommen|kommt> {n2}.",
+            "(zu hören/zu vernehmen/auffällig) sind {n0}, {n1} und {n2}.",
+            "dreierlei (fällt auf/ist zu hören): {n0}, {n1} und {n2}.",
+            f"{_CLIP} (zeigt/verbindet) {{n0}}, {{n1}} und {{n2}}.",
             "{n0}, {n1} und {n2} (prägen das Gehörte/kommen zusammen).",
         ]
     ),
-}
-
-_PORTRAITS = {
-    Emotion.NEUTRAL: "eine sachliche Haltung,eine nüchterne Mitteilung,eine Aussage ohne innere Beteiligung",
-    Emotion.CALM: "eine friedliche Stimmung,eine entspannte Haltung,eine Verfassung ohne jede Eile",
-    Emotion.HAPPY: "eine heitere Stimmung,eine gut gelaunte Haltung,eine beschwingte Verfassung",
-    Emotion.EXCITED: "eine mitgerissene Haltung,eine stark angeregte Verfassung,eine kaum zu bremsende Stimmung",
-    Emotion.SAD: "eine niedergeschlagene Stimmung,eine bedrückte Haltung,eine Verfassung voller Kummer",
-    Emotion.ANGRY: "eine gereizte Stimmung,eine angriffslustige Haltung,eine feindselige Verfassung",
-    Emotion.FEAR: "eine alarmierte Verfassung,eine erschrockene Haltung,eine bedrohlich erlebte Lage",
-    Emotion.DISGUST: "eine abgestoßene Haltung,eine Abneigung gegen etwas Widerliches,eine angestrengte Abwehr",
-    Emotion.CONTEMPT: "eine herablassende Haltung,eine abschätzige Stimmung,eine geringe Meinung vom Gegenüber",
-    Emotion.SURPRISE: "eine verblüffte Reaktion,eine unvorbereitete Haltung,eine plötzlich aufgeschreckte Verfassung",
-    Emotion.CONFUSED: "eine ratlose Haltung,eine zweifelnde Stimmung,eine suchende und unsichere Verfassung",
-    Emotion.WHISPER: "eine heimliche Mitteilung,eine vertrauliche Haltung,eine Botschaft für ein einziges Ohr",
-    Emotion.BORED: "eine teilnahmslose Haltung,eine lustlose Stimmung,eine müde und unbeteiligte Verfassung",
-    Emotion.FRUSTRATED: "eine ungeduldige Haltung,eine entnervte Stimmung,eine vergebliche Anstrengung",
-}
-
-_REASONS = {
-    Emotion.NEUTRAL: "so wird etwas mitgeteilt und nicht bewertet.|hier soll niemand bewegt werden."
-    "|das Gesagte bleibt auf Abstand zu dem, der es sagt.",
-    Emotion.CALM: "nichts drängt, und nichts droht.|wer so spricht, hat nichts zu verteidigen."
-    "|hier ist Zeit genug für jedes Wort.",
-    Emotion.HAPPY: "so lädt jemand dazu ein, an etwas Gutem teilzuhaben.|wer so spricht, genießt den Augenblick."
-    "|die Stimmung überträgt sich auf die Worte.",
-    Emotion.EXCITED: "so viel Anregung sucht sich einen Weg.|wer so spricht, will andere mitziehen."
-    "|das Gesagte eilt sich selbst voraus.",
-    Emotion.SAD: "jedes Wort kostet hier Kraft.|wer so spricht, hat etwas verloren oder sieht es schwinden."
-    "|die Worte werden eher losgelassen als gesendet.",
-    Emotion.ANGRY: "so wird gegen einen Widerstand angeredet.|wer so spricht, will, dass etwas aufhört."
-    "|die Worte zielen auf ein Gegenüber.",
-    Emotion.FEAR: "so klingt ein Körper vor der Flucht.|wer so spricht, rechnet mit dem Schlimmsten."
-    "|das Gesagte sucht einen Ausweg.",
-    Emotion.DISGUST: "so wird etwas von sich weggeschoben.|wer so spricht, will damit nichts zu tun haben."
-    "|die Worte kommen gegen einen inneren Widerstand.",
-    Emotion.CONTEMPT: "so entsteht Abstand zwischen den beiden Seiten.|wer so spricht, hält jede Mühe für unnötig."
-    "|die Worte fallen von oben herab.",
-    Emotion.SURPRISE: "etwas Unerwartetes ist eben erst eingetroffen.|wer so spricht, hatte mit anderem gerechnet."
-    "|hier wird reagiert, bevor gedacht wird.",
-    Emotion.CONFUSED: "der Gedanke entsteht noch beim Sprechen.|wer so spricht, wartet auf eine Erklärung."
-    "|das Gesagte fragt mehr, als es sagt.",
-    Emotion.WHISPER: "das Gesagte ist nicht für alle bestimmt.|wer so spricht, will im Raum nicht gehört werden."
-    "|die Worte bleiben unter zwei Menschen.",
-    Emotion.BORED: "hier verlangt nichts nach einer Antwort.|wer so spricht, wartet auf das Ende."
-    "|die Worte werden wie eine Pflicht erledigt.",
-    Emotion.FRUSTRATED: "so trifft jemand noch einmal auf dasselbe Hindernis.|wer so spricht, hat es schon versucht."
-    "|die Worte halten etwas zurück, das hinauswill.",
 }
 
 _SPEAKERS = {
@@ -172,24 +127,24 @@ WORDING = Wording(
     stress=agreeing(
         [
             "[die Betonung liegt auf {word}].",
-            "[(betont/hervorgehoben) <werden/wird> {word}].",
-            "[besonderes Gewicht <bekommen/bekommt> {word}].",
+            "[(betont/hervorgehoben) <werden|wird> {word}].",
+            "[besonderes Gewicht <bekommen|bekommt> {word}].",
             "@ [(betont/hebt hervor:) {word}].",
         ]
     ),
-    portraits=MappingProxyType({emotion: tuple(text.split(",")) for emotion, text in _PORTRAITS.items()}),
-    reasons=MappingProxyType({emotion: tuple(text.split("|")) for emotion, text in _REASONS.items()}),
+    portraits=PORTRAITS,
+    reasons=REASONS,
     fitting=agreeing(
         [
-            "{cues} <sprechen/spricht> für {portrait}.",
-            "zusammengenommen <ergeben/ergibt> {cues} das Bild: {portrait}.",
-            "{cues} <deuten/deutet> auf {portrait} hin.",
+            "{cues} <sprechen|spricht> für {portrait}.",
+            "(zusammengenommen/alles in allem) <ergeben|ergibt> {cues} das Bild: {portrait}.",
+            "{cues} (<deuten|deutet> auf {portrait} hin/<weisen|weist> auf {portrait}).",
             "{portrait} erklärt {cues}.",
-            "vor allem {cues} <lassen/lässt> an {portrait} denken.",
-            "als Ganzes gehört <sprechen/spricht> {cues} für {portrait}.",
-            "für {portrait} <sprechen/spricht> {cues}.",
-            "auf {portrait} <weisen/weist> {cues} hin.",
-            "der Eindruck ist dieser: {portrait}. Dafür <stehen/steht> {cues}.",
+            "(vor allem/besonders/in erster Linie) {cues} <lassen|lässt> an {portrait} denken.",
+            "als Ganzes (gehört/genommen) <sprechen|spricht> {cues} für {portrait}.",
+            "für {portrait} <sprechen|spricht> {cues}.",
+            "auf {portrait} <weisen|weist> {cues} hin.",
+            "der Eindruck ist (dieser/folgender): {portrait}. Dafür <stehen|steht> {cues}.",
         ]
     ),
     these_fit=expand(
@@ -202,13 +157,13 @@ WORDING = Wording(
     ),
     opposing=agreeing(
         [
-            "allerdings <sprechen/spricht> {cues} dagegen.",
-            "{cues} <passen/passt> jedoch nicht ins Bild.",
-            "andererseits <weisen/weist> {cues} in eine andere Richtung.",
-            "schwer zu erklären <bleiben/bleibt> so {cues}.",
-            "{cues} <widersprechen/widerspricht> dieser Lesart.",
-            "ein Zweifel bleibt, denn {cues} <gehören/gehört> nicht dazu.",
-            "nur {cues} <stehen/steht> dieser Lesart im Weg.",
+            "(allerdings/jedoch/freilich) <sprechen|spricht> {cues} dagegen.",
+            "{cues} <passen|passt> (jedoch/aber) nicht ins Bild.",
+            "(andererseits/auf der anderen Seite) <weisen|weist> {cues} in eine andere Richtung.",
+            "schwer (zu erklären/damit zu vereinbaren) <bleiben|bleibt> {cues}.",
+            "{cues} <widersprechen|widerspricht> dieser (Lesart/Deutung).",
+            "ein Zweifel bleibt, denn {cues} <gehören|gehört> nicht dazu.",
+            "nur {cues} <stehen|steht> dieser (Lesart/Deutung) im Weg.",
         ]
     ),
     opposing_facts=MappingProxyType(
@@ -216,7 +171,7 @@ WORDING = Wording(
             1: agreeing(
                 [
                     "(allerdings/andererseits) {i0}, und das (passt nicht/weist anderswohin/spricht dagegen).",
-                    "dagegen <stehen/steht> {n0}.",
+                    "dagegen <stehen|steht> {n0}.",
                     "(die Schwierigkeit ist/nicht dazu passt), dass {f0}.",
                 ]
             ),
@@ -237,10 +192,10 @@ WORDING = Wording(
     ),
     opposing_alone=agreeing(
         [
-            "tatsächlich <sprechen/spricht> {cues} dagegen.",
-            "{cues} <weisen/weist> sogar in die andere Richtung.",
-            "hinzu kommt, dass {cues} nicht dazu <passen/passt>.",
-            "{cues} <machen/macht> diese Lesart noch schwerer.",
+            "tatsächlich <sprechen|spricht> {cues} dagegen.",
+            "{cues} <weisen|weist> sogar in die andere Richtung.",
+            "hinzu kommt, dass {cues} nicht dazu <passen|passt>.",
+            "{cues} <machen|macht> diese Lesart noch schwerer.",
         ]
     ),
     nothing_fits=expand(
@@ -253,8 +208,9 @@ WORDING = Wording(
     nothing_opposes=expand(
         [
             "(nichts sonst/kein anderes Merkmal) (spricht dagegen/widerspricht dem/weist in eine andere Richtung).",
-            "die (übrigen/anderen) Merkmale lassen sich damit vereinbaren.",
-            "ein Gegenargument ist nicht zu hören.",
+            "die (übrigen/anderen) Merkmale lassen sich (damit vereinbaren/ebenso lesen).",
+            "ein (Gegenargument/Einwand) ist nicht zu hören.",
+            "gegen diese (Lesart/Deutung) (lässt sich nichts sagen/steht kein Merkmal).",
         ]
     ),
     nothing_at_all=expand(
@@ -263,39 +219,47 @@ WORDING = Wording(
             "das Gemessene (lässt die Frage offen/schließt nichts aus).",
         ]
     ),
-    conflicts=(
-        "die Worte allein entscheiden die Sache nicht, so dass Merkmal gegen Merkmal abzuwägen ist.",
-        "was gesagt wird und wie es gesagt wird, muss nicht übereinstimmen, und hier sind die Hinweise selbst geteilt.",
-        "solche Worte lassen sich in vielen Stimmungen sprechen, und ihr Klang ist nicht aus einem Guss.",
-        "zwischen Wortlaut und Klang bleibt Raum für mehr als eine Lesart.",
-        "für sich genommen lassen die Worte jede Lesart zu, und der Klang ist in sich uneins.",
+    conflicts=expand(
+        [
+            "die Worte (allein/für sich) entscheiden die Sache nicht, so dass Merkmal gegen Merkmal abzuwägen ist.",
+            "was und wie etwas gesagt wird, muss nicht übereinstimmen, und hier sind die Hinweise (selbst/in sich) geteilt.",
+            "(solche/diese) Worte lassen sich in vielen Stimmungen sprechen, und ihr Klang ist nicht aus einem Guss.",
+            "zwischen Wortlaut und Klang bleibt Raum für mehr als eine (Lesart/Deutung).",
+            "für sich genommen lassen die Worte jede (Lesart/Deutung) zu, und der Klang ist in sich uneins.",
+        ]
     ),
-    outweighed=(
-        "im Ganzen wiegen die passenden Merkmale schwerer.",
-        "trotzdem spricht mehr für diese Lesart als gegen sie.",
-        "die passenden Merkmale sind dennoch in der Überzahl.",
-        "werden beide Seiten abgewogen, so hält der erste Eindruck.",
+    outweighed=expand(
+        [
+            "im Ganzen wiegen die (passenden/dafür sprechenden) Merkmale schwerer.",
+            "(trotzdem/gleichwohl) spricht mehr für diese (Lesart/Deutung) als gegen sie.",
+            "die passenden Merkmale sind (dennoch/gleichwohl) in der Überzahl.",
+            "werden beide Seiten abgewogen, so (hält/bleibt) der erste Eindruck.",
+        ]
     ),
-    undecided=(
-        "beide Seiten heben einander beinahe auf, so dass die Lesart vorsichtig bleibt.",
-        "die Entscheidung ist knapp.",
-        "keine Seite gewinnt klar, und ein Zweifel muss bleiben.",
-        "so wird das Urteil zu einer Frage des Grades.",
+    undecided=expand(
+        [
+            "beide Seiten heben einander beinahe auf, so dass die (Lesart/Deutung) vorsichtig bleibt.",
+            "die Entscheidung (ist/fällt) knapp.",
+            "keine Seite gewinnt klar, und ein (Zweifel/Rest an Zweifel) muss bleiben.",
+            "so wird (das Urteil/die Antwort) zu einer Frage des (Grades/Abwägens).",
+        ]
     ),
-    fillers=(
-        "die Hinweise sind spärlich, und diese Lesart bleibt daher unsicher.",
-        "solche Merkmale überschneiden sich zwischen den Gefühlen, so dass ein Zweifel bleibt.",
-        "eine einzelne Aufnahme kann die Frage nicht entscheiden, und andere Ohren könnten anders urteilen.",
-        "was sich nicht sicher messen ließ, bleibt hier mit Absicht unerwähnt.",
-        "ohne weiteren Zusammenhang muss sich das Urteil auf das Wenige stützen, das zu hören ist.",
+    fillers=expand(
+        [
+            "die Hinweise sind spärlich, und diese (Lesart/Deutung) bleibt daher unsicher.",
+            "solche Merkmale überschneiden sich zwischen den Gefühlen, so dass ein Zweifel (bleibt/angebracht ist).",
+            "eine einzelne Aufnahme kann die Frage nicht entscheiden, und andere Ohren könnten anders urteilen.",
+            "was sich nicht sicher messen ließ, bleibt hier (mit Absicht/bewusst) unerwähnt.",
+            "ohne weiteren Zusammenhang muss sich das Urteil auf das Wenige stützen, das zu hören ist.",
+        ]
     ),
     conclusions=expand(
         [
             "die (wahrscheinlichste/plausibelste) Emotion ist {label}.",
-            "am besten passt (daher/also/somit) das Label {label}.",
-            "(alles in allem/insgesamt/unter dem Strich) lautet die Antwort {label}.",
+            "am besten passt (daher/also/somit/folglich) das Label {label}.",
+            "(alles in allem/insgesamt/unter dem Strich/im Ergebnis) lautet die Antwort {label}.",
             "nach Abwägung (aller/der) Merkmale ergibt sich das Label {label}.",
-            "damit ist die Emotion am ehesten als {label} zu bezeichnen.",
+            "damit ist die Emotion am ehesten als {label} zu (bezeichnen/benennen).",
         ]
     ),
     labels=MappingProxyType({e.value: names[0] for e, names in NAMES.items() if e is not Emotion.NEUTRAL}),

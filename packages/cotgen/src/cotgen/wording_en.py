@@ -10,105 +10,51 @@ from types import MappingProxyType
 
 from cotgen.phrases import Wording, agreeing, expand, people
 from cotgen.wording_en_facts import FACTS
-from speech_records import Emotion, Gender
+from cotgen.wording_en_moods import PORTRAITS, REASONS
+from speech_records import Gender
+
+_ONE = "(one/a listener/the ear)"
+_CLIP = "the (recording/clip/sample)"
 
 _EVIDENCE = {
     1: agreeing(
         [
-            "{c0}.",
-            "{c0}.",
-            "one (hears/notices) {n0}.",
-            "the recording (shows/has) {n0}.",
-            "{n0} <stand/stands> out.",
-            "{n0} <catch/catches> the ear.",
-            "{n0} can be heard.",
-            "worth noting is that {c0}.",
-            "it can be heard that {c0}.",
+            *["{c0}."] * 8,
+            f"{_ONE} (hears/notices/picks out) {{n0}}.",
+            f"{_CLIP} (shows/has/presents) {{n0}}.",
+            "{n0} <stand|stands> out.",
+            "{n0} <catch|catches> the ear.",
+            "{n0} can be (heard/made out).",
+            "(worth noting/noticeable/telling) is that {c0}.",
+            "it can be (heard/noted) that {c0}.",
+            "as to the (sound/evidence), {c0}.",
         ]
     ),
     2: agreeing(
         [
-            "{c0}, and {c1}.",
+            *["{c0}, (and/while/and at the same time) {c1}."] * 2,
             "{c0} and {c1}.",
-            "{c0}, while {c1}.",
             "{c0}; {c1}.",
             "{c0}, with {n1}.",
-            "one (hears/notices) {n0} and {n1}.",
-            "{n0} and {n1} (shape what is heard/stand out/come together).",
-            "the recording combines {n0} and {n1}.",
-            "besides {n0}, the recording has {n1}.",
-            "{c0}; add to this {n1}.",
+            f"{_ONE} (hears/notices/picks out) {{n0}} (and/together with) {{n1}}.",
+            "{n0} and {n1} (shape what is heard/stand out/come together/mark this clip/meet here).",
+            f"{_CLIP} (combines/joins/brings together) {{n0}} and {{n1}}.",
+            f"(besides/apart from) {{n0}}, {_CLIP} has {{n1}}.",
+            "{c0}; (add to this/one also hears) {n1}.",
         ]
     ),
     3: agreeing(
         [
-            "{c0}, {c1}, and {c2}.",
-            "{c0} and {c1}, while {c2}.",
+            "{c0}; {c1}, (and/while) {c2}.",
+            "{c0} and {c1}, (while/and at the same time) {c2}.",
             "{c0}, with {n1} and {n2}.",
             "{c0}; {c1}, with {n2}.",
-            "one (hears/notices) {n0}, {n1} and {n2}.",
-            "three things can be heard: {n0}, {n1} and {n2}.",
-            "the recording combines {n0}, {n1} and {n2}.",
+            f"{_ONE} (hears/notices) {{n0}}, {{n1}} and {{n2}}.",
+            "three things can be (heard/made out): {n0}, {n1} and {n2}.",
+            f"{_CLIP} (combines/brings together) {{n0}}, {{n1}} and {{n2}}.",
             "{n0}, {n1} and {n2} (shape what is heard/stand out/come together).",
         ]
     ),
-}
-
-_PORTRAITS = {
-    Emotion.NEUTRAL: "a matter-of-fact manner,someone who simply states a fact,a businesslike attitude,"
-    "a speaker with no particular stake in the matter",
-    Emotion.CALM: "a peaceful state of mind,someone at ease,a relaxed manner,a settled and unworried attitude",
-    Emotion.HAPPY: "a cheerful mood,someone in good spirits,a sunny and light-hearted manner,a pleased attitude",
-    Emotion.EXCITED: "an exhilarated state of mind,someone thrilled by what is going on,an enthusiastic manner,"
-    "a fired-up attitude",
-    Emotion.SAD: "a downcast mood,someone weighed down by something,a sorrowful state of mind,a dejected manner",
-    Emotion.ANGRY: "an irate state of mind,someone ready for a confrontation,a hostile manner,an aggressive attitude",
-    Emotion.FEAR: "an alarmed state of mind,someone who senses a threat,a frightened manner,a worried attitude",
-    Emotion.DISGUST: "a repelled attitude,someone who wants to keep something unpleasant away,a feeling of revulsion,"
-    "a repulsed manner",
-    Emotion.CONTEMPT: "a dismissive attitude,someone who thinks little of the other side,a scornful manner,"
-    "a condescending stance",
-    Emotion.SURPRISE: "a startled reaction,someone who did not see this coming,an astonished manner,"
-    "an unprepared state of mind",
-    Emotion.CONFUSED: "a puzzled state of mind,someone in search of an explanation,an uncertain manner,"
-    "a doubtful and questioning attitude",
-    Emotion.WHISPER: "a secretive manner,someone who wants one listener only,a confidential exchange,"
-    "an attempt not to be overheard",
-    Emotion.BORED: "a listless state of mind,someone without any interest in the matter,an indifferent manner,"
-    "a weary and unengaged attitude",
-    Emotion.FRUSTRATED: "an impatient state of mind,someone whose efforts come to nothing,an exasperated manner,"
-    "a thwarted attitude",
-}
-
-_REASONS = {
-    Emotion.NEUTRAL: "nothing here asks for the attention of a listener.|such speech informs more than it moves."
-    "|a voice like this keeps its distance from what it says.",
-    Emotion.CALM: "there is no hurry and no threat in such speech.|a speaker in this state has nothing to defend."
-    "|whoever speaks like this has time to spare.",
-    Emotion.HAPPY: "such speech invites the listener to share in something good.|the mood carries over to the words."
-    "|whoever speaks like this enjoys the moment.",
-    Emotion.EXCITED: "so much activation looks for a way out.|such speech runs ahead of itself."
-    "|whoever speaks like this wants to pull others along.",
-    Emotion.SAD: "such speech costs the speaker an effort.|the words are let go more than they are sent."
-    "|whoever speaks like this has lost something, or fears to.",
-    Emotion.ANGRY: "such speech presses forward against an obstacle.|the words are aimed at somebody."
-    "|whoever speaks like this wants something to stop.",
-    Emotion.FEAR: "a body that prepares to flee sounds like this.|such speech looks for a way out."
-    "|whoever speaks like this expects the worst.",
-    Emotion.DISGUST: "such speech pushes its object away.|the words come against some inner resistance."
-    "|whoever speaks like this wants to have nothing to do with it.",
-    Emotion.CONTEMPT: "such speech puts a distance between the two sides.|the words are let fall from above."
-    "|whoever speaks like this sees no need to try.",
-    Emotion.SURPRISE: "something unexpected has just come in.|such speech reacts before it has thought."
-    "|whoever speaks like this had reckoned with something else.",
-    Emotion.CONFUSED: "the thought is still being formed while it is spoken.|such speech asks more than it says."
-    "|whoever speaks like this is waiting for something to make sense.",
-    Emotion.WHISPER: "such speech is meant for one pair of ears.|the words are kept from everybody else."
-    "|whoever speaks like this has something to hide from the room.",
-    Emotion.BORED: "nothing in such speech asks for an answer.|the words are done as a duty."
-    "|whoever speaks like this waits for it to be over.",
-    Emotion.FRUSTRATED: "such speech meets the same obstacle once more.|the words hold something back that wants out."
-    "|whoever speaks like this has tried before.",
 }
 
 _SPEAKERS = people(
@@ -147,72 +93,76 @@ WORDING = Wording(
     ),
     quotes=expand(
         [
-            "the (words/spoken words) are [“{text}”]",
-            "(one hears the words/what is said is the sentence/the sentence reads) [“{text}”]",
-            "the (speaker says/text is/line is/transcript reads) [“{text}”]",
-            "[“{text}”] (are the words/is what is said/is the sentence).",
-            "the words [“{text}”] (can be understood/are spoken here).",
+            "the (words/spoken words/words of this clip) are [“{text}”]",
+            "(one hears the words/what is said is the sentence/the sentence reads/the sentence spoken is) [“{text}”]",
+            "the (speaker says/speaker utters the words/text is/line is/transcript reads) [“{text}”]",
+            "[“{text}”] (are the words/is what is said/is the sentence/is what the speaker says).",
+            "the words [“{text}”] (can be understood/are spoken here/are heard).",
         ]
     ),
     spoken_quotes=expand(
-        ["{speaker} says [“{text}”]", "the words [“{text}”] are spoken by {speaker}.", "[“{text}”], says {speaker}."]
+        [
+            "{speaker} (says/is saying/is heard saying/utters the words) [“{text}”]",
+            "the words [“{text}”] (are spoken by/come from) {speaker}.",
+            "[“{text}”], says {speaker}.",
+        ]
     ),
     speakers=_SPEAKERS,
     speaker_sentences=expand(
         [
             "the speaker is {speaker}.",
-            "{speaker} (is speaking/speaks here/can be heard).",
+            "{speaker} (is speaking/speaks here/can be heard/is the speaker).",
             "the voice is that of {speaker}.",
-            "the voice (belongs to/is recognisably that of) {speaker}.",
+            "the voice (belongs to/is recognisably that of/comes from) {speaker}.",
+            "(one hears/we listen to/this is) {speaker}.",
         ]
     ),
     stress=agreeing(
         [
             "[(stress/emphasis) (falls/rests/lies) on {word}].",
             "[the (stress/emphasis/accent) is on {word}].",
-            "[{word} <are stressed/is stressed>].",
-            "[{word} <carry/carries> the emphasis].",
-            "[{word} <stand/stands> out].",
+            "[{word} <are stressed|is stressed>].",
+            "[{word} <carry|carries> the emphasis].",
+            "[{word} <stand|stands> out].",
             "@ [(stresses/emphasises/highlights) {word}].",
         ]
     ),
-    portraits=MappingProxyType({emotion: tuple(text.split(",")) for emotion, text in _PORTRAITS.items()}),
-    reasons=MappingProxyType({emotion: tuple(text.split("|")) for emotion, text in _REASONS.items()}),
+    portraits=PORTRAITS,
+    reasons=REASONS,
     fitting=agreeing(
         [
-            "{cues} <fit/fits> {portrait}.",
-            "taken together, {cues} <suggest/suggests> {portrait}.",
-            "{cues} <point/points> to {portrait}.",
-            "heard as a whole, {cues} <add/adds> up to {portrait}.",
-            "it is above all {cues} that <speak/speaks> for {portrait}.",
-            "{portrait} accounts for {cues}.",
-            "{cues} <call/calls> to mind {portrait}.",
-            "with {cues}, the impression is one of {portrait}.",
-            "the combination suggests {portrait}, and {cues} <carry/carries> most of the weight.",
+            "(taken together/heard as a whole/combined), {cues} (<suggest|suggests>/<point|points> to) {portrait}.",
+            "{cues} (<fit|fits>/<suggest|suggests>/<point|points> to/<call|calls> to mind) {portrait}.",
+            "(above all/first of all/most clearly), {cues} <speak|speaks> for {portrait}.",
+            "it is (above all/chiefly) {cues} that <speak|speaks> for {portrait}.",
+            "{portrait} (accounts for/explains/can explain) {cues}.",
+            "with {cues}, the (impression/picture) is one of {portrait}.",
+            "the combination suggests {portrait}, and {cues} <carry|carries> (most of the/the greatest) weight.",
             "what speaks for {portrait}: {cues}.",
-            "{cues} <belong/belongs> to {portrait}.",
-            "from {cues} a listener can infer {portrait}.",
+            "{cues} <belong|belongs> to {portrait}.",
+            "from {cues} (a listener/one) can infer {portrait}.",
+            "{cues} (<give|gives>/<leave|leaves>) the impression of {portrait}.",
+            "(hearing/given) {cues}, one thinks of {portrait}.",
         ]
     ),
     these_fit=expand(
         [
-            "(so far, this/this much/all of this) (fits/suggests/points to) {portrait}.",
-            "(together they/these observations) (fit/suggest/point to) {portrait}.",
-            "{portrait} (accounts for/explains) all of that.",
-            "(one thinks of/this brings to mind) {portrait}.",
+            "(so far, this/this much/all of this) (fits/suggests/points to/speaks for) {portrait}.",
+            "(together they/these observations/such cues) (fit/suggest/point to/speak for) {portrait}.",
+            "{portrait} (accounts for/explains/can explain) (all of that/these cues).",
+            "(one thinks of/this brings to mind/the impression is one of) {portrait}.",
         ]
     ),
     opposing=agreeing(
         [
-            "however, {cues} <speak/speaks> against it.",
-            "yet {cues} <do/does> not fit this picture.",
-            "on the other hand, {cues} <pull/pulls> in another direction.",
-            "{cues} <remain/remains> hard to explain this way.",
-            "still, {cues} <disagree/disagrees> with this reading.",
-            "{cues}, in contrast, <speak/speaks> for something else.",
-            "a doubt remains, because {cues} <do/does> not belong to it.",
-            "this is not the whole picture: {cues} <go/goes> against it.",
-            "only {cues} <stand/stands> in the way of this reading.",
+            "(however/yet/still), {cues} (<speak|speaks> against it/<disagree|disagrees> with this reading).",
+            "(however/but then), {cues} <do|does> not fit this (picture/reading).",
+            "on the other hand, {cues} (<pull|pulls> in another direction/<point|points> elsewhere).",
+            "{cues} <remain|remains> hard to (explain this way/reconcile with it).",
+            "{cues}, (in contrast/by contrast), <speak|speaks> for something else.",
+            "a doubt remains, because {cues} <do|does> not belong to it.",
+            "this is not the whole picture: {cues} <go|goes> against it.",
+            "only {cues} <stand|stands> in the way of this (reading/conclusion).",
         ]
     ),
     opposing_facts=MappingProxyType(
@@ -241,67 +191,77 @@ WORDING = Wording(
     ),
     opposing_alone=agreeing(
         [
-            "in fact, {cues} <speak/speaks> against it.",
-            "{cues} <point/points> the other way.",
-            "{cues} <count/counts> against it as well.",
-            "{cues} <make/makes> this reading harder still.",
-            "it has to be said that {cues} <disagree/disagrees> with it.",
+            "in fact, {cues} <speak|speaks> against it.",
+            "{cues} <point|points> the other way.",
+            "{cues} <count|counts> against it as well.",
+            "{cues} <make|makes> this reading harder still.",
+            "it has to be said that {cues} <disagree|disagrees> with it.",
         ]
     ),
     nothing_fits=expand(
         [
-            "(no single cue/nothing that was measured) (clearly points to/is peculiar to) {portrait}.",
-            "the measured cues alone do not (show/establish) {portrait}.",
-            "{portrait} leaves no clear trace in what was measured.",
+            "(no single cue/nothing that was measured/nothing here) (clearly points to/is peculiar to) {portrait}.",
+            "the measured cues (alone/by themselves) do not (show/establish/prove) {portrait}.",
+            "{portrait} leaves no clear trace in what was (measured/heard).",
         ]
     ),
     nothing_opposes=expand(
         [
             "(nothing else/no other cue) (speaks against this/contradicts this reading/points elsewhere).",
-            "the (other cues/rest of the evidence) can be reconciled with it.",
-            "(there is no cue to the contrary/no cue has to be explained away).",
+            "the (other cues/remaining cues/rest of the evidence) can be (reconciled with it/read the same way).",
+            "(there is no cue to the contrary/no cue has to be explained away/no objection can be heard).",
+            "against this (reading/interpretation) (nothing can be said/no cue has anything to say).",
         ]
     ),
     nothing_at_all=expand(
         [
-            "(nothing/no cue) speaks against (this/it) either.",
+            "(nothing/no cue) speaks against (this/it/such a reading) either.",
             "what was measured (leaves the question open/rules nothing out).",
+            "(then again/at least), the reading is not (ruled out/excluded).",
         ]
     ),
-    conflicts=(
-        "the words by themselves do not settle the matter, so cue has to be weighed against cue.",
-        "what is said and how it is said need not agree, and here the evidence itself is divided.",
-        "words like these can be spoken in many moods, and the sound of them is not of one piece.",
-        "between the words and the sound there is room for more than one reading.",
-        "taken alone the words leave every reading open, and the sound does not speak with one tongue.",
+    conflicts=expand(
+        [
+            "the (words/words by themselves) do not (settle/decide) the matter, so cue has to be weighed against cue.",
+            "what is said and how it is said need not (agree/match), and here the evidence itself is (divided/split).",
+            "(words like these/such words) can be spoken in many moods, and (the/their) sound is not of one piece.",
+            "between the (words/wording) and the sound there is room for more than one (reading/interpretation).",
+            "(taken alone/by themselves) the words leave every reading open, and the sound is (divided/of two minds).",
+        ]
     ),
-    outweighed=(
-        "on balance, the cues that fit weigh more.",
-        "even so, more speaks for this reading than against it.",
-        "still, the fitting cues are in the majority.",
-        "weighing both sides, the first impression holds.",
+    outweighed=expand(
+        [
+            "(on balance/all told), the cues that fit weigh more.",
+            "(even so/all the same), more speaks for this (reading/interpretation) than against it.",
+            "(still/nevertheless), the fitting cues are in the majority.",
+            "(weighing both sides/with both sides weighed), the first impression (holds/stands).",
+        ]
     ),
-    undecided=(
-        "the two sides come close to cancelling out, so the reading stays cautious.",
-        "the decision is a close one.",
-        "neither side wins clearly, and some doubt has to stay.",
-        "this makes the conclusion a matter of degree.",
+    undecided=expand(
+        [
+            "the two sides come close to cancelling out, so the (reading/conclusion) stays cautious.",
+            "the (decision/call) is a close one.",
+            "neither side wins clearly, and some doubt (has to stay/must remain).",
+            "this makes the (conclusion/answer) a matter of (degree/judgement).",
+        ]
     ),
-    fillers=(
-        "the evidence is thin, so this reading stays uncertain.",
-        "cues like these overlap between feelings, so some doubt remains.",
-        "a single clip cannot settle the matter, and another listener could well decide otherwise.",
-        "what could not be measured with certainty is left out here on purpose.",
-        "without more context, the conclusion has to rest on what little can be heard.",
+    fillers=expand(
+        [
+            "the evidence is thin, so this (reading/interpretation) stays uncertain.",
+            "cues like these overlap between feelings, so some doubt (remains/is in order).",
+            "a single clip cannot settle the matter, and another listener could (well/easily) decide otherwise.",
+            "what could not be measured with certainty is left out (here on purpose/of this account).",
+            "without more context, the conclusion has to rest on what (little can be heard/the sound alone can tell).",
+        ]
     ),
     conclusions=expand(
         [
-            "the (most likely/most plausible) emotion is {label}.",
-            "so the (best/most fitting) label is {label}.",
+            "the (most likely/most plausible/likeliest) emotion is {label}.",
+            "(so/hence/therefore), the (best/most fitting) label is {label}.",
             "the (label/answer) that fits best is {label}.",
-            "all in all, the answer is {label}.",
-            "(in sum/everything considered/on this evidence), the emotion is best described as {label}.",
-            "this leads to the (label/answer) {label}.",
+            "(all in all/on the whole), the answer is {label}.",
+            "(in sum/everything considered/on this evidence/overall), the emotion is best described as {label}.",
+            "this (leads to/supports) the (label/answer) {label}.",
             "therefore the emotion is (taken to be/labelled) {label}.",
         ]
     ),
