@@ -222,7 +222,7 @@ WORDING = Wording(
     conflicts=expand(
         [
             "die Worte (allein/für sich) entscheiden die Sache nicht, so dass Merkmal gegen Merkmal abzuwägen ist.",
-            "was und wie etwas gesagt wird, muss nicht übereinstimmen, und hier sind die Hinweise (selbst/in sich) geteilt.",
+            "was und wie etwas gesagt wird, muss nicht übereinstimmen, und hier sind die Hinweise geteilt.",
             "(solche/diese) Worte lassen sich in vielen Stimmungen sprechen, und ihr Klang ist nicht aus einem Guss.",
             "zwischen Wortlaut und Klang bleibt Raum für mehr als eine (Lesart/Deutung).",
             "für sich genommen lassen die Worte jede (Lesart/Deutung) zu, und der Klang ist in sich uneins.",
