@@ -2,6 +2,9 @@
 
 - `corpora`: corpora on disk as lists of utterances; EmotionCoT JSON Lines in and out
 - `rules`: the rule generator, `generate`, in two styles, `plain` and `varied`
+- `openai_generator`, `prompting`: reasoning written by a language model, the best verified candidate kept
+- `chat`, `endpoint`, `replies`, `spending`, `answer_cache`: the client of OpenAI-compatible endpoints, `Chat.complete`
+- `generation`, `admission`: what a generator is; what reasoning may be written about
 - `verification`: the claim verifier, `verify`, on top of `finding` and `mentions`, which find claims by `lexicon`
 - `screening`: whole-text checks; a trace is kept, repaired or rejected
 - `faithfulness`: verdicts by cue and emotion, as table, figures, picture
