@@ -1,24 +1,28 @@
-"""Whole files at a time: record files read line by line, and what went wrong kept beside the output."""
+"""Files of any size, a record at a time: what cannot be used is reported with its place, and the rest is done."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, TypeVar
 
 from cotgen.corpora import emotioncot
 from cotgen.errors import CotgenError
 from cotgen.quoting import words
-from speech_records import (
-    MeasuredUtterance,
-    ReasoningTrace,
-    RecordFormatError,
-    from_json,
-)
+from cotgen.shards import Lines
+from speech_records import MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json
 
-RecordT = TypeVar("RecordT", MeasuredUtterance, ReasoningTrace)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+RecordT = TypeVar("RecordT", bound="DataclassInstance")
+
+_CACHE_KIB = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,61 +35,86 @@ class Failure:
     message: str
 
 
-def read_records(path: Path, cls: type[RecordT]) -> tuple[list[RecordT], list[Failure]]:
-    """The good records of a JSON Lines file, and its broken lines. Raises `CotgenError` when the file is missing."""
-    if not path.is_file():
-        raise CotgenError(f"{path} does not exist")
-    records: list[RecordT] = []
-    failures: list[Failure] = []
-    for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
-        if not raw.strip():
-            continue
-        try:
-            records.append(from_json(cls, raw.decode(), line=number))
-        except (RecordFormatError, UnicodeDecodeError) as error:
-            failures.append(Failure(f"{path.name}:{number}", "read", type(error).__name__, str(error)))
-    return records, failures
+Report = Callable[[Failure], None]
+"""Called with each record that is left out."""
 
 
-def read_measured(path: Path) -> tuple[list[MeasuredUtterance], list[Failure]]:
-    """As `read_records`, and of an utterance that stands there twice only the first is kept."""
-    records, failures = read_records(path, MeasuredUtterance)
-    kept: dict[str, MeasuredUtterance] = {}
-    for record in records:
-        name = record.utterance.utterance_id
-        if name in kept:
-            failures.append(Failure(name, "read", "CotgenError", f"utterance {name!r} stands twice in {path.name}"))
-        else:
-            kept[name] = record
-    return list(kept.values()), failures
+def records(path: Path, cls: type[RecordT], report: Report) -> Iterator[RecordT]:
+    """The good records of a JSON Lines file or of its shards. Raises `CotgenError` when there is no such file."""
+    with Lines(path) as lines:
+        for where, _, raw in lines:
+            record = _read(cls, where, raw, report)
+            if record is not None:
+                yield record
 
 
-def read_texts(path: Path, measured: Sequence[MeasuredUtterance]) -> tuple[list[ReasoningTrace], list[Failure]]:
-    """Texts to verify: stored traces, or published EmotionCoT rows, which are matched to `measured` by audio path.
+class MeasuredIndex:
+    """The measured utterances of a file or of its shards, found by id or by audio path without being held."""
 
-    The first line decides which. A row whose transcript is not that of its measurement is a failure.
+    def __init__(self, db: sqlite3.Connection, lines: Lines) -> None:
+        self._db, self._lines = db, lines
+
+    def by_id(self, name: str) -> MeasuredUtterance | None:
+        """The utterance of this id, or `None`."""
+        return self._found("SELECT place FROM measured WHERE name = ?", name)
+
+    def by_audio(self, path: str) -> MeasuredUtterance | None:
+        """The first utterance with this `audio_path`, or `None`."""
+        return self._found("SELECT place FROM measured WHERE audio = ? ORDER BY place LIMIT 1", path)
+
+    def __iter__(self) -> Iterator[MeasuredUtterance]:
+        for (place,) in self._db.execute("SELECT place FROM measured ORDER BY place"):
+            yield from_json(MeasuredUtterance, self._lines.at(place).decode())
+
+    def _found(self, query: str, key: str) -> MeasuredUtterance | None:
+        row = self._db.execute(query, (key,)).fetchone()
+        return None if row is None else from_json(MeasuredUtterance, self._lines.at(row[0]).decode())
+
+
+@contextmanager
+def measured_index(path: Path, report: Report) -> Iterator[MeasuredIndex]:
+    """Index the measurements at `path` in a temporary file; of one that stands there twice the first."""
+    with temporary_database() as db, Lines(path) as lines:
+        db.execute("CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, audio TEXT)")
+        for where, place, raw in lines:
+            item = _read(MeasuredUtterance, where, raw, report)
+            if item is None:
+                continue
+            utterance = item.utterance
+            row = (place, utterance.utterance_id, utterance.audio_path)
+            if not db.execute("INSERT OR IGNORE INTO measured VALUES (?, ?, ?)", row).rowcount:
+                message = f"utterance {utterance.utterance_id!r} stands twice in {path.name}"
+                report(Failure(where, "read", CotgenError.__name__, message))
+        db.execute("CREATE INDEX by_audio ON measured (audio)")
+        yield MeasuredIndex(db, lines)
+
+
+@contextmanager
+def temporary_database() -> Iterator[sqlite3.Connection]:
+    """An SQLite file that is gone afterwards, with a small cache: what it holds does not count as memory."""
+    with (
+        TemporaryDirectory(prefix="cotgen-") as folder,
+        closing(sqlite3.connect(Path(folder) / "index.sqlite", isolation_level=None)) as db,
+    ):
+        db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB}")
+        yield db
+
+
+def texts(path: Path, measured: MeasuredIndex, report: Report) -> Iterator[tuple[ReasoningTrace, MeasuredUtterance]]:
+    """Texts to verify, each with the measurements of its clip.
+
+    Lines are stored traces, matched by utterance id, or published EmotionCoT rows, matched by audio path; a row whose
+    transcript is not that of its measurement is reported, as is a text without measurements.
     """
-    if not path.is_file():
-        raise CotgenError(f"{path} does not exist")
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
-    if b'"cot_analysis"' not in first:
-        return read_records(path, ReasoningTrace)
-    by_audio = {m.utterance.audio_path: m.utterance for m in measured}
-    published = emotioncot.read(path)
-    failures = [Failure(r.where, "read", type(r).__name__, r.reason) for r in published.rejected]
-    texts: list[ReasoningTrace] = []
-    for row in published.rows:
-        utterance = by_audio.get(row.audio_path)
-        if utterance is None:
-            reason = "no measured utterance has this audio_path"
-        elif utterance.transcript and row.transcription and words(utterance.transcript) != words(row.transcription):
-            reason = f"profile of another utterance: {row.transcription!r} was measured as {utterance.transcript!r}"
-        else:
-            texts.append(ReasoningTrace(utterance.utterance_id, row.cot_analysis, row.emotion, generator="emotioncot"))
-            continue
-        failures.append(Failure(row.audio_path, "verify", "CotgenError", reason))
-    return texts, failures
+    with Lines(path) as lines:
+        for where, _, raw in lines:
+            if b'"cot_analysis"' in raw:
+                found = _published(where, raw, measured, report)
+            else:
+                trace = _read(ReasoningTrace, where, raw, report)
+                found = None if trace is None else _matched(trace, measured, report)
+            if found is not None:
+                yield found
 
 
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:
@@ -93,4 +122,51 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     if not failures:
         path.unlink(missing_ok=True)
         return
-    path.write_text("".join(json.dumps(asdict(f), ensure_ascii=False) + "\n" for f in failures), encoding="utf-8")
+    path.write_text("".join(map(failure_line, failures)), encoding="utf-8")
+
+
+def failure_line(failure: Failure) -> str:
+    """The failure as one line of JSON, with its end."""
+    return json.dumps(asdict(failure), ensure_ascii=False) + "\n"
+
+
+def _read(cls: type[RecordT], where: str, raw: bytes, report: Report) -> RecordT | None:
+    try:
+        return from_json(cls, raw.decode(), line=int(where.rpartition(":")[2]))
+    except (SpeechRecordsError, UnicodeDecodeError) as error:
+        report(Failure(where, "read", type(error).__name__, str(error)))
+        return None
+
+
+def _matched(
+    trace: ReasoningTrace, measured: MeasuredIndex, report: Report
+) -> tuple[ReasoningTrace, MeasuredUtterance] | None:
+    item = measured.by_id(trace.utterance_id)
+    if item is None:
+        report(Failure(trace.utterance_id, "verify", CotgenError.__name__, "no measured utterance has this id"))
+        return None
+    return trace, item
+
+
+def _published(
+    where: str, raw: bytes, measured: MeasuredIndex, report: Report
+) -> tuple[ReasoningTrace, MeasuredUtterance] | None:
+    try:
+        row = emotioncot.from_line(raw, f"line {where.rpartition(':')[2]}")
+    except (SpeechRecordsError, UnicodeDecodeError) as error:
+        report(Failure(where, "read", type(error).__name__, str(error)))
+        return None
+    item = measured.by_audio(row.audio_path)
+    if item is None:
+        reason = "no measured utterance has this audio_path"
+    elif _differ(item.utterance.transcript, row.transcription):
+        reason = f"profile of another utterance: {row.transcription!r} was measured as {item.utterance.transcript!r}"
+    else:
+        name = item.utterance.utterance_id
+        return ReasoningTrace(name, row.cot_analysis, row.emotion, generator="emotioncot"), item
+    report(Failure(row.audio_path, "verify", CotgenError.__name__, reason))
+    return None
+
+
+def _differ(measured: str | None, published: str) -> bool:
+    return bool(measured and published) and words(measured or "") != words(published)

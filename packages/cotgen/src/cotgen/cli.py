@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cotgen import cli_sets, corpora, faithfulness, stats
-from cotgen.batch import Failure, read_measured, read_records, read_texts
+from cotgen import cli_sets, cli_verify, corpora
+from cotgen.batch import Failure
 from cotgen.cli_build import build
-from cotgen.cli_options import Out, Profiles, Traces
+from cotgen.cli_options import Out
 from cotgen.cli_report import errors_beside, finish
 from cotgen.errors import CotgenError
-from cotgen.screening import Decision, Screened, screen
-from cotgen.verification import verify
-from speech_records import (
-    LABEL_SETS,
-    ReasoningTrace,
-    SpeechRecordsError,
-    Utterance,
-    Verdict,
-    to_json,
-    write_jsonl,
-)
+from speech_records import LABEL_SETS, SpeechRecordsError, Utterance, write_jsonl
 
 app = typer.Typer(
     help="From labelled, measured speech to verified reasoning and SFT examples. Knows no audio: profiles are given.",
@@ -125,96 +114,8 @@ def manifest(
 app.command()(build)
 
 
-@app.command("verify")
-def verify_traces(
-    file: Annotated[
-        Path | None, typer.Argument(help="Texts of any writer: ReasoningTrace lines, or published EmotionCoT rows.")
-    ] = None,
-    *,
-    profiles: Profiles,
-    traces: Annotated[Path | None, typer.Option(help="The same as FILE.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="Write the faithfulness report and what screening did as JSON.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the report (.png, .svg, .pdf); needs matplotlib.")] = None,
-    screened: Annotated[
-        Path | None, typer.Option(help="Write the traces that are kept or repaired, the reasons of the others counted.")
-    ] = None,
-) -> None:
-    """Hold the claims of texts against these measurements: the traces with their claims, as JSON Lines.
-
-    EmotionCoT rows are matched to measurements by audio_path, traces by utterance_id. The faithfulness report, verdicts
-    by cue and by emotion, is printed on stderr. Status 1 when a claim is contradicted, a text has no measurements or
-    those of another utterance, or a line is broken.
-
-    Example: cotgen verify explanations.jsonl --profiles measured.jsonl -o verified.jsonl --report report.json
-    """
-    source = file or traces
-    if source is None or (file is not None and traces is not None):
-        raise CotgenError("name one file of texts to verify: cotgen verify FILE.jsonl --profiles measured.jsonl")
-    measured, failures = read_measured(profiles)
-    listed, broken = read_texts(source, measured)
-    failures += broken
-    by_id = {m.utterance.utterance_id: m for m in measured}
-    results: list[Screened] = []
-    verified: list[ReasoningTrace] = []
-    for trace in listed:
-        item = by_id.get(trace.utterance_id)
-        if item is None:
-            failures.append(Failure(trace.utterance_id, "verify", "CotgenError", "no measured utterance has this id"))
-            continue
-        claims = verify(trace.think, item.profile, item.levels, item.utterance.transcript)
-        verified.append(replace(trace, claims=tuple(claims)))
-        results.append(screen(trace, item))
-        failures += [
-            Failure(trace.utterance_id, "verify", "Contradicted", f"{c.text!r} claims {c.value}; measured {c.measured}")
-            for c in claims
-            if c.verdict is Verdict.CONTRADICTED
-        ]
-    if out is not None:
-        write_jsonl(out, verified)
-    else:
-        for trace in verified:
-            typer.echo(to_json(trace))
-    if screened is not None:
-        write_jsonl(screened, [r.trace for r in results if r.decision is not Decision.REJECTED])
-    _report(verified, results, report, picture)
-    finish(f"{len(verified)} traces verified", failures, None if out is None else errors_beside(out))
-
-
+app.add_typer(cli_verify.app)
 app.add_typer(cli_sets.app)
-
-
-@app.command("stats")
-def show_stats(*, profiles: Profiles, traces: Traces) -> None:
-    """Print what an annotated data set holds, as one JSON object: emotions, splits, lengths, verdicts.
-
-    Example: cotgen stats --profiles annotated/measured.jsonl --traces annotated/traces.jsonl
-    """
-    measured, failures = read_measured(profiles)
-    listed, broken = read_records(traces, ReasoningTrace)
-    typer.echo(json.dumps(asdict(stats.summarise(measured, listed)), indent=2))
-    finish(f"{len(listed)} traces", [*failures, *broken], None)
-
-
-def _report(
-    verified: Sequence[ReasoningTrace], results: Sequence[Screened], path: Path | None, picture: Path | None
-) -> None:
-    figures = faithfulness.report(verified)
-    decisions = dict(sorted(Counter(r.decision.value for r in results).items()))
-    problems = dict(sorted(Counter(p.value for r in results for p in r.problems).items()))
-    typer.echo(faithfulness.table(figures), err=True)
-    typer.echo(f"screening: {_listed(decisions)}; problems: {_listed(problems)}", err=True)
-    if path is not None:
-        data = asdict(figures) | {"decisions": decisions, "problems": problems}
-        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    if picture is not None:
-        faithfulness.draw(figures, picture)
-
-
-def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{n} {name}" for name, n in counts.items()) or "none"
 
 
 def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> list[Utterance]:

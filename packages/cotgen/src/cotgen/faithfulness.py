@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,15 +33,38 @@ class FaithfulnessReport:
 
 def report(traces: Iterable[ReasoningTrace]) -> FaithfulnessReport:
     """The report on verified traces."""
-    listed = list(traces)
-    pairs = [(c.cue.value, t.answer.value, c.verdict) for t in listed for c in t.claims]
-    cues, emotions = sorted({p[0] for p in pairs}), sorted({t.answer.value for t in listed})
-    return FaithfulnessReport(
-        traces=len(listed),
-        total=_count(verdict for _, _, verdict in pairs),
-        cues={name: _count(v for cue, _, v in pairs if cue == name) for name in cues},
-        emotions={name: _count(v for _, emotion, v in pairs if emotion == name) for name in emotions},
-    )
+    tally = Tally()
+    for trace in traces:
+        tally.add(trace)
+    return tally.report()
+
+
+class Tally:
+    """Verdicts counted trace by trace, in memory that does not grow with their number."""
+
+    def __init__(self) -> None:
+        self._traces: Counter[str] = Counter()
+        self._verdicts: Counter[tuple[str, str, Verdict]] = Counter()
+
+    def add(self, trace: ReasoningTrace) -> None:
+        """Count a verified trace."""
+        self._traces[trace.answer.value] += 1
+        self._verdicts.update((c.cue.value, trace.answer.value, c.verdict) for c in trace.claims)
+
+    def report(self) -> FaithfulnessReport:
+        """What was counted so far."""
+        cues: dict[str, Counter[Verdict]] = defaultdict(Counter)
+        emotions: dict[str, Counter[Verdict]] = {emotion: Counter() for emotion in self._traces}
+        total: Counter[Verdict] = Counter()
+        for (cue, emotion, verdict), number in self._verdicts.items():
+            for counter in (cues[cue], emotions[emotion], total):
+                counter[verdict] += number
+        return FaithfulnessReport(
+            traces=self._traces.total(),
+            total=_count(total),
+            cues={name: _count(cues[name]) for name in sorted(cues)},
+            emotions={name: _count(emotions[name]) for name in sorted(emotions)},
+        )
 
 
 def table(figures: FaithfulnessReport) -> str:
@@ -73,8 +96,7 @@ def draw(figures: FaithfulnessReport, path: Path) -> None:
     picture.savefig(path, dpi=120)
 
 
-def _count(verdicts: Iterable[Verdict]) -> Faithfulness:
-    n = Counter(verdicts)
+def _count(n: Counter[Verdict]) -> Faithfulness:
     supported, contradicted = n[Verdict.SUPPORTED], n[Verdict.CONTRADICTED]
     decided = supported + contradicted
     return Faithfulness(supported, contradicted, n[Verdict.UNVERIFIABLE], supported / decided if decided else None)

@@ -41,8 +41,10 @@ GRAMMAR: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 )
 """Words that carry no claim but join, negate or separate."""
 
-HYPOTHETICAL, GENERIC, ELSEWHERE = (word_set(name) for name in ("hypothetical", "generic", "elsewhere"))
-"""Words beside which nothing is claimed of this clip: a condition, speech in general, other speech."""
+HYPOTHETICAL, GENERIC, ELSEWHERE, INTERPRETS = (
+    word_set(name) for name in ("hypothetical", "generic", "elsewhere", "interprets")
+)
+"""Words beside which nothing is claimed of this clip: a condition, speech in general, other speech, what cues fit."""
 DEFINITE = word_set("definite")
 HEDGES, SLIGHT, STRONG = (word_set(name) for name in ("hedges", "slight", "strong"))
 """Words that put a claim with reserve, and those that say its degree."""
@@ -53,6 +55,8 @@ def kinds() -> Mapping[str, Kind]:
     table: dict[str, Kind] = {}
     for kind, phrases in GRAMMAR.items():
         _add(table, phrases, kind)
+    for phrases in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE):
+        _add(table, phrases - set(table), Kind.OTHER)
     for senses in SENSES.values():
         _add(table, senses, Kind.VALUE)
     _add(table, GROUP_OF_HEAD, Kind.HEAD)

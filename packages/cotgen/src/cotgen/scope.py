@@ -65,9 +65,13 @@ def is_hedged(words: Sequence[Word], i: int) -> bool:
 
 
 def is_no_claim(words: Sequence[Word], i: int) -> bool:
-    """Whether word `i` stands in a clause that speaks of a hypothesis, of speech in general, or of other speech."""
+    """Whether word `i` stands in a clause that speaks of a hypothesis, of speech in general, of other speech, or of
+    a kind of delivery that cues would fit.
+    """
     clause, place = _clause(words, i)
     if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
+        return True
+    if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]):
         return True
     generic = any(w.phrase in lexicon.GENERIC for w in clause)
     return generic and not _is_definite(clause[:place])

@@ -52,10 +52,14 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """A trace after screening, with what was wrong with it before and, when it is rejected, what still is."""
+    """A trace after screening, with what was wrong with it before and, when it is rejected, what still is.
+
+    `trace` is the text as it may be used, `verified` as it came; both with their claims.
+    """
 
     decision: Decision
     trace: ReasoningTrace
+    verified: ReasoningTrace
     problems: tuple[Problem, ...] = ()
     remaining: tuple[Problem, ...] = ()
 
@@ -92,17 +96,17 @@ def screen(trace: ReasoningTrace, measured: MeasuredUtterance) -> Screened:
     verified = _verified(trace, measured)
     problems = check(verified.think, verified.answer, verified.claims)
     if not problems:
-        return Screened(Decision.KEPT, verified)
+        return Screened(Decision.KEPT, verified, verified)
     if not set(problems) <= {Problem.CONTRADICTED, Problem.MISQUOTE}:
-        return Screened(Decision.REJECTED, verified, problems, problems)
+        return Screened(Decision.REJECTED, verified, verified, problems, problems)
     text = _without_contradicted(verified)
     if not text:
-        return Screened(Decision.REJECTED, verified, problems, problems)
+        return Screened(Decision.REJECTED, verified, verified, problems, problems)
     repaired = _verified(replace(verified, think=text, claims=()), measured)
     remaining = check(repaired.think, repaired.answer, repaired.claims)
     if remaining:
-        return Screened(Decision.REJECTED, verified, problems, remaining)
-    return Screened(Decision.REPAIRED, repaired, problems)
+        return Screened(Decision.REJECTED, verified, verified, problems, remaining)
+    return Screened(Decision.REPAIRED, repaired, verified, problems)
 
 
 def split_sentences(text: str) -> list[str]:

@@ -1,10 +1,25 @@
-"""Names and hashes of the files of a data set: one file while it is small, numbered shards when it is not."""
+"""Files of a data set: one while it is small, numbered shards when it is not; both are read as one.
+
+```
+traces.jsonl    or    traces-00000-of-00012.jsonl … traces-00011-of-00012.jsonl
+```
+
+Who is given `DIR/traces.jsonl` reads either.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cotgen.errors import CotgenError
 
 _BLOCK = 1 << 20
 
@@ -23,6 +38,47 @@ def parts(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     return sorted(p for p in path.parent.glob(f"{path.stem}-*-of-*.jsonl") if _is_shard(p.name, path.stem))
+
+
+class Lines:
+    """The lines of a file, or of its shards in their order, as if they were one file.
+
+    Iterating gives, for every line that is not blank, where it stands (`file:line`), its place (a byte offset over all
+    shards) and its bytes; `at` reads the line at a place again. Raises `CotgenError` when there is no such file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.paths = parts(path)
+        if not self.paths:
+            reason = "is a folder: name a file in it" if path.is_dir() else "does not exist"
+            raise CotgenError(f"{path} {reason}")
+        self._starts = [0, *accumulate(p.stat().st_size for p in self.paths)]
+        self._stack = ExitStack()
+        self._files = [self._stack.enter_context(p.open("rb")) for p in self.paths]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def __iter__(self) -> Iterator[tuple[str, int, bytes]]:
+        for path, start in zip(self.paths, self._starts[:-1], strict=True):
+            place = start
+            with path.open("rb") as file:
+                for number, raw in enumerate(file, start=1):
+                    if raw.strip():
+                        yield f"{path.name}:{number}", place, raw
+                    place += len(raw)
+
+    def at(self, place: int) -> bytes:
+        """The line that starts at `place`."""
+        number = bisect_right(self._starts, place) - 1
+        file = self._files[number]
+        file.seek(place - self._starts[number])
+        return file.readline()
 
 
 def drop(folder: Path, stem: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from statistics import median
 
+from cotgen.batch import temporary_database
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict
 
 
@@ -40,25 +41,49 @@ class Summary:
 
 
 def summarise(measured: Iterable[MeasuredUtterance], traces: Iterable[ReasoningTrace]) -> Summary:
-    """The figures of `traces` and the utterances they were written for."""
-    utterances, listed = [m.utterance for m in measured], list(traces)
-    claims = [c for t in listed for c in t.claims]
-    texts = Counter(t.think for t in listed)
-    lengths = [len(t.think.split()) for t in listed]
-    contradicted = sum(any(c.verdict is Verdict.CONTRADICTED for c in t.claims) for t in listed)
+    """The figures of `traces` and the utterances they were written for, each read once and not held."""
+    utterances: Counter[str] = Counter()
+    for item in measured:
+        utterances["all"] += 1
+        utterances["synthetic"] += item.utterance.synthetic
+        utterances[f"split {item.utterance.split or 'none'}"] += 1
+    emotions, verdicts, cues, lengths = (Counter[str](), Counter[str](), Counter[str](), Counter[int]())
+    contradicted = 0
+    with temporary_database() as db:
+        db.execute("CREATE TABLE texts (hash BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
+        for trace in traces:
+            emotions[trace.answer.value] += 1
+            lengths[len(trace.think.split())] += 1
+            verdicts.update(c.verdict.value for c in trace.claims)
+            cues.update(c.cue.value for c in trace.claims)
+            contradicted += any(c.verdict is Verdict.CONTRADICTED for c in trace.claims)
+            digest = hashlib.blake2b(trace.think.encode(), digest_size=16).digest()
+            db.execute("INSERT INTO texts VALUES (?, 1) ON CONFLICT DO UPDATE SET number = number + 1", (digest,))
+        distinct = db.execute("SELECT COUNT(*) FROM texts WHERE number = 1").fetchone()[0]
+    total = emotions.total()
     return Summary(
-        utterances=len(utterances),
-        traces=len(listed),
-        synthetic=sum(u.synthetic for u in utterances),
-        emotions=_counts(t.answer.value for t in listed),
-        splits=_counts(u.split or "none" for u in utterances),
-        verdicts=_counts(c.verdict.value for c in claims),
-        cues=_counts(c.cue.value for c in claims),
-        words=WordCounts(min(lengths), median(lengths), max(lengths)) if lengths else None,
-        distinct_texts=sum(n == 1 for n in texts.values()) / len(listed) if listed else None,
-        contradicted_traces=contradicted / len(listed) if listed else None,
+        utterances=utterances["all"],
+        traces=total,
+        synthetic=utterances["synthetic"],
+        emotions=_sorted(emotions),
+        splits=_sorted(Counter({k[6:]: n for k, n in utterances.items() if k.startswith("split ")})),
+        verdicts=_sorted(verdicts),
+        cues=_sorted(cues),
+        words=WordCounts(min(lengths), _median(lengths), max(lengths)) if lengths else None,
+        distinct_texts=distinct / total if total else None,
+        contradicted_traces=contradicted / total if total else None,
     )
 
 
-def _counts(names: Iterable[str]) -> dict[str, int]:
-    return dict(sorted(Counter(names).items()))
+def _median(counts: Counter[int]) -> float:
+    """The median of values given by how often each occurs."""
+    total = counts.total()
+    reached, middles = 0, []
+    for value in sorted(counts):
+        before, reached = reached, reached + counts[value]
+        middles += [value for place in ((total - 1) // 2, total // 2) if before <= place < reached]
+    return sum(middles) / 2
+
+
+def _sorted(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

@@ -117,13 +117,18 @@ def read(path: str | PathLike[str]) -> EmotionCoTListing:
             if not raw.strip():
                 continue
             try:
-                rows.append(_read_row(parse_object(raw, f"line {number}"), f"line {number}"))
+                rows.append(from_line(raw, f"line {number}"))
             except SpeechRecordsError as error:
                 rejected.append(RejectedRecord(f"{source.name}:{number}", str(error)))
     if not rows:
         first = f"; first of {len(rejected)} rejected: {rejected[0].reason}" if rejected else ""
         raise CorpusError(f"EmotionCoT file {source} holds no usable row{first}")
     return EmotionCoTListing(tuple(rows), tuple(rejected))
+
+
+def from_line(raw: bytes, where: str) -> EmotionCoTRow:
+    """The row in one line of the published form. Raises `SpeechRecordsError` that names `where`."""
+    return _read_row(parse_object(raw, where), where)
 
 
 def write(path: str | PathLike[str], rows: Iterable[EmotionCoTRow]) -> int:
