@@ -1,4 +1,4 @@
-"""Equations (6) to (8): a slow NumPy reference, analytic gradients, `gradcheck`, and properties of every loss."""
+"""Equations (6) to (9): a slow NumPy reference, analytic gradients, `gradcheck`, and properties of every loss."""
 
 from __future__ import annotations
 
@@ -36,20 +36,23 @@ def call(name: str, inputs: LossInputs, **settings: Any) -> LossResult:
 
 @st.composite
 def batches(draw: st.DrawFn, *, max_width: int = 6) -> LossInputs:
-    """Completions of 0 to T tokens, in float64, with NaN at padding wherever only padding would see it."""
+    """Completions of 0 to T tokens, in float64, half of them with weights, with NaN at padding wherever only padding
+    would see it."""
     n, width = draw(st.integers(1, 5)), draw(st.integers(1, max_width))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     lengths = np.array(draw(st.lists(st.integers(0, width), min_size=n, max_size=n)))
     mask = np.arange(width)[None] < lengths[:, None]
     logprobs = -rng.exponential(1.0, (n, width))
     old, ref = (logprobs + rng.normal(0.0, 0.4, (n, width)) for _ in range(2))
-    old[~mask], ref[~mask] = np.nan, np.nan
+    weights = rng.exponential(1.0, (n, width))
+    old[~mask], ref[~mask], weights[~mask] = np.nan, np.nan, np.nan
     return LossInputs(
         logprobs=torch.from_numpy(logprobs),
         mask=torch.from_numpy(mask),
         advantages=torch.from_numpy(rng.normal(0.0, 1.0, n)),
         old_logprobs=torch.from_numpy(old),
         ref_logprobs=torch.from_numpy(ref),
+        token_weights=torch.from_numpy(weights) if draw(st.booleans()) else None,
     )
 
 
@@ -61,6 +64,7 @@ def reference(
     assert inputs.ref_logprobs is not None
     lp, old, ref = (x.numpy() for x in (inputs.logprobs, inputs.old_logprobs, inputs.ref_logprobs))
     mask, advantages = inputs.mask.numpy(), inputs.advantages.numpy()
+    weights = np.ones_like(lp) if inputs.token_weights is None else inputs.token_weights.numpy()
     n, tokens, clipped, kl_sum = len(mask), int(mask.sum()), 0, 0.0
     loss = 0.0
     for i in range(n):
@@ -73,7 +77,7 @@ def reference(
             d = ref[i, t] - lp[i, t]
             kl = math.exp(d) - d - 1
             kl_sum += kl
-            row += -surrogate + beta * kl
+            row += -weights[i, t] * surrogate + beta * kl
         loss += {
             "grpo": row / max(mask[i].sum(), 1) / n,
             "dr_grpo": row / (n * L_MAX),
@@ -162,6 +166,7 @@ def test_padding_changes_neither_loss_nor_gradient(inputs: LossInputs, name: str
         advantages=inputs.advantages,
         old_logprobs=widened(inputs.old_logprobs),
         ref_logprobs=widened(inputs.ref_logprobs),
+        token_weights=None if inputs.token_weights is None else widened(inputs.token_weights),
     )
     inputs.logprobs.requires_grad_()
     plain, wide = call(name, inputs, beta=0.04), call(name, padded, beta=0.04)
@@ -184,6 +189,7 @@ def test_the_order_of_completions_does_not_matter(inputs: LossInputs, name: str,
     shuffled = LossInputs(
         inputs.logprobs[order], inputs.mask[order], inputs.advantages[order],
         old_logprobs=inputs.old_logprobs[order], ref_logprobs=inputs.ref_logprobs[order],
+        token_weights=None if inputs.token_weights is None else inputs.token_weights[order],
     )  # fmt: skip
     torch.testing.assert_close(call(name, shuffled).loss, call(name, inputs).loss)
 
@@ -253,6 +259,21 @@ def test_a_clipped_token_has_no_gradient() -> None:
     result.loss.backward()
     torch.testing.assert_close(logprobs.grad, torch.tensor([[0.0, -0.5 / 4], [0.0, 1.5 / 4]]))
     assert result.clip_share.item() == 0.5
+
+
+def test_weights_scale_the_gradient_of_their_tokens_and_not_the_kl() -> None:
+    """On-policy, N = 1, T = 2, A = 3: token t has gradient -3 w_t / 2; the KL's mean of two tokens, at d = 0.5, has
+    β (1 - e^0.5) / 2 = -0.3244 β each. The weights themselves get none."""
+    mask, advantages = torch.ones(1, 2, dtype=torch.bool), torch.tensor([3.0])
+    weights = torch.tensor([[2.0, 0.5]], requires_grad=True)
+    for beta in (0.0, 0.1):
+        logprobs = torch.full((1, 2), -1.0, requires_grad=True)
+        ref = torch.full((1, 2), -0.5)
+        grpo_loss(
+            LossInputs(logprobs, mask, advantages, ref_logprobs=ref, token_weights=weights), beta=beta
+        ).loss.backward()
+        torch.testing.assert_close(logprobs.grad, torch.tensor([[-3.0, -0.75]]) - 0.3244 * beta, atol=1e-4, rtol=0)
+    assert weights.grad is None
 
 
 def test_empty_completions() -> None:
@@ -327,6 +348,8 @@ def test_refusals() -> None:
         LossInputs(logprobs, mask.long(), advantages)
     with pytest.raises(ShapeError, match=r"ref_logprobs has shape \(2, 2\)"):
         LossInputs(logprobs, mask, advantages, ref_logprobs=logprobs[:, :2])
+    with pytest.raises(ShapeError, match=r"token_weights has shape \(2,\), expected \(2, 3\)"):
+        LossInputs(logprobs, mask, advantages, token_weights=advantages)
     inputs = LossInputs(logprobs, mask, advantages)
     with pytest.raises(ShapeError, match="padded to 3 tokens, max_tokens allows 2"):
         dr_grpo_loss(inputs, max_tokens=2)

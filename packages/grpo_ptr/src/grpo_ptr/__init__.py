@@ -1,6 +1,6 @@
 """GRPO with progressive, trust-aware reasoning rewards (GRPO-PTR): pure functions on tensors, torch only.
 
-Reading order: `rewards` (equations 1, 3) with `trust` (2), `schedule` (4), `advantages` (5), `losses` (6 to 8).
+Reading order: `rewards` (equations 1, 3) with `trust` (2), `schedule` (4), `advantages` (5), `losses` (6 to 9).
 
     format_ok[B,K], correct[B,K], scores[B,K,4]
         ── rewards ──► RewardBreakdown.total[B,K] ── group_advantages ──► A[B,K] ── grpo_loss ──► LossResult

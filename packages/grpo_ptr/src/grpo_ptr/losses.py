@@ -1,10 +1,10 @@
-"""Policy losses over sampled completions: equations (6) to (8) of GRPO and two variants.
+"""Policy losses over sampled completions: equations (6) to (9), GRPO and two variants.
 
 All variants share the loss of a token,
 
-    l_t = -min(r_t A, clip(r_t, 1 - ε_low, 1 + ε_high) A) + β k3_t,
+    l_t = -w_t min(r_t A, clip(r_t, 1 - ε_low, 1 + ε_high) A) + β k3_t,
 
-and differ in how tokens are averaged:
+with w_t = 1 unless weights are given, and differ in how tokens are averaged:
 
     GRPO      1/N Σ_i 1/T_i Σ_t l_t      every completion weighs the same
     Dr. GRPO  Σ_i Σ_t l_t / (N · L_max)  every token weighs the same, whatever the batch holds
@@ -45,6 +45,9 @@ class LossInputs:
         old_logprobs: under the policy that sampled, [N, T]; `None` when that is the policy being trained (strictly
             on-policy), where the ratio is 1 and an extra forward pass would only repeat `logprobs`.
         ref_logprobs: under the reference policy, [N, T]; needed only where β > 0.
+        token_weights: factor w >= 0 of every token's surrogate, [N, T], no gradient; `None` for 1. Where another
+            program sampled, min(π_old / π_program, C) corrects for its rounding (truncated importance sampling).
+            The KL term is not weighted.
     """
 
     logprobs: Tensor
@@ -52,13 +55,15 @@ class LossInputs:
     advantages: Tensor
     old_logprobs: Tensor | None = None
     ref_logprobs: Tensor | None = None
+    token_weights: Tensor | None = None
 
     def __post_init__(self) -> None:
         shape = check_matrix("logprobs", self.logprobs)
         check_shape("mask", self.mask, shape)
         check_bool("mask", self.mask)
         check_shape("advantages", self.advantages, shape[:1])
-        for name, x in (("old_logprobs", self.old_logprobs), ("ref_logprobs", self.ref_logprobs)):
+        optional = ("old_logprobs", "ref_logprobs", "token_weights")
+        for name, x in ((name, getattr(self, name)) for name in optional):
             if x is not None:
                 check_shape(name, x, shape)
 
@@ -227,6 +232,8 @@ def _loss(inputs: LossInputs, denominator: Tensor, *, clip_low: float, clip_high
     ratio = importance_ratio(logprobs, old_logprobs.detach().masked_fill(~mask, 0.0))
     advantages = widen(inputs.advantages.detach())[:, None]
     surrogate = clipped_surrogate(ratio, advantages, clip_low=clip_low, clip_high=clip_high)
+    if inputs.token_weights is not None:
+        surrogate = surrogate * widen(inputs.token_weights.detach().masked_fill(~mask, 0.0))
     policy_loss = -(mask * surrogate / denominator).sum()
 
     loss, mean_kl = policy_loss, None
