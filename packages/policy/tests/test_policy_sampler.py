@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from policy import MemoryLimitError, OptionError, PolicyError, Rollout, Sampler, sequence_logprobs
-from speechlm import BatchError, SpeechLM
+from speechlm import BatchError, LoraSettings, SpeechLM, adapters_off, add_lora
 from speechlm.pocket import FEATURE_GAIN
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -62,6 +62,30 @@ def test_logprobs_are_those_of_teacher_forcing(model: SpeechLM, clips: ClipMaker
     scored = sequence_logprobs(model, batch, temperature=temperature)
     torch.testing.assert_close(scored[batch.completion_mask], rollout.logprobs[rollout.mask], atol=2e-4, rtol=0)
     assert rollout.logprobs[rollout.mask].max() < 0
+
+
+def test_adapters_are_heard(model: SpeechLM, clips: ClipMaker) -> None:
+    """LoRA with random matrices, switched on and off: each time what teacher forcing gives, and not the same."""
+    features = clips(40, 101)
+    add_lora(model, LoraSettings(rank=2))
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+    model.eval()
+
+    def sampled() -> list[list[int]]:
+        rollout = Sampler(model).sample(features, QUESTIONS, k=4, max_new_tokens=12, seeds=0)
+        answers = sampled_ids(rollout)
+        owner = [0] * 4 + [1] * 4
+        batch = model.collate(features, [QUESTIONS[b] for b in owner], answers, audio_index=owner)
+        scored = sequence_logprobs(model, batch)
+        torch.testing.assert_close(scored[batch.completion_mask], rollout.logprobs[rollout.mask], atol=2e-4, rtol=0)
+        return answers
+
+    with adapters_off(model):
+        without = sampled()
+    assert sampled() != without
 
 
 def test_greedy_logprobs_are_those_of_temperature_one(model: SpeechLM, clips: ClipMaker) -> None:
