@@ -6,11 +6,17 @@ Expected values are what the stages promise to leave behind; nothing is said abo
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, WhisperConfig
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, Verdict, read_jsonl
 from trainer.fit import HISTORY
@@ -132,3 +138,60 @@ def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None
         last = done.stderr.strip().splitlines()[-1]
         assert last.startswith("trainer: ")
         assert said in last
+
+
+@pytest.fixture(scope="module")
+def donors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A Whisper encoder and a Llama with random weights, each as it lies on the hub."""
+    folder = tmp_path_factory.mktemp("donors")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>").save_pretrained(folder / "text")
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16}
+    llama = LlamaConfig(vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=1, **heads)
+    LlamaForCausalLM(llama).save_pretrained(folder / "text")
+    width = {"d_model": 32, "encoder_ffn_dim": 64, "encoder_attention_heads": 2, "encoder_layers": 1}
+    WhisperEncoder(WhisperConfig(num_mel_bins=16, **width)).save_pretrained(folder / "audio")
+    return folder / "audio", folder / "text"
+
+
+def train_on_a_graft(run: Path, home: Path, audio: Path, text: Path, *words: str) -> dict[str, Any]:
+    """SFT of a graft on a copy of the run's data set, whose features are another model's; its configuration."""
+    shutil.copytree(run / "annotated", home / "annotated")
+    halves = [f"model.audio={audio}", f"model.text={text}"]
+    stage = ["stage=sft", "model=compact", f"data={home / 'annotated'}", f"out={home / 'graft'}", *halves, *words]
+    command("trainer", *stage, cwd=run)
+    config: dict[str, Any] = json.loads((home / "graft" / "config.json").read_text())
+    return config
+
+
+@pytest.mark.slow
+def test_sft_starts_from_a_graft(run: Path, donors: tuple[Path, Path], tmp_path: Path) -> None:
+    """The checkpoint has the towers of both donors and the message before every turn."""
+    words = ["model.num_mel_bins=16", "model.system=Listen.", STEPS]
+    config = train_on_a_graft(run, tmp_path, *donors, *words)
+    assert (config["audio_config"]["d_model"], config["text_config"]["num_hidden_layers"]) == (32, 1)
+    assert config["system_message"] == "Listen."
+    assert len(read_history(tmp_path / "graft" / HISTORY)) == 3
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_sft_starts_from_whisper_base_and_smollm2(run: Path, tmp_path: Path) -> None:
+    """Pretrained donors: 6 layers of 512 and 30 of 576; two steps, to see that they are taken."""
+    pytest.importorskip("gguf")
+    pytest.importorskip("accelerate")
+    shared = Path(os.environ.get("EMOTIONTHINKER_SHARED", "../shared")).resolve()
+    if not (shared / "models").is_dir():
+        pytest.skip(f"no {shared / 'models'}")
+    text = tmp_path / "smollm2"
+    subprocess.run([sys.executable, str(shared / "tools" / "smollm2_to_hf.py"), str(text)], check=True)
+    phase = "phases=[{name:all,steps:2,batch_size:2,weights:{attribute:1}}]"
+    config = train_on_a_graft(
+        run, tmp_path, shared / "models" / "whisper-base-encoder", text, phase, "learning_rate=1e-5"
+    )
+    assert (config["audio_config"]["d_model"], config["audio_config"]["encoder_layers"]) == (512, 6)
+    assert (config["text_config"]["hidden_size"], config["text_config"]["num_hidden_layers"]) == (576, 30)
+    assert len(read_history(tmp_path / "graft" / HISTORY)) == 2

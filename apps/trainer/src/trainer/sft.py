@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from cotgen.tasks import SFTExample, Task
 from policy import sequence_logprobs
-from speechlm import PocketSize, SpeechBatch, SpeechLM, pocket, train_tokenizer
+from speechlm import SpeechBatch, SpeechLM, load_preset
 from trainer.augment import filter_bands
 from trainer.checkpoint import PolicyCard, save_policy
 from trainer.curriculum import Phase, plan_batches
@@ -81,10 +82,15 @@ class SFTModule(StageModule):
         return loss
 
 
-def new_model(corpus: AnnotatedCorpus, size: PocketSize, *, vocab_size: int, seed: int) -> SpeechLM:
-    """A pocket model whose tokenizer was trained on the questions and targets of the training split."""
-    texts = [text for e in corpus.examples if e.split == TRAIN for text in (e.question, e.target)]
-    return pocket(train_tokenizer(texts, vocab_size=vocab_size), seed=seed, size=size)
+def new_model(corpus: AnnotatedCorpus, preset: str, *, vocab_size: int, seed: int, **options: Any) -> SpeechLM:
+    """The model of a preset, with the `options` of `speechlm.load_preset`.
+
+    A pocket model's tokenizer is trained on the questions and targets of the training split.
+    """
+    if preset == "pocket":
+        texts = [text for e in corpus.examples if e.split == TRAIN for text in (e.question, e.target)]
+        options |= {"texts": texts, "vocab_size": vocab_size}
+    return load_preset(preset, seed=seed, **options)
 
 
 def train_sft(

@@ -46,22 +46,25 @@ def demo_corpus(settings: Settings) -> None:
 def sft(settings: Settings) -> None:
     """Train a policy from annotated examples: prosody first, then reasoning."""
     from cotgen.tasks import Task
-    from speechlm import PocketSize, SpeechLM
+    from speechlm import FeatureSpec, SpeechLM
     from trainer.curriculum import Phase
     from trainer.sft import SFTSettings, new_model, train_sft
 
-    corpus, features = _data(settings)
     phases = tuple(
         Phase(p["name"], p["steps"], p["batch_size"], {Task(task): w for task, w in p["weights"].items()})
         for p in settings["phases"]
     )
     chosen = _build(SFTSettings, settings, phases=phases)
+    corpus = _corpus(settings)
     if settings.get("policy"):
         model = SpeechLM.load(Path(settings["policy"]))
     else:
-        size = _build(PocketSize, settings["model"])
-        model = new_model(corpus, size, vocab_size=chosen.vocab_size, seed=chosen.seed)
-    train_sft(model, corpus, features, chosen, out=Path(settings["out"]))
+        preset, options = _preset(settings["model"])
+        model = new_model(corpus, preset, vocab_size=chosen.vocab_size, seed=chosen.seed, **options)
+    asked = _build(FeatureSpec, settings["model"])
+    if model.features != asked:
+        raise ConfigError(f"the model hears {model.features}, but model= asks for {asked}: choose another model=")
+    train_sft(model, corpus, _features(corpus, settings), chosen, out=Path(settings["out"]))
     _say(f"policy checkpoint in {settings['out']}")
 
 
@@ -155,23 +158,43 @@ def run(name: str, settings: Settings) -> None:
     STAGES[name](settings)
 
 
+def _preset(model: Settings) -> tuple[str, dict[str, Any]]:
+    """The name of a preset, and its options for `speechlm.load_preset`, of the settings of `model=`."""
+    from speechlm import FeatureSpec, PocketSize
+
+    preset = model.get("preset", "pocket")
+    if preset == "pocket":
+        return preset, {"size": _build(PocketSize, model)}
+    heard = {f.name for f in fields(FeatureSpec)}
+    return preset, {key: value for key, value in model.items() if key not in heard and key != "preset"}
+
+
 def _data(settings: Settings) -> tuple[Any, Any]:
-    from speechlm import FeatureSpec
-    from trainer.checkpoint import sha256_of
-    from trainer.dataset import DESCRIPTION, AnnotatedCorpus
-    from trainer.features import load_features
+    corpus = _corpus(settings)
+    return corpus, _features(corpus, settings)
+
+
+def _corpus(settings: Settings) -> Any:
+    from trainer.dataset import AnnotatedCorpus
     from trainer.progress import silence_libraries
 
     silence_libraries()
-    corpus = AnnotatedCorpus.read(Path(settings["data"]))
-    features = load_features(
+    return AnnotatedCorpus.read(Path(settings["data"]))
+
+
+def _features(corpus: Any, settings: Settings) -> Any:
+    from speechlm import FeatureSpec
+    from trainer.checkpoint import sha256_of
+    from trainer.dataset import DESCRIPTION
+    from trainer.features import load_features
+
+    return load_features(
         corpus.audio_files(),
         corpus.folder / "features.safetensors",
         identity=sha256_of(corpus.folder / DESCRIPTION),
         spec=_build(FeatureSpec, settings["model"]),
         workers=settings["workers"],
     )
-    return corpus, features
 
 
 def _build(kind: type[Any], settings: Settings, **given: Any) -> Any:
