@@ -45,7 +45,7 @@ def test_readme_example_runs(model: SpeechLM, clips: Callable[..., list[Tensor]]
 def test_public_names_are_pinned() -> None:
     """A name that leaves this list is a breaking change."""
     expected = """
-        EngineError MemoryLimitError Mismatch OptionError PolicyError Prompt Rollout Sampler VLLMSampler
+        EngineError MemoryLimitError Mismatch OptionError PolicyError Prompt Reference Rollout Sampler VLLMSampler
         logprob_mismatch packed_scores sequence_logprobs sequence_seeds sequence_weights token_weights
     """
     assert set(policy.__all__) == set(expected.split())

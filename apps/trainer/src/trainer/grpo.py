@@ -6,7 +6,6 @@ forward is run. The two algorithms differ in one thing: GRPO-PTR's schedule may 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,7 +25,7 @@ from grpo_ptr import (
     grpo_loss,
     rewards,
 )
-from policy import Prompt, Rollout, Sampler, sequence_logprobs
+from policy import Prompt, Reference, Rollout, Sampler, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_answer
 from speechlm import SpeechLM
@@ -91,11 +90,10 @@ def judge_outcome(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], lab
 class Frozen:
     """The models that judge and are not trained; no `nn.Module` itself, so the optimiser and Lightning pass it by."""
 
-    def __init__(self, reference: SpeechLM | None, reward_model: RewardModel | None) -> None:
+    def __init__(self, reference: Reference | None, reward_model: RewardModel | None) -> None:
         self.reference, self.reward_model = reference, reward_model
-        for model in (reference, reward_model):
-            if model is not None:
-                model.eval().requires_grad_(False)
+        if reward_model is not None:
+            reward_model.eval().requires_grad_(False)
 
     def to(self, device: torch.device) -> None:
         """Move both to `device`."""
@@ -122,7 +120,7 @@ class GRPOModule(StageModule):
         self.label_set = label_set
         self.features = features
         self.question = Prompt(label_set).text
-        reference = copy.deepcopy(model) if settings.kl_coefficient else None
+        reference = Reference.of(model) if settings.kl_coefficient else None
         self.frozen = Frozen(reference, reward_model)
         self.schedule_state = ScheduleState()
         self.rollout_rng = torch.Generator().manual_seed(settings.seed)
@@ -178,17 +176,11 @@ class GRPOModule(StageModule):
             for group, group_mask in zip(tokens, mask, strict=True)
         ]
         packed = self.model.pack(clips, [self.question] * len(clips), groups)
-        temperature = self.settings.temperature
-
-        def logprobs(model: SpeechLM) -> Tensor:
-            return packed.unpack(sequence_logprobs(model, packed, temperature=temperature))
-
-        reference = None
+        temperature, reference = self.settings.temperature, None
         if self.frozen.reference is not None:
-            with torch.no_grad():
-                reference = logprobs(self.frozen.reference)
+            reference = packed.unpack(self.frozen.reference.logprobs(packed, temperature=temperature))
         inputs = LossInputs(
-            logprobs=logprobs(self.model),
+            logprobs=packed.unpack(sequence_logprobs(self.model, packed, temperature=temperature)),
             mask=mask.flatten(0, 1).to(self.device),
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,

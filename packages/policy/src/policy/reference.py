@@ -1,0 +1,59 @@
+"""The reference policy, from which KL is measured: the policy as it was when its training began.
+
+Where new LoRA adapters are all that is trained, the policy without them is that very model and costs no memory;
+otherwise a frozen copy is kept.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from policy.errors import OptionError
+from policy.logprobs import sequence_logprobs
+from speechlm import PackedGroup, Part, SpeechBatch, SpeechLM, adapters_off, count_parts, lora_is_new
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """A policy that is not trained. `shared`: its weights are those of the policy, whose adapters are switched off."""
+
+    model: SpeechLM
+    shared: bool
+
+    @classmethod
+    def of(cls, model: SpeechLM, *, shared: bool | None = None) -> Reference:
+        """The reference of a training of `model` that begins now; `shared` unless told whenever it can be.
+
+        Raises `OptionError` when a shared one is asked for but other parts than new adapters are trainable.
+        """
+        can = can_share(model)
+        if shared and not can:
+            raise OptionError(
+                "the policy cannot be its own reference: LoRA must be new and all that is trainable (add_lora); keep "
+                "a frozen copy instead (shared=False)"
+            )
+        if can if shared is None else shared:
+            return cls(model, shared=True)
+        return cls(copy.deepcopy(model).eval().requires_grad_(requires_grad=False), shared=False)
+
+    @torch.no_grad()
+    def logprobs(self, batch: SpeechBatch | PackedGroup, *, temperature: float = 1.0) -> Tensor:
+        """`sequence_logprobs` under the reference, without gradients."""
+        if not self.shared:
+            return sequence_logprobs(self.model, batch, temperature=temperature)
+        with adapters_off(self.model) as base:
+            return sequence_logprobs(base, batch, temperature=temperature)
+
+    def to(self, device: torch.device | str) -> None:
+        """Move a copy to `device`; a shared one is where the policy is."""
+        if not self.shared:
+            self.model.to(device)
+
+
+def can_share(model: SpeechLM) -> bool:
+    """Whether `model` without its adapters is what it is now: they are new, and all that is trainable."""
+    return lora_is_new(model) and set(count_parts(model).trainable) == {Part.LORA} and model.trained == {Part.LORA}
