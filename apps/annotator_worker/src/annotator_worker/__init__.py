@@ -5,7 +5,7 @@
 `local`        everything here: `pool` of processes, `workfile` that lets a stopped run continue
 `job`          the same through workers: `jobfiles` and `keys` in an object `store`, `tasks` of the app in `celery`
 `records`      what only annotation needs         `errors`       the exception tree
-`cli`          the command `annotator`
+`recipes`      comparative clips by recipes       `cli`          the command `annotator`
 
 The Celery parts are imported by those who need them only: `celery -A annotator_worker worker`, `annotator submit`.
 """

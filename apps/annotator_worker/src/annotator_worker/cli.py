@@ -140,6 +140,27 @@ def collect(store: StoreOption, job: JobOption, out: OutOption) -> None:
 
 
 @cli.command()
+def compare(
+    recipes: Annotated[Path, typer.Argument(help="Recipes that `cotgen variants` wrote.")],
+    *,
+    profiles: Annotated[Path, typer.Option("--profiles", help="The measured utterances they are of.")],
+    root: RootOption,
+    out: OutOption,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+) -> None:
+    """Make comparative clips by recipes: clips.jsonl and comparative/*.flac, for `cotgen tasks --comparative`."""
+    from annotator_worker import recipes as by_recipes
+
+    with _clear_errors():
+        with _progress() as report:
+            done = by_recipes.compare(recipes, profiles, root=root, out=out, workers=workers, report=report)
+        typer.echo(f"{out}: {done.clips} comparative clips")
+        if done.dead_letters:
+            typer.echo(f"{done.dead_letters} dead letters: see {out / by_recipes.ERRORS}", err=True)
+            raise typer.Exit(DEAD_LETTERS)
+
+
+@cli.command()
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a data set.")]) -> None:
     """Hold a data set against itself: the hash of every file, every claim against its measurements."""
     from annotator_worker import dataset

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from annotator_worker.errors import MissingAudioError
+from annotator_worker.errors import ClipError, MissingAudioError
 from annotator_worker.pipeline import audio_sha256, load_clip
 from annotator_worker.records import ComparativePlan, JobSpec, Versions, digest
 from cotgen.tasks import Attribute
+from cotgen.tasks.variants import VariantRecipe
 from prosody import modify
 from speech_records import Level, MeasuredUtterance, Utterance
 
@@ -88,6 +89,21 @@ def plan(measured: Iterable[MeasuredUtterance], spec: JobSpec) -> list[Comparati
     return sorted(plans, key=lambda p: p.clip_id)
 
 
+def plan_recipe(recipe: VariantRecipe, item: MeasuredUtterance, versions: Versions) -> ComparativePlan:
+    """The plan of a recipe of `cotgen variants` for the utterance that it names.
+
+    Raises `ClipError` where there is no voiced speech of at most `MAX_SOURCE_S`, or nobody knows which bytes were
+    measured.
+    """
+    source = _source(item)
+    if source is None:
+        raise ClipError(
+            f"{recipe.utterance_id}: needs voiced speech of at most {MAX_SOURCE_S} s and the hash of its audio"
+        )
+    offset = round(recipe.offset * _largest_offset(recipe.attribute)) or (1 if recipe.offset > 0 else -1)
+    return _named(source, recipe.attribute, recipe.order, offset, versions)
+
+
 def render(plan: ComparativePlan, path: Path) -> bytes:
     """The clip of `plan` from the source at `path`: 16 kHz mono 16-bit FLAC."""
     import numpy as np
@@ -136,8 +152,19 @@ def _source(item: MeasuredUtterance) -> _Source | None:
 
 def _plan(source: _Source, attribute: Attribute, versions: Versions, rng: random.Random) -> ComparativePlan:
     order = tuple(rng.sample(list(Level), len(Level)))
-    largest = round(VARIATIONS[attribute].max_offset * CENTI)
+    largest = _largest_offset(attribute)
     offset = rng.randint(1, largest) * rng.choice((-1, 1))  # never 0: see the module
+    return _named(source, attribute, order, offset, versions)
+
+
+def _largest_offset(attribute: Attribute) -> int:
+    return round(VARIATIONS[attribute].max_offset * CENTI)
+
+
+def _named(
+    source: _Source, attribute: Attribute, order: tuple[Level, ...], offset: int, versions: Versions
+) -> ComparativePlan:
+    """A plan whose name holds everything that decides the clip."""
     name = digest(
         [
             versions.prosody,

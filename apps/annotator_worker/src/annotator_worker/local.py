@@ -40,7 +40,7 @@ def run(listing: Listing, out: Path, *, workers: int = 1, report: Report = silen
     Raises `UnusableInputError` when no level scale can be fitted; what fails for one utterance is a dead letter.
     """
     out.mkdir(parents=True, exist_ok=True)
-    measured, failed = _split(_measure(listing, out / WORK_FILE, workers, report))
+    measured, failed = split_letters(_measure(listing, out / WORK_FILE, workers, report))
     scale = calibrate(measured, name=listing.spec.corpus)
     levelled = [read_levels(m, scale) for m in measured]
     plans = comparative.plan(levelled, listing.spec)
@@ -49,8 +49,8 @@ def run(listing: Listing, out: Path, *, workers: int = 1, report: Report = silen
     if earlier is not None and earlier.index.get("inputs") == dataset.fingerprint(started):
         return earlier
     label_set = LABEL_SETS[listing.spec.label_set]
-    traces, unreasoned = _split(_reason(levelled, label_set, listing.spec.seed, workers, report))
-    made, unmade = _split(_compare(plans, listing.root, out, workers, report))
+    traces, unreasoned = split_letters(_reason(levelled, label_set, listing.spec.seed, workers, report))
+    made, unmade = split_letters(compare_plans(plans, listing.root, out, workers, report))
     letters = (*started.dead_letters, *unreasoned, *unmade)
     return dataset.write(out, Annotation(listing.spec, levelled, scale, traces, made, letters))
 
@@ -75,7 +75,7 @@ def _measure(listing: Listing, work_file: Path, workers: int, report: Report) ->
         report(Stage.MEASURE, len(results), total)
         function = partial(_measure_chunk, root=listing.root)
         for chunk in map_chunks(function, todo, workers=workers, chunk=_MEASURE_CHUNK):
-            good, _ = _split(chunk)
+            good, _ = split_letters(chunk)
             work.add(Done(work_key(m.utterance, m.audio_sha256 or "", versions), m) for m in good)
             results += chunk
             report(Stage.MEASURE, len(results), total)
@@ -112,9 +112,10 @@ def _reason_chunk(
     return [try_reason(m, label_set=label_set, seed=seed) for m in measured]
 
 
-def _compare(
+def compare_plans(
     plans: Sequence[ComparativePlan], root: Path, out: Path, workers: int, report: Report
 ) -> list[ComparativePlan | DeadLetter]:
+    """Each plan once its clip lies in `out/comparative`, or the dead letter of what went wrong; sorted by name."""
     results: list[ComparativePlan | DeadLetter] = []
     (out / "comparative").mkdir(exist_ok=True)
     function = partial(_compare_chunk, root=root, out=out)
@@ -144,6 +145,7 @@ def _compare_one(plan: ComparativePlan, root: Path, out: Path) -> ComparativePla
     return attempt(make, where=plan.utterance.utterance_id, stage=Stage.COMPARE)
 
 
-def _split(results: Sequence[T | DeadLetter]) -> tuple[list[T], list[DeadLetter]]:
+def split_letters(results: Sequence[T | DeadLetter]) -> tuple[list[T], list[DeadLetter]]:
+    """What was done, and the dead letters."""
     good = [r for r in results if not isinstance(r, DeadLetter)]
     return good, [r for r in results if isinstance(r, DeadLetter)]
