@@ -128,7 +128,8 @@ def test_an_answer_that_cannot_be_used_has_a_reason_and_is_not_paid_twice(
 def test_a_fence_and_a_lone_surrogate_do_no_harm(server: Any, does: Any, chat: Maker) -> None:
     """JSON can spell half a character, UTF-8 cannot write it: it becomes U+FFFD."""
     server.script.append(does.say('```json\n{"reasoning": "a\ud800b"}\n```'))
-    assert chat().complete(ask(), SCHEMA) == {"reasoning": "a\ufffdb"}
+    assert chat().complete(ask("a\ud800b"), SCHEMA) == {"reasoning": "a\ufffdb"}
+    assert server.asked[0]["messages"] == ask("a\ufffdb")
 
 
 def test_a_body_without_end_is_not_read_to_its_end(server: Any, does: Any, chat: Maker) -> None:

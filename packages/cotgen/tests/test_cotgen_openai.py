@@ -229,7 +229,7 @@ def test_concurrency_keeps_the_order_and_its_bound(server: Any, does: Any) -> No
 
 
 def test_few_utterances_are_read_ahead(server: Any) -> None:
-    """Two for each of two requests at once: memory does not grow with the corpus."""
+    """Four for each of two requests at once: memory does not grow with the corpus."""
     read: list[int] = []
 
     def utterances() -> Any:
@@ -239,7 +239,7 @@ def test_few_utterances_are_read_ahead(server: Any) -> None:
 
     outcomes = generator(server, concurrency=2).generate(utterances())
     next(outcomes)
-    assert len(read) == 4
+    assert len(read) == 8
     outcomes.close()  # type: ignore[attr-defined]
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from cotgen.answer_cache import AnswerCache, key_of
 from cotgen.endpoint import Endpoint, Failed, most_tokens
 from cotgen.errors import ChatError, CotgenError, EndpointError, RequestError
-from cotgen.replies import Reply, restored, stored, value_of
+from cotgen.replies import Reply, restored, stored, value_of, whole
 from cotgen.spending import Ceilings, Purse, Tokens
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -186,7 +186,7 @@ class Chat:
         name = str(schema.get("title", "answer"))
         body = {
             "model": s.model,
-            "messages": [dict(m) for m in messages],
+            "messages": [{name: whole(text) for name, text in m.items()} for m in messages],
             "temperature": s.temperature,
             "max_completion_tokens": s.max_tokens,
             "response_format": {

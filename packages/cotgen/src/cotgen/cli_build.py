@@ -167,7 +167,7 @@ def build(
         )
         chat = Chat(
             settings,
-            cache=AnswerCache(cache or out.with_name(f"{out.name}.answers")),
+            cache=AnswerCache(cache or out.resolve().with_name(f"{out.resolve().name}.answers")),
             ceilings=Ceilings(max_tokens_total, max_cost, price_in, price_out),
             account=str(out.resolve()),
         )

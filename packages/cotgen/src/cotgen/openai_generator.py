@@ -22,8 +22,8 @@ from cotgen.screening import Decision, Screened, screen
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Verdict
 
 NO_ANSWER = "no_answer"
-AHEAD = 2
-"""Utterances in hand for each that can be asked about at once: one is asked about, one waits."""
+AHEAD = 4
+"""Utterances in hand for each that can be asked about at once: one that must wait does not hold up the others."""
 
 
 class OpenAIGenerator:

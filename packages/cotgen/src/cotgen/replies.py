@@ -66,7 +66,7 @@ def read_body(body: bytes, *, most: tuple[int, int]) -> Reply | None:
     usage = data.get("usage")
     counted = [_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")]
     prompt, answer = (limit if n is None else n for n, limit in zip(counted, most, strict=True))
-    return Reply(_text(content), str(choice.get("finish_reason") or "stop"), _text(refusal), prompt, answer)
+    return Reply(whole(content), str(choice.get("finish_reason") or "stop"), whole(refusal), prompt, answer)
 
 
 def oversized(most: tuple[int, int]) -> Reply:
@@ -130,8 +130,12 @@ def _count(usage: object, name: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _text(content: object) -> str:
-    """Text without lone surrogates, which JSON can spell and UTF-8 cannot write."""
+def whole(content: object) -> str:
+    r"""A text without lone surrogates, which JSON can spell and UTF-8 cannot write; nothing for what is no text.
+
+    >>> whole("half a \ud800 pair") == "half a \ufffd pair"
+    True
+    """
     if not isinstance(content, str):
         return ""
     return content.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
