@@ -90,7 +90,7 @@ def test_checkpoints_keep_the_scores(tiny_model: RewardModel, tmp_path: Path) ->
     loaded = RewardModel.load(tmp_path / "reward")
     arguments = (clips(40), [QUESTION], TEXTS[:1])
     assert torch.equal(loaded.score(*arguments), tiny_model.score(*arguments))
-    assert {p.suffix for p in (tmp_path / "reward").iterdir()} <= {".json", ".safetensors", ".jinja"}
+    assert {p.suffix for p in (tmp_path / "reward").iterdir()} <= {".json", ".safetensors", ".jinja", ".md"}
 
 
 def test_other_checkpoints_are_refused(tiny_model: RewardModel, tmp_path: Path) -> None:

@@ -238,6 +238,16 @@ def test_a_new_checkpoint_leaves_nothing_of_the_old_one_but_what_others_put_ther
     assert {path.name for path in shards.iterdir()} == others | always | {"generation_config.json", "model.safetensors"}
 
 
+def test_files_of_the_caller_come_and_go_with_the_checkpoint(model: SpeechLM, tmp_path: Path) -> None:
+    """They are no weights of the model, whatever they are called."""
+    written = model.save(tmp_path / "a", files={"head.safetensors": b"1", "card.json": b"{}"})
+    assert written.files == ("model.safetensors",)
+    assert (tmp_path / "a" / "head.safetensors").read_bytes() == b"1"
+    model.save(tmp_path / "a", files={"card.json": b"[]"})
+    assert (tmp_path / "a" / "card.json").read_bytes() == b"[]"
+    SpeechLM.load(tmp_path / "a")
+
+
 def test_checkpoints_of_before_there_were_records_load(model: SpeechLM, tmp_path: Path) -> None:
     """What version 0.1 wrote: the files of transformers alone."""
     model.thinker.save_pretrained(tmp_path)

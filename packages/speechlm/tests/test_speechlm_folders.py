@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from speechlm import CheckpointError, SpeechLM, folders, replaced_folder
+from speechlm import CheckpointError, SpeechLM, folders
+from speechlm.folders import replaced_folder
 
 KILLER = """
 import os, signal, sys

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from speechlm import SpeechLM
+from speechlm import Provenance, SpeechLM
 from trainer.dataset import DESCRIPTION, AnnotatedCorpus
 
 CARD = "policy.json"
@@ -44,10 +43,16 @@ class PolicyCard:
 
 
 def save_policy(model: SpeechLM, card: PolicyCard, scale: Path, out: Path) -> None:
-    """Write a policy checkpoint into `out`."""
-    model.save(out)
-    shutil.copyfile(scale, out / SCALE)
-    (out / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n")
+    """Write a policy checkpoint into `out`, as a whole or not at all; what else lies there is kept."""
+    provenance = Provenance(
+        description=f"A policy that hears speech, reasons aloud and names an emotion; trained on {card.corpus}.",
+        stage=card.stage,
+        label_set=card.label_set,
+        data={DESCRIPTION: card.data_sha256},
+        synthetic=card.synthetic,
+    )
+    files = {SCALE: scale.read_bytes(), CARD: (json.dumps(asdict(card), indent=2) + "\n").encode()}
+    model.save(out, provenance=provenance, files=files)
 
 
 def sha256_of(path: Path) -> str:

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from rewardmodel.errors import CheckpointError, ScoreShapeError
 from speech_records import RewardScores
-from speechlm import SpeechBatch, SpeechLM, SpeechLMError
+from speechlm import Provenance, SpeechBatch, SpeechLM, SpeechLMError
 
 ARCHITECTURE = "speechlm+linear/1"
 CARD, HEAD = "reward.json", "reward_head.safetensors"
@@ -136,10 +136,13 @@ class RewardModel(nn.Module):
 
     def save(self, directory: Path) -> None:
         """Write backbone (config, weights, tokenizer), head and card into `directory`; safetensors and JSON only."""
-        self.backbone.save(directory)
-        save_file({k: v.contiguous() for k, v in self.head.state_dict().items()}, directory / HEAD)
         card = {"architecture": ARCHITECTURE, "criteria": RewardScores.CRITERIA}
-        (directory / CARD).write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+        files = {
+            HEAD: save({k: v.contiguous() for k, v in self.head.state_dict().items()}),
+            CARD: (json.dumps(card, indent=2) + "\n").encode(),
+        }
+        told = f"A reward model: it scores {', '.join(RewardScores.CRITERIA)} of reasoning about speech."
+        self.backbone.save(directory, provenance=Provenance(description=told, stage="reward"), files=files)
 
     @classmethod
     def load(cls, directory: Path, *, device: str | torch.device = "cpu") -> RewardModel:

@@ -30,7 +30,6 @@ from speechlm.errors import (
     SpeechLMError,
 )
 from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
-from speechlm.folders import replaced_folder
 from speechlm.graft import Donors, GraftReport, graft, load_donors
 from speechlm.lora import adapters_off, add_lora, has_lora, lora_is_new, merge_lora
 from speechlm.model import SpeechLM, TextState
@@ -96,7 +95,6 @@ __all__ = [
     "read_record",
     "recompute_activations",
     "released_config",
-    "replaced_folder",
     "summarize",
     "train_only",
     "train_tokenizer",

@@ -7,6 +7,7 @@ with parts that were trained besides, and needs its base to be loaded.
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ from speechlm.record import RECORD, CheckpointRecord, Provenance, read_record, w
 from speechlm.weights import check_finite, reading, weight_files
 
 SHARD = "5GB"
+WEIGHTS = ("model*.safetensors", "adapter_model.safetensors", PARTS)
 OURS = (
     "config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json", "adapter_*",
     PARTS, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", RECORD, CARD,
@@ -53,6 +55,7 @@ def save_checkpoint(
     adapter_only: bool = False,
     max_shard_size: int | str = SHARD,
     provenance: Provenance | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> CheckpointRecord:
     """Write `model` into `directory`; see `SpeechLM.save`."""
     if adapter_only:
@@ -63,6 +66,8 @@ def save_checkpoint(
         else:
             model.thinker.save_pretrained(folder, state_dict=_whole_state(model), max_shard_size=max_shard_size)
         model.tokenizer.save_pretrained(folder)
+        for name, content in (files or {}).items():
+            (folder / name).write_bytes(content)
         record = _record_of(model, folder, adapter_only=adapter_only, provenance=provenance or Provenance())
         write_record(record, folder)
         (folder / CARD).write_text(model_card(record), encoding="utf-8")
@@ -130,7 +135,7 @@ def _record_of(model: SpeechLM, folder: Path, *, adapter_only: bool, provenance:
         vocabulary_sha256=vocabulary_sha256(model.tokenizer),
         versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         provenance=provenance,
-        files=tuple(sorted(path.name for path in folder.glob("*.safetensors"))),
+        files=tuple(sorted(path.name for pattern in WEIGHTS for path in folder.glob(pattern))),
     )
 
 

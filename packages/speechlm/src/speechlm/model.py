@@ -7,7 +7,7 @@ positions, so one running index serves all three.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -257,18 +257,25 @@ class SpeechLM(nn.Module):
         adapter_only: bool = False,
         max_shard_size: int | str = "5GB",
         provenance: Provenance | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> CheckpointRecord:
         """Write config, weights (safetensors), tokenizer, record and model card into `directory`, as a whole or not.
 
         Who dies while saving leaves what was there; files of others in the folder are kept. LoRA is merged into what
         is written, while the model keeps it; with `adapter_only` the trained parts alone are written, for the base
         they were trained on. Weights larger than `max_shard_size` are cut into shards. `provenance` is what only the
-        caller knows. Raises `CheckpointError` when the disk does not allow it, or adapters alone would not do.
+        caller knows; `files`, by name, belong to the checkpoint and come and go with it.
+        Raises `CheckpointError` when the disk does not allow it, or adapters alone would not do.
         """
         from speechlm.checkpoint import save_checkpoint
 
         return save_checkpoint(
-            self, directory, adapter_only=adapter_only, max_shard_size=max_shard_size, provenance=provenance
+            self,
+            directory,
+            adapter_only=adapter_only,
+            max_shard_size=max_shard_size,
+            provenance=provenance,
+            files=files,
         )
 
     @classmethod
