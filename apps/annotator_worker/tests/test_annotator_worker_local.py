@@ -230,3 +230,19 @@ def parts(samples: np.ndarray, rate: int) -> list[np.ndarray]:
     cuts = [int(np.median(run)) + int(0.1 * rate) for run in np.split(silent, np.flatnonzero(np.diff(silent) > 1) + 1)]
     assert len(cuts) == 2
     return np.split(samples, cuts)
+
+
+def test_what_a_corpus_leaves_out_on_purpose_is_said(tmp_path: Path, kit) -> None:
+    """An MSP-Podcast tree of two angry clips and one that no two raters agreed on (`X`), which our labels lack."""
+    root = tmp_path / "msp"
+    for folder in ("Labels", "Audios"):
+        (root / folder).mkdir(parents=True)
+    rows = ["FileName,EmoClass,SpkrID,Split_Set,Gender"]
+    for i, label in enumerate("AAX"):
+        rows.append(f"MSP-PODCAST_0001_000{i}.wav,{label},7,Train,Female")
+        clip = kit.speechlike(180.0, syllables=5, rate_sps=4.0 + i, peak=0.3)
+        soundfile.write(root / "Audios" / f"MSP-PODCAST_0001_000{i}.wav", clip, 16_000)
+    (root / "Labels" / "labels_consensus.csv").write_text("\n".join(rows) + "\n")
+    summary = run(list_corpus("msp_podcast", root), tmp_path / "out")
+    assert summary.index["dropped"] == [{"reason": "label X", "count": 1}]
+    assert summary.index["counts"]["utterances"] == 2

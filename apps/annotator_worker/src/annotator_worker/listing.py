@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from annotator_worker.errors import UnusableInputError
-from annotator_worker.records import DeadLetter, JobSpec, Stage, Versions
+from annotator_worker.records import DeadLetter, Dropped, JobSpec, Stage, Versions
 from cotgen import CotgenError, corpora
 from speech_records import Utterance, emotion_question
 
@@ -49,6 +49,7 @@ def list_corpus(
         comparative=comparative,
         limit=limit,
         versions=Versions.installed(),
+        dropped=tuple(Dropped(reason, count) for reason, count in found.dropped),
     )
     rejected = tuple(
         DeadLetter(where=r.where, stage=Stage.LIST, error="RejectedRecord", message=r.reason) for r in found.rejected

@@ -54,14 +54,22 @@ class Versions:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """How many records of a corpus were left out on purpose, and why: a label that names none of our emotions, say."""
+
+    reason: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobSpec:
     """What one annotation was asked for; equal specs over equal audio give equal data sets.
 
     `question` is what reasoning examples ask, `comparative` the number of comparative clips per split, `limit` how
-    many utterances of the listing were taken.
+    many utterances of the listing were taken, `dropped` what its loader left out on purpose.
     """
 
-    schema_version: ClassVar[str] = "1.0"
+    schema_version: ClassVar[str] = "1.1"
 
     corpus: str
     audio_root: str
@@ -71,6 +79,7 @@ class JobSpec:
     comparative: int
     limit: int | None
     versions: Versions
+    dropped: tuple[Dropped, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

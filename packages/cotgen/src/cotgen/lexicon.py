@@ -55,8 +55,8 @@ def kinds() -> Mapping[str, Kind]:
     table: dict[str, Kind] = {}
     for kind, phrases in GRAMMAR.items():
         _add(table, phrases, kind)
-    for phrases in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE):
-        _add(table, phrases - set(table), Kind.OTHER)
+    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE):
+        _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():
         _add(table, senses, Kind.VALUE)
     _add(table, GROUP_OF_HEAD, Kind.HEAD)
