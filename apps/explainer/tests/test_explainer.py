@@ -174,7 +174,7 @@ def test_checkpoints_that_are_none_are_refused(babbling: Path, tmp_path: Path) -
     card = {"label_set": "PAPER_9", "corpus": "demo", "stage": "sft", "synthetic": True}
     cases = [
         (tmp_path / "nowhere", "no such folder; expected a policy checkpoint with config.json"),
-        (damaged("model.safetensors", None), r"lacks model.safetensors; found config.json"),
+        (damaged("model.safetensors", None), r"lacks model.safetensors; found README.md, checkpoint.json, config.json"),
         (damaged("scale.json", None), "lacks scale.json"),
         (damaged("config.json", other), "expected architecture qwen2_5_omni_thinker, found bert"),
         (damaged("policy.json", "not json"), "policy.json: not JSON"),
