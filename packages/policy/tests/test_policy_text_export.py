@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoTokenizer, Qwen2ForCausalLM
 
 from policy import EngineError, PolicyError, VLLMSampler
 from policy.text_export import text_config, text_weights, write_text_model
-from speechlm import SpeechLM
+from speechlm import SpeechLM, add_lora, has_lora
 
 ClipMaker = Callable[..., list[Tensor]]
 QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
@@ -53,6 +53,24 @@ def test_weights_are_handed_over_without_a_copy(model: SpeechLM) -> None:
     assert weights["lm_head.weight"].data_ptr() == model.head.weight.data_ptr()
     assert weights["model.norm.weight"].data_ptr() == model.text_tower.norm.weight.data_ptr()
     assert not any(weight.requires_grad for weight in weights.values())
+
+
+def test_adapters_are_added_to_what_is_handed_over(model: SpeechLM, clips: ClipMaker) -> None:
+    """With adapters that change the logits, Qwen2 gives the changed ones; the model keeps its adapters."""
+    batch = model.collate(clips(40), QUESTIONS[:1], ["It is sad."])
+    with torch.no_grad():
+        before = model.head(model.hidden_states(batch))
+        add_lora(model)
+        for name, weight in model.text_tower.named_parameters():
+            if ".lora_B." in name:
+                nn.init.normal_(weight, std=0.3, generator=torch.Generator().manual_seed(0))
+        expected = model.head(model.hidden_states(batch))
+        qwen = Qwen2ForCausalLM(text_config(model)).eval()
+        qwen.load_state_dict(dict(text_weights(model)))
+        found = qwen(inputs_embeds=model.embed(batch)).logits
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert (expected - before).abs().max() > 0.1
+    assert has_lora(model)
 
 
 def test_a_text_tower_with_other_weights_is_refused(model: SpeechLM) -> None:

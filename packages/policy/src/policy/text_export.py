@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
 from policy.errors import PolicyError
 from speechlm import SpeechLM
+from speechlm.lora import merged_weights
 
 ARCHITECTURE = "Qwen2ForCausalLM"
 SHAPE = (
@@ -44,11 +45,14 @@ def text_config(model: SpeechLM) -> Qwen2Config:
 
 
 def text_weights(model: SpeechLM) -> list[tuple[str, Tensor]]:
-    """The weights that belong to `text_config`, by the names that a checkpoint of it has; nothing is copied.
+    """The weights that belong to `text_config`, by the names that a checkpoint of it has.
 
-    Raises `PolicyError` when the text tower holds other weights than a Qwen2, as it does with adapters in it.
+    Those of layers with LoRA are the sums with their adapters, which stay in place; all others are not copied. Raises
+    `PolicyError` when the text tower holds weights that a Qwen2 has not, `speechlm.PartError` when a sum is not finite.
     """
-    weights = [(f"model.{name}", value.detach()) for name, value in model.text_tower.state_dict().items()]
+    merged = {f"{name}.weight": value for name, value in merged_weights(model)}
+    plain = {k.replace(".base_layer.", "."): v for k, v in model.text_tower.state_dict().items() if ".lora_" not in k}
+    weights = [(f"model.{name}", value.detach()) for name, value in (plain | merged).items()]
     weights.append(("lm_head.weight", model.head.weight.detach()))
     with torch.device("meta"):
         qwen: PreTrainedModel = Qwen2ForCausalLM(text_config(model))
@@ -57,8 +61,8 @@ def text_weights(model: SpeechLM) -> list[tuple[str, Tensor]]:
     if found != expected:
         wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
         raise PolicyError(
-            f"{len(wrong)} weights of the text tower are not those of a {ARCHITECTURE}, for example {wrong[:2]}: merge "
-            "adapters into it first"
+            f"{len(wrong)} weights of the text tower are not those of a {ARCHITECTURE}, for example {wrong[:2]}: take "
+            "out what was added to it"
         )
     return weights
 
