@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from torch import nn
-from transformers import PreTrainedTokenizerFast, Qwen2_5OmniThinkerForConditionalGeneration, WhisperConfig
+from transformers import WhisperConfig
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speechlm import (
@@ -32,7 +31,7 @@ from speechlm import (
     released_config,
     summarize,
 )
-from speechlm.released import SHAPES, TOKEN_IDS
+from speechlm.released import SHAPES, TOKEN_IDS, random_released
 
 SMALL = PocketSize(audio_width=32, audio_layers=1, text_width=64, text_layers=1, num_mel_bins=16)
 
@@ -45,26 +44,10 @@ def count(module: nn.Module) -> int:
     return sum(weight.numel() for weight in module.parameters())
 
 
-@pytest.fixture(scope="module")
-def qwen_tokenizer() -> PreTrainedTokenizerFast:
-    """Bytes, fillers up to Qwen's first special token, then the special tokens at Qwen's ids."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    by_id = {index: token for token, index in TOKEN_IDS.items()}
-    ordinary = [*alphabet, *(f"filler {i}" for i in range(min(by_id) - len(alphabet)))]
-    backend = Tokenizer(models.BPE({token: i for i, token in enumerate(ordinary)}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    special = [by_id.get(i, f"<|unused {i}|>") for i in range(min(by_id), max(by_id) + 1)]
-    backend.add_special_tokens([AddedToken(token, special=True) for token in special])
-    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<|endoftext|>", eos_token="<|im_end|>")
-
-
 @pytest.fixture(scope="module", params=SHAPES)
-def released(request: pytest.FixtureRequest, qwen_tokenizer: PreTrainedTokenizerFast) -> tuple[str, SpeechLM]:
+def released(request: pytest.FixtureRequest) -> tuple[str, SpeechLM]:
     """A released size on the `meta` device: every shape, no weights."""
-    with torch.device("meta"):
-        thinker = Qwen2_5OmniThinkerForConditionalGeneration(released_config(request.param))
-    return request.param, SpeechLM(thinker, qwen_tokenizer)
+    return request.param, random_released(request.param, device="meta")
 
 
 def test_released_sizes_have_the_published_parameters(released: tuple[str, SpeechLM]) -> None:

@@ -8,10 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from transformers import Qwen2_5OmniThinkerConfig
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen2_5OmniThinkerConfig,
+    Qwen2_5OmniThinkerForConditionalGeneration,
+)
 
 from speechlm.errors import PresetError
+from speechlm.model import SpeechLM
 from speechlm.pocket import TOKENS_BY_ROLE
+from speechlm.tokenizer import PAD, TURN_END
 
 HELPFUL = "You are a helpful assistant."
 """What Qwen2.5-Omni's chat template says when a conversation has no system message of its own."""
@@ -79,7 +87,7 @@ TOKEN_IDS = {
 
 
 def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
-    """The configuration of a released Thinker, `omni3b` or `omni7b`, for models with random weights.
+    """The configuration of a released Thinker, `omni3b` or `omni7b`, as their files on the hub have it.
 
     Raises `PresetError` for another size.
 
@@ -122,4 +130,37 @@ def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
         user_token_id=872,  # the word "user"
         **tokens,
         tie_word_embeddings=False,
+    )
+
+
+def random_released(
+    size: str, *, device: str | torch.device, dtype: torch.dtype = torch.bfloat16, seed: int = 0
+) -> SpeechLM:
+    """A released size with random weights: to measure what it costs, or on the `meta` device to look at its shapes.
+
+    Its tokenizer has the special tokens of the released ones at their ids, and bytes for words. Raises `PresetError`
+    for another size.
+    """
+    config = released_config(size)
+    thinker_class: Any = Qwen2_5OmniThinkerForConditionalGeneration  # its constructors are untyped
+    cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=cards), torch.device(device):
+        torch.manual_seed(seed)
+        thinker = thinker_class._from_config(config, dtype=dtype)  # noqa: SLF001
+    return SpeechLM(thinker, _stand_in_tokenizer())
+
+
+def _stand_in_tokenizer() -> PreTrainedTokenizerFast:
+    """Bytes, fillers up to the first special token, then the special tokens at their ids."""
+    first, last = min(TOKEN_IDS.values()), max(TOKEN_IDS.values())
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    ordinary = [*alphabet, *(f"filler {i}" for i in range(first - len(alphabet)))]
+    backend = Tokenizer(models.BPE({token: i for i, token in enumerate(ordinary)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    by_id = {index: token for token, index in TOKEN_IDS.items()}
+    special = [by_id.get(i, f"<|unused {i}|>") for i in range(first, last + 1)]
+    backend.add_special_tokens([AddedToken(token, special=True) for token in special])
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, pad_token=PAD, eos_token=TURN_END
     )
