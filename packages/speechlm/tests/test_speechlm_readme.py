@@ -12,18 +12,23 @@ import speechlm
 
 
 def test_readme_example_runs(tmp_path: Path) -> None:
-    """One row; the vocabulary is the tokenizer's; what was loaded has the weights of what was saved."""
+    """One row; the vocabulary is the tokenizer's; what was loaded has the weights of what was saved; then the parts
+    named in the second block are trained, and come back over their base."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
+    code, training = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     names: dict[str, Any] = {
         "texts": ["It sounds sad."],
         "samples": np.random.default_rng(0).standard_normal(8_000).astype(np.float32),
-        "folder": tmp_path,
+        "folder": tmp_path / "base",
+        "adapters": tmp_path / "adapters",
     }
     exec("model = None\n" + code.replace("model.save(folder)", "model.save(folder)\nsaved = model"), names)
     assert names["logits"].shape == (*names["batch"].input_ids.shape, len(names["model"].tokenizer))
     assert names["model"].head.weight.equal(names["saved"].head.weight)
     assert names["model"] is not names["saved"]
+    exec(training, names)
+    assert set(speechlm.count_parts(names["model"]).trainable) == {"lora", "adapter"}
+    assert names["model"].lora.rank == 8
 
 
 def test_public_names_are_pinned() -> None:
