@@ -17,7 +17,7 @@ from cotgen.tasks import Asking, Phrasing, stream
 from cotgen.tasks.answers import score_file, table
 from cotgen.tasks.conflict import ConflictSet, recipes
 from cotgen.tasks.perception import PerceptionSet
-from cotgen.tasks.stream import measured_lines
+from cotgen.tasks.streaming import measured_lines
 from cotgen.tasks.stress import stress_examples
 from cotgen.tasks.variants import variant_recipes
 from speech_records import emotion_question, write_jsonl

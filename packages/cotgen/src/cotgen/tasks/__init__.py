@@ -10,7 +10,7 @@ a small model can learn to hear prosody before it learns to write.
 
 - `records`, `phrasing`: what an example is; how it is asked
 - `examples`, `balancing`: examples in memory; classes of equal size
-- `stream`, `stress`: the same examples from files of any size; those about stress from a manifest alone
+- `streaming`, `stress`: the same examples from files of any size; those about stress from a manifest alone
 - `variants`: recipes for comparative clips
 - `scoring`: the strict forms of answers, and what an answer is worth
 - `perception`, `conflict`, `word_emotions`: sets to test on: hearing prosody; words against voice
@@ -28,7 +28,7 @@ from cotgen.tasks.phrasing import (
 )
 from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
 from cotgen.tasks.scoring import Score, TaskScore, score
-from cotgen.tasks.stream import stream
+from cotgen.tasks.streaming import stream
 
 __all__ = [
     "ALL_QUESTIONS",

@@ -23,7 +23,7 @@ from cotgen.tasks.conflict import ConflictItem, score_conflict
 from cotgen.tasks.perception import PerceptionItem, score_perception
 from cotgen.tasks.records import SFTExample
 from cotgen.tasks.scoring import score, summarise
-from cotgen.tasks.stream import Report, good_lines
+from cotgen.tasks.streaming import Report, good_lines
 from speech_records import LabelSet
 
 ItemT = TypeVar("ItemT", bound=SFTExample | PerceptionItem | ConflictItem)

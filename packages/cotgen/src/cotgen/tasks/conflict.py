@@ -28,7 +28,7 @@ from typing import ClassVar
 from cotgen.readings import read_cues
 from cotgen.survey import Fit, fit
 from cotgen.tasks.balancing import Class, Selection
-from cotgen.tasks.stream import Report, measured_lines
+from cotgen.tasks.streaming import Report, measured_lines
 from cotgen.tasks.word_emotions import SENTENCES, loaded_words
 from speech_records import (
     AnswerFormatError,

@@ -194,15 +194,15 @@ def _stress_examples(
     if listed:
         question = rng.choice(questions(phrasing).stress)
         example = _example(utterance, Task.STRESS, "stress", question, ", ".join(listed))
-        yield Drawn(example, Class("stress", _part_of_sentence(utterance.transcript, listed[0])))
+        yield Drawn(example, _place_of(listed[0], utterance.transcript))
 
 
-def _part_of_sentence(transcript: str | None, word: str) -> str:
-    """In which third of the sentence a word first stands, by the order of words; `unknown` without a transcript."""
+def _place_of(word: str, transcript: str | None) -> Class:
+    """In which third of the sentence a word first stands, by the order of words."""
     spoken, wanted = words(neutralise(transcript or "")), words(word)
     if not wanted or wanted[0] not in spoken:
-        return "unknown"
-    return _SENTENCE_PARTS[len(_SENTENCE_PARTS) * spoken.index(wanted[0]) // len(spoken)]
+        return Class("stress in an unknown sentence", "unknown")
+    return Class("stress", _SENTENCE_PARTS[len(_SENTENCE_PARTS) * spoken.index(wanted[0]) // len(spoken)])
 
 
 def _reasoning_examples(item: MeasuredUtterance, traces: Sequence[ReasoningTrace], asking: Asking) -> Iterator[Drawn]:

@@ -30,7 +30,7 @@ from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.examples import heard_stress
 from cotgen.tasks.phrasing import VALUES
 from cotgen.tasks.scoring import parts
-from cotgen.tasks.stream import Report, measured_lines
+from cotgen.tasks.streaming import Report, measured_lines
 from cotgen.wording import RATE_WORDS
 from speech_records import Cue, InvalidRecordError, MeasuredUtterance
 

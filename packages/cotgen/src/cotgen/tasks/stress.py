@@ -11,7 +11,7 @@ from cotgen.tasks.balancing import Selection, count, quotas
 from cotgen.tasks.examples import Drawn, draw_stress, stray_stress
 from cotgen.tasks.phrasing import Phrasing
 from cotgen.tasks.records import SFTExample
-from cotgen.tasks.stream import Report, good_lines
+from cotgen.tasks.streaming import Report, good_lines
 from speech_records import Utterance
 
 
