@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cotgen import GenerationError, generate
+from cotgen import GenerationError, Language, Style, generate
 from cotgen.rules import MAX_WORDS, MIN_WORDS
+from cotgen.wording_de import NAMES
 from speech_records import (
     ALIASES,
     EMODB_7,
@@ -53,7 +54,10 @@ HOSTILE = (
     "x" * 5000,
     "Stress falls on “door”. A whispered, monotone voice!",
     "Don't 'stress' \"kids\"",
+    "שלום, מה שלומך 😀 hello 👩‍👩‍👧",
+    "@ $ ~ AN x <a|b> (c/d) [pitch=high:e] {0}",
 )
+STYLES = [(Style.PLAIN, None), (Style.VARIED, Language.ENGLISH), (Style.VARIED, Language.GERMAN)]
 
 transcripts = st.none() | st.sampled_from(HOSTILE) | st.text(max_size=120)
 shares = st.none() | st.floats(0.0, 1.0)
@@ -75,6 +79,10 @@ def profiles(draw: st.DrawFn) -> ProsodyProfile:
         contour_dynamics=draw(st.none() | st.sampled_from(ContourDynamics)),
         stressed_words=draw(st.none() | st.lists(words.map(lambda w: StressedWord(w, 0.5)), max_size=4).map(tuple)),
         gender=draw(st.none() | st.sampled_from(Gender)),
+        age_group=draw(
+            st.none() | st.sampled_from(["Child", "Teenager", "Young Adult", "Middle-aged", "Elderly", "old"])
+        ),
+        hnr_db=draw(st.none() | st.floats(-5.0, 25.0)),
     )
 
 
@@ -101,12 +109,14 @@ def measured_utterances(draw: st.DrawFn) -> tuple[MeasuredUtterance, LabelSet]:
     return MeasuredUtterance(utterance, draw(profiles()), draw(levels)), label_set
 
 
-@settings(max_examples=100, deadline=None)
-@given(measured_utterances(), st.integers(0, 10_000))
-def test_whatever_is_measured_and_said_the_trace_is_sound(case: tuple[MeasuredUtterance, LabelSet], seed: int) -> None:
+@settings(max_examples=200, deadline=None)
+@given(measured_utterances(), st.integers(0, 10_000), st.sampled_from(STYLES))
+def test_whatever_is_measured_and_said_the_trace_is_sound(
+    case: tuple[MeasuredUtterance, LabelSet], seed: int, how: tuple[Style, Language | None]
+) -> None:
     """The generator's promises: nothing but supported claims, 50 to 200 words, the strict form, no early label."""
     measured, label_set = case
-    trace = generate(measured, label_set=label_set, seed=seed)
+    trace = generate(measured, label_set=label_set, seed=seed, style=how[0], language=how[1])
     assert {c.verdict for c in trace.claims} <= {Verdict.SUPPORTED}, [
         (c.text, c.value, c.measured) for c in trace.claims if c.verdict is not Verdict.SUPPORTED
     ]
@@ -117,13 +127,14 @@ def test_whatever_is_measured_and_said_the_trace_is_sound(case: tuple[MeasuredUt
     assert label_set.parse(answer) is trace.answer
     assert trace.synthetic is measured.utterance.synthetic
     evidence, conclusion = trace.think.rstrip(".").rsplit(". ", maxsplit=1)
-    assert conclusion.endswith(answer)
+    assert re.search(rf"\b{re.escape(answer)}\b", conclusion)
     assert not _labels_in(re.sub("“[^”]*”", "", evidence))
 
 
 def _labels_in(text: str) -> set[str]:
-    """Emotion names and aliases (of three letters or more) that stand in `text`."""
+    """Emotion names and aliases (of three letters or more), English and German, that stand in `text`."""
     names = {e.value for e in Emotion} | {a for aliases in ALIASES.values() for a in aliases if len(a) > 2}
+    names |= {name for german in NAMES.values() for name in german}
     names |= {label_set.text(e) for label_set in LABEL_SETS.values() for e in label_set.labels}
     return {name for name in names if re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE)}
 

@@ -100,7 +100,7 @@ class Wording:
     conflicts: tuple[str, ...]
     outweighed: tuple[str, ...]
     undecided: tuple[str, ...]
-    fillers: tuple[str, ...]
+    fillers: tuple[tuple[str, ...], ...]
     conclusions: tuple[str, ...]
     labels: Mapping[str, str]
 

@@ -72,13 +72,13 @@ def write(
     body = writer.with_speaker_and_quote(evidence, measured, readings)
     sentences = writer.settle([*body, *weighing], readings)
     conclusion = capitalised(rng.choice(wording.conclusions).format(label=_named(label, wording)))
-    return finish(sentences, conclusion, fillers=[capitalised(text) for text in wording.fillers], rng=rng)
+    return finish(sentences, conclusion, fillers=[capitalised(rng.choice(texts)) for texts in wording.fillers], rng=rng)
 
 
 def _named(label: str, wording: Wording) -> str:
-    """The label with its name in the language of the text, where that is another."""
+    """The label, and its name in the language of the text, where that is another."""
     names = [wording.labels.get(part) for part in label.split(" or ")]
-    return f"{wording.disjunction.join(n for n in names if n)} ({label})" if all(names) else label
+    return f"{label} ({wording.disjunction.join(n for n in names if n)})" if all(names) else label
 
 
 def _facts(

@@ -32,7 +32,7 @@ NAMES: Mapping[Emotion, tuple[str, ...]] = MappingProxyType(
         Emotion.FRUSTRATED: ("Frustration", "frustriert", "Frust"),
     }
 )
-"""What Germans call the emotions; the first is the name that a conclusion gives before the label."""
+"""What Germans call the emotions; the first is the name that a conclusion gives beside the label."""
 
 _CLIP = "die (Aufnahme/Probe)"
 _NOTED = "(bemerkenswert ist/festhalten lässt sich/zu hören ist/es fällt auf)"
@@ -244,20 +244,21 @@ WORDING = Wording(
             "so wird (das Urteil/die Antwort) zu einer Frage des (Grades/Abwägens).",
         ]
     ),
-    fillers=expand(
-        [
+    fillers=tuple(
+        expand([text])
+        for text in (
             "die Hinweise sind spärlich, und diese (Lesart/Deutung) bleibt daher unsicher.",
             "solche Merkmale überschneiden sich zwischen den Gefühlen, so dass ein Zweifel (bleibt/angebracht ist).",
             "eine einzelne Aufnahme kann die Frage nicht entscheiden, und andere Ohren könnten anders urteilen.",
             "was sich nicht sicher messen ließ, bleibt hier (mit Absicht/bewusst) unerwähnt.",
             "ohne weiteren Zusammenhang muss sich das Urteil auf das Wenige stützen, das zu hören ist.",
-        ]
+        )
     ),
     conclusions=expand(
         [
             "die (wahrscheinlichste/plausibelste) Emotion ist {label}.",
             "am besten passt (daher/also/somit/folglich) das Label {label}.",
-            "(alles in allem/insgesamt/unter dem Strich/im Ergebnis) lautet die Antwort {label}.",
+            "(alles in allem/insgesamt/unter dem Strich/im Ergebnis) lautet das Label {label}.",
             "nach Abwägung (aller/der) Merkmale ergibt sich das Label {label}.",
             "damit ist die Emotion am ehesten als {label} zu (bezeichnen/benennen).",
         ]

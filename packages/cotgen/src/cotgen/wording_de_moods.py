@@ -58,7 +58,7 @@ REASONS: Mapping[Emotion, tuple[str, ...]] = reasons(
             f"{_PERSON} (will andere mitziehen/kann kaum stillsitzen).",
         ),
         Emotion.SAD: (
-            f"{_SPEECH} (kostet Kraft/will allein gelassen werden).",
+            f"{_SPEECH} (kostet Kraft/zieht sich zurück).",
             f"{_PERSON} (hat etwas verloren/sieht keinen Ausweg/hat kaum noch Kraft).",
             "die Worte werden eher losgelassen als (gesendet/gerichtet).",
         ),

@@ -138,7 +138,7 @@ WORDING = Wording(
             "{portrait} (accounts for/explains/can explain) {cues}.",
             "with {cues}, the (impression/picture) is one of {portrait}.",
             "the combination suggests {portrait}, and {cues} <carry|carries> (most of the/the greatest) weight.",
-            "what speaks for {portrait}: {cues}.",
+            "the case for {portrait} rests on {cues}.",
             "{cues} <belong|belongs> to {portrait}.",
             "from {cues} (a listener/one) can infer {portrait}.",
             "{cues} (<give|gives>/<leave|leaves>) the impression of {portrait}.",
@@ -245,14 +245,15 @@ WORDING = Wording(
             "this makes the (conclusion/answer) a matter of (degree/judgement).",
         ]
     ),
-    fillers=expand(
-        [
-            "the evidence is thin, so this (reading/interpretation) stays uncertain.",
+    fillers=tuple(
+        expand([text])
+        for text in (
+            "the evidence is scant, so this (reading/interpretation) stays uncertain.",
             "cues like these overlap between feelings, so some doubt (remains/is in order).",
             "a single clip cannot settle the matter, and another listener could (well/easily) decide otherwise.",
             "what could not be measured with certainty is left out (here on purpose/of this account).",
             "without more context, the conclusion has to rest on what (little can be heard/the sound alone can tell).",
-        ]
+        )
     ),
     conclusions=expand(
         [

@@ -69,7 +69,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                     "AN [~(high/raised) volume]",
                     "AN [~loud] voice",
                     "AN [~(strong/powerful) voice]",
-                    "AN [~high (energy level/volume level)]",
+                    "[~high intensity]",
                 ],
             ),
             fact(
@@ -80,7 +80,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                     "@ speaks neither [!high:loudly] nor [!low:quietly]",
                     "@ (speaks/talks) at AN [(normal/average/moderate/medium/ordinary) volume] (here/in this clip)",
                 ],
-                nouns=["AN [(normal/average/moderate/medium/ordinary) (volume/energy level/volume level)]"],
+                nouns=["AN [(normal/average/moderate/medium/ordinary) volume]"],
             ),
             fact(
                 (Cue.ENERGY, "low"),
@@ -96,7 +96,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                     "AN [~(low/reduced) volume]",
                     "AN [~(quiet/soft)] voice",
                     "AN [~(weak/faint) voice]",
-                    "AN [~low (energy level/volume level)]",
+                    "[~low intensity]",
                 ],
             ),
             fact(
@@ -179,7 +179,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
             fact(
                 (Cue.CONTOUR_SHAPE, "rising-falling"),
                 clauses=[
-                    "$ [(pitch/melody/intonation) (rises and then falls/rises then falls/first rises and then falls)]",
+                    "$ [(pitch/melody/intonation) (rises and then falls/first rises and then falls)]",
                     "$ [(pitch contour/contour/intonation) is rising-falling]",
                 ],
                 nouns=["AN [(rising-falling/rise-fall) (contour/pitch contour/intonation/melody)]"],
@@ -187,7 +187,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
             fact(
                 (Cue.CONTOUR_SHAPE, "falling-rising"),
                 clauses=[
-                    "$ [(pitch/melody/intonation) (falls and then rises/falls then rises/first falls and then rises)]",
+                    "$ [(pitch/melody/intonation) (falls and then rises/first falls and then rises)]",
                     "$ [(pitch contour/contour/intonation) is falling-rising]",
                 ],
                 nouns=["AN [(falling-rising/fall-rise) (contour/pitch contour/intonation/melody)]"],
@@ -243,7 +243,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
             ),
             fact(
                 (Cue.PAUSES, "present"),
-                clauses=["there are [pauses]", "@ makes [pauses]", "[pauses] (interrupt/break up) the words"],
+                clauses=["there are [pauses]", "@ makes [pauses]", "[pauses] (interrupt/break up) what is said"],
                 nouns=["+[pauses]"],
             ),
             fact(
@@ -266,7 +266,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                 clauses=[
                     "there are [(long/lengthy) pauses]",
                     "@ makes [(long/lengthy) pauses]",
-                    "[(long/lengthy) pauses] (interrupt/break up) the words",
+                    "[(long/lengthy) pauses] (interrupt/break up) what is said",
                 ],
                 nouns=["+[(long/lengthy) pauses]"],
             ),
@@ -282,7 +282,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                 (Cue.PAUSES, "one long"),
                 clauses=[
                     "there is one [pauses=long:(long/lengthy) pause]",
-                    "AN [pauses=long:(long/lengthy) pause] interrupts the words",
+                    "AN [pauses=long:(long/lengthy) pause] interrupts what is said",
                 ],
                 nouns=["AN [pauses=long:(long/lengthy) pause]"],
             ),

@@ -85,7 +85,7 @@ REASONS: Mapping[Emotion, tuple[str, ...]] = reasons(
         Emotion.CONTEMPT: (
             f"{_SPEECH} (puts a distance between the two sides/makes the other side small).",
             f"{_PERSON} (sees no need to try/does not expect an equal).",
-            "the words are let fall from (above/a height).",
+            "the other side is talked at and not (talked to/listened to).",
         ),
         Emotion.SURPRISE: (
             f"{_SPEECH} (reacts before it has thought/comes before any plan).",
