@@ -213,7 +213,9 @@ class Chat:
     def _given_up(self, failed: Failed) -> ChatError:
         with self._lock:
             self._unanswered += 1
-            in_a_row = self._unanswered
+            in_a_row, has_answered = self._unanswered, self._counts["answers"] > 0
+        if failed.is_unreachable and not has_answered:
+            return EndpointError(f"{failed.message}: nobody has answered at this address yet")
         if in_a_row < MAX_UNANSWERED:
             return RequestError(failed.message)
         return EndpointError(f"{in_a_row} requests in a row got no answer, the last one because {failed.message}")

@@ -32,13 +32,14 @@ class Failed:
     """A try without a reply.
 
     `is_final`: every other request would fail too. `may_be_charged`: it was cut off when the endpoint was already at
-    work. `retry_after_s`: how long the endpoint asks to wait.
+    work. `is_unreachable`: nothing could be sent. `retry_after_s`: how long the endpoint asks to wait.
     """
 
     message: str
     is_final: bool = False
     can_be_retried: bool = False
     may_be_charged: bool = False
+    is_unreachable: bool = False
     retry_after_s: float | None = None
 
 
@@ -142,7 +143,7 @@ class Endpoint:
             message = f"no answer within {self._timeout_s:g} s"
         else:
             message = f"the connection failed: {self._without_key(str(cause) or type(cause).__name__)}"
-        return Failed(message, can_be_retried=True, may_be_charged=not never_sent)
+        return Failed(message, can_be_retried=True, may_be_charged=not never_sent, is_unreachable=never_sent)
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "[key]") if len(self._key) >= _MIN_KEY else text
