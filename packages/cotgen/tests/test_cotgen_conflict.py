@@ -182,7 +182,8 @@ def test_at_most_so_many_of_each(tmp_path: Path) -> None:
 
 
 def item(words: Emotion, voice: Emotion, kind: Kind = Kind.CONFLICT) -> ConflictItem:
-    return ConflictItem("a", kind, "a", "a.wav", "Text", words, voice, ("text",), ("label",), QUESTION)
+    labels = "RAVDESS_8" if voice is Emotion.CALM else "PAPER_9"
+    return ConflictItem("a", kind, "a", "a.wav", "Text", words, voice, ("text",), ("label",), QUESTION, labels)
 
 
 @pytest.mark.parametrize(
@@ -202,14 +203,22 @@ def item(words: Emotion, voice: Emotion, kind: Kind = Kind.CONFLICT) -> Conflict
 )
 def test_what_an_answer_followed(answer: str, found: Followed) -> None:
     """Sad words, angry voice; a label alone or the think/answer form."""
-    assert followed(item(Emotion.SAD, Emotion.ANGRY), answer, PAPER_9) is found
+    assert followed(item(Emotion.SAD, Emotion.ANGRY), answer) is found
+
+
+def test_an_answer_is_read_by_the_label_set_of_its_item() -> None:
+    """Calm is a label of its own in RAVDESS_8; in PAPER_9 it would be neutral and follow the words."""
+    one = item(Emotion.NEUTRAL, Emotion.CALM, Kind.NEUTRAL_WORDS)
+    assert one.label_set == "RAVDESS_8"
+    assert followed(one, "calm") is Followed.VOICE
+    assert followed(one, "neutral") is Followed.WORDS
 
 
 def test_the_table_by_kind() -> None:
     """Of four answers to conflicts two follow the words; where both agree, the label is the voice's."""
     conflict, agreeing = item(Emotion.SAD, Emotion.ANGRY), item(Emotion.SAD, Emotion.SAD, Kind.AGREEING)
     pairs = [(conflict, "sad"), (conflict, "sad"), (conflict, "angry"), (conflict, "?"), (agreeing, "sad")]
-    found = score_conflict(pairs, PAPER_9)
+    found = score_conflict(pairs)
     assert list(found) == [Kind.CONFLICT, Kind.AGREEING]
     one = found[Kind.CONFLICT]
     assert (one.answers, one.voice, one.words, one.neither, one.invalid) == (4, 0.25, 0.5, 0.0, 0.25)
@@ -223,6 +232,9 @@ def test_items_check_themselves() -> None:
         item(Emotion.SAD, Emotion.SAD)
     with pytest.raises(InvalidRecordError, match="make no agreeing"):
         item(Emotion.SAD, Emotion.ANGRY, Kind.AGREEING)
+    for wrong in ({"label_set": "NOPE"}, {"label_set": "IEMOCAP_4", "voice_emotion": Emotion.FEAR}):
+        with pytest.raises(InvalidRecordError, match="must be labels of"):
+            replace(item(Emotion.SAD, Emotion.ANGRY), **wrong)
     with pytest.raises(InvalidRecordError, match="evidence"):
         replace(item(Emotion.SAD, Emotion.ANGRY), words_evidence=())
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cotgen import CotgenError, TaskError, cli, tasks
 from cotgen.batch import Failure
 from cotgen.tasks import Asking, Attribute, ComparativeClip, Phrasing, SFTExample, Task
+from cotgen.tasks.balancing import Class, Selection, quotas
 from speech_records import (
     IEMOCAP_4,
     PAPER_9,
@@ -87,6 +92,8 @@ def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
     profiles, traces, clips = paths
     first = profiles.read_text(encoding="utf-8").splitlines()[0]
     append(profiles, first, '{"utterance": 3}', "", first.replace('"angry"', '"purple"'), first[:100])
+    with profiles.open("ab") as file:
+        file.write(b'{"caf\xe9": 1}\n')
     append(traces, to_json(ReasoningTrace("nobody", "Text.", PAPER_9.labels[0])), "[]")
     append(traces, to_json(ReasoningTrace("u00000", "Text.", PAPER_9.labels[0])).replace('"neutral"', '"bored"'))
     order = (Level.LOW, Level.HIGH)
@@ -99,6 +106,7 @@ def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
         ("measured.jsonl:10", "RecordFormatError"),
         ("measured.jsonl:12", "RecordFormatError"),
         ("measured.jsonl:13", "RecordFormatError"),
+        ("measured.jsonl:14", "UnicodeDecodeError"),
         ("traces.jsonl:12", "TaskError"),
         ("traces.jsonl:13", "RecordFormatError"),
         ("traces.jsonl:14", "TaskError"),
@@ -174,6 +182,19 @@ def test_the_command_streams(tmp_path: Path) -> None:
     examples = list(read_jsonl(out, SFTExample))
     assert f"{len(examples)} examples, 1 left out" in result.stderr
     assert any(e.question.endswith("Answer with one of: energy low, energy normal, energy high.") for e in examples)
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.integers(1, 40), min_size=1), st.floats(1.0, 4.0), st.integers())
+def test_a_selection_keeps_its_quotas_exactly(sizes: dict[str, int], ratio: float, seed: int) -> None:
+    """In whatever order the members come; no class is above the ratio, the smallest is whole."""
+    counts = {Class("group", name): n for name, n in sizes.items()}
+    kept = quotas(counts, ratio)
+    members = [key for key, n in counts.items() for _ in range(n)]
+    random.Random(seed).shuffle(members)
+    selection = Selection(counts, kept, seed=seed)
+    assert Counter(key for key in members if selection.keeps(key)) == kept
+    assert min(kept.values()) == min(sizes.values())
+    assert max(kept.values()) <= ratio * min(sizes.values())
 
 
 @pytest.mark.slow

@@ -174,7 +174,9 @@ def score_answers(
     items: Annotated[Path, typer.Argument(help="SFT examples, perception items or conflict items (JSON Lines).")],
     *,
     answers: Annotated[Path, typer.Option(help='Lines of {"item_id": …, "answer": …}.')],
-    label_set: LabelSetName = "PAPER_9",
+    label_set: Annotated[
+        str | None, typer.Option(help="Map the labels of reasoning into this set before they are compared.")
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Write the table as JSON.")] = None,
 ) -> None:
     """Score a model's answers: a table by task family, by column of the perception set, or by kind of conflict.
@@ -184,7 +186,8 @@ def score_answers(
     Example: cotgen score perception.jsonl --answers answers.jsonl
     """
     failures: list[Failure] = []
-    scored = score_file(items, answers, label_set=label_set_of(label_set), report=failures.append)
+    labels = None if label_set is None else label_set_of(label_set)
+    scored = score_file(items, answers, label_set=labels, report=failures.append)
     typer.echo(table(scored))
     if report is not None:
         report.write_text(json.dumps(asdict(scored), indent=1) + "\n", encoding="utf-8")

@@ -49,8 +49,10 @@ class Scored:
     unanswered: int
 
 
-def score_file(items: Path, answers: Path, *, label_set: LabelSet, report: Report) -> Scored:
+def score_file(items: Path, answers: Path, *, label_set: LabelSet | None = None, report: Report) -> Scored:
     """Score the answers in one file to the items in another, in memory that grows with the answers only.
+
+    With `label_set` labels of reasoning examples are mapped into it before they are compared.
 
     Broken lines, a second answer to an item and answers to no item of the file go to `report`. Raises `TaskError` when
     the items are none of the known kinds, `CotgenError` when a file is missing.
@@ -63,7 +65,7 @@ def score_file(items: Path, answers: Path, *, label_set: LabelSet, report: Repor
     elif kind is PerceptionItem:
         scores = score_perception(join.pairs(PerceptionItem))
     else:
-        scores = score_conflict(join.pairs(ConflictItem), label_set)
+        scores = score_conflict(join.pairs(ConflictItem))
     join.report_left()
     return Scored({name.value: asdict(figures) for name, figures in scores.items()}, join.unanswered)
 

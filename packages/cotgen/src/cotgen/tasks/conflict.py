@@ -31,6 +31,7 @@ from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.streaming import Report, measured_lines
 from cotgen.tasks.word_emotions import SENTENCES, loaded_words
 from speech_records import (
+    LABEL_SETS,
     AnswerFormatError,
     Emotion,
     InvalidRecordError,
@@ -65,7 +66,7 @@ class Followed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConflictItem:
-    """One clip, the emotions of its words and of its voice as labels of one label set, and the evidence for both."""
+    """One clip, the emotions of its words and of its voice as labels of `label_set`, and the evidence for both."""
 
     schema_version: ClassVar[str] = "1.0"
 
@@ -79,10 +80,15 @@ class ConflictItem:
     words_evidence: tuple[str, ...]
     voice_evidence: tuple[str, ...]
     question: str
+    label_set: str
     split: str | None = None
     synthetic: bool = False
 
     def __post_init__(self) -> None:
+        known = LABEL_SETS[self.label_set].labels if self.label_set in LABEL_SETS else ()
+        if self.words_emotion not in known or self.voice_emotion not in known:
+            both = f"{self.words_emotion} and {self.voice_emotion}"
+            raise InvalidRecordError(f"ConflictItem {self.item_id!r}: {both} must be labels of {self.label_set!r}")
         if (self.words_emotion is self.voice_emotion) is not (self.kind is Kind.AGREEING):
             both = f"words {self.words_emotion} and voice {self.voice_emotion}"
             raise InvalidRecordError(f"ConflictItem {self.item_id!r}: {both} make no {self.kind}")
@@ -192,6 +198,7 @@ class ConflictSet:
             words_evidence=evidence,
             voice_evidence=(f"label of {utterance.corpus}: {utterance.emotion}", *_telling(item, voice, words)),
             question=self._question,
+            label_set=self._label_set.name,
             split=utterance.split,
             synthetic=utterance.synthetic,
         )
@@ -239,13 +246,13 @@ def recipes(label_set: LabelSet) -> list[ConflictRecipe]:
     return made
 
 
-def followed(item: ConflictItem, answer: str, label_set: LabelSet) -> Followed:
+def followed(item: ConflictItem, answer: str) -> Followed:
     """What an answer followed: a label alone, or the think/answer form; anything else is invalid."""
     try:
         text = parse_answer(answer).answer if "<" in answer else answer
     except AnswerFormatError:
         return Followed.INVALID
-    label = label_set.parse(text)
+    label = LABEL_SETS[item.label_set].parse(text)
     if label is None:
         return Followed.INVALID
     if label is item.voice_emotion:
@@ -253,16 +260,18 @@ def followed(item: ConflictItem, answer: str, label_set: LabelSet) -> Followed:
     return Followed.WORDS if label is item.words_emotion else Followed.NEITHER
 
 
-def score_conflict(answers: Iterable[tuple[ConflictItem, str]], label_set: LabelSet) -> dict[Kind, ConflictScore]:
+def score_conflict(answers: Iterable[tuple[ConflictItem, str]]) -> dict[Kind, ConflictScore]:
     """What answers followed, by kind, in the order of `Kind`; kinds without answers are left out."""
     counts: dict[Kind, Counter[Followed]] = {kind: Counter() for kind in Kind}
+    chances = dict.fromkeys(Kind, 0.0)
     for item, answer in answers:
-        counts[item.kind][followed(item, answer, label_set)] += 1
+        counts[item.kind][followed(item, answer)] += 1
+        chances[item.kind] += 1 / len(LABEL_SETS[item.label_set].labels)
     return {
         kind: ConflictScore(
             answers=found.total(),
             **{f.value: found[f] / found.total() for f in Followed},
-            chance=1 / len(label_set.labels),
+            chance=chances[kind] / found.total(),
         )
         for kind, found in counts.items()
         if found
