@@ -118,6 +118,7 @@ def _profile(emotion: Emotion, transcript: str, gender: Gender, rng: random.Rand
         duration_s=6.0,
         sample_rate=16_000,
         f0_range_st=_maybe(rng.uniform(*span[dynamics]), rng),
+        hnr_db=_maybe(rng.gauss(10.5, 3.5), rng),
         voiced_share=rng.uniform(0.0, 0.1) if whispered else rng.uniform(0.3, 0.8),
         pauses=pauses,
         pause_share=_maybe(sum(p.end_s - p.start_s for p in pauses) / 6.0, rng),

@@ -26,7 +26,15 @@ MAX_WEIGHED = 3
 EXTREME_PERCENTILES = 10.0
 """A level this close to an end of its scale is called very high or very low (our choice)."""
 _SCALED = (Cue.PITCH, Cue.ENERGY, Cue.RATE)
-_STATED = (*_SCALED, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS, Cue.PITCH_RANGE, Cue.PAUSES, Cue.VOICING)
+_STATED = (
+    *_SCALED,
+    Cue.CONTOUR_SHAPE,
+    Cue.CONTOUR_DYNAMICS,
+    Cue.PITCH_RANGE,
+    Cue.PAUSES,
+    Cue.VOICING,
+    Cue.VOICE_QUALITY,
+)
 
 _ONLY_DYNAMICS, _ONLY_RANGE = 0.5, 0.8
 _VOICED_IS_WORTH_A_WORD = 0.1

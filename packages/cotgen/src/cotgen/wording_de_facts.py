@@ -190,6 +190,16 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                 nouns=["eine [(deutlich/durchaus) stimmhafte (Stimme/Sprechweise)]"],
             ),
             fact(
+                (Cue.VOICE_QUALITY, "clear"),
+                clauses=["$ Stimme|(ist/klingt/bleibt)|[klar]"],
+                nouns=["eine [klare Stimme]"],
+            ),
+            fact(
+                (Cue.VOICE_QUALITY, "rough"),
+                clauses=["$ Stimme|(ist/klingt)|[(rau/heiser)]"],
+                nouns=["eine [(raue/heisere) Stimme]"],
+            ),
+            fact(
                 (Cue.PAUSES, "none"),
                 clauses=[
                     "es|gibt|[keine Pausen]",

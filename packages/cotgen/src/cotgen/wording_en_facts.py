@@ -237,6 +237,16 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                 nouns=["AN (clearly/normally) [voiced] voice"],
             ),
             fact(
+                (Cue.VOICE_QUALITY, "clear"),
+                clauses=["$ [voice (is/sounds/stays) clear]"],
+                nouns=["AN [clear voice]"],
+            ),
+            fact(
+                (Cue.VOICE_QUALITY, "rough"),
+                clauses=["$ [voice (is/sounds) (rough/hoarse)]"],
+                nouns=["AN [(rough/hoarse) voice]"],
+            ),
+            fact(
                 (Cue.PAUSES, "none"),
                 clauses=["there are [no pauses]", "@ (speaks/talks) [without (pauses/pausing)]", "@ makes [no pauses]"],
                 nouns=["AN [absence of pauses]"],
