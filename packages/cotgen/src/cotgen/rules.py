@@ -11,12 +11,13 @@ import random
 from enum import StrEnum
 
 from cotgen import plain, varied, wording, wording_de, wording_en
+from cotgen.admission import label_of
 from cotgen.draft import MAX_WORDS, MIN_WORDS, Draft
 from cotgen.errors import GenerationError
 from cotgen.phrases import Wording
 from cotgen.readings import read_cues
 from cotgen.verification import judge
-from speech_records import Emotion, LabelSet, MeasuredUtterance, ReasoningTrace
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace
 
 __all__ = ["MAX_WORDS", "MIN_WORDS", "Language", "Style", "generate"]
 
@@ -51,7 +52,7 @@ def generate(
     emotion, `label_set` leaves its emotion out, or the plain style is asked for in German.
     """
     utterance = measured.utterance
-    emotion = _label(measured, label_set)
+    emotion = label_of(measured, label_set)
     words = _wording(style, language, utterance.language)
     generator = wording.GENERATOR if words is None else words.generator
     rng = random.Random(f"{generator}:{seed}:{utterance.utterance_id}")
@@ -71,16 +72,6 @@ def generate(
         seed=seed,
         synthetic=utterance.synthetic,
     )
-
-
-def _label(measured: MeasuredUtterance, label_set: LabelSet) -> Emotion:
-    name, given = measured.utterance.utterance_id, measured.utterance.emotion
-    if given is None:
-        raise GenerationError(f"utterance {name!r} has no emotion: reasoning is only written for labelled speech")
-    emotion = label_set.map(given)
-    if emotion is None:
-        raise GenerationError(f"utterance {name!r}: label set {label_set.name} leaves out the emotion {given.value!r}")
-    return emotion
 
 
 def _wording(style: Style, language: Language | None, spoken: str | None) -> Wording | None:
