@@ -23,7 +23,7 @@ from policy import (
     sequence_logprobs,
     token_weights,
 )
-from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
+from speechlm import PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
 
 # vLLM and what it imports warn of their own deprecations while they are loaded.
 pytestmark = [
@@ -230,6 +230,47 @@ def test_each_clip_is_encoded_once_for_all_answers(sampler: VLLMSampler, clips: 
         hook.remove()
     assert frames == [141]
     assert text == []
+
+
+def test_whole_blocks_of_a_prompt_are_run_once_for_all_answers(
+    sampler: VLLMSampler, clips: ClipMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """vLLM's own count of prompt tokens found in its cache, in blocks of 128: none for the first of four answers, two
+    blocks for the others; for all of them when asked again; none after an update, which makes them stale."""
+    engine, found = sampler._engine, []
+    generate = engine.generate
+
+    def counted(prompts: Any, settings: Any, **options: Any) -> Any:
+        outputs = generate(prompts, settings, **options)
+        found.append([output.num_cached_tokens for output in outputs])
+        return outputs
+
+    monkeypatch.setattr(engine, "generate", counted)
+    question = "How does it sound? " * 14
+    tokens = sampler.model.collate(clips(40), [question]).input_ids.shape[1]
+    assert 256 < tokens < 384
+    for _ in range(2):
+        sampler.sample(clips(40), [question], k=4, max_new_tokens=2, seeds=0)
+    sampler.update_weights()
+    sampler.sample(clips(40), [question], k=4, max_new_tokens=2, seeds=0)
+    assert found == [[0, 256, 256, 256], [256, 256, 256, 256], [0, 256, 256, 256]]
+
+
+def test_adapters_reach_the_engine(sampler: VLLMSampler, clips: ClipMaker) -> None:
+    """LoRA with second matrices that are not 0: greedy answers are those of our sampler, and not those without."""
+    model, features = sampler.model, clips(40)
+    options: dict[str, Any] = {"temperature": 0, "max_new_tokens": 20}
+    before = sampler.sample(features, QUESTIONS[:1], **options)
+    add_lora(model)
+    with torch.no_grad():
+        for name, weight in model.text_tower.named_parameters():
+            if ".lora_B." in name:
+                weight.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+    sampler.update_weights()
+    found, expected = (s.sample(features, QUESTIONS[:1], **options) for s in (sampler, Sampler(model)))
+    assert torch.equal(found.tokens, expected.tokens)
+    torch.testing.assert_close(found.logprobs, expected.logprobs, atol=TOLERANCE, rtol=0)
+    assert sampled_ids(found) != sampled_ids(before)
 
 
 def test_prompts_longer_than_the_engine_takes_are_refused(sampler: VLLMSampler, clips: ClipMaker) -> None:
