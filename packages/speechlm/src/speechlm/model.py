@@ -240,8 +240,8 @@ class SpeechLM(nn.Module):
     def packed_states(self, packed: PackedGroup) -> Tensor:
         """Last hidden states `[R, T, D]` of packed groups, every prompt and clip run once; the head is not applied."""
         embedded = self.embed(packed.batch)
-        hidden = torch.finfo(embedded.dtype).min
-        bias = embedded.new_zeros(packed.visible().shape).masked_fill(~packed.visible(), hidden)
+        unseen = packed.visible().logical_not_()
+        bias = embedded.new_zeros(unseen.shape).masked_fill_(unseen, torch.finfo(embedded.dtype).min)
         output = self.text_tower(
             inputs_embeds=embedded,
             attention_mask=bias[:, None],

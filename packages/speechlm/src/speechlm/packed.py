@@ -47,10 +47,10 @@ class PackedGroup:
 
     def visible(self) -> Tensor:
         """Which token (second axis) sees which (third): `bool[R, T, T]`; padding sees itself and its like."""
-        causal = torch.ones(self.group.shape[1], self.group.shape[1], dtype=torch.bool, device=self.group.device).tril()
-        same_group = self.group[:, :, None] == self.group[:, None]
-        shared = (self.answer == -1)[:, None] | (self.answer[:, :, None] == self.answer[:, None])
-        return causal & same_group & shared
+        seen = self.answer[:, :, None] == self.answer[:, None]
+        seen |= (self.answer == -1)[:, None]
+        seen &= self.group[:, :, None] == self.group[:, None]
+        return seen.tril_()
 
     def unpack(self, values: Tensor) -> Tensor:
         """`values[R, T]` of answer tokens as `[answers, longest answer]`, in the order given to `pack`, 0 behind."""
