@@ -1,6 +1,7 @@
 """Ours against the stock classes of transformers, on the same checkpoint: ids, features, logits, and a greedy answer.
 
-The suite runs on a tiny whole Qwen2.5-Omni of random weights, always, and on released weights when they are there:
+The suite always runs on a tiny whole Qwen2.5-Omni of random weights, and on its Thinker as we save it; and on released
+weights when they are there:
 
     SPEECHLM_RELEASED=omni3b,/models/EmotionThinker pytest -m hub packages/speechlm/tests/test_speechlm_conformance.py
 
@@ -11,6 +12,7 @@ the precision that they are stored in.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +108,22 @@ def folder_of(name: str) -> Path:
     return cached_folder(RELEASES[name]) if name in RELEASES else Path(name)
 
 
-@pytest.fixture(scope="module", params=["tiny", *(pytest.param(name, marks=pytest.mark.hub) for name in RELEASED)])
-def pair(request: pytest.FixtureRequest, whole_omni: Path) -> Pair:
-    folder = whole_omni if request.param == "tiny" else folder_of(request.param)
+@pytest.fixture(scope="module")
+def our_thinker(whole_omni: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Thinker of the tiny whole as we write it, and the extractor's settings, which the stock processor reads."""
+    folder = tmp_path_factory.mktemp("thinker")
+    SpeechLM.load(whole_omni).save(folder)
+    shutil.copy(whole_omni / "preprocessor_config.json", folder)
+    return folder
+
+
+CHECKPOINTS = ["whole_omni", "our_thinker", *(pytest.param(name, marks=pytest.mark.hub) for name in RELEASED)]
+
+
+@pytest.fixture(scope="module", params=CHECKPOINTS)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    made = request.param in ("whole_omni", "our_thinker")
+    folder = request.getfixturevalue(request.param) if made else folder_of(request.param)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     ours = SpeechLM.load(folder, device=device).eval()
     ours.system = HELPFUL

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -147,6 +148,18 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     return tmp_path
+
+
+def test_released_weights_are_taken_from_the_cache_at_the_pinned_revision(empty_cache: Path, whole_omni: Path) -> None:
+    """The folder of that commit as `hf download` lays it down; another commit beside it is not taken."""
+    place = empty_cache / "models--Qwen--Qwen2.5-Omni-3B" / "snapshots"
+    shutil.copytree(whole_omni, place / str(RELEASES["omni3b"].revision))
+    (place / ("0" * 40)).mkdir()
+    model = load_preset("omni3b", dtype=torch.bfloat16)
+    assert model.head.weight.dtype is torch.bfloat16
+    assert model.audio_id == model.thinker.config.audio_token_index
+    with pytest.raises(PresetError, match=f"Omni-3B@{'1' * 40} is not on this machine"):
+        load_preset("omni3b", revision="1" * 40)
 
 
 def test_weights_that_are_not_here_are_not_downloaded(empty_cache: Path) -> None:

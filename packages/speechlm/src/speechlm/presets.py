@@ -73,7 +73,7 @@ def load_preset(
     else:
         release = RELEASES[name]
         folder = Path(source) if source is not None else cached_folder(release, revision=revision)
-        model = SpeechLM.load(folder)
+        model = SpeechLM.load(folder, device=device, dtype=dtype)
         if model.system is None:
             model.system = release.system
     if system is not None:
