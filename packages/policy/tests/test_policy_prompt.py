@@ -46,7 +46,7 @@ def test_public_names_are_pinned() -> None:
     """A name that leaves this list is a breaking change."""
     expected = """
         EngineError MemoryLimitError Mismatch OptionError PolicyError Prompt Reference Rollout Sampler VLLMSampler
-        logprob_mismatch packed_scores sequence_logprobs sequence_seeds sequence_weights token_weights
+        logprob_mismatch memory_limit packed_scores sequence_logprobs sequence_seeds sequence_weights token_weights
     """
     assert set(policy.__all__) == set(expected.split())
     assert all(hasattr(policy, name) for name in policy.__all__)

@@ -53,7 +53,7 @@ class VLLMSampler(Sampler):
     engines share state, and closing one takes it from the others; nor does it go with a process group of one's own.
 
     Raises `EngineError` when vLLM is not installed, another sampler is open, or vLLM refuses the model (on CPUs an
-    attention head must be 32, 64, 80, 96, 112, 128 or a larger multiple of 32 wide).
+    attention head must be 32, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 512 wide).
     """
 
     _open: ClassVar[WeakSet[VLLMSampler]] = WeakSet()
