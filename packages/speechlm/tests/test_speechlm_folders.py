@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedTokenizerFast
 
-from speechlm import CheckpointError, SpeechLM, folders
+from speechlm import CheckpointError, PocketSize, SpeechLM, folders, pocket
 from speechlm.folders import replaced_folder
 
 KILLER = """
@@ -132,6 +134,24 @@ def test_a_file_in_the_way_and_a_forbidden_place_are_refused(tmp_path: Path) -> 
     ):
         pass
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(
+    model: SpeechLM, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """As far as a process can tell: files may not grow beyond 200 kB, and the weights have more."""
+    place = tmp_path / "a"
+    model.save(place)
+    larger = pocket(tokenizer, seed=1, size=PocketSize(32, 1, 64, 2, 16))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, limits[1]))
+    try:
+        with pytest.raises(CheckpointError, match="a: cannot be written, what was there is unchanged: "):
+            larger.save(place)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert SpeechLM.load(place).head.weight.equal(model.head.weight)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

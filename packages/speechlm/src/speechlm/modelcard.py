@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePath
+
 from speechlm.record import CheckpointRecord
 
 CARD = "README.md"
+_HUB_FOLDER = re.compile(r"models--([\w.-]+?)--([\w.-]+)/snapshots/(\w+)$")
+"""Where the hub's cache keeps one revision of a model."""
 PART_WORDS = {
     "audio_encoder": "audio encoder",
     "adapter": "adapter (the projection from audio to text)",
@@ -32,10 +37,23 @@ def model_card(record: CheckpointRecord) -> str:
     return f"{_head(record)}\n# {_title(record)}\n\n{described}\n\n| | |\n|---|---|\n{rows}\n\n{_data(record)}\n{USE}"
 
 
+def base_name(place: str) -> str:
+    """What a reader elsewhere can make of the folder of a base: a hub id with its revision, else the folder's own name.
+
+    >>> base_name("/cache/models--Qwen--Qwen2.5-Omni-3B/snapshots/f75b40e3")
+    'Qwen/Qwen2.5-Omni-3B at f75b40e3'
+    >>> base_name("/data/runs/base")
+    'base'
+    """
+    on_hub = _HUB_FOLDER.search(place)
+    return f"{on_hub[1]}/{on_hub[2]} at {on_hub[3]}" if on_hub else PurePath(place).name
+
+
 def _head(record: CheckpointRecord) -> str:
     lines = ["---", "library_name: speechlm", "pipeline_tag: audio-text-to-text"]
-    if record.base is not None and record.base.name:
-        lines.append(f'base_model: "{_one_line(record.base.name)}"')
+    on_hub = _HUB_FOLDER.search((record.base and record.base.name) or "")
+    if on_hub:
+        lines.append(f"base_model: {on_hub[1]}/{on_hub[2]}")
     return "\n".join([*lines, "tags: [speech, emotion]", "---", ""])
 
 
@@ -48,7 +66,7 @@ def _rows(record: CheckpointRecord) -> dict[str, str]:
     base, lora, given = record.base, record.lora, record.provenance
     rows = {
         "kind": "adapters, to be laid over the base" if record.kind == "adapter" else "whole model",
-        "base": (base.name or "a model built in memory") if base else "none: from random weights, or not recorded",
+        "base": (base_name(base.name) if base.name else "a model built in memory") if base else "not recorded",
         "trained": ", ".join(PART_WORDS.get(part, part) for part in record.trained) or "not recorded",
         "parameters": ", ".join(f"{count:,} {part}" for part, count in record.parameters.items()),
     }
