@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from cotgen import CotgenError, TaskError, cli, tasks
 from cotgen.batch import Failure
+from cotgen.shards import shard_name
 from cotgen.tasks import Asking, Attribute, ComparativeClip, Phrasing, SFTExample, Task
 from cotgen.tasks.balancing import Class, Selection, quotas
 from speech_records import (
@@ -72,6 +73,22 @@ def test_a_stream_makes_what_build_makes(tmp_path: Path, balance: float | None) 
     assert streamed(paths, asking) == (expected, [])
 
 
+def test_shards_are_read_as_one_file(tmp_path: Path) -> None:
+    """The same records in three files each; a bad line is named by its shard."""
+    paths = corpus(tmp_path, 30)
+    whole, _ = streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=2.0))
+    for path in paths[:2]:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        for n in range(3):
+            shard = path.with_name(shard_name(path.stem, n, 3))
+            shard.write_text("".join(lines[n * 10 : len(lines) if n == 2 else n * 10 + 10]), encoding="utf-8")
+        path.unlink()
+    assert streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=2.0)) == (whole, [])
+    append(tmp_path / "traces-00001-of-00003.jsonl", "{")
+    _, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
+    assert [f.where for f in failures] == ["traces-00001-of-00003.jsonl:11"]
+
+
 def edit(path: Path, line: int, **change: Any) -> None:
     """Change fields of the record in this line, or of its utterance."""
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -114,7 +131,7 @@ def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
         ("clips.jsonl:4", "TaskError"),
     ]
     text = " | ".join(f.message for f in failures)
-    for part in ("stands in line 1 already", "purple", "'nobody'", "'bored' is no label of PAPER_9", "'c0'"):
+    for part in ("stands in measured.jsonl:1 already", "purple", "'nobody'", "'bored' is no label of PAPER_9", "'c0'"):
         assert part in text
 
 

@@ -18,7 +18,8 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from cotgen.batch import Failure
-from cotgen.errors import CotgenError, TaskError
+from cotgen.errors import TaskError
+from cotgen.shards import Lines
 from cotgen.tasks.conflict import ConflictItem, score_conflict
 from cotgen.tasks.perception import PerceptionItem, score_perception
 from cotgen.tasks.records import SFTExample
@@ -95,17 +96,17 @@ class _Join:
         self._items, self._report = items, report
         self._given: dict[str, str] = {}
         self.unanswered = 0
-        for line, _, one in good_lines(answers, GivenAnswer, report):
+        for where, one in good_lines(answers, GivenAnswer, report):
             if one.item_id in self._given:
                 message = f"item {one.item_id!r} is answered twice; the first answer counts"
-                report(Failure(f"{answers.name}:{line}", "score", TaskError.__name__, message))
+                report(Failure(where, "score", TaskError.__name__, message))
             else:
                 self._given[one.item_id] = one.answer
         self._left = dict.fromkeys(self._given)
 
     def pairs(self, cls: type[ItemT]) -> Iterator[tuple[ItemT, str]]:
         """Every item of the file and its answer, which is empty where there is none."""
-        for _, _, item in good_lines(self._items, cls, self._report):
+        for _, item in good_lines(self._items, cls, self._report):
             name = item.example_id if isinstance(item, SFTExample) else item.item_id
             self._left.pop(name, None)
             self.unanswered += name not in self._given
@@ -120,10 +121,8 @@ class _Join:
 
 def _kind(path: Path) -> type[SFTExample | PerceptionItem | ConflictItem]:
     """What the first line of a file of items holds."""
-    if not path.is_file():
-        raise CotgenError(f"{path} does not exist")
-    with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
+    with Lines(path) as lines:
+        first = next((raw for _, _, raw in lines), b"")
     try:
         fields = json.loads(first)
     except ValueError as error:

@@ -2,22 +2,24 @@
 
 The index is an SQLite file in a temporary folder, some hundred bytes a line, which knows where each record stands;
 records are read again one by one as they are needed. So the files may be in any order, and memory does not grow with
-them. What cannot be used is reported with its line, and the rest is done.
+them; a file that was written in shards is read as one. What cannot be used is reported with its line, and the rest is
+done.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from cotgen.batch import Failure
-from cotgen.errors import CotgenError, TaskError
+from cotgen.errors import TaskError
+from cotgen.shards import Lines
 from cotgen.tasks.balancing import Selection, count, quotas
 from cotgen.tasks.examples import Asking, Drawn, draw, draw_order, heard_stress, stray_stress
 from cotgen.tasks.records import ComparativeClip, SFTExample
@@ -33,7 +35,7 @@ Report = Callable[[Failure], None]
 _CACHE_KIB = 2048
 _TABLES = f"""
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};
-CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, line INTEGER, synthetic INTEGER);
+CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, stands TEXT, synthetic INTEGER);
 CREATE TABLE traces (name TEXT, place INTEGER, PRIMARY KEY (name, place)) WITHOUT ROWID;
 CREATE TABLE clips (place INTEGER PRIMARY KEY, clip TEXT UNIQUE, synthetic INTEGER);
 """
@@ -66,15 +68,15 @@ def measured_lines(profiles: Path, report: Report, *, check_stress: bool) -> Ite
     An utterance with a stressed word that is not in its transcript comes without stressed words, which is reported
     where the caller wants to use them (`check_stress`).
     """
-    with _index() as db:
-        for item in _index_measured(db, profiles, report, check_stress=check_stress):
+    with _index() as db, Lines(profiles) as lines:
+        for item in _index_measured(db, lines, report, check_stress=check_stress):
             yield _without_stray(item)
 
 
 class _Joined:
     """Open files and the index of what is good in them."""
 
-    def __init__(self, db: sqlite3.Connection, profiles: BinaryIO, traces: BinaryIO, clips: BinaryIO | None) -> None:
+    def __init__(self, db: sqlite3.Connection, profiles: Lines, traces: Lines, clips: Lines | None) -> None:
         self._db, self._profiles, self._traces, self._clips = db, profiles, traces, clips
 
     def draw(self, asking: Asking) -> Iterator[Drawn]:
@@ -93,16 +95,16 @@ class _Joined:
 
 @contextmanager
 def _joined(profiles: Path, traces: Path, clips: Path | None, label_set: LabelSet, report: Report) -> Iterator[_Joined]:
-    with _index() as db, _open(profiles) as first, _open(traces) as second:
-        for _ in _index_measured(db, profiles, report, check_stress=True):
+    with ExitStack() as stack:
+        db = stack.enter_context(_index())
+        first, second = stack.enter_context(Lines(profiles)), stack.enter_context(Lines(traces))
+        third = None if clips is None else stack.enter_context(Lines(clips))
+        for _ in _index_measured(db, first, report, check_stress=True):
             pass
-        _index_traces(db, traces, label_set, report)
-        if clips is None:
-            yield _Joined(db, first, second, None)
-            return
-        with _open(clips) as third:
-            _index_clips(db, clips, report)
-            yield _Joined(db, first, second, third)
+        _index_traces(db, second, label_set, report)
+        if third is not None:
+            _index_clips(db, third, report)
+        yield _Joined(db, first, second, third)
 
 
 @contextmanager
@@ -116,50 +118,43 @@ def _index() -> Iterator[sqlite3.Connection]:
 
 
 def _index_measured(
-    db: sqlite3.Connection, path: Path, report: Report, *, check_stress: bool
+    db: sqlite3.Connection, lines: Lines, report: Report, *, check_stress: bool
 ) -> Iterator[MeasuredUtterance]:
     """Remember where each good measurement stands, and yield it."""
-    for line, place, item in good_lines(path, MeasuredUtterance, report):
+    for where, place, item in _good(lines, MeasuredUtterance, report):
         utterance = item.utterance
-        row = (place, utterance.utterance_id, line, utterance.synthetic)
+        row = (place, utterance.utterance_id, where, utterance.synthetic)
         if not db.execute("INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?)", row).rowcount:
-            earlier = db.execute("SELECT line FROM measured WHERE name = ?", (utterance.utterance_id,)).fetchone()
-            message = f"utterance {utterance.utterance_id!r} stands in line {earlier[0]} already"
-            report(Failure(f"{path.name}:{line}", "read", TaskError.__name__, message))
+            earlier = db.execute("SELECT stands FROM measured WHERE name = ?", (utterance.utterance_id,)).fetchone()
+            report(_failure(where, f"utterance {utterance.utterance_id!r} stands in {earlier[0]} already", "read"))
             continue
         stray = stray_stress(utterance.transcript, heard_stress(item))
         if stray is not None and check_stress:
-            message = (
-                f"utterance {utterance.utterance_id!r}: stressed word {stray!r} is not in its transcript; "
-                "it gives no example about stress"
-            )
-            report(Failure(f"{path.name}:{line}", "tasks", TaskError.__name__, message))
+            why = f"stressed word {stray!r} is not in its transcript; it gives no example about stress"
+            report(_failure(where, f"utterance {utterance.utterance_id!r}: {why}"))
         yield item
 
 
-def _index_traces(db: sqlite3.Connection, path: Path, label_set: LabelSet, report: Report) -> None:
-    for line, place, trace in good_lines(path, ReasoningTrace, report):
+def _index_traces(db: sqlite3.Connection, lines: Lines, label_set: LabelSet, report: Report) -> None:
+    for where, place, trace in _good(lines, ReasoningTrace, report):
         if _is_measured(db, trace.utterance_id) is None:
-            message = f"trace of {trace.utterance_id!r}: no measured utterance has this id"
+            report(_failure(where, f"trace of {trace.utterance_id!r}: no measured utterance has this id"))
         elif trace.answer not in label_set.labels:
-            message = f"trace of {trace.utterance_id!r}: {trace.answer.value!r} is no label of {label_set.name}"
+            label = f"{trace.answer.value!r} is no label of {label_set.name}"
+            report(_failure(where, f"trace of {trace.utterance_id!r}: {label}"))
         else:
             db.execute("INSERT INTO traces VALUES (?, ?)", (trace.utterance_id, place))
-            continue
-        report(Failure(f"{path.name}:{line}", "tasks", TaskError.__name__, message))
 
 
-def _index_clips(db: sqlite3.Connection, path: Path, report: Report) -> None:
-    for line, place, clip in good_lines(path, ComparativeClip, report):
+def _index_clips(db: sqlite3.Connection, lines: Lines, report: Report) -> None:
+    for where, place, clip in _good(lines, ComparativeClip, report):
         synthetic = _is_measured(db, clip.utterance_id)
         row = (place, clip.clip_id, synthetic)
         if synthetic is None:
             message = f"clip {clip.clip_id!r}: no measured utterance has the id {clip.utterance_id!r}"
+            report(_failure(where, message))
         elif not db.execute("INSERT OR IGNORE INTO clips VALUES (?, ?, ?)", row).rowcount:
-            message = f"clip {clip.clip_id!r} stands in the file twice"
-        else:
-            continue
-        report(Failure(f"{path.name}:{line}", "tasks", TaskError.__name__, message))
+            report(_failure(where, f"clip {clip.clip_id!r} stands in the file twice"))
 
 
 def _is_measured(db: sqlite3.Connection, name: str) -> bool | None:
@@ -168,17 +163,26 @@ def _is_measured(db: sqlite3.Connection, name: str) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def good_lines(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[int, int, RecordT]]:
-    """Line number, byte offset and record of every line that can be read; the others are reported."""
-    with _open(path) as file:
-        place = 0
-        for line, raw in enumerate(file, start=1):
-            if raw.strip():
-                try:
-                    yield line, place, from_json(cls, raw.decode(), line=line)
-                except (SpeechRecordsError, UnicodeDecodeError) as error:
-                    report(Failure(f"{path.name}:{line}", "read", type(error).__name__, str(error)))
-            place += len(raw)
+def good_lines(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[str, RecordT]]:
+    """Where it stands (`file:line`) and the record of every line that can be read; the others are reported.
+
+    Of a file that was written in shards all are read, in their order. Raises `CotgenError` when there is none.
+    """
+    with Lines(path) as lines:
+        for where, _, record in _good(lines, cls, report):
+            yield where, record
+
+
+def _good(lines: Lines, cls: type[RecordT], report: Report) -> Iterator[tuple[str, int, RecordT]]:
+    for where, place, raw in lines:
+        try:
+            yield where, place, from_json(cls, raw.decode(), line=int(where.rpartition(":")[2]))
+        except (SpeechRecordsError, UnicodeDecodeError) as error:
+            report(Failure(where, "read", type(error).__name__, str(error)))
+
+
+def _failure(where: str, message: str, stage: str = "tasks") -> Failure:
+    return Failure(where, stage, TaskError.__name__, message)
 
 
 def _without_stray(item: MeasuredUtterance) -> MeasuredUtterance:
@@ -192,12 +196,5 @@ def _without_stray(item: MeasuredUtterance) -> MeasuredUtterance:
     )
 
 
-def _at(file: BinaryIO, place: int, cls: type[RecordT]) -> RecordT:
-    file.seek(place)
-    return from_json(cls, file.readline().decode())
-
-
-def _open(path: Path) -> BinaryIO:
-    if not path.is_file():
-        raise CotgenError(f"{path} does not exist")
-    return path.open("rb")
+def _at(lines: Lines, place: int, cls: type[RecordT]) -> RecordT:
+    return from_json(cls, lines.at(place).decode())

@@ -42,15 +42,15 @@ def stress_examples(
 
 
 def _draw(manifest: Path, seed: int, phrasing: Phrasing, report: Report) -> Iterator[Drawn]:
-    lines: dict[str, int] = {}
-    for line, _, utterance in good_lines(manifest, Utterance, report):
+    first: dict[str, str] = {}
+    for where, utterance in good_lines(manifest, Utterance, report):
         name = utterance.utterance_id
         stray = stray_stress(utterance.transcript, utterance.stressed_words or ())
-        if lines.setdefault(name, line) != line:
-            message = f"utterance {name!r} stands in line {lines[name]} already"
+        if first.setdefault(name, where) != where:
+            message = f"utterance {name!r} stands in {first[name]} already"
         elif stray is not None:
             message = f"utterance {name!r}: stressed word {stray!r} is not in its transcript"
         else:
             yield from draw_stress(utterance, seed=seed, phrasing=phrasing)
             continue
-        report(Failure(f"{manifest.name}:{line}", "tasks", TaskError.__name__, message))
+        report(Failure(where, "tasks", TaskError.__name__, message))
