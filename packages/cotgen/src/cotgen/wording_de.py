@@ -34,6 +34,52 @@ NAMES: Mapping[Emotion, tuple[str, ...]] = MappingProxyType(
 )
 """What Germans call the emotions; the first is the name that a conclusion gives beside the label."""
 
+_WORDS_ALONE = (
+    "die Worte allein entscheiden die Sache nicht",
+    "solche Worte passen zu vielen Stimmungen",
+    "der Wortlaut lässt mehrere Lesarten zu",
+    "was gesagt wird, verrät hier wenig",
+    "für sich genommen sagen die Worte wenig",
+    "der bloße Text lässt die Frage offen",
+    "aus dem Wortlaut folgt noch nichts",
+)
+_DIVIDED = (
+    "und der Klang ist nicht aus einem Guss",
+    "und die Hinweise im Klang sind geteilt",
+    "so dass Merkmal gegen Merkmal abzuwägen ist",
+    "und die Merkmale sind untereinander uneins",
+    "und die Stimme gibt gemischte Signale",
+    "während die Merkmale einander widersprechen",
+    "und der Klang lässt Raum für Zweifel",
+)
+_BOTH_SIDES = ("im Ganzen", "gleichwohl", "dennoch", "bei alledem", "am Ende", "nach Abwägung beider Seiten")
+_OUTWEIGHED = (
+    "wiegen die passenden Merkmale schwerer",
+    "spricht mehr dafür als dagegen",
+    "hält der erste Eindruck",
+    "sind die passenden Merkmale in der Überzahl",
+    "bleibt es bei dieser Lesart",
+    "zählen die Einwände weniger",
+)
+_UNDECIDED = (
+    "fällt die Entscheidung knapp aus",
+    "bleibt ein Zweifel",
+    "gewinnt keine Seite klar",
+    "heben beide Seiten einander beinahe auf",
+    "bleibt die Lesart vorsichtig",
+    "ist das Urteil eine Frage des Grades",
+)
+_CONCLUDING = (
+    "daher", "also", "somit", "folglich", "alles in allem", "insgesamt", "unter dem Strich", "im Ergebnis",
+    "nach Abwägung der Merkmale",
+)  # fmt: skip
+_CONCLUDED = (
+    "passt am besten das Label {label}",
+    "lautet das Label {label}",
+    "ist die (wahrscheinlichste/plausibelste) Emotion {label}",
+    "ist die Emotion am ehesten als {label} zu bezeichnen",
+    "ergibt sich das Label {label}",
+)
 _CLIP = "die (Aufnahme/Probe)"
 _NOTED = "(bemerkenswert ist/festhalten lässt sich/zu hören ist/es fällt auf)"
 
@@ -207,10 +253,11 @@ WORDING = Wording(
     ),
     nothing_opposes=expand(
         [
-            "(nichts sonst/kein anderes Merkmal) (spricht dagegen/widerspricht dem/weist in eine andere Richtung).",
-            "die (übrigen/anderen) Merkmale lassen sich (damit vereinbaren/ebenso lesen).",
-            "ein (Gegenargument/Einwand) ist nicht zu hören.",
-            "gegen diese (Lesart/Deutung) (lässt sich nichts sagen/steht kein Merkmal).",
+            *(
+                f"{no_cue} (spricht dagegen/widerspricht dem/weist anderswohin/verlangt eine andere Deutung)."
+                for no_cue in ("nichts sonst", "kein anderes Merkmal", "keine weitere Beobachtung")
+            ),
+            "die (übrigen/anderen/restlichen) Merkmale lassen sich (damit vereinbaren/ebenso lesen).",
         ]
     ),
     nothing_at_all=expand(
@@ -219,31 +266,9 @@ WORDING = Wording(
             "das Gemessene (lässt die Frage offen/schließt nichts aus).",
         ]
     ),
-    conflicts=expand(
-        [
-            "die Worte (allein/für sich) entscheiden die Sache nicht, so dass Merkmal gegen Merkmal abzuwägen ist.",
-            "was und wie etwas gesagt wird, muss nicht übereinstimmen, und hier sind die Hinweise geteilt.",
-            "(solche/diese) Worte lassen sich in vielen Stimmungen sprechen, und ihr Klang ist nicht aus einem Guss.",
-            "zwischen Wortlaut und Klang bleibt Raum für mehr als eine (Lesart/Deutung).",
-            "für sich genommen lassen die Worte jede (Lesart/Deutung) zu, und der Klang ist in sich uneins.",
-        ]
-    ),
-    outweighed=expand(
-        [
-            "im Ganzen wiegen die (passenden/dafür sprechenden) Merkmale schwerer.",
-            "(trotzdem/gleichwohl) spricht mehr für diese (Lesart/Deutung) als gegen sie.",
-            "die passenden Merkmale sind (dennoch/gleichwohl) in der Überzahl.",
-            "werden beide Seiten abgewogen, so (hält/bleibt) der erste Eindruck.",
-        ]
-    ),
-    undecided=expand(
-        [
-            "beide Seiten heben einander beinahe auf, so dass die (Lesart/Deutung) vorsichtig bleibt.",
-            "die Entscheidung (ist/fällt) knapp.",
-            "keine Seite gewinnt klar, und ein (Zweifel/Rest an Zweifel) muss bleiben.",
-            "so wird (das Urteil/die Antwort) zu einer Frage des (Grades/Abwägens).",
-        ]
-    ),
+    conflicts=expand(f"{words}, {sound}." for words in _WORDS_ALONE for sound in _DIVIDED),
+    outweighed=expand(f"{start} {end}." for start in _BOTH_SIDES for end in _OUTWEIGHED),
+    undecided=expand(f"{start} {end}." for start in _BOTH_SIDES for end in _UNDECIDED),
     fillers=tuple(
         expand([text])
         for text in (
@@ -254,14 +279,6 @@ WORDING = Wording(
             "ohne weiteren Zusammenhang muss sich das Urteil auf das Wenige stützen, das zu hören ist.",
         )
     ),
-    conclusions=expand(
-        [
-            "die (wahrscheinlichste/plausibelste) Emotion ist {label}.",
-            "am besten passt (daher/also/somit/folglich) das Label {label}.",
-            "(alles in allem/insgesamt/unter dem Strich/im Ergebnis) lautet das Label {label}.",
-            "nach Abwägung (aller/der) Merkmale ergibt sich das Label {label}.",
-            "damit ist die Emotion am ehesten als {label} zu (bezeichnen/benennen).",
-        ]
-    ),
+    conclusions=expand(f"{start} {end}." for start in _CONCLUDING for end in _CONCLUDED),
     labels=MappingProxyType({e.value: names[0] for e, names in NAMES.items() if e is not Emotion.NEUTRAL}),
 )

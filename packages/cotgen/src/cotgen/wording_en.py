@@ -13,6 +13,52 @@ from cotgen.wording_en_facts import FACTS
 from cotgen.wording_en_moods import PORTRAITS, REASONS
 from speech_records import Gender
 
+_WORDS_ALONE = (
+    "the words by themselves do not settle the matter",
+    "such words can be said in many moods",
+    "the words alone leave the question open",
+    "the wording tells little here",
+    "no words are proof of a mood",
+    "taken alone, the wording allows several readings",
+    "words like these suit more than one mood",
+)
+_DIVIDED = (
+    "so cue has to be weighed against cue",
+    "and the sound is not of one piece",
+    "and here the evidence is divided",
+    "and the voice gives mixed signals",
+    "while the cues disagree among themselves",
+    "and the cues point two ways",
+    "and the sound leaves room for doubt",
+)
+_BOTH_SIDES = ("on balance", "all told", "still", "nevertheless", "for all that", "with both sides weighed")
+_OUTWEIGHED = (
+    "the cues that fit weigh more",
+    "more speaks for this reading than against it",
+    "the fitting cues are in the majority",
+    "the first impression holds",
+    "the objections count for less",
+    "the reading stands",
+)
+_UNDECIDED = (
+    "the decision is a close one",
+    "neither side wins clearly",
+    "the two sides almost cancel out",
+    "some doubt has to stay",
+    "the conclusion is a matter of degree",
+    "the reading has to stay cautious",
+)
+_CONCLUDING = (
+    "", "so, ", "hence, ", "therefore, ", "all in all, ", "in sum, ", "on this evidence, ", "everything considered, ",
+    "on the whole, ",
+)  # fmt: skip
+_CONCLUDED = (
+    "the most (likely/plausible) emotion is",
+    "the (best/most fitting) label is",
+    "the label that fits best is",
+    "the answer is",
+    "the emotion is (best described as/taken to be)",
+)
 _ONE = "(one/a listener/the ear)"
 _CLIP = "the (recording/clip/sample)"
 
@@ -207,10 +253,11 @@ WORDING = Wording(
     ),
     nothing_opposes=expand(
         [
-            "(nothing else/no other cue) (speaks against this/contradicts this reading/points elsewhere).",
-            "the (other cues/remaining cues/rest of the evidence) can be (reconciled with it/read the same way).",
-            "(there is no cue to the contrary/no cue has to be explained away/no objection can be heard).",
-            "against this (reading/interpretation) (nothing can be said/no cue has anything to say).",
+            *(
+                f"{no_cue} (speaks against this/contradicts this reading/points elsewhere/raises an objection)."
+                for no_cue in ("nothing else", "no other cue", "no further observation", "none of the other cues")
+            ),
+            "the (other/remaining) cues can be (reconciled with it/read the same way).",
         ]
     ),
     nothing_at_all=expand(
@@ -220,31 +267,9 @@ WORDING = Wording(
             "(then again/at least), the reading is not (ruled out/excluded).",
         ]
     ),
-    conflicts=expand(
-        [
-            "the (words/words by themselves) do not (settle/decide) the matter, so cue has to be weighed against cue.",
-            "what is said and how it is said need not (agree/match), and here the evidence itself is (divided/split).",
-            "(words like these/such words) can be spoken in many moods, and (the/their) sound is not of one piece.",
-            "between the (words/wording) and the sound there is room for more than one (reading/interpretation).",
-            "(taken alone/by themselves) the words leave every reading open, and the sound is (divided/of two minds).",
-        ]
-    ),
-    outweighed=expand(
-        [
-            "(on balance/all told), the cues that fit weigh more.",
-            "(even so/all the same), more speaks for this (reading/interpretation) than against it.",
-            "(still/nevertheless), the fitting cues are in the majority.",
-            "(weighing both sides/with both sides weighed), the first impression (holds/stands).",
-        ]
-    ),
-    undecided=expand(
-        [
-            "the two sides come close to cancelling out, so the (reading/conclusion) stays cautious.",
-            "the (decision/call) is a close one.",
-            "neither side wins clearly, and some doubt (has to stay/must remain).",
-            "this makes the (conclusion/answer) a matter of (degree/judgement).",
-        ]
-    ),
+    conflicts=expand(f"{words}, {sound}." for words in _WORDS_ALONE for sound in _DIVIDED),
+    outweighed=expand(f"{start}, {end}." for start in _BOTH_SIDES for end in _OUTWEIGHED),
+    undecided=expand(f"{start}, {end}." for start in _BOTH_SIDES for end in _UNDECIDED),
     fillers=tuple(
         expand([text])
         for text in (
@@ -255,16 +280,6 @@ WORDING = Wording(
             "without more context, the conclusion has to rest on what (little can be heard/the sound alone can tell).",
         )
     ),
-    conclusions=expand(
-        [
-            "the (most likely/most plausible/likeliest) emotion is {label}.",
-            "(so/hence/therefore), the (best/most fitting) label is {label}.",
-            "the (label/answer) that fits best is {label}.",
-            "(all in all/on the whole), the answer is {label}.",
-            "(in sum/everything considered/on this evidence/overall), the emotion is best described as {label}.",
-            "this (leads to/supports) the (label/answer) {label}.",
-            "therefore the emotion is (taken to be/labelled) {label}.",
-        ]
-    ),
+    conclusions=expand(f"{start}{end} {{label}}." for start in _CONCLUDING for end in _CONCLUDED),
     labels=MappingProxyType({}),
 )

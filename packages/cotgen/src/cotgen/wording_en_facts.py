@@ -93,10 +93,10 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                     "$ words are spoken [~(quietly/softly)]",
                 ],
                 nouns=[
-                    "AN [~(low/reduced) volume]",
+                    "AN [~reduced volume]",
                     "AN [~(quiet/soft)] voice",
                     "AN [~(weak/faint) voice]",
-                    "[~low intensity]",
+                    "[~low (intensity/loudness)]",
                 ],
             ),
             fact(
