@@ -216,6 +216,15 @@ def test_adapters_that_could_not_be_put_together_again_are_not_saved(model: Spee
     assert not (tmp_path / "x").exists()
 
 
+def test_adapters_are_not_saved_over_their_base(trained: SpeechLM, base: Path, clips: ClipMaker) -> None:
+    """They would be worthless without it. The whole model may take its place."""
+    with pytest.raises(CheckpointError, match="holds the base that the adapters need: save them into another folder"):
+        trained.save(base, adapter_only=True)
+    SpeechLM.load(base)
+    trained.save(base)
+    torch.testing.assert_close(states(SpeechLM.load(base), clips), states(trained, clips), atol=1e-5, rtol=0)
+
+
 def rewrite(change: Callable[[dict[str, Tensor]], None]) -> Callable[[Path], None]:
     def damage(folder: Path) -> None:
         weights = load_file(folder / "adapter_model.safetensors")

@@ -151,7 +151,7 @@ DAMAGES: list[tuple[str, Damage, str]] = [
         edit_weights(spoil(math.nan)),
         r"weight .*layers\.1\.mlp\.up_proj\.weight holds 1 of 12288 values",
     ),
-    ("infinite", edit_weights(spoil(-math.inf)), "values that are NaN or infinite: training diverged .* earlier"),
+    ("infinite", edit_weights(spoil(-math.inf)), "are NaN or infinite, so training diverged: load an earlier one"),
     ("a weight lacks", edit_weights(lambda w: w.__delitem__(min(w))), "weights do not fit"),
     ("a weight too many", edit_weights(lambda w: w.update(extra=torch.zeros(1))), "weights do not fit.*extra"),
     ("tokenizer no JSON", write("tokenizer.json", "{"), "tokenizer cannot be loaded"),
@@ -236,6 +236,14 @@ def test_a_new_checkpoint_leaves_nothing_of_the_old_one_but_what_others_put_ther
     assert {path.name for path in shards.iterdir()} == others | always | adapters
     model.save(shards)
     assert {path.name for path in shards.iterdir()} == others | always | {"generation_config.json", "model.safetensors"}
+
+
+def test_a_model_that_diverged_is_not_saved_over_one_that_did_not(model: SpeechLM, folder: Path) -> None:
+    with torch.no_grad():
+        model.head.weight[5, 0] = math.nan
+    with pytest.raises(CheckpointError, match=r"weight thinker\..* holds 1 of 19200 .* nothing was written; go back"):
+        model.save(folder)
+    assert SpeechLM.load(folder).head.weight.isfinite().all()
 
 
 def test_files_of_the_caller_come_and_go_with_the_checkpoint(model: SpeechLM, tmp_path: Path) -> None:

@@ -28,12 +28,14 @@ PEFT_PREFIX = "base_model.model."
 """Before the name of each weight in peft's files."""
 
 
-def check_adapter_only(model: SpeechLM) -> None:
+def check_adapter_only(model: SpeechLM, directory: Path) -> None:
     """Raise `CheckpointError` for what could not be put together again from its base."""
     if Part.LLM in model.trained:
         raise CheckpointError("the language model itself was trained or merged: save the whole model")
     if not model.trained or model.base is None:
         raise CheckpointError("nothing was trained by add_lora or train_only: save the whole model")
+    if model.base.name is not None and Path(model.base.name) == Path(directory).resolve():
+        raise CheckpointError(f"{directory} holds the base that the adapters need: save them into another folder")
     now = identify(model)
     fingerprints = now.fingerprints if now else {}
     changed = [p for p, v in model.base.fingerprints.items() if p not in model.trained and fingerprints.get(p) != v]

@@ -59,7 +59,8 @@ def save_checkpoint(
 ) -> CheckpointRecord:
     """Write `model` into `directory`; see `SpeechLM.save`."""
     if adapter_only:
-        check_adapter_only(model)
+        check_adapter_only(model, directory)
+    check_finite(dict(model.named_parameters()), directory, remedy="nothing was written; go back to an earlier state")
     with replaced_folder(Path(directory), discard=OURS) as folder:
         if adapter_only:
             save_adapter(model, folder)

@@ -80,14 +80,14 @@ def check_complete(path: Path) -> None:
         )
 
 
-def check_finite(weights: Mapping[str, Tensor], directory: Path) -> None:
+def check_finite(weights: Mapping[str, Tensor], directory: Path, *, remedy: str = "load an earlier one") -> None:
     """Raise `CheckpointError` naming the first weight that holds NaN or infinity."""
     for name, weight in weights.items():
         if weight.is_floating_point() and weight.numel() and not _is_finite(weight):
             bad = int((~weight.isfinite()).sum())
             raise CheckpointError(
-                f"{directory}: weight {name} holds {bad} of {weight.numel()} values that are NaN or infinite: training "
-                "diverged before this was saved; load an earlier checkpoint"
+                f"{directory}: weight {name} holds {bad} of {weight.numel()} values that are NaN or infinite, so training "
+                f"diverged: {remedy}"
             )
 
 
