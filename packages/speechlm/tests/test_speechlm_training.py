@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, Qwen2_5OmniThinkerForConditionalGeneration
 
 from speechlm import (
     LoraSettings,
@@ -23,6 +23,7 @@ from speechlm import (
     merge_lora,
     pocket,
     recompute_activations,
+    released_config,
     summarize,
     train_only,
 )
@@ -286,7 +287,7 @@ def test_fast_attention_is_the_default_and_equals_the_plain_one(
     torch.testing.assert_close(outputs(), fast, atol=1e-5, rtol=1e-4)
 
 
-def test_half_precision_runs_with_adapters_in_single(model: SpeechLM, batch: SpeechBatch) -> None:
+def test_half_precision_runs_with_adapters_in_single(model: SpeechLM, batch: SpeechBatch, clips: ClipMaker) -> None:
     """bfloat16 has 8 bits of mantissa: outputs of order 1 stay within a few hundredths of float32's."""
     exact = model.hidden_states(batch)
     model.to(torch.bfloat16)
@@ -295,6 +296,14 @@ def test_half_precision_runs_with_adapters_in_single(model: SpeechLM, batch: Spe
     assert found.dtype is torch.bfloat16
     assert all(w.dtype is torch.float32 for w in lora_weights(model).values())
     assert (found.float() - exact)[batch.attention_mask.bool()].abs().mean() < 0.03
+    packed = model.pack(clips(40, 101), [Q, LONG_Q], [[answer] for answer in ANSWERS])
+    grouped = model.packed_states(packed)
+    assert grouped.dtype is torch.bfloat16
+    answers = [
+        states[mask].float()
+        for states, mask in ((found, batch.completion_mask), (grouped, packed.batch.completion_mask))
+    ]
+    assert (answers[0] - answers[1]).abs().mean() < 0.03
     disturb(model)
     loss_of(model, batch).backward()
     assert all(w.grad is not None and w.grad.dtype is torch.float32 for w in lora_weights(model).values())
@@ -318,3 +327,19 @@ def test_identity_follows_the_weights_and_nothing_else(model: SpeechLM) -> None:
     changed = {part for part, value in before.fingerprints.items() if after.fingerprints[part] != value}
     assert changed == {"adapter"}
     assert identify(model.to("meta")) is None
+
+
+def test_parts_and_adapters_of_the_released_7b_are_counted_without_its_weights(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """On the `meta` device. Rank 16 beside each layer of a Qwen2.5-7B: queries and output of 3584 × 3584, keys and
+    values of 512 × 3584, three of 3584 × 18944, in 28 layers: 40 370 176 weights. The projection is 1280 × 3584 with
+    a bias."""
+    with torch.device("meta"):
+        thinker = Qwen2_5OmniThinkerForConditionalGeneration(released_config("omni7b"))
+    model = SpeechLM(thinker, tokenizer)
+    add_lora(model, LoraSettings(rank=16))
+    assert count_parts(model).trainable == {Part.LORA: 40_370_176}
+    report = train_only(model, ["lora", "adapter"])
+    assert report.trainable[Part.ADAPTER] == 1_280 * 3_584 + 3_584
+    assert all(weight.is_meta for weight in model.parameters())

@@ -86,8 +86,8 @@ def check_finite(weights: Mapping[str, Tensor], directory: Path, *, remedy: str 
         if weight.is_floating_point() and weight.numel() and not _is_finite(weight):
             bad = int((~weight.isfinite()).sum())
             raise CheckpointError(
-                f"{directory}: weight {name} holds {bad} of {weight.numel()} values that are NaN or infinite, so training "
-                f"diverged: {remedy}"
+                f"{directory}: weight {name} holds {bad} of {weight.numel()} values that are NaN or infinite, so "
+                f"training diverged: {remedy}"
             )
 
 
