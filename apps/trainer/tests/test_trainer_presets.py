@@ -9,9 +9,22 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from speechlm import PRESETS, FeatureSpec, PocketSize, PresetError, load_preset
+from speechlm import (
+    PRESETS,
+    FeatureSpec,
+    PartError,
+    PocketSize,
+    PresetError,
+    SpeechLM,
+    count_parts,
+    has_lora,
+    load_preset,
+    pocket,
+    train_tokenizer,
+)
 from speechlm.presets import TAKEN
 from trainer import stages
+from trainer.parts import choose_parts
 
 CONFIGS = Path(stages.__file__).parent / "conf" / "model"
 
@@ -53,3 +66,24 @@ def test_a_compact_model_needs_its_donors() -> None:
     preset, options = stages._preset(settings_of("compact")["model"])
     with pytest.raises(PresetError, match="preset compact needs audio=…, text=…"):
         load_preset(preset, **options)
+
+
+def tiny() -> SpeechLM:
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    return pocket(train_tokenizer(["It sounds sad."], vocab_size=300), seed=0, size=size)
+
+
+@pytest.mark.parametrize("parts", [["adapter"], ["audio_encoder", "llm"], ["adapter", "lora"]])
+def test_the_named_parts_are_trained_and_no_others(parts: list[str]) -> None:
+    model = tiny()
+    choose_parts(model, parts, lora_rank=4)
+    assert set(count_parts(model).trainable) == set(parts)
+    assert has_lora(model) is ("lora" in parts)
+
+
+def test_without_names_everything_is_trained_as_before() -> None:
+    model = tiny()
+    choose_parts(model, None, lora_rank=4)
+    assert all(weight.requires_grad for weight in model.parameters())
+    with pytest.raises(PartError, match="'ear' is no part"):
+        choose_parts(model, ["ear"], lora_rank=4)

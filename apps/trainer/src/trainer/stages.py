@@ -46,8 +46,9 @@ def demo_corpus(settings: Settings) -> None:
 def sft(settings: Settings) -> None:
     """Train a policy from annotated examples: prosody first, then reasoning."""
     from cotgen.tasks import Task
-    from speechlm import FeatureSpec, SpeechLM
+    from speechlm import FeatureSpec, SpeechLM, recompute_activations
     from trainer.curriculum import Phase
+    from trainer.parts import choose_parts
     from trainer.sft import SFTSettings, new_model, train_sft
 
     phases = tuple(
@@ -64,6 +65,8 @@ def sft(settings: Settings) -> None:
     asked = _build(FeatureSpec, settings["model"])
     if model.features != asked:
         raise ConfigError(f"the model hears {model.features}, but model= asks for {asked}: choose another model=")
+    choose_parts(model, settings.get("train"), lora_rank=settings.get("lora_rank", 16))
+    recompute_activations(model, enabled=bool(settings.get("recompute")))
     train_sft(model, corpus, _features(corpus, settings), chosen, out=Path(settings["out"]))
     _say(f"policy checkpoint in {settings['out']}")
 
