@@ -33,26 +33,32 @@ class Finding:
     hedged: bool = False
 
 
-_HEADS = r"(?P<heads>H(?:[KCRN]+[ADN]*H)*)"
+# One head; two joined by a conjunction; three or more in a list, also without one.
+_HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
 _HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
 _COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BM](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]))*$")
 _ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*[KCT]+[DNE]*$")
+_LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPA]{0,7}[KCT]+[DNE]*$")
+_AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
 _APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
 _FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
 _ADJACENT_RIGHT = re.compile(r"D*" + _HEADS_RIGHT)
 _JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|N(?=[DV]))*" + _HEADS_RIGHT)
 _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
+_IN_HEAD_OF_NEXT = re.compile(r"(?:D*[KCR]+D*V)+[DE]*P[AD]*(?P<heads>H)")
 _OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
-_CLOSES = re.compile(r"[DEPO]{0,4}(?:[KXC]|$)")
+_CLOSES = re.compile(r"[DEPOA]{0,4}(?:[KXC]|$)")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
 _AT_END_REACH = 7
+_TURN_REACH = 10
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
+_ONLY_DENIED = word_set("only_denied")
 _LACKED = {
     "range": (Cue.PITCH_RANGE, "high"),
     "energy": (Cue.ENERGY, "high"),
@@ -81,16 +87,27 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
+    if word.phrase in _ONLY_DENIED and not scope.is_negated(words, letters, i):
+        return
     for heads in _heads_of(words, letters, i):
         claimed = [(h, sense) for h in heads if (sense := SENSES[words[h].group or ALONE].get(word.phrase)) is not None]
         if claimed:
             for h, (cue, value) in claimed:
                 yield _finding(words, letters, i, _span(words, i, h, taken), (cue, _at_end(words, i, cue, value)))
             return
-    sense = word.sense or SENSES[ALONE].get(word.phrase)
+    sense = word.sense or SENSES[ALONE].get(word.phrase) or _denied_turn(words, letters, i)
     if sense is not None and _speaks_of_speech(words, letters, i, sense[0]):
         taken.add(i)
         yield _finding(words, letters, i, (word.start, word.end), (sense[0], _at_end(words, i, *sense)))
+
+
+def _denied_turn(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str] | None:
+    """*No rise, no fall: the contour is level*: a movement that is denied near what would move."""
+    sense = SENSES["contour"].get(words[i].phrase)
+    near = words[max(0, i - _TURN_REACH) : i + _TURN_REACH]
+    if sense is None or sense[0] is not Cue.CONTOUR_SHAPE or letters[max(0, i - 1) : i] != "N":
+        return None
+    return sense if any(w.group in ("contour", "pitch") for w in near) else None
 
 
 def _finding(
@@ -98,6 +115,8 @@ def _finding(
 ) -> Finding:
     """The finding of `claimed` over `span`, put as word `i` is put."""
     denied = scope.is_negated(words, letters, i) if negated is None else negated
+    if denied and (claimed == (Cue.PAUSES, "present") or words[i].phrase == "single"):
+        claimed, denied = (Cue.PAUSES, "none"), False  # *never pauses*, *there isn't a single pause*
     return Finding(*span, *claimed, denied, scope.degree(words, i), scope.is_hedged(words, i))
 
 
@@ -148,10 +167,13 @@ def _closing(place: _Place) -> bool:
     return _as_rule(place) and _CLOSES.match(place.right) is not None
 
 
-def _in_reach(place: _Place) -> bool:
+def _moving(place: _Place) -> bool:
     contour = SENSES["contour"].get(place.words[place.i].phrase)
-    moves = contour is not None and contour[0] is Cue.CONTOUR_SHAPE
-    return (moves or not {"B", "M"}.isdisjoint(place.way)) and _as_rule(place)
+    return contour is not None and contour[0] is Cue.CONTOUR_SHAPE
+
+
+def _in_reach(place: _Place) -> bool:
+    return (_moving(place) or not {"B", "M"}.isdisjoint(place.way)) and _as_rule(place)
 
 
 _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
@@ -161,10 +183,13 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_ADJACENT_LEFT, True, _as_rule),  # energy low; pitch rises
     (_IN_HEAD, False, _as_rule),  # high in pitch; a rise in pitch
     (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
+    (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
+    (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
     (_HOW, False, _after_how),  # how high the pitch is
     (_FRONTED, False, _opening),  # rising throughout, the pitch …
     (_APPOSED, True, _closing),  # the pitch, high and sharp, …
+    (_AFTER_APPOSITION, True, _as_rule),  # the voice, high as a bird's, trembled
     (_FAR_LEFT, True, _in_reach),  # the nearest head of the clause
 )
 """Where a head stands; whether that is left of the value; and what else must hold."""
@@ -177,7 +202,8 @@ def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> 
     if cue in (Cue.ENERGY, Cue.RATE) and words[i].phrase.endswith("ly"):
         beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
         return not any(SENSES["pitch"].get(w.phrase, ("",))[0] is Cue.CONTOUR_SHAPE for w in beside)
-    attributive = cue in (Cue.ENERGY, Cue.RATE) and letters[i - 1 : i] == "A" and letters[i + 1 : i + 2] == "O"
+    is_adjective = cue in (Cue.ENERGY, Cue.RATE) and " " not in words[i].phrase
+    attributive = is_adjective and letters[i - 1 : i] == "A" and letters[i + 1 : i + 2] == "O"
     return not attributive or words[i + 1].phrase in _SPEECH
 
 
@@ -250,7 +276,7 @@ def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterato
             continue
         if i and words[i - 1].phrase == "i":  # *I hesitate between two labels*
             continue
-        span, denied = (word.start, word.end), scope.denies_head(letters, i)
+        span, denied = (word.start, word.end), scope.denies_head(words, letters, i)
         if word.group == "pauses" and denied:
             yield _finding(words, letters, i, span, (Cue.PAUSES, "none"), negated=False)
         elif word.phrase in _BARE_PAUSES:

@@ -45,7 +45,7 @@ HYPOTHETICAL, GENERIC, ELSEWHERE, INTERPRETS = (
     word_set(name) for name in ("hypothetical", "generic", "elsewhere", "interprets")
 )
 """Words beside which nothing is claimed of this clip: a condition, speech in general, other speech, what cues fit."""
-DEFINITE = word_set("definite")
+DEFINITE, ABSENT = word_set("definite"), word_set("absent")
 HEDGES, SLIGHT, STRONG = (word_set(name) for name in ("hedges", "slight", "strong"))
 """Words that put a claim with reserve, and those that say its degree."""
 
@@ -55,7 +55,7 @@ def kinds() -> Mapping[str, Kind]:
     table: dict[str, Kind] = {}
     for kind, phrases in GRAMMAR.items():
         _add(table, phrases, kind)
-    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE):
+    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():
         _add(table, senses, Kind.VALUE)

@@ -41,11 +41,16 @@ _STRESS_PATTERNS = tuple(
         rf"{_THE_WORD}{_LIST}\s*,?\s*(?:that|which)?\s*(?:'s|’s|{_CARRIES})\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
         rf"{_THE_WORD}{_LIST}\s+stands?\s+out",
         rf"{_STRESSED}\s*:?\s*{_LIST}",
+        rf"\b(?:up)?on\s+{_THE_WORD}{_LIST}\s*,?\s+(?:[\w']+\s+){{1,6}}?{_STRESS}\b",
     )
 )
 _CONTRASTED = re.compile(rf"\b(?:instead\s+of|rather\s+than|not|than)\s+(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE)
+_STRESSED_INSTEAD = re.compile(
+    rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE
+)
 _TERM = re.compile(
     r"\b(?:terms?|labels?|category|expression|notion|called|rated|marked|emotions?|concept|adjective|answer|tagged|"
+    r"(?:caption|annotation|annotator|report|rater|model|system|listener)\s+(?:says|said|reads|writes|calls\s+it)|"
     r"labell?ed|described\s+as|so-called|option|class)\b[^.!?“\"\w]{0,4}(?:as\s+|is\s+|of\s+|be\s+|itself\s+)?$",
     re.IGNORECASE,
 )
@@ -124,13 +129,17 @@ def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bo
 
 
 def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence[Finding]) -> list[Finding]:
-    """*Stress is on “this”, not on “that”*: quoted words that a sentence sets against a stressed one."""
+    """*Stress is on “this”, not on “that”*, or *not on “that” but on “this”*: what is set against a stressed word."""
     findings = []
     for start, end in quotes:
         before = blanked[max(0, start - 40) : start]
         near = any(not re.search(r"[.!?]", blanked[min(end, f.end) : max(start, f.start)]) for f in found)
-        if near and _is_free((start, end), found) and _CONTRASTED.search(before):
+        if not near or not _is_free((start, end), found):
+            continue
+        if _CONTRASTED.search(before):
             findings += _stress_claims(text, (start, end), [(start, end)], negated=True)
+        elif _STRESSED_INSTEAD.search(before):
+            findings += _stress_claims(text, (start, end), [(start, end)], negated=False)
     return findings
 
 

@@ -7,38 +7,56 @@ from collections.abc import Sequence
 
 from cotgen import lexicon
 from cotgen.lexicon import Kind
+from cotgen.senses import SENSES
 from cotgen.tokens import Word
 from speech_records import Degree
 
 REACH = 40
 """Words to the left of a value among which its head and its negation are looked for."""
+_ABSENT_REACH = 9
 _NEAR = 4
 """Words to the left of a value that can say its degree."""
 
-# Over letters to the left: a negation, with at most one ordinary word between (*does not sound loud*).
-_NEGATED = re.compile(r"[NM](?:[DABMPHVRL]|K(?=R)|O(?!.*O)){0,9}$")
+# Over letters to the left: a negation, with at most one ordinary word between (*does not sound loud*), and with values
+# between only where they are joined by *or* (*not loud or fast*) or follow one another (*no clear rise*).
+_BETWEEN = r"(?:[DABMPHL]|V(?=V))*O?(?:[DABMPHL]|V(?=V))*"
+_NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
 _NO_HEAD = re.compile(r"N[DA]*$")
 _CHANGES = re.compile(r"G[DA]*$")
+_OF_ANOTHER = frozenset(("who", "someone", "somebody", "anyone", "what", "which", "that"))
+"""Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _EMOTIONS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
 
 def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether what word `i` says is denied."""
     first = max(0, i - REACH)
+    if _is_absent(words, letters, i):
+        return True
     match = _NEGATED.search(letters[first:i])
     if match is None:
         return False
     governed = words[first + match.start() + 1 : i]
-    if any(w.phrase == ":" for w in governed):
+    if any(w.phrase in (":", "by") for w in governed):  # *isn't matched by the loud voice*
         return False
     # *no pauses in a loud voice*: the negation is used up
     used = [w for w in governed if w.kind is Kind.HEAD and w.group == "pauses"]
-    return not used or words[i].kind is Kind.HEAD
+    return not used or words[i].kind is Kind.HEAD or words[i].phrase in SENSES["pauses"]
 
 
-def denies_head(letters: str, i: int) -> bool:
-    """Whether a negation stands directly before the head `i`: *no pauses*."""
-    return _NO_HEAD.search(letters[max(0, i - REACH) : i]) is not None
+def denies_head(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether a negation stands directly before the head `i`, or it is said to be absent: *no pauses*."""
+    return _NO_HEAD.search(letters[max(0, i - REACH) : i]) is not None or _is_absent(words, letters, i)
+
+
+def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether word `i` is what is lacking: *variation is lacking*, *whispering doesn't occur*."""
+    for k in range(i + 1, min(len(words), i + _ABSENT_REACH)):
+        if letters[k] in "VHXTC":
+            return False
+        if words[k].phrase in lexicon.ABSENT:
+            return letters[k] != "N" or "B" in letters[i:k]
+    return False
 
 
 def changes(letters: str, i: int) -> bool:
@@ -95,7 +113,8 @@ def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -
     """Whether a trigger stands in the same part of the clause, between commas, as word `place`."""
     start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
     end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
-    return any(w.phrase in triggers for w in clause[start:end])
+    at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)
+    return at is not None and not any(w.phrase in _OF_ANOTHER for w in clause[place:at])
 
 
 def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:

@@ -20,8 +20,10 @@ from speech_records import Cue
 Span = tuple[int, int]
 
 _RAW = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|&|\s[-–]\s|[.!?;:,\n()—…/]")
-_PUNCTUATION = {",": Kind.COMMA, ":": Kind.COPULA, "/": Kind.AND}  # "pitch: high"
+_PUNCTUATION = {",": Kind.COMMA, "(": Kind.COMMA, ")": Kind.COMMA, ":": Kind.COPULA, "/": Kind.AND}  # "pitch: high"
 _GAP = re.compile(r"[\s\-‐‑–]*")
+_ENDS_A_SENTENCE = re.compile(r"[.!?…].\s+[^\W\d_a-z]")
+"""Over the last two characters of a quote and on: *… by the door.” The pitch …*."""
 _CONTRACTED = re.compile(r"(it|that|there|what|he|she|who|which|this|here|they|we|you)('s|'re)")
 _PRONOUNS, _REPEATS = word_set("pronouns"), word_set("repeats")
 
@@ -59,6 +61,8 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
         words += _phrases(text, list(_raw(text, position, start)))
         if start < end:
             words.append(Word(start, end, "", Kind.QUOTE))
+            if _ENDS_A_SENTENCE.match(text, end - 2):
+                words.append(Word(end, end, "", Kind.BOUNDARY))
         position = end
     return _resolved(words)
 

@@ -156,7 +156,7 @@ FACTS: Mapping[Key, Fact] = MappingProxyType(
                 (Cue.PITCH_RANGE, "low"),
                 clauses=[
                     "$ [(pitch range/pitch span) (is/stays) ~(narrow/small/limited)]",
-                    "$ [pitch (varies little/barely varies/hardly varies/barely moves/hardly moves)]",
+                    "$ [pitch (varies little/varies only little/varies very little/moves little/changes little)]",
                 ],
                 nouns=["AN [~(narrow/small/limited) (pitch range/pitch span)]"],
             ),
