@@ -24,6 +24,7 @@ from speechlm import (
 )
 from speechlm.presets import TAKEN
 from trainer import stages
+from trainer.errors import ConfigError
 from trainer.parts import choose_parts
 
 CONFIGS = Path(stages.__file__).parent / "conf" / "model"
@@ -87,3 +88,15 @@ def test_without_names_everything_is_trained_as_before() -> None:
     assert all(weight.requires_grad for weight in model.parameters())
     with pytest.raises(PartError, match="'ear' is no part"):
         choose_parts(model, ["ear"], lora_rank=4)
+
+
+def test_a_policy_that_hears_something_else_is_refused(tmp_path: Path) -> None:
+    """Pocket's 128 mel bins are those of Qwen2.5-Omni in number, but not in length: nothing else would notice."""
+    model = tiny()
+    model.save(tmp_path / "policy")
+    pocket_features = settings_of("pocket")["model"]
+    with pytest.raises(ConfigError, match=r"policy .*/policy hears .*num_mel_bins=16.*, but model= extracts"):
+        stages._policy({"policy": str(tmp_path / "policy"), "model": pocket_features})
+    same = {"num_mel_bins": 16, "window_samples": 1_024, "hop_samples": 320}
+    hears = stages._policy({"policy": str(tmp_path / "policy"), "model": same}).features
+    assert hears == model.features == FeatureSpec(**same)

@@ -20,11 +20,11 @@ from torch import Tensor
 from policy import Prompt
 from rewardmodel import RewardModel
 from speech_records import MeasuredUtterance, to_json, write_jsonl
-from speechlm import SpeechLM
+from speechlm import FeatureSpec, SpeechLM
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
-from trainer.features import as_float
+from trainer.features import as_float, require_features
 from trainer.predict import Answer, predict
 
 RESULT = "evaluation.json"
@@ -104,17 +104,22 @@ def evaluate_policies(
     limit: int | None = None,
     seed: int = 0,
     split: str = TEST,
+    spec: FeatureSpec | None = None,
 ) -> EvaluationResult:
     """Evaluate checkpoints by name, with the classical baselines beside them; writes and returns `evaluation.json`.
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
+    With `spec`, which says what `features` are, a policy that hears something else is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed, split=split)
     predictions: dict[str, list[metrics.Prediction]] = {}
     results: list[PolicyResult] = []
     for name, checkpoint in policies.items():
-        answers = predict(SpeechLM.load(checkpoint), clips, features, corpus.label_set, what=f"evaluate {name}")
+        model = SpeechLM.load(checkpoint)
+        if spec is not None:
+            require_features(model, spec, what=f"policy {name}")
+        answers = predict(model, clips, features, corpus.label_set, what=f"evaluate {name}")
         write_jsonl(out / f"{name}{ANSWERS}", answers)
         predictions[name] = [as_prediction(a) for a in answers]
         evaluation = metrics.evaluate(predictions[name], label_set=corpus.label_set, seed=seed)

@@ -17,7 +17,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from speechlm import FeatureSpec, log_mel
+from speechlm import FeatureSpec, SpeechLM, log_mel
+from trainer.errors import ConfigError
 from trainer.progress import track
 
 FRAMES_KEY = "frames"
@@ -61,6 +62,14 @@ def _extract(job: tuple[str, FeatureSpec]) -> Tensor:
     torch.set_num_threads(1)
     audio = load_audio(Path(path), sample_rate=16_000)
     return log_mel(audio.samples, spec).half()
+
+
+def require_features(model: SpeechLM, spec: FeatureSpec, *, what: str) -> None:
+    """Raise `ConfigError` unless `model`, called `what`, hears the features that were extracted: `spec`."""
+    if model.features != spec:
+        raise ConfigError(
+            f"{what} hears {model.features}, but model= extracts {spec}: choose the model= that it was made from"
+        )
 
 
 def as_float(features: Iterable[Tensor]) -> list[Tensor]:

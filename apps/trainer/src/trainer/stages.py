@@ -46,8 +46,9 @@ def demo_corpus(settings: Settings) -> None:
 def sft(settings: Settings) -> None:
     """Train a policy from annotated examples: prosody first, then reasoning."""
     from cotgen.tasks import Task
-    from speechlm import FeatureSpec, SpeechLM, recompute_activations
+    from speechlm import FeatureSpec, recompute_activations
     from trainer.curriculum import Phase
+    from trainer.features import require_features
     from trainer.parts import choose_parts
     from trainer.sft import SFTSettings, new_model, train_sft
 
@@ -58,13 +59,11 @@ def sft(settings: Settings) -> None:
     chosen = _build(SFTSettings, settings, phases=phases)
     corpus = _corpus(settings)
     if settings.get("policy"):
-        model = SpeechLM.load(Path(settings["policy"]))
+        model = _policy(settings)
     else:
         preset, options = _preset(settings["model"])
         model = new_model(corpus, preset, vocab_size=chosen.vocab_size, seed=chosen.seed, **options)
-    asked = _build(FeatureSpec, settings["model"])
-    if model.features != asked:
-        raise ConfigError(f"the model hears {model.features}, but model= asks for {asked}: choose another model=")
+        require_features(model, _build(FeatureSpec, settings["model"]), what=f"preset {preset}")
     choose_parts(model, settings.get("train"), lora_rank=settings.get("lora_rank", 16))
     recompute_activations(model, enabled=bool(settings.get("recompute")))
     train_sft(model, corpus, _features(corpus, settings), chosen, out=Path(settings["out"]))
@@ -73,11 +72,10 @@ def sft(settings: Settings) -> None:
 
 def reward(settings: Settings) -> None:
     """Train the reward model on graded traces, from the SFT policy's weights."""
-    from speechlm import SpeechLM
     from trainer.reward import RewardSettings, train_reward_model
 
+    backbone = _policy(settings)
     corpus, features = _data(settings)
-    backbone = SpeechLM.load(Path(settings["policy"]))
     measured = train_reward_model(
         backbone, corpus, features, _build(RewardSettings, settings), out=Path(settings["out"])
     )
@@ -89,7 +87,6 @@ def grpo(settings: Settings) -> None:
     """Reinforce a policy with GRPO or GRPO-PTR."""
     from grpo_ptr import ProgressiveSchedule
     from rewardmodel import RewardModel
-    from speechlm import SpeechLM
     from trainer.grpo import Algorithm, GRPOSettings, train_grpo
 
     corpus, features = _data(settings)
@@ -98,7 +95,7 @@ def grpo(settings: Settings) -> None:
     chosen = _build(GRPOSettings, settings, algorithm=algorithm, schedule=schedule)
     judge = RewardModel.load(Path(settings["reward_model"])) if algorithm is Algorithm.GRPO_PTR else None
     module = train_grpo(
-        SpeechLM.load(Path(settings["policy"])),
+        _policy(settings),
         corpus,
         features,
         chosen,
@@ -113,6 +110,7 @@ def grpo(settings: Settings) -> None:
 def evaluate(settings: Settings) -> None:
     """Evaluate policies and baselines on speakers that training never heard."""
     from rewardmodel import RewardModel
+    from speechlm import FeatureSpec
     from trainer.evaluate import evaluate_policies
 
     corpus, features = _data(settings)
@@ -126,6 +124,7 @@ def evaluate(settings: Settings) -> None:
         limit=settings["limit"],
         seed=settings["seed"],
         split=settings["split"],
+        spec=_build(FeatureSpec, settings["model"]),
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
     for name, row in rows + [(p.name, p.evaluation) for p in result.policies]:
@@ -170,6 +169,16 @@ def _preset(model: Settings) -> tuple[str, dict[str, Any]]:
         return preset, {"size": _build(PocketSize, model)}
     heard = {f.name for f in fields(FeatureSpec)}
     return preset, {key: value for key, value in model.items() if key not in heard and key != "preset"}
+
+
+def _policy(settings: Settings) -> Any:
+    """The policy that a stage starts from, if it hears what `model=` extracts."""
+    from speechlm import FeatureSpec, SpeechLM
+    from trainer.features import require_features
+
+    model = SpeechLM.load(Path(settings["policy"]))
+    require_features(model, _build(FeatureSpec, settings["model"]), what=f"policy {settings['policy']}")
+    return model
 
 
 def _data(settings: Settings) -> tuple[Any, Any]:
