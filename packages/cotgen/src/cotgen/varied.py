@@ -36,6 +36,7 @@ _STATED = (
     Cue.VOICE_QUALITY,
 )
 
+# How often a text does what the name says: our choice, for variety and nothing else.
 _ONLY_DYNAMICS, _ONLY_RANGE = 0.5, 0.8
 _VOICED_IS_WORTH_A_WORD = 0.1
 _ARGUES = 0.45
@@ -162,7 +163,7 @@ class _Writer:
         if not opposing:
             return evidence, [*weighing, self._rng.choice(wording.nothing_opposes)]
         weighing.append(self._weigh(wording.opposing, opposing))
-        return evidence, [*weighing, *self._settled(fitting, opposing, has_quote=has_quote)]
+        return evidence, [*weighing, *self._outcome(fitting, opposing, has_quote=has_quote)]
 
     def argue(
         self, facts: Mapping[Cue, _Said], sides: Mapping[Fit, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
@@ -175,8 +176,8 @@ class _Writer:
         if not opposing:
             return self._evidence(fitting), [*middle, self._rng.choice(self._wording.nothing_opposes)]
         against = self._sentence(self._wording.opposing_facts[min(len(opposing), MAX_WEIGHED)], opposing[:MAX_WEIGHED])
-        settled = self._settled(fitting, opposing, has_quote=has_quote)
-        return self._evidence(fitting), [*middle, against, *self._evidence(opposing[MAX_WEIGHED:]), *settled]
+        outcome = self._outcome(fitting, opposing, has_quote=has_quote)
+        return self._evidence(fitting), [*middle, against, *self._evidence(opposing[MAX_WEIGHED:]), *outcome]
 
     def stress(self, stressed: Sequence[str]) -> str:
         """A sentence on the words that are stressed, each a claim of its own."""
@@ -200,10 +201,10 @@ class _Writer:
         sentences = list(evidence)
         place = 0 if rng.random() < _QUOTE_FIRST else rng.randint(0, len(sentences))
         if said is not None and speaker is not None and rng.random() < _SPEAKER_QUOTES:
-            sentences.insert(place, _quoted(_fitting(wording.spoken_quotes, said, rng), said, speaker=speaker))
+            sentences.insert(place, _quoted(_introducing(wording.spoken_quotes, said, rng), said, speaker=speaker))
             return sentences
         if said is not None:
-            sentences.insert(place, _quoted(_fitting(wording.quotes, said, rng), said))
+            sentences.insert(place, _quoted(_introducing(wording.quotes, said, rng), said))
         if speaker is not None:
             sentences.insert(rng.randint(0, 1), rng.choice(wording.speaker_sentences).format(speaker=speaker))
         return sentences
@@ -284,18 +285,18 @@ class _Writer:
     def _reason(self, emotion: Emotion) -> list[str]:
         return [self._rng.choice(self._wording.reasons[emotion])] if self._rng.random() < _GIVES_REASON else []
 
-    def _settled(self, fitting: Sequence[_Said], opposing: Sequence[_Said], *, has_quote: bool) -> list[str]:
+    def _outcome(self, fitting: Sequence[_Said], opposing: Sequence[_Said], *, has_quote: bool) -> list[str]:
         """How a conflict is settled: the words leave it open, and one side weighs more or does not."""
-        outcome = self._wording.outweighed if len(fitting) > len(opposing) else self._wording.undecided
+        outcomes = self._wording.outweighed if len(fitting) > len(opposing) else self._wording.undecided
         conflict = [self._rng.choice(self._wording.conflicts)] if has_quote else []
-        return [*conflict, self._rng.choice(outcome)]
+        return [*conflict, self._rng.choice(outcomes)]
 
 
 _GENDER = opening(Cue.GENDER, "female")[: len(Cue.GENDER.value) + 1]
 """How the mark of any claim of gender begins."""
 
 
-def _fitting(templates: Sequence[str], said: str, rng: random.Random) -> str:
+def _introducing(templates: Sequence[str], said: str, rng: random.Random) -> str:
     """One of `templates`; for a single word one that says first that it is spoken, or it could be any quoted term."""
     template = rng.choice(templates)
     while template.startswith("[") and len(words(said)) == 1:
