@@ -221,7 +221,7 @@ def test_speaker_range_pauses_and_degree_are_said() -> None:
 
 @pytest.mark.parametrize(("language", "wording"), [(Language.ENGLISH, ENGLISH), (Language.GERMAN, GERMAN)])
 def test_a_conflict_is_discussed_and_its_outcome_said(language: Language, wording: Wording) -> None:
-    """The clip `loud` is high, loud, fast, rising and without pauses. Confusion may be high and rises, but is slow: more
+    """The clip `loud` is high, loud, fast, rising and without pauses. Confusion may be high and rises but is slow: more
     fits than not. Everything fits anger: there is nothing to discuss.
     """
     loud = clip("loud")
