@@ -15,6 +15,7 @@ import pytest
 from cotgen import building
 from cotgen.generation import RuleGenerator
 from cotgen.rules import Style
+from cotgen.shards import shard_name
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
@@ -117,3 +118,28 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
         return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
     assert peak(6000) < 1.05 * peak(1000)
+
+
+def test_parquet_holds_the_same_rows_as_the_lines(tmp_path: Path) -> None:
+    """Four clips in shards of two, as columns: ids, texts and claims as in the JSON Lines, twice the same bytes."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    options = building.Options(PAPER_9, shard_rows=2, parquet=True)
+    for folder in ("a", "b"):
+        building.build(CLIPS, tmp_path / folder, options)
+    files = sorted((tmp_path / "a").glob("dataset-*.parquet"))
+    assert [f.name for f in files] == ["dataset-00000-of-00002.parquet", "dataset-00001-of-00002.parquet"]
+    assert [f.read_bytes() for f in files] == [(tmp_path / "b" / f.name).read_bytes() for f in files]
+    rows = [row for file in files for row in parquet.read_table(file).to_pylist()]
+    traces = [
+        trace
+        for number in range(2)
+        for trace in read_jsonl(tmp_path / "a" / shard_name("traces", number, 2), ReasoningTrace)
+    ]
+    assert [(r["utterance_id"], r["cot_analysis"]) for r in rows] == [(t.utterance_id, t.think) for t in traces]
+    assert [[(c["cue"], c["verdict"], c["hedged"]) for c in r["claims"]] for r in rows] == [
+        [(c.cue.value, c.verdict.value, c.hedged) for c in t.claims] for t in traces
+    ]
+    card = json.loads((tmp_path / "a" / "card.json").read_text())
+    assert set(card["files"]) >= {f.name for f in files}
+    building.build(CLIPS, tmp_path / "a", building.Options(PAPER_9))
+    assert not list((tmp_path / "a").glob("*.parquet"))

@@ -6,6 +6,7 @@ killed build continues after the last shard that was committed, and ends in the 
 
 ```
 traces.jsonl, emotioncot.jsonl    or numbered shards of them, when there are more lines than `shard_rows`
+dataset.parquet                   the same rows as columns, when asked for
 errors.jsonl                      what was left out, with its line     duplicates.jsonl   near-duplicates
 card.json, CARD.md                the data card, written last
 ```
@@ -19,33 +20,32 @@ import re
 import shutil
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cotgen import card, shards
+from cotgen import card, parquet, shards
 from cotgen.admission import check_measured
 from cotgen.batch import Failure
+from cotgen.checks import RowChecks
 from cotgen.corpora import emotioncot
-from cotgen.duplicates import THRESHOLD, DuplicateIndex
 from cotgen.errors import CotgenError
 from cotgen.generation import Generator, RuleGenerator
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json, write_jsonl
 
-MAX_NAMED = 20
+STEMS = ("traces", "emotioncot", "dataset")
+"""Files that are written in shards; the last one as Parquet."""
 _WORK = ".work"
 _CACHE_KIB = 4096
 _ID = re.compile(rb'"utterance_id"\s*:\s*"([^"]{1,200})"')
 _TABLES = """
 CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, tally TEXT, files TEXT);
 CREATE TABLE IF NOT EXISTS ids (name TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS speakers (corpus, speaker, split, PRIMARY KEY (corpus, speaker, split)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (line INTEGER, record TEXT);
-CREATE TABLE IF NOT EXISTS duplicates (record TEXT, kind TEXT, across INTEGER);
 """
 
 Report = Callable[[int, int], None]
@@ -59,6 +59,7 @@ class Options:
     label_set: LabelSet
     seed: int = 0
     shard_rows: int = 10_000
+    parquet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,10 @@ def build(
     if total == 0:
         raise CotgenError(f"{profiles} is empty: measured utterances are expected, one a line")
     source = {"file": profiles.name, "lines": total, "sha256": shards.sha256(profiles)}
-    asked = {"label_set": options.label_set.name, "seed": options.seed, "shard_rows": options.shard_rows}
+    asked = {
+        "label_set": options.label_set.name, "seed": options.seed, "shard_rows": options.shard_rows,
+        "parquet": options.parquet,
+    }  # fmt: skip
     versions = {name: _version(f"emotionthinker-{name}") for name in ("cotgen", "speech-records")}
     more = {"input": source, "generator": dict(generator.identity), "options": asked, "versions": versions}
     count = -(-total // options.shard_rows)
@@ -111,7 +115,7 @@ def build(
                     for _ in lines:
                         pass
                 else:
-                    shard = _Shard(db, out, source=profiles.name, generator=generator)
+                    shard = _Shard(db, out, source=profiles.name, generator=generator, has_columns=options.parquet)
                     shard.write(lines, number, count, lambda line: report(line, total))
                 report(min(total, (number + 1) * options.shard_rows), total)
         built = _finish(db, out, more)
@@ -122,31 +126,39 @@ def build(
 class _Shard:
     """One shard while it is written; everything it learns is one transaction."""
 
-    def __init__(self, db: sqlite3.Connection, out: Path, *, source: str, generator: Generator) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, out: Path, *, source: str, generator: Generator, has_columns: bool
+    ) -> None:
         self._db, self._out, self._source, self._generator = db, out, source, generator
-        self._texts = DuplicateIndex(db)
-        self._tally: card.Tally = card.Tally()
+        self._has_columns = has_columns
+        self._checks = RowChecks(db)
 
     def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
-        traces = self._out / shards.shard_name("traces", number, count)
-        rows = self._out / shards.shard_name("emotioncot", number, count)
+        traces, rows, columns = (self._out / shards.shard_name(stem, number, count) for stem in STEMS)
+        columns = columns.with_suffix(".parquet")
         temporary = rows.with_name(f".{rows.name}.tmp")
         self._db.execute("BEGIN")
         try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as published:
+            with (
+                temporary.open("w", encoding="utf-8", newline="\n") as published,
+                parquet.Writer(columns) if self._has_columns else nullcontext() as table,
+            ):
 
                 def written() -> Iterator[ReasoningTrace]:
                     for measured, trace in self._pairs(lines, done):
                         published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
-                        self._learn(measured, trace)
+                        if table is not None:
+                            table.add(measured, trace)
+                        self._checks.learn(measured, trace)
                         yield trace
 
                 write_jsonl(traces, written())
             temporary.replace(rows)
         finally:
             temporary.unlink(missing_ok=True)
-        files = {path.name: shards.sha256(path) for path in (traces, rows)}
-        self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._tally), json.dumps(files)))
+        made = [traces, rows, columns] if self._has_columns else [traces, rows]
+        files = json.dumps({path.name: shards.sha256(path) for path in made})
+        self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._checks.tally), files))
         self._db.execute("COMMIT")
 
     def _pairs(
@@ -155,7 +167,7 @@ class _Shard:
         waiting: deque[int] = deque()  # lines that the generator has read and not yet spoken of
         for outcome in self._generator.generate(self._read(lines, waiting)):
             line, measured = waiting.popleft(), outcome.measured
-            self._tally.update(card.happened(outcome.counts))
+            self._checks.tally.update(card.happened(outcome.counts))
             if isinstance(outcome.result, ReasoningTrace):
                 yield measured, outcome.result
             else:
@@ -191,18 +203,6 @@ class _Shard:
         failure = Failure(f"{self._source}:{line}", stage, type(error).__name__, message)
         self._db.execute("INSERT INTO failures VALUES (?, ?)", (line, json.dumps(asdict(failure), ensure_ascii=False)))
 
-    def _learn(self, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
-        utterance, split = measured.utterance, measured.utterance.split or card.NO_SPLIT
-        self._tally.update(card.count(measured, trace))
-        if utterance.split is not None:
-            who = (utterance.corpus, utterance.speaker_id, split)
-            self._db.execute("INSERT OR IGNORE INTO speakers VALUES (?, ?, ?)", who)
-        for kind, text in (("reasoning", trace.think), ("transcript", utterance.transcript or "")):
-            found = self._texts.add(kind, text, name=utterance.utterance_id, split=split)
-            if found is not None:
-                row = (json.dumps(asdict(found), ensure_ascii=False), kind, found.split != found.first_split)
-                self._db.execute("INSERT INTO duplicates VALUES (?, ?, ?)", row)
-
 
 def failures(built: Built) -> Iterator[Failure]:
     """What was left out, in the order of the input, read as it is asked for."""
@@ -220,9 +220,9 @@ def _open(out: Path, asked: str) -> sqlite3.Connection:
     if not path.exists():
         for other in (out / _WORK).iterdir():
             other.unlink()
-        for stem in ("traces", "emotioncot"):
+        for stem in STEMS:
             shards.drop(out, stem)
-    half_written = (*out.glob(".traces*.tmp"), *out.glob(".emotioncot*.tmp"))
+    half_written = (path for stem in STEMS for path in out.glob(f".{stem}*.tmp"))
     for stale in (out / "card.json", out / "CARD.md", *half_written):
         stale.unlink(missing_ok=True)
     db = sqlite3.connect(path, isolation_level=None)
@@ -235,46 +235,24 @@ def _finish(db: sqlite3.Connection, out: Path, more: dict[str, Any]) -> Built:
     for kept, names in db.execute("SELECT tally, files FROM shards ORDER BY number"):
         tally.update(card.load(kept))
         files |= json.loads(names)
-    left_out = _copy(db.execute("SELECT record FROM failures ORDER BY line"), out / "errors.jsonl")
-    _copy(db.execute("SELECT record FROM duplicates ORDER BY rowid"), out / "duplicates.jsonl")
+    checks = RowChecks(db)
+    records = (record for (record,) in db.execute("SELECT record FROM failures ORDER BY line"))
+    left_out = _copy(records, out / "errors.jsonl")
+    _copy(checks.duplicates(), out / "duplicates.jsonl")
     for name in ("errors.jsonl", "duplicates.jsonl"):
         if (out / name).exists():
             files[name] = shards.sha256(out / name)
-    repeats = {
-        kind: {"rows": rows, "across_splits": across}
-        for kind, rows, across in db.execute("SELECT kind, COUNT(*), SUM(across) FROM duplicates GROUP BY kind")
-    }
-    checks = {
-        "left_out": left_out,
-        "speakers": _speakers(db),
-        "near_duplicates": {"threshold": THRESHOLD, **repeats},
-        "files": files,
-    }
-    described = card.describe(tally, {**more, **checks})
+    described = card.describe(tally, {**more, "left_out": left_out, **checks.found(), "files": files})
     _write(out / "CARD.md", card.markdown(described))
     _write(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
     return Built(out, described, left_out)
 
 
-def _speakers(db: sqlite3.Connection) -> dict[str, Any]:
-    """Speakers by split, and those who stand in more than one: their number, and the first by name."""
-    counts = dict(db.execute("SELECT split, COUNT(*) FROM speakers GROUP BY split").fetchall())
-    query = (
-        "SELECT corpus, speaker, group_concat(split, ', ') FROM speakers GROUP BY corpus, speaker HAVING COUNT(*) > 1"
-    )
-    shared, named = 0, list[str]()
-    for corpus, speaker, splits in db.execute(query):
-        shared += 1
-        if len(named) < MAX_NAMED:
-            named.append(f"{corpus} {speaker}: {splits}")
-    return {"by_split": counts, "disjoint": not shared, "in_several_splits": shared, "first_of_them": named}
-
-
-def _copy(rows: sqlite3.Cursor, path: Path) -> int:
-    """Write one line for each row, all or nothing; no file without rows."""
+def _copy(records: Iterable[str], path: Path) -> int:
+    """Write one line for each record, all or nothing; no file without records."""
     temporary, count = path.with_name(f".{path.name}.tmp"), 0
     with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        for (record,) in rows:
+        for record in records:
             file.write(record + "\n")
             count += 1
     temporary.replace(path)

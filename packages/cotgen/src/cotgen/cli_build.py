@@ -122,6 +122,9 @@ def build(
     disjoint_speakers: Annotated[
         bool, typer.Option("--disjoint-speakers", help="Status 1 when a speaker stands in several splits.")
     ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Write the rows as Parquet too (dataset.parquet); needs pyarrow.")
+    ] = False,
     dry_run: DryRun = None,
     model: Model = "",
     base_url: BaseUrl = None,
@@ -157,7 +160,7 @@ def build(
         return
     if out is None:
         raise CotgenError("name the folder to write: --out DIR (or look at prompts with --dry-run N)")
-    options = building.Options(labels, seed=seed, shard_rows=shard_rows)
+    options = building.Options(labels, seed=seed, shard_rows=shard_rows, parquet=parquet)
     if generator is GeneratorName.RULES:
         rules = RuleGenerator(labels, seed=seed, style=style, language=language)
         built = _build_with_progress(profiles, out, options, rules)

@@ -37,7 +37,8 @@ def parts(path: Path) -> list[Path]:
     """The file at `path`, or its shards in order where it was written in several; empty when there is neither."""
     if path.is_file():
         return [path]
-    return sorted(p for p in path.parent.glob(f"{path.stem}-*-of-*.jsonl") if _is_shard(p.name, path.stem))
+    found = path.parent.glob(f"{path.stem}-*-of-*{path.suffix}")
+    return sorted(p for p in found if _is_shard(p.stem, path.stem))
 
 
 class Lines:
@@ -83,9 +84,10 @@ class Lines:
 
 def drop(folder: Path, stem: str) -> None:
     """Remove the file or the shards that an earlier build left under `stem`."""
-    (folder / f"{stem}.jsonl").unlink(missing_ok=True)
-    for path in parts(folder / f"{stem}.jsonl"):
-        path.unlink()
+    for suffix in (".jsonl", ".parquet"):
+        (folder / f"{stem}{suffix}").unlink(missing_ok=True)
+        for path in parts(folder / f"{stem}{suffix}"):
+            path.unlink()
 
 
 def sha256(path: Path) -> str:
@@ -98,4 +100,4 @@ def sha256(path: Path) -> str:
 
 
 def _is_shard(name: str, stem: str) -> bool:
-    return re.fullmatch(rf"{re.escape(stem)}-\d{{5}}-of-\d{{5}}\.jsonl", name) is not None
+    return re.fullmatch(rf"{re.escape(stem)}-\d{{5}}-of-\d{{5}}", name) is not None

@@ -1,0 +1,93 @@
+"""Shards as Parquet, for those who train from columns: one row for each trace, its claims as a list of structs.
+
+The rows hold the published EmotionCoT fields, the trace's own, and what places a clip (corpus, speaker, split).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cotgen.corpora import emotioncot
+from cotgen.errors import CotgenError
+from speech_records import MeasuredUtterance, ReasoningTrace, to_dict
+
+_GROUP_ROWS = 1024
+"""Rows that are held at once while a file is written."""
+_PLACE = ("utterance_id", "corpus", "speaker_id", "split", "language", "start_s", "end_s")
+
+
+class Writer:
+    """A Parquet file that takes its place when it is whole; equal rows give equal bytes.
+
+    Raises `CotgenError` when pyarrow is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._pa, pq = _arrow()
+        self._path, self._temporary = path, path.with_name(f".{path.name}.tmp")
+        self._schema = _schema(self._pa)
+        self._file = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
+        self._group: list[dict[str, Any]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._flush()
+        self._file.close()
+        if error is None:
+            self._temporary.replace(self._path)
+        else:
+            self._temporary.unlink(missing_ok=True)
+
+    def add(self, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
+        """Write one row."""
+        self._group.append(row(measured, trace))
+        if len(self._group) == _GROUP_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._group:
+            self._file.write_table(self._pa.Table.from_pylist(self._group, schema=self._schema))
+            self._group.clear()
+
+
+def row(measured: MeasuredUtterance, trace: ReasoningTrace) -> dict[str, Any]:
+    """The columns of one trace."""
+    published: dict[str, Any] = json.loads(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
+    stored = to_dict(trace)
+    utterance = measured.utterance
+    place = {name: getattr(utterance, name) for name in _PLACE}
+    own = {name: stored[name] for name in ("generator", "seed", "claims")}
+    synthetic = utterance.synthetic or trace.synthetic
+    return place | published | own | {"synthetic": synthetic, "audio_sha256": measured.audio_sha256}
+
+
+def _schema(pa: Any) -> Any:
+    text, number = pa.string(), pa.float64()
+    claim = pa.struct(
+        [("start", pa.int32()), ("end", pa.int32())]
+        + [(name, text) for name in ("text", "cue", "value", "verdict", "measured", "degree")]
+        + [("hedged", pa.bool_())]
+    )
+    columns = [("utterance_id", text), ("corpus", text), ("speaker_id", text), ("split", text), ("language", text)]
+    columns += [("start_s", number), ("end_s", number), ("audio_path", text), ("audio_sha256", text)]
+    columns += [(name, text) for name in ("transcription", "emotion", "pitch_level", "energy_level", "speed_level")]
+    columns += [("stressed_words", pa.list_(text)), ("intonation", text), ("gender", text), ("age_level", text)]
+    columns += [("cot_analysis", text), ("generator", text), ("seed", pa.int64()), ("claims", pa.list_(claim))]
+    return pa.schema([*columns, ("synthetic", pa.bool_())])
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise CotgenError("Parquet needs pyarrow: pip install 'emotionthinker-cotgen[parquet]'") from None
+    return pa, pq
