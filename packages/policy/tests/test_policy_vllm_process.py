@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from policy import EngineError, OptionError, VLLMSampler, logprob_mismatch, sequence_logprobs, token_weights
+from policy import EngineError, OptionError, Sampler, VLLMSampler, logprob_mismatch, sequence_logprobs, token_weights
 from speechlm import SpeechLM
 
 # vLLM and what it imports warn of their own deprecations while they are loaded.
@@ -85,3 +86,35 @@ def test_a_process_has_one_open_sampler(model: SpeechLM, clips: ClipMaker) -> No
 def test_more_tokens_than_the_model_takes_are_refused(model: SpeechLM) -> None:
     with pytest.raises(OptionError, match="max_tokens must lie between 2 and the model's 4096, got 5000"):
         VLLMSampler(model, max_tokens=5000)
+
+
+@pytest.mark.skipif(find_spec("torchvision") is None, reason="the processor of Qwen2.5-Omni needs torchvision")
+def test_on_its_native_path_the_engine_encodes_the_clips(model: SpeechLM, clips: ClipMaker) -> None:
+    """Two clips of different length: the greedy answers of our sampler, whose audio tower is not called again; also
+    after the weights have changed, those of the audio tower among them."""
+    features, questions = clips(40, 101), [QUESTION, "How does the voice of the speaker sound?"]
+    options: dict[str, Any] = {"temperature": 0, "max_new_tokens": 24}
+    sampler = VLLMSampler(model, native=True, **ENGINE)
+    texts = []
+    for _ in range(2):
+        expected = Sampler(model).sample(features, questions, **options)
+        calls: list[str] = []
+        hook = model.audio_tower.register_forward_hook(lambda _m, _a, _o, calls=calls: calls.append("run"))
+        found = sampler.sample(features, questions, **options)
+        hook.remove()
+        assert torch.equal(found.tokens, expected.tokens)
+        torch.testing.assert_close(found.logprobs, expected.logprobs, atol=5e-5, rtol=0)
+        assert calls == []
+        texts.append(found.texts)
+        with torch.no_grad():
+            for weight in model.audio_tower.parameters():
+                weight.mul_(0.8)
+        sampler.update_weights()
+    sampler.close()
+    assert texts[0] != texts[1]
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is installed")
+def test_without_torchvision_the_native_path_is_refused(model: SpeechLM) -> None:
+    with pytest.raises(EngineError, match=r"native path needs a torchvision .*leave out native"):
+        VLLMSampler(model, native=True, **ENGINE)

