@@ -252,23 +252,29 @@ def test_pronouns_wait_for_the_speaker() -> None:
 
 
 RECORDED = {
-    Language.ENGLISH: "The voice belongs to a man. One picks out a fast rate of speech and an absence of pauses. Emphasis "
-    "rests on “kids”. The sample shows a strikingly high vocal pitch. “Kids are talking by the door” is the sentence. A "
-    "listener notices a powerful voice together with a lively intonation. These observations fit someone in a hostile "
-    "frame of mind. Such speech takes no answer. As to the sound, his intonation goes up. No further observation raises "
-    "an objection. On the whole, the answer is angry.",
-    Language.GERMAN: "Die Probe verbindet eine lebhafte Melodie und das Fehlen von Pausen. Ein Mann spricht. Die Aufnahme "
-    "verbindet eine große Lautstärke, eine auffallend hohe Stimme und ein hohes Tempo. “Kids are talking by the door” ist "
-    "zu verstehen. Was das Gehörte angeht, so verläuft die Melodie steigend. Betont wird “kids”. Als Ganzes genommen "
-    "sprechen die lebhafte Intonation, das Fehlen von Pausen und die laute Stimme für eine feindselige Gemütslage. Kein "
-    "anderes Merkmal verlangt eine andere Deutung. Im Ergebnis passt am besten das Label angry (Ärger).",
+    Language.ENGLISH: (
+        "The voice belongs to a man. One picks out a fast rate of speech and an absence of pauses. Emphasis "
+        "rests on “kids”. The sample shows a strikingly high vocal pitch. “Kids are talking by the door” is "
+        "the sentence. A listener notices a powerful voice together with a lively intonation. These "
+        "observations fit someone in a hostile frame of mind. Such speech takes no answer. As to the sound, "
+        "his intonation goes up. No further observation raises an objection. On the whole, the answer is "
+        "angry."
+    ),
+    Language.GERMAN: (
+        "Die Probe verbindet eine lebhafte Melodie und das Fehlen von Pausen. Ein Mann spricht. Die Aufnahme "
+        "verbindet eine große Lautstärke, eine auffallend hohe Stimme und ein hohes Tempo. “Kids are talking "
+        "by the door” ist zu verstehen. Was das Gehörte angeht, so verläuft die Melodie steigend. Betont wird"
+        " “kids”. Als Ganzes genommen sprechen die lebhafte Intonation, das Fehlen von Pausen und die laute "
+        "Stimme für eine feindselige Gemütslage. Kein anderes Merkmal verlangt eine andere Deutung. Im "
+        "Ergebnis passt am besten das Label angry (Ärger)."
+    ),
 }
 
 
 @LANGUAGES
 def test_a_recorded_text_does_not_move_unnoticed(language: Language) -> None:
-    """What the version of `docs/cotgen.md` wrote for its clip: a change of wording is a change to say in the change log,
-    and the page's figures have to be measured anew.
+    """What `docs/cotgen.md` shows: a change of wording goes into the change log, and that page's figures are measured
+    anew.
     """
     trace = generate(clip("loud"), label_set=PAPER_9, seed=0, style=Style.VARIED, language=language)
     assert trace.think == RECORDED[language]
