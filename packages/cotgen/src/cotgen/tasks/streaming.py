@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
 
-from cotgen.batch import Failure
+from cotgen.batch import Failure, temporary_database
 from cotgen.errors import TaskError
 from cotgen.shards import Lines
 from cotgen.tasks.balancing import Selection, count, quotas
@@ -32,9 +31,7 @@ RecordT = TypeVar("RecordT", bound="DataclassInstance")
 Report = Callable[[Failure], None]
 """Called with each record that is left out."""
 
-_CACHE_KIB = 2048
-_TABLES = f"""
-PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{_CACHE_KIB};
+_TABLES = """
 CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, stands TEXT, synthetic INTEGER);
 CREATE TABLE traces (name TEXT, place INTEGER, PRIMARY KEY (name, place)) WITHOUT ROWID;
 CREATE TABLE clips (place INTEGER PRIMARY KEY, clip TEXT UNIQUE, synthetic INTEGER);
@@ -109,10 +106,7 @@ def _joined(profiles: Path, traces: Path, clips: Path | None, label_set: LabelSe
 
 @contextmanager
 def _index() -> Iterator[sqlite3.Connection]:
-    with (
-        TemporaryDirectory(prefix="cotgen-") as folder,
-        closing(sqlite3.connect(Path(folder) / "index.sqlite", isolation_level=None)) as db,
-    ):
+    with temporary_database() as db:
         db.executescript(_TABLES)
         yield db
 
