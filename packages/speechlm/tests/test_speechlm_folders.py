@@ -111,12 +111,13 @@ def test_what_others_put_there_is_kept(tmp_path: Path, monkeypatch: pytest.Monke
     (old / "logs" / "deep").mkdir(parents=True)
     (old / "logs" / "deep" / "run.txt").write_text("history")
     (old / "note.txt").write_text("kept")
+    (old / "broken").symlink_to("nowhere")
     (old / "link").symlink_to("note.txt")
     (old / "model-1.safetensors").write_text("stale")
     (old / "config.json").write_text("old")
     with replaced_folder(old, discard=["model*.safetensors"]) as folder:
         (folder / "config.json").write_text("new")
-    assert sorted(p.name for p in old.iterdir()) == ["config.json", "link", "logs", "note.txt"]
+    assert sorted(p.name for p in old.iterdir()) == ["broken", "config.json", "link", "logs", "note.txt"]
     assert (old / "config.json").read_text() == "new"
     assert (old / "logs" / "deep" / "run.txt").read_text() == "history"
     assert (old / "link").is_symlink()

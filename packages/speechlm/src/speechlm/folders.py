@@ -7,7 +7,6 @@ system cannot exchange two names, the old one steps aside first; a reader then f
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -44,9 +43,12 @@ def replaced_folder(directory: Path, *, discard: Iterable[str] = ()) -> Iterator
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         yield partial
+        for path in partial.rglob("*"):
+            _to_disk(path)
         if target.is_dir():
             _keep_others(target, partial, tuple(discard))
-        _to_disk(partial)
+        for parent, _, _ in os.walk(partial):
+            _to_disk(Path(parent))
         _put_in_place(partial, target)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{directory}: cannot be written, what was there is unchanged: {error}") from error
@@ -91,15 +93,7 @@ def _link(source: str | Path, target: str | Path) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _to_disk(folder: Path) -> None:
-    for parent, _, files in os.walk(folder):
-        for name in (*files, "."):
-            path = Path(parent, name)
-            if not path.is_symlink():
-                _sync(path)
-
-
-def _sync(path: Path) -> None:
+def _to_disk(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -113,20 +107,19 @@ def _put_in_place(new: Path, target: Path) -> None:
     elif not (CAN_EXCHANGE and _exchange(new, target)):
         previous = _aside(target)
         target.rename(previous)
-        new.rename(target)
+        try:
+            new.rename(target)
+        except OSError:
+            previous.rename(target)
+            raise
         shutil.rmtree(previous)
-    _sync(target.parent)
+    _to_disk(target.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; false where the system or the file system cannot."""
+    """Exchange two names in one step; false where the system, the file system or a sandbox does not."""
     try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+        renameat2 = ctypes.CDLL(None).renameat2
     except AttributeError:
         return False
-    if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))
+    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
