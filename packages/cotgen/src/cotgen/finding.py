@@ -37,7 +37,7 @@ class Finding:
 _HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
 _HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BM](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]))*$")
+_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BM](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]|$))*$")
 _ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*[KCT]+[DNE]*$")
 _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPA]{0,7}[KCT]+[DNE]*$")
@@ -52,7 +52,7 @@ _IN_HEAD_OF_NEXT = re.compile(r"(?:D*[KCR]+D*V)+[DE]*P[AD]*(?P<heads>H)")
 _OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
-_CLOSES = re.compile(r"[DEPOA]{0,4}(?:[KXC]|$)")
+_CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
 _AT_END_REACH = 7
@@ -116,7 +116,8 @@ def _finding(
     """The finding of `claimed` over `span`, put as word `i` is put."""
     denied = scope.is_negated(words, letters, i) if negated is None else negated
     if denied and (claimed == (Cue.PAUSES, "present") or words[i].phrase == "single"):
-        claimed, denied = (Cue.PAUSES, "none"), False  # *never pauses*, *there isn't a single pause*
+        # *never pauses*, *there isn't a single pause*; but *hardly pauses*
+        claimed, denied = (Cue.PAUSES, "few" if scope.is_hardly(words, i) else "none"), False
     return Finding(*span, *claimed, denied, scope.degree(words, i), scope.is_hedged(words, i))
 
 
@@ -215,7 +216,9 @@ def _at_end(words: Sequence[Word], i: int, cue: Cue, value: str) -> str:
         return f"{value} at the end"
     for step in (1, -1):
         for k in range(i + step, i + step * _AT_END_REACH, step):
-            if not 0 <= k < len(words) or words[k].kind in (Kind.VALUE, Kind.BOUNDARY, Kind.BUT, Kind.AND):
+            if not 0 <= k < len(words) or words[k].kind in (Kind.BOUNDARY, Kind.BUT, Kind.AND):
+                break
+            if words[k].kind is Kind.VALUE and not words[k].phrase.endswith("ly"):
                 break
             if words[k].kind is Kind.AT_END:
                 return f"{value} at the end"
@@ -251,7 +254,7 @@ def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     between = letters[i + 1 : k]
     named = {w.phrase for w in words[i + 1 : k]}
     sequence = bool(named & {"then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by"})
-    return sequence and re.fullmatch(r"[DKCAPOE]{0,7}", between) is not None and "although" not in named
+    return sequence and re.fullmatch(r"[DKCAPOEH]{0,7}", between) is not None and "although" not in named
 
 
 def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span:
@@ -278,7 +281,8 @@ def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterato
             continue
         span, denied = (word.start, word.end), scope.denies_head(words, letters, i)
         if word.group == "pauses" and denied:
-            yield _finding(words, letters, i, span, (Cue.PAUSES, "none"), negated=False)
+            left = "few" if scope.is_hardly(words, i) else "none"
+            yield _finding(words, letters, i, span, (Cue.PAUSES, left), negated=False)
         elif word.phrase in _BARE_PAUSES:
             yield _finding(words, letters, i, span, (Cue.PAUSES, "present"))
         elif denied and word.phrase in _LACKED_HEADS and word.group is not None:

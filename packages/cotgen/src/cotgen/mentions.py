@@ -30,7 +30,10 @@ _STRESSING = (
     r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:hard\s+)?(?:on|into)|singl(?:es|ing|ed)\s+out|"
     r"punch(?:es|ing|ed)|hit(?:s|ting)|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
 )
-_CARRIES = r"(?:is|are|was|were|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|has|have)"
+_CARRIES = (
+    r"(?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t|weren['’]t|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|"
+    r"has|have)"
+)
 _THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
 _STRESS_PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -41,6 +44,8 @@ _STRESS_PATTERNS = tuple(
         rf"{_THE_WORD}{_LIST}\s*,?\s*(?:that|which)?\s*(?:'s|’s|{_CARRIES})\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
         rf"{_THE_WORD}{_LIST}\s+stands?\s+out",
         rf"{_STRESSED}\s*:?\s*{_LIST}",
+        rf"{_LIST}\s+(?:[\w']+ly\s+)?{_STRESSED}\b",
+        rf"{_STRESS}\s+(?:lies?|falls?|is|rests?)\s*\?\s*(?:up)?on\s+{_LIST}",
         rf"\b(?:up)?on\s+{_THE_WORD}{_LIST}\s*,?\s+(?:[\w']+\s+){{1,6}}?{_STRESS}\b",
     )
 )

@@ -23,7 +23,10 @@ _BETWEEN = r"(?:[DABMPHL]|V(?=V))*O?(?:[DABMPHL]|V(?=V))*"
 _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
 _NO_HEAD = re.compile(r"N[DA]*$")
 _CHANGES = re.compile(r"G[DA]*$")
-_OF_ANOTHER = frozenset(("who", "someone", "somebody", "anyone", "what", "which", "that"))
+_ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
+"""Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the pitch*."""
+_HARDLY = frozenset(("hardly", "barely", "scarcely", "hardly ever"))
+_OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _EMOTIONS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
@@ -37,7 +40,7 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     if match is None:
         return False
     governed = words[first + match.start() + 1 : i]
-    if any(w.phrase in (":", "by") for w in governed):  # *isn't matched by the loud voice*
+    if any(w.phrase in _ENDS_DENIAL for w in governed):
         return False
     # *no pauses in a loud voice*: the negation is used up
     used = [w for w in governed if w.kind is Kind.HEAD and w.group == "pauses"]
@@ -57,6 +60,11 @@ def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
         if words[k].phrase in lexicon.ABSENT:
             return letters[k] != "N" or "B" in letters[i:k]
     return False
+
+
+def is_hardly(words: Sequence[Word], i: int) -> bool:
+    """Whether word `i` is denied by *hardly* and the like, which leave a little of it."""
+    return any(w.phrase in _HARDLY for w in words[max(0, i - _NEAR) : i])
 
 
 def changes(letters: str, i: int) -> bool:
@@ -91,7 +99,8 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
         return True
     if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]):
         return True
-    generic = any(w.phrase in lexicon.GENERIC for w in clause)
+    part_end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
+    generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
     return generic and not _is_definite(clause[:place])
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from speech_records import Cue
 
 ALONE = "alone"
-POSSESSIVES = ("his", "her", "their", "the", "its", "the speaker's", "a", "one's")
+POSSESSIVES = ("his", "her", "their", "the", "its", "the speaker's", "this speaker's", "a", "one's")
 
 WORDS: Mapping[str, Any] = MappingProxyType(
     tomllib.loads((files("cotgen") / "english.toml").read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def split(text: str) -> tuple[str, ...]:
 
 
 _COMPARED: Mapping[str, tuple[str, ...]] = {
-    "{above}": ("above", "over"),
+    "{above}": ("above", "over", "beyond"),
     "{below}": ("below", "under", "beneath"),
     "{around}": ("around", "near", "close to", "about", "at"),
 }

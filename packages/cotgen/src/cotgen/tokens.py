@@ -138,7 +138,7 @@ def _resolved(words: list[Word]) -> list[Word]:
             new = replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
         elif word.phrase in _RELATIVES and before is not None and before.kind in (Kind.HEAD, Kind.COMMA):
             new = replace(word, kind=Kind.RELATIVE)
-        elif word.phrase in _PRONOUNS and head is not None and _refers(word, following, head):
+        elif word.phrase in _PRONOUNS and head is not None and _refers(before, word, following, head):
             new = replace(word, kind=Kind.HEAD, group=head)
         elif word.phrase in _REPEATS and value is not None:
             new = replace(word, phrase=value, kind=Kind.VALUE, group=REPEATED)
@@ -159,7 +159,9 @@ def _age(word: Word, person: Word | None) -> str | None:
     return AGES_OF_PERSONS[word.phrase]
 
 
-def _refers(word: Word, following: Word | None, head: str) -> bool:
+def _refers(before: Word | None, word: Word, following: Word | None, head: str) -> bool:
     if word.phrase == "ones":
         return head == "pauses"
+    if word.phrase == "one":
+        return before is not None and before.kind is Kind.VALUE
     return following is not None and following.kind.value in _ANAPHORIC
