@@ -8,12 +8,13 @@ import pytest
 import torch
 
 from cotgen.tasks import SFTExample, Task
+from policy import MemoryLimitError
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
 from trainer import stages
 from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError
 from trainer.grpo import Algorithm, GRPOSettings, judge_outcome, prompt_batches
-from trainer.modules import parameter_groups
+from trainer.modules import StageModule, parameter_groups
 from trainer.predict import read_answer
 
 
@@ -104,6 +105,16 @@ def test_only_matrices_decay() -> None:
     decaying, plain = parameter_groups(torch.nn.ModuleList([layer, frozen]), 0.1)
     assert (decaying["weight_decay"], [p.ndim for p in decaying["params"]]) == (0.1, [2])
     assert (plain["weight_decay"], [p.ndim for p in plain["params"]]) == (0.0, [1])
+
+
+def test_a_backward_pass_without_memory_says_what_to_lower() -> None:
+    """torch's own refusal of a petabyte, on the way back through a loss."""
+    weight = torch.nn.Parameter(torch.ones(1))
+    loss = 2 * weight
+    loss.register_hook(lambda _gradient: torch.empty(1 << 50))
+    module = StageModule(learning_rate=1e-3, steps=1, warmup_steps=1)
+    with pytest.raises(MemoryLimitError, match="out of memory in the backward pass: lower the clips or prompts"):
+        module.backward(loss.sum())
 
 
 def test_stage_names_and_missing_settings_are_said() -> None:

@@ -10,7 +10,9 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
+
+from policy import memory_limit
 
 Planned = TypeVar("Planned")
 Ready = TypeVar("Ready")
@@ -41,6 +43,12 @@ class StageModule(LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch by its own `to`."""
         return batch.to(device) if hasattr(batch, "to") else batch
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The backward pass; raises `policy.MemoryLimitError`, which says what to lower, when memory runs out."""
+        lower = "the clips or prompts of a step, the group size or max_new_tokens, or have activations recomputed"
+        with memory_limit("the backward pass", lower=lower):
+            super().backward(loss, *args, **kwargs)
 
     def record(self, step: int, **figures: float) -> None:
         """Keep and log the figures of one step, counted from 1."""
