@@ -16,7 +16,7 @@ from speechlm.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HEADER_LENGTH = 8
 """Bytes at the start of a safetensors file that say how long its header is."""
 _GIB = 1024**3
