@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from grpo_ptr import LossInputs, LossResult, grpo_loss
-from policy import Prompt, sequence_logprobs
+from policy import Prompt, Reference, sequence_logprobs
 from speech_records import PAPER_9
-from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
+from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
 from trainer.grpo import Algorithm, GRPOModule, GRPOSettings
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=2, num_mel_bins=16)
@@ -86,3 +86,30 @@ def test_on_policy_the_surrogate_is_minus_the_mean_advantage(
     """At ratio 1 every completion's token mean is its advantage: -(1.5 - 0.5 - 1 + 0.25) / 4 = -0.0625."""
     result = packed_loss(model, clips, *answers)
     assert result.policy_loss.item() == pytest.approx(-0.0625, abs=1e-6)
+
+
+def test_with_lora_the_policy_is_its_own_reference(
+    model: SpeechLM, clips: list[Tensor], answers: tuple[Tensor, Tensor]
+) -> None:
+    """No copy is kept, and loss, KL and gradients are those that a frozen copy of the start gives."""
+    add_lora(model, LoraSettings(rank=2))
+    settings = GRPOSettings(Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
+    module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
+    shared, copied = module.frozen.reference, Reference.of(model, shared=False)
+    assert shared is not None
+    assert shared.model is model
+    moving = [weight for weight in model.parameters() if weight.requires_grad]
+    with torch.no_grad():  # away from the reference
+        for weight in moving:
+            weight.add_(0.05)
+
+    results, gradients = [], []
+    for reference in (shared, copied):
+        module.frozen.reference = reference
+        results.append(module.loss(clips, *answers, ADVANTAGES))
+        gradients.append(torch.autograd.grad(results[-1].loss, moving))
+    assert results[0].kl is not None
+    assert results[0].kl > 0
+    assert results[0].kl == results[1].kl
+    assert results[0].loss == results[1].loss
+    assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
