@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers import (
-    Qwen2_5OmniConfig,
-    Qwen2_5OmniProcessor,
-    Qwen2VLImageProcessor,
-    Qwen2VLVideoProcessor,
-    WhisperFeatureExtractor,
-)
+from transformers import Qwen2_5OmniConfig, WhisperFeatureExtractor
 
 from policy.errors import EngineError
 from policy.text_export import text_weights
@@ -49,6 +43,9 @@ def write_omni_model(model: SpeechLM, directory: Path) -> None:
 
     Raises `EngineError` where torchvision is missing or cannot be loaded.
     """
+    # Without torchvision these say so on stderr, which every `import policy` would do otherwise.
+    from transformers import Qwen2_5OmniProcessor, Qwen2VLImageProcessor, Qwen2VLVideoProcessor
+
     thinker: dict[str, Any] = model.thinker.config.to_dict()
     thinker["tie_word_embeddings"] = thinker["text_config"]["tie_word_embeddings"] = False  # as `text_config` says
     config = Qwen2_5OmniConfig(thinker_config=thinker, enable_audio_output=False)
