@@ -38,6 +38,7 @@ def road(corpus: str, root: Path, run: Path, *, seed: int) -> list[Stage]:
     """The stages in order; `root` is the corpus on disk (made by the first stage for the demo corpus)."""
     data, sft, reward = run / "annotated", run / "sft", run / "reward"
     annotate = ["annotator", "run", "--local", f"--corpus={corpus}", f"--root={root}", f"--out={data}", "--workers=2"]
+    annotate.append("--style=plain")  # the pocket model has to learn to write, too
     common = [f"data={data}", f"seed={seed}"]
 
     def grpo(algorithm: str) -> list[str]:

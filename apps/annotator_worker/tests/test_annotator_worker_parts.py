@@ -24,7 +24,7 @@ from annotator_worker.errors import (
     TooLittleSpeechError,
 )
 from annotator_worker.jobfiles import JobFiles
-from annotator_worker.pipeline import audio_sha256, calibrate, measure, read_levels, reason, verify
+from annotator_worker.pipeline import Writing, audio_sha256, calibrate, measure, read_levels, reason, verify
 from annotator_worker.records import JobSpec, Submitted, Versions, work_key
 from annotator_worker.store import FolderStore, open_store
 from speech_records import PAPER_9, Emotion, Level, MeasuredUtterance, Utterance, to_dict
@@ -89,7 +89,7 @@ def test_verify_refuses_a_contradicted_claim(clip: Path) -> None:
     energy_dbfs = bare.profile.energy_dbfs or 0.0
     others = [replace(bare, profile=replace(bare.profile, energy_dbfs=energy_dbfs + step)) for step in (-10.0, 10.0)]
     measured = read_levels(bare, calibrate([bare, *others], name="three"))
-    trace = reason(measured, label_set=PAPER_9, seed=1)
+    trace = reason(measured, Writing(PAPER_9, 1))
     assert measured.levels is not None
     assert measured.levels.energy is not None
     assert measured.levels.energy.level is Level.NORMAL

@@ -9,11 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from cotgen import Language, Style, generate, verify_trace
 from cotgen.batch import Failure, measured_index, records, texts
 from cotgen.errors import CotgenError
 from cotgen.shards import Lines, shard_name
 from cotgen.stats import summarise
-from speech_records import Emotion, MeasuredUtterance, ReasoningTrace, read_jsonl, to_json, write_jsonl
+from cotgen.verification import is_german
+from speech_records import (
+    PAPER_9,
+    Cue,
+    Emotion,
+    MeasuredUtterance,
+    ReasoningTrace,
+    Verdict,
+    read_jsonl,
+    to_json,
+    write_jsonl,
+)
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
 
@@ -130,3 +142,25 @@ def test_verification_needs_no_more_memory_for_a_larger_file(tmp_path: Path) -> 
         assert len(list(records(folder / "verified.jsonl", ReasoningTrace, print))) == rows
         peaks.append(int(done.stdout) / 1024)
     assert peaks[1] - peaks[0] < 8, peaks
+
+
+def test_variety_is_that_of_a_sample_of_fixed_size() -> None:
+    """Of 1 500 texts 1 000 are kept, the same ones each time; 1 000 distinct ones of two words that no other has."""
+    traces = [ReasoningTrace("a", f"word{i} tail{i}", Emotion.SAD) for i in range(1_500)]
+    variety = summarise([], iter(traces)).variety
+    assert (variety.texts, variety.distinct_1, variety.distinct_2) == (1_000, 1.0, 1.0)
+    assert summarise([], iter(traces)).variety == variety
+
+
+def test_german_traces_keep_their_claims_and_have_them_judged_again() -> None:
+    """Written for `loud`, held against `loud` and then against `quiet`, which is low, quiet and slow."""
+    loud, quiet, *_ = read_jsonl(CLIPS, MeasuredUtterance)
+    trace = generate(loud, label_set=PAPER_9, seed=1, style=Style.VARIED, language=Language.GERMAN)
+    assert is_german(trace.think)
+    assert verify_trace(trace, loud) == trace
+    verdicts = {c.cue: c.verdict for c in verify_trace(trace, quiet).claims}
+    assert verdicts[Cue.ENERGY] is verdicts[Cue.RATE] is Verdict.CONTRADICTED
+    english = generate(loud, label_set=PAPER_9, seed=1, style=Style.VARIED)
+    assert not is_german(english.think)
+    found = verify_trace(english, loud).claims
+    assert sorted((c.cue, c.value) for c in found) == sorted((c.cue, c.value) for c in english.claims)

@@ -47,7 +47,7 @@ def test_manifest_writes_the_good_and_names_the_bad(tmp_path: Path) -> None:
 
 def test_build_verify_tasks_and_stats_follow_one_another(tmp_path: Path) -> None:
     """The four clips of the claims data, all of which have a label in PAPER_9."""
-    assert run("build", "--profiles", CLIPS, "-o", tmp_path)[0] == 0
+    assert run("build", "--profiles", CLIPS, "--style", "plain", "-o", tmp_path)[0] == 0
     traces = tmp_path / "traces.jsonl"
     assert len(list(read_jsonl(traces, ReasoningTrace))) == 4
     assert len((tmp_path / "emotioncot.jsonl").read_text(encoding="utf-8").splitlines()) == 4

@@ -20,6 +20,8 @@ def test_readme_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) 
 
 def test_public_names_are_pinned() -> None:
     """What others may import; a name that leaves this list is a breaking change."""
-    expected = "CorpusError CotgenError GenerationError Language Style TaskError corpora generate tasks verify"
+    expected = (
+        "CorpusError CotgenError GenerationError Language Style TaskError corpora generate tasks verify verify_trace"
+    )
     assert set(cotgen.__all__) == set(expected.split())
     assert all(hasattr(cotgen, name) for name in cotgen.__all__)

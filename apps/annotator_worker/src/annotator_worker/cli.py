@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotator_worker.errors import AnnotatorError, UnusableInputError
+from cotgen import Language, Style
 from speech_records import SpeechRecordsError, to_json
 
 if TYPE_CHECKING:
@@ -39,6 +40,14 @@ OutOption = Annotated[Path, typer.Option("-o", "--out", help="Folder of the data
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of wording, questions and comparative clips.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first utterances.")]
 ComparativeOption = Annotated[int, typer.Option("--comparative", min=0, help="Comparative clips per split.")]
+StyleOption = Annotated[
+    Style,
+    typer.Option("--style", help="How reasoning is written: varied, or plain for models that must learn to write."),
+]
+LanguageOption = Annotated[
+    Language | None,
+    typer.Option("--language", help="Of varied reasoning; without it German for German speech, otherwise English."),
+]
 QuestionOption = Annotated[str | None, typer.Option("--question", help="What reasoning examples ask.")]
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="ANNOTATOR_STORE", help="s3://bucket/prefix or file:///folder.")
@@ -58,6 +67,8 @@ def run(
     limit: LimitOption = None,
     comparative: ComparativeOption = 0,
     question: QuestionOption = None,
+    style: StyleOption = Style.VARIED,
+    language: LanguageOption = None,
 ) -> None:
     """Annotate a corpus here, from audio to finished data set; run again to continue one that was stopped."""
     from annotator_worker import local as local_run
@@ -66,7 +77,16 @@ def run(
     with _clear_errors():
         if not local:
             raise UnusableInputError("run needs --local; through workers: submit, calibrate, reason, collect")
-        listing = list_corpus(corpus, root, seed=seed, limit=limit, comparative=comparative, question=question)
+        listing = list_corpus(
+            corpus,
+            root,
+            seed=seed,
+            limit=limit,
+            comparative=comparative,
+            question=question,
+            style=style,
+            language=language,
+        )
         with _progress() as report:
             summary = local_run.run(listing, out, workers=workers, report=report)
         _finish(summary)
@@ -83,13 +103,24 @@ def submit(
     limit: LimitOption = None,
     comparative: ComparativeOption = 0,
     question: QuestionOption = None,
+    style: StyleOption = Style.VARIED,
+    language: LanguageOption = None,
 ) -> None:
     """Push the audio of a corpus into the store and have workers measure it."""
     from annotator_worker import job as stages
     from annotator_worker.listing import list_corpus
 
     with _clear_errors():
-        listing = list_corpus(corpus, root, seed=seed, limit=limit, comparative=comparative, question=question)
+        listing = list_corpus(
+            corpus,
+            root,
+            seed=seed,
+            limit=limit,
+            comparative=comparative,
+            question=question,
+            style=style,
+            language=language,
+        )
         files = _job_files(store, job)
         typer.echo(f"{stages.submit(files, listing)} messages sent")
 

@@ -5,6 +5,7 @@ utterances.jsonl   Utterance               measured.jsonl   MeasuredUtterance, w
 scale.json         LevelScale              traces.jsonl     ReasoningTrace, with verified claims
 emotioncot.jsonl   the published form      sft.jsonl        SFTExample (comparative ones name a clip of this folder)
 comparative/*.flac the clips themselves    errors.jsonl     DeadLetter
+duplicates.jsonl   near-duplicates         card.json, CARD.md  the data card, as `cotgen build` writes it
 dataset.json       what was asked for, versions, counts, SHA-256 of every file
 ```
 
@@ -15,8 +16,10 @@ stage is in `errors.jsonl` only.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +27,8 @@ from typing import Any
 from annotator_worker.errors import UnusableInputError
 from annotator_worker.pipeline import audio_sha256, verify
 from annotator_worker.records import ComparativePlan, DeadLetter, JobSpec, Stage, digest
-from cotgen import corpora, tasks
+from cotgen import card, corpora, tasks
+from cotgen.checks import RowChecks
 from prosody import LevelScale
 from speech_records import (
     LABEL_SETS,
@@ -95,6 +99,7 @@ def write(out: Path, annotation: Annotation) -> Summary:
     )
     write_jsonl(out / "sft.jsonl", examples)
     write_jsonl(out / "errors.jsonl", letters)
+    _write_card(out, spec, list(zip(measured, traces, strict=True)), left_out=len(letters))
     _drop_other_clips(out, {clip.audio_path for clip in clips})
     index = {
         **to_dict(spec),
@@ -147,6 +152,27 @@ def check(out: Path) -> Counter[Verdict]:
     return verdicts
 
 
+def _write_card(
+    out: Path, spec: JobSpec, rows: Sequence[tuple[MeasuredUtterance, ReasoningTrace]], *, left_out: int
+) -> None:
+    """The data card of `rows`, and the near-duplicates among them."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        checks = RowChecks(db)
+        for measured, trace in rows:
+            checks.learn(measured, trace)
+        _write_text(out / "duplicates.jsonl", "".join(f"{record}\n" for record in checks.duplicates()))
+        more = {
+            "dropped": {d.reason: d.count for d in spec.dropped},
+            "left_out": left_out,
+            "options": {"label_set": spec.label_set, "seed": spec.seed, "style": spec.style, "limit": spec.limit},
+            "versions": to_dict(spec.versions),
+            **checks.found(),
+        }
+        described = card.describe(checks.tally, more)
+    _write_text(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+    _write_text(out / "CARD.md", card.markdown(described))
+
+
 def _counts(
     measured: Sequence[MeasuredUtterance],
     traces: Sequence[ReasoningTrace],
@@ -170,8 +196,9 @@ def _sorted(counter: Counter[str]) -> dict[str, int]:
 
 
 def _files(clips: Iterable[tasks.ComparativeClip]) -> list[str]:
-    texts = ["utterances", "measured", "traces", "emotioncot", "sft", "errors"]
-    return [f"{name}.jsonl" for name in texts] + ["scale.json"] + [clip.audio_path for clip in clips]
+    texts = ["utterances", "measured", "traces", "emotioncot", "sft", "errors", "duplicates"]
+    others = ["scale.json", "card.json", "CARD.md"]
+    return [f"{name}.jsonl" for name in texts] + others + [clip.audio_path for clip in clips]
 
 
 def _drop_other_clips(out: Path, wanted: set[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from annotator_worker.errors import UnusableInputError
 from annotator_worker.records import DeadLetter, Dropped, JobSpec, Stage, Versions
-from cotgen import CotgenError, corpora
+from cotgen import CotgenError, Language, Style, corpora
 from speech_records import Utterance, emotion_question
 
 
@@ -29,6 +29,8 @@ def list_corpus(
     comparative: int = 0,
     limit: int | None = None,
     question: str | None = None,
+    style: Style = Style.VARIED,
+    language: Language | None = None,
 ) -> Listing:
     """The first `limit` utterances (default: all) of `corpus` below `root`, in the corpus's own order.
 
@@ -49,6 +51,8 @@ def list_corpus(
         comparative=comparative,
         limit=limit,
         versions=Versions.installed(),
+        style=style,
+        language=language,
         dropped=tuple(Dropped(reason, count) for reason, count in found.dropped),
     )
     rejected = tuple(

@@ -14,11 +14,20 @@ from typing import TypeVar
 from annotator_worker import comparative, dataset
 from annotator_worker.dataset import Annotation, Summary
 from annotator_worker.listing import Listing
-from annotator_worker.pipeline import attempt, audio_file, audio_sha256, calibrate, read_levels, try_measure, try_reason
+from annotator_worker.pipeline import (
+    Writing,
+    attempt,
+    audio_file,
+    audio_sha256,
+    calibrate,
+    read_levels,
+    try_measure,
+    try_reason,
+)
 from annotator_worker.pool import map_chunks
 from annotator_worker.records import ComparativePlan, DeadLetter, Stage, work_key
 from annotator_worker.workfile import Done, WorkFile
-from speech_records import LABEL_SETS, LabelSet, MeasuredUtterance, ReasoningTrace, Utterance
+from speech_records import LABEL_SETS, MeasuredUtterance, ReasoningTrace, Utterance
 
 T = TypeVar("T")
 Report = Callable[[Stage, int, int], None]
@@ -48,8 +57,9 @@ def run(listing: Listing, out: Path, *, workers: int = 1, report: Report = silen
     earlier = dataset.read_summary(out)
     if earlier is not None and earlier.index.get("inputs") == dataset.fingerprint(started):
         return earlier
-    label_set = LABEL_SETS[listing.spec.label_set]
-    traces, unreasoned = split_letters(_reason(levelled, label_set, listing.spec.seed, workers, report))
+    spec = listing.spec
+    writing = Writing(LABEL_SETS[spec.label_set], spec.seed, spec.style, spec.language)
+    traces, unreasoned = split_letters(_reason(levelled, writing, workers, report))
     made, unmade = split_letters(compare_plans(plans, listing.root, out, workers, report))
     letters = (*started.dead_letters, *unreasoned, *unmade)
     return dataset.write(out, Annotation(listing.spec, levelled, scale, traces, made, letters))
@@ -95,10 +105,10 @@ def _measure_chunk(utterances: Sequence[Utterance], *, root: Path) -> list[Measu
 
 
 def _reason(
-    measured: Sequence[MeasuredUtterance], label_set: LabelSet, seed: int, workers: int, report: Report
+    measured: Sequence[MeasuredUtterance], writing: Writing, workers: int, report: Report
 ) -> list[ReasoningTrace | DeadLetter]:
     results: list[ReasoningTrace | DeadLetter] = []
-    function = partial(_reason_chunk, label_set=label_set, seed=seed)
+    function = partial(_reason_chunk, writing=writing)
     report(Stage.REASON, 0, len(measured))
     for chunk in map_chunks(function, measured, workers=workers, chunk=_REASON_CHUNK):
         results += chunk
@@ -106,10 +116,8 @@ def _reason(
     return results
 
 
-def _reason_chunk(
-    measured: Sequence[MeasuredUtterance], *, label_set: LabelSet, seed: int
-) -> list[ReasoningTrace | DeadLetter]:
-    return [try_reason(m, label_set=label_set, seed=seed) for m in measured]
+def _reason_chunk(measured: Sequence[MeasuredUtterance], *, writing: Writing) -> list[ReasoningTrace | DeadLetter]:
+    return [try_reason(m, writing) for m in measured]
 
 
 def compare_plans(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from annotator_worker.errors import (
     UnusableInputError,
 )
 from annotator_worker.records import DeadLetter, Stage
+from cotgen import Language, Style
 from prosody import Audio, LevelScale, ScaleError, analyze, load_audio
 from speech_records import LabelSet, MeasuredUtterance, ProsodyProfile, ReasoningTrace, Utterance, Verdict
 
@@ -101,21 +102,37 @@ def read_levels(measured: MeasuredUtterance, scale: LevelScale) -> MeasuredUtter
     return replace(measured, levels=scale.read(measured.profile, gender=measured.utterance.gender))
 
 
-def reason(measured: MeasuredUtterance, *, label_set: LabelSet, seed: int) -> ReasoningTrace:
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How reasoning is to be written; see `cotgen.generate`."""
+
+    label_set: LabelSet
+    seed: int
+    style: Style = Style.PLAIN
+    language: Language | None = None
+
+
+def reason(measured: MeasuredUtterance, writing: Writing) -> ReasoningTrace:
     """Reasoning from the measurements of one clip to its label. `cotgen.CotgenError` when it has no usable label."""
-    return cotgen.generate(measured, label_set=label_set, seed=seed)
+    return cotgen.generate(
+        measured,
+        label_set=writing.label_set,
+        seed=writing.seed,
+        style=writing.style,
+        language=writing.language,
+    )
 
 
 def verify(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTrace:
     """The trace with its claims held against the measurements again; a contradicted one is refused."""
-    claims = cotgen.verify(trace.think, measured.profile, measured.levels, measured.utterance.transcript)
-    wrong = [c for c in claims if c.verdict is Verdict.CONTRADICTED]
+    verified = cotgen.verify_trace(trace, measured)
+    wrong = [c for c in verified.claims if c.verdict is Verdict.CONTRADICTED]
     if wrong:
         raise ContradictedTraceError(
-            f"{trace.utterance_id}: {len(wrong)} of {len(claims)} claims contradict the measurements,"
+            f"{trace.utterance_id}: {len(wrong)} of {len(verified.claims)} claims contradict the measurements,"
             f" first {wrong[0].text!r} (measured: {wrong[0].measured})"
         )
-    return replace(trace, claims=tuple(claims))
+    return verified
 
 
 def attempt(
@@ -142,10 +159,10 @@ def try_measure(utterance: Utterance, path: Path) -> MeasuredUtterance | DeadLet
     return attempt(lambda: measure_file(utterance, path), where=utterance.utterance_id, stage=Stage.MEASURE, hide=hide)
 
 
-def try_reason(measured: MeasuredUtterance, *, label_set: LabelSet, seed: int) -> ReasoningTrace | DeadLetter:
+def try_reason(measured: MeasuredUtterance, writing: Writing) -> ReasoningTrace | DeadLetter:
     """`reason`, then `verify`."""
     where = measured.utterance.utterance_id
-    trace = attempt(lambda: reason(measured, label_set=label_set, seed=seed), where=where, stage=Stage.REASON)
+    trace = attempt(lambda: reason(measured, writing), where=where, stage=Stage.REASON)
     if isinstance(trace, DeadLetter):
         return trace
     return attempt(lambda: verify(measured, trace), where=where, stage=Stage.VERIFY)

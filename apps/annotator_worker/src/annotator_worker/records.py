@@ -13,6 +13,7 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
+from cotgen import Language, Style
 from cotgen.tasks import Attribute, ComparativeClip
 from speech_records import Level, MeasuredUtterance, Utterance, to_json
 
@@ -65,8 +66,9 @@ class Dropped:
 class JobSpec:
     """What one annotation was asked for; equal specs over equal audio give equal data sets.
 
-    `question` is what reasoning examples ask, `comparative` the number of comparative clips per split, `limit` how
-    many utterances of the listing were taken, `dropped` what its loader left out on purpose.
+    `style` and `language` are how reasoning is written, `question` is what reasoning examples ask, `comparative` the
+    number of comparative clips per split, `limit` how many utterances of the listing were taken, `dropped` what its
+    loader left out on purpose.
     """
 
     schema_version: ClassVar[str] = "1.1"
@@ -80,6 +82,8 @@ class JobSpec:
     limit: int | None
     versions: Versions
     dropped: tuple[Dropped, ...] = ()
+    style: Style = Style.PLAIN
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,8 @@ class ReasonRequest:
     measured: MeasuredUtterance
     label_set: str
     seed: int
+    style: Style = Style.PLAIN
+    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from annotator_worker import keys
 from annotator_worker.celery import app
 from annotator_worker.comparative import render
 from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreUnavailableError, WorkerLostError
-from annotator_worker.pipeline import attempt, audio_sha256, try_measure, try_reason
+from annotator_worker.pipeline import Writing, attempt, audio_sha256, try_measure, try_reason
 from annotator_worker.records import CompareRequest, DeadLetter, ReasonRequest, Stage, Submitted
 from annotator_worker.store import ObjectStore, open_store
 from speech_records import LABEL_SETS, from_dict, to_json
@@ -61,7 +61,8 @@ def reason(self: Task, record: dict[str, Any]) -> str:
     item = from_dict(ReasonRequest, record, where="reason task")
 
     def work(_: ObjectStore) -> bytes | DeadLetter:
-        result = try_reason(item.measured, label_set=LABEL_SETS[item.label_set], seed=item.seed)
+        writing = Writing(LABEL_SETS[item.label_set], item.seed, item.style, item.language)
+        result = try_reason(item.measured, writing)
         return result if isinstance(result, DeadLetter) else to_json(result).encode()
 
     where = item.measured.utterance.utterance_id

@@ -22,7 +22,7 @@ Knows no audio: profiles are given.
 from cotgen import corpora, tasks
 from cotgen.errors import CorpusError, CotgenError, GenerationError, TaskError
 from cotgen.rules import Language, Style, generate
-from cotgen.verification import verify
+from cotgen.verification import verify, verify_trace
 
 __all__ = [
     "CorpusError",
@@ -35,4 +35,5 @@ __all__ = [
     "generate",
     "tasks",
     "verify",
+    "verify_trace",
 ]

@@ -113,7 +113,7 @@ def build(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.")] = None,
     label_set: LabelSetName = "PAPER_9",
     generator: Annotated[GeneratorName, typer.Option(help="What writes the reasoning.")] = GeneratorName.RULES,
-    style: StyleName = Style.PLAIN,
+    style: StyleName = Style.VARIED,
     language: LanguageName = None,
     seed: Seed = 0,
     shard_rows: Annotated[

@@ -24,7 +24,7 @@ _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
 _NO_HEAD = re.compile(r"N[DA]*$")
 _CHANGES = re.compile(r"G[DA]*$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
-"""Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the pitch*."""
+"""Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
 _HARDLY = frozenset(("hardly", "barely", "scarcely", "hardly ever"))
 _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""

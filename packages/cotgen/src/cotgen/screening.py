@@ -15,7 +15,7 @@ from enum import StrEnum
 from cotgen.mentions import quoted_spans
 from cotgen.quoting import words
 from cotgen.rules import MAX_WORDS, MIN_WORDS
-from cotgen.verification import verify
+from cotgen.verification import verify_trace
 from speech_records import Claim, Cue, Emotion, MeasuredUtterance, ReasoningTrace, Verdict
 from speech_records.emotions import ALIASES
 
@@ -93,7 +93,7 @@ def check(text: str, answer: Emotion, claims: Sequence[Claim]) -> tuple[Problem,
 
 def screen(trace: ReasoningTrace, measured: MeasuredUtterance) -> Screened:
     """`trace` verified against `measured` and kept, repaired or rejected; its claims are those of its text now."""
-    verified = _verified(trace, measured)
+    verified = verify_trace(trace, measured)
     problems = check(verified.think, verified.answer, verified.claims)
     if not problems:
         return Screened(Decision.KEPT, verified, verified)
@@ -102,7 +102,7 @@ def screen(trace: ReasoningTrace, measured: MeasuredUtterance) -> Screened:
     text = _without_contradicted(verified)
     if not text:
         return Screened(Decision.REJECTED, verified, verified, problems, problems)
-    repaired = _verified(replace(verified, think=text, claims=()), measured)
+    repaired = verify_trace(replace(verified, think=text, claims=()), measured)
     remaining = check(repaired.think, repaired.answer, repaired.claims)
     if remaining:
         return Screened(Decision.REJECTED, verified, verified, problems, remaining)
@@ -116,11 +116,6 @@ def split_sentences(text: str) -> list[str]:
     ['The pitch is low. ', 'Is it? ', 'Yes…']
     """
     return [match.group() for match in _SENTENCE.finditer(text) if match.group()]
-
-
-def _verified(trace: ReasoningTrace, measured: MeasuredUtterance) -> ReasoningTrace:
-    claims = verify(trace.think, measured.profile, measured.levels, measured.utterance.transcript)
-    return replace(trace, claims=tuple(claims))
 
 
 def _without_contradicted(trace: ReasoningTrace) -> str:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cotgen.batch import temporary_database
+from cotgen.variety import Variety, variety
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict
+
+
+SAMPLE = 1000
+"""Traces that variety is measured on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,8 @@ class Summary:
     """Figures over the traces of a data set.
 
     `distinct_texts` is the share of traces whose text no other trace has; `contradicted_traces` the share with at
-    least one contradicted claim. Shares lie in [0, 1] and are `None`, like `words`, when there is no trace.
+    least one contradicted claim. Shares lie in [0, 1] and are `None`, like `words`, when there is no trace. `variety` is
+    that of `SAMPLE` traces drawn at random, always the same ones.
     """
 
     utterances: int
@@ -38,6 +45,7 @@ class Summary:
     words: WordCounts | None
     distinct_texts: float | None
     contradicted_traces: float | None
+    variety: Variety
 
 
 def summarise(measured: Iterable[MeasuredUtterance], traces: Iterable[ReasoningTrace]) -> Summary:
@@ -48,7 +56,7 @@ def summarise(measured: Iterable[MeasuredUtterance], traces: Iterable[ReasoningT
         utterances["synthetic"] += item.utterance.synthetic
         utterances[f"split {item.utterance.split or 'none'}"] += 1
     emotions, verdicts, cues, lengths = (Counter[str](), Counter[str](), Counter[str](), Counter[int]())
-    contradicted = 0
+    contradicted, sampled = 0, Reservoir(SAMPLE)
     with temporary_database() as db:
         db.execute("CREATE TABLE texts (hash BLOB PRIMARY KEY, number INTEGER) WITHOUT ROWID")
         for trace in traces:
@@ -57,6 +65,7 @@ def summarise(measured: Iterable[MeasuredUtterance], traces: Iterable[ReasoningT
             verdicts.update(c.verdict.value for c in trace.claims)
             cues.update(c.cue.value for c in trace.claims)
             contradicted += any(c.verdict is Verdict.CONTRADICTED for c in trace.claims)
+            sampled.offer(trace.think)
             digest = hashlib.blake2b(trace.think.encode(), digest_size=16).digest()
             db.execute("INSERT INTO texts VALUES (?, 1) ON CONFLICT DO UPDATE SET number = number + 1", (digest,))
         distinct = db.execute("SELECT COUNT(*) FROM texts WHERE number = 1").fetchone()[0]
@@ -72,7 +81,24 @@ def summarise(measured: Iterable[MeasuredUtterance], traces: Iterable[ReasoningT
         words=WordCounts(min(lengths), _median(lengths), max(lengths)) if lengths else None,
         distinct_texts=distinct / total if total else None,
         contradicted_traces=contradicted / total if total else None,
+        variety=variety(sampled.kept),
     )
+
+
+class Reservoir:
+    """A uniform sample of texts of unknown number (algorithm R, Vitter 1985), the same for the same texts."""
+
+    def __init__(self, size: int) -> None:
+        self.kept: list[str] = []
+        self._size, self._seen, self._rng = size, 0, random.Random("stats")
+
+    def offer(self, text: str) -> None:
+        """Keep the text, or not."""
+        self._seen += 1
+        if len(self.kept) < self._size:
+            self.kept.append(text)
+        elif (place := self._rng.randrange(self._seen)) < self._size:
+            self.kept[place] = text
 
 
 def _median(counts: Counter[int]) -> float:

@@ -7,24 +7,36 @@
 - *contradicted* when the measurement says something else;
 - *unverifiable* when nothing was measured, or what was measured is called uncertain.
 
-What counts as a claim is laid down in `docs/claims.md`. Change inside the clip is none, except of the contour. English
-only.
+What counts as a claim is laid down in `docs/claims.md`. Change inside the clip is none, except of the contour. Texts
+are read in English only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from cotgen.finding import Finding, find
 from cotgen.mentions import find_quotes, find_stress, quoted_spans
 from cotgen.quoting import is_quoted_from, neutralise, words
 from cotgen.readings import Reading, read_cues
-from speech_records import Claim, Cue, Degree, ProsodyLevels, ProsodyProfile, Verdict
+from speech_records import (
+    Claim,
+    Cue,
+    Degree,
+    MeasuredUtterance,
+    ProsodyLevels,
+    ProsodyProfile,
+    ReasoningTrace,
+    Verdict,
+)
 
 NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
 
+_GERMAN = frozenset("der die das und ist mit ein eine einer nicht von den dem zu im auf es sich auch als sind".split())
+_ENGLISH = frozenset("the of and is are a an with to in it that this on not by for as which has be his her".split())
 _END = " at the end"
 _ENDINGS: Mapping[str, str] = MappingProxyType(
     {"rising": "rising", "falling-rising": "rising", "falling": "falling", "rising-falling": "falling"}
@@ -53,6 +65,43 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
         *find(text, quotes=_merged(masked)),
     ]
     return judge(text, findings, profile, levels, transcript)
+
+
+def verify_trace(trace: ReasoningTrace, measured: MeasuredUtterance) -> ReasoningTrace:
+    """`trace` with the claims of its text held against `measured`.
+
+    The claims of an English text are looked for in it. A German text is not read: the claims that it came with, as
+    `rules/2-de` writes them, are judged again.
+    """
+    profile, levels, transcript = measured.profile, measured.levels, measured.utterance.transcript
+    if is_german(trace.think):
+        claims = judge(trace.think, map(_found_again, trace.claims), profile, levels, transcript)
+    else:
+        claims = verify(trace.think, profile, levels, transcript)
+    return replace(trace, claims=tuple(claims))
+
+
+def is_german(text: str) -> bool:
+    """Whether a text, its quotes left out, has more of the commonest German words than of the commonest English ones.
+
+    >>> is_german("Die Stimme ist laut, und das Tempo ist hoch."), is_german("She says “die Stimme ist laut”.")
+    (True, False)
+    """
+    bare = "".join(text[a:b] for a, b in zip(*_gaps(text), strict=True))
+    said = words(bare)
+    return sum(w in _GERMAN for w in said) > sum(w in _ENGLISH for w in said)
+
+
+def _gaps(text: str) -> tuple[list[int], list[int]]:
+    """Where the pieces between quotes start and end."""
+    quotes = quoted_spans(text)
+    return [0, *(end for _, end in quotes)], [*(start for start, _ in quotes), len(text)]
+
+
+def _found_again(claim: Claim) -> Finding:
+    negated = claim.value.startswith(NOT)
+    value = claim.value.removeprefix(NOT)
+    return Finding(claim.start, claim.end, claim.cue, value, negated, claim.degree, claim.hedged)
 
 
 def judge(
