@@ -85,7 +85,7 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
     """The figures of one set, with its bars."""
     return {
         "sentences": a.sentences, "labelled": a.labelled, "found": a.found, "precision": a.precision,
-        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "caught": a.caught_share, "true": a.held,
+        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "caught": a.caught_share, "caught_of_found": a.caught_of_found, "true": a.held,
         "wronged": a.wronged_share, "labelled_verdicts": a.judged, "verdict_accuracy": a.verdict_accuracy,
         "bars": {"f1": chosen.bar_f1, "caught": chosen.bar_caught, "wronged": BAR_WRONGED},
         "passed": passes(chosen, a),
@@ -95,10 +95,10 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
 def print_table(results: Sequence[tuple[Sentences, Agreement]]) -> None:
     """One line a set."""
     head = f"{'set':<24}{'sentences':>10}{'claims':>8}{'precision':>11}{'recall':>8}{'F1':>7}{'bar':>6}"
-    print(f"{head}{'flips caught':>14}{'bar':>6}{'true wronged':>14}{'bar':>6}")
+    print(f"{head}{'flips caught':>14}{'bar':>6}{'of found':>10}{'true wronged':>14}{'bar':>6}")
     for chosen, a in results:
         figures = "".join(f"{_shown(x):>{w}}" for x, w in ((a.precision, 11), (a.recall, 8), (a.f1, 7)))
-        caught = f"{_shown(a.caught_share):>14}{_bar(chosen.bar_caught)}"
+        caught = f"{_shown(a.caught_share):>14}{_bar(chosen.bar_caught)}{_shown(a.caught_of_found):>10}"
         verdicts = f"{_bar(chosen.bar_f1)}{caught}{_shown(a.wronged_share):>14}{_bar(BAR_WRONGED)}"
         print(f"{chosen.name:<24}{a.sentences:>10}{a.labelled:>8}{figures}{verdicts}")
 

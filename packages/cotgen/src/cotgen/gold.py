@@ -66,7 +66,8 @@ class Agreement:
     """Counts over sentences; ratios are `None` where nothing was counted.
 
     - `labelled`, `found`, `matched`: claims; `missed` and `extra` list (sentence, cue, value) of the others
-    - `flipped`, `caught`: claims held against a measurement that says otherwise, and how many were contradicted
+    - `flipped`, `caught`: claims held against a measurement that says otherwise, and how many were contradicted;
+      `flipped_found`, how many were found at all
     - `held`, `wronged`: claims held against a measurement that says the same, and how many were contradicted
     - `judged`, `judged_right`: labelled verdicts of claims that were found, and how many were given
     """
@@ -76,6 +77,7 @@ class Agreement:
     found: int
     matched: int
     flipped: int
+    flipped_found: int
     caught: int
     held: int
     wronged: int
@@ -103,6 +105,11 @@ class Agreement:
     def caught_share(self) -> float | None:
         """Share of flipped claims that are contradicted."""
         return _ratio(self.caught, self.flipped)
+
+    @property
+    def caught_of_found(self) -> float | None:
+        """Share of the flipped claims that are found which are contradicted."""
+        return _ratio(self.caught, self.flipped_found)
 
     @property
     def wronged_share(self) -> float | None:
@@ -147,7 +154,18 @@ def agree(sentences: Iterable[GoldSentence], clips: Mapping[str, MeasuredUtteran
         totals.update(_verdicts(sentence, claims))
         for claim in sentence.claims:
             totals.update(_in_worlds(sentence, claim))
-    names = ("sentences", "labelled", "found", "matched", "flipped", "caught", "held", "wronged", "judged")
+    names = (
+        "sentences",
+        "labelled",
+        "found",
+        "matched",
+        "flipped",
+        "flipped_found",
+        "caught",
+        "held",
+        "wronged",
+        "judged",
+    )
     counts = {name: totals[name] for name in (*names, "judged_right")}
     return Agreement(**counts, missed=tuple(missed), extra=tuple(extra))
 
@@ -184,6 +202,7 @@ def _in_worlds(sentence: GoldSentence, claim: GoldClaim) -> Counter[str]:
         }
         counts[total] += 1
         counts[contradicted] += Verdict.CONTRADICTED in verdicts
+        counts[f"{total}_found"] += bool(verdicts)
     return counts
 
 

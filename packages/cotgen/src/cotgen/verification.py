@@ -37,6 +37,7 @@ NOT = "not "
 
 _GERMAN = frozenset("der die das und ist mit ein eine einer nicht von den dem zu im auf es sich auch als sind".split())
 _ENGLISH = frozenset("the of and is are a an with to in it that this on not by for as which has be his her".split())
+_SCALED = frozenset((Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.PITCH_RANGE))
 _END = " at the end"
 _ENDINGS: Mapping[str, str] = MappingProxyType(
     {"rising": "rising", "falling-rising": "rising", "falling": "falling", "rising-falling": "falling"}
@@ -168,10 +169,10 @@ def _judge_reading(finding: Finding, text: str, reading: Reading | None) -> Clai
         value, accepted = value.removesuffix(_END), frozenset({_ENDINGS.get(reading.value, reading.value)})
     if not finding.negated:
         holds = value in accepted
-    elif finding.cue is Cue.PAUSES:  # several values hold at once: pauses may be few and long
-        holds = value not in accepted
-    else:  # one value holds; at a border either of two, and then also "not high"
+    elif finding.cue in _SCALED:  # at a border either of two levels holds, and then also "not high"
         holds = accepted != {value}
+    else:
+        holds = value not in accepted
     return _claim(finding, text, _verdict(holds=holds), reading.measured)
 
 
