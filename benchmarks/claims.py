@@ -85,7 +85,8 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
     """The figures of one set, with its bars."""
     return {
         "sentences": a.sentences, "labelled": a.labelled, "found": a.found, "precision": a.precision,
-        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "caught": a.caught_share, "caught_of_found": a.caught_of_found, "true": a.held,
+        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "caught": a.caught_share,
+        "caught_of_found": a.caught_of_found, "true": a.held,
         "wronged": a.wronged_share, "labelled_verdicts": a.judged, "verdict_accuracy": a.verdict_accuracy,
         "bars": {"f1": chosen.bar_f1, "caught": chosen.bar_caught, "wronged": BAR_WRONGED},
         "passed": passes(chosen, a),

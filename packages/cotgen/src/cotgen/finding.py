@@ -80,7 +80,10 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
         if word.kind is Kind.VALUE and not scope.is_no_claim(words, i) and not scope.changes(letters, i):
             found += ((i, f) for f in _claims_of(words, letters, i, taken))
     found = _joined_turns(found, words, letters)
-    findings = [f for _, f in found] + list(_bare_heads(words, letters, taken))
+    findings = [f for _, f in found]
+    for bare in _bare_heads(words, letters, taken):
+        if all(bare.end <= f.start or f.end <= bare.start for f in findings):  # a turn spans what lies inside
+            findings.append(bare)
     return sorted(findings, key=lambda f: (f.start, f.end))
 
 
@@ -93,7 +96,9 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
         claimed = [(h, sense) for h in heads if (sense := SENSES[words[h].group or ALONE].get(word.phrase)) is not None]
         if claimed:
             for h, (cue, value) in claimed:
-                yield _finding(words, letters, i, _span(words, i, h, taken), (cue, _at_end(words, i, cue, value)))
+                span = _span(words, i, h, taken)
+                if span is not None:
+                    yield _finding(words, letters, i, span, (cue, _at_end(words, i, cue, value)))
             return
     sense = word.sense or SENSES[ALONE].get(word.phrase) or _denied_turn(words, letters, i)
     if sense is not None and _speaks_of_speech(words, letters, i, sense[0]):
@@ -257,19 +262,24 @@ def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     return sequence and re.fullmatch(r"[DKCAPOEH]{0,7}", between) is not None and "although" not in named
 
 
-def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span:
-    """From the value to its head, or only that of the two which no earlier claim holds, so that spans never overlap."""
+def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span | None:
+    """From the value to its head, or only that of the two which no earlier claim holds, so that spans never overlap.
+
+    `None` when both are held.
+    """
     low, high = min(i, head), max(i, head)
     if taken.isdisjoint(range(low, high + 1)) and not _holds_other_value(words, low, high):
         taken.update(range(low, high + 1))
         return words[low].start, words[high].end
     own = head if i in taken else i
+    if own in taken:
+        return None
     taken.add(own)
     return words[own].start, words[own].end
 
 
 def _holds_other_value(words: Sequence[Word], low: int, high: int) -> bool:
-    return any(w.kind in (Kind.VALUE, Kind.HEAD) for w in words[low + 1 : high])
+    return any(w.kind in (Kind.VALUE, Kind.HEAD, Kind.QUOTE) for w in words[low + 1 : high])
 
 
 def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:

@@ -12,7 +12,6 @@ from cotgen.batch import temporary_database
 from cotgen.variety import Variety, variety
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict
 
-
 SAMPLE = 1000
 """Traces that variety is measured on."""
 
@@ -31,8 +30,8 @@ class Summary:
     """Figures over the traces of a data set.
 
     `distinct_texts` is the share of traces whose text no other trace has; `contradicted_traces` the share with at
-    least one contradicted claim. Shares lie in [0, 1] and are `None`, like `words`, when there is no trace. `variety` is
-    that of `SAMPLE` traces drawn at random, always the same ones.
+    least one contradicted claim. Shares lie in [0, 1] and are `None`, like `words`, when there is no trace. `variety`
+    is that of `SAMPLE` traces drawn at random, always the same ones.
     """
 
     utterances: int

@@ -21,6 +21,7 @@ from cotgen.finding import Finding, find
 from cotgen.mentions import find_quotes, find_stress, quoted_spans
 from cotgen.quoting import is_quoted_from, neutralise, words
 from cotgen.readings import Reading, read_cues
+from cotgen.senses import word_set
 from speech_records import (
     Claim,
     Cue,
@@ -35,8 +36,7 @@ from speech_records import (
 NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
 
-_GERMAN = frozenset("der die das und ist mit ein eine einer nicht von den dem zu im auf es sich auch als sind".split())
-_ENGLISH = frozenset("the of and is are a an with to in it that this on not by for as which has be his her".split())
+_GERMAN, _ENGLISH = word_set("common_german"), word_set("common_english")
 _SCALED = frozenset((Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.PITCH_RANGE))
 _END = " at the end"
 _ENDINGS: Mapping[str, str] = MappingProxyType(

@@ -289,8 +289,8 @@ class ProsodyLevels:
 class Claim:
     """A statement about the sound, found in `text[start:end]`, and what the measurement says of it.
 
-    `value` is what the text claims (`high`, `rising`, …), `measured` what was measured, in words and units. `degree` and
-    `hedged` say how the text puts it: *slightly*, *very*; *seems*, *perhaps*.
+    `value` is what the text claims (`high`, `rising`, …), `measured` what was measured, in words and units. `degree`
+    and `hedged` say how the text puts it: *slightly*, *very*; *seems*, *perhaps*.
     """
 
     start: int
