@@ -56,7 +56,7 @@ class _HeadLogprobs(torch.autograd.Function):
     def forward(ctx: Any, states: Tensor, weight: Tensor, target: Tensor, temperature: float) -> Tensor:
         total = _full(states.new_full((len(states),), -torch.inf))
         for _, block in _blocks(weight, len(states)):
-            logits = _full(functional.linear(states, block)).div_(temperature)
+            logits = _block_logits(states, block, temperature)
             total = torch.logaddexp(total, logits.logsumexp(-1))
         chosen = _full((states * weight[target]).sum(-1)) / temperature
         ctx.save_for_backward(states, weight, target, total)
@@ -70,7 +70,7 @@ class _HeadLogprobs(torch.autograd.Function):
         of_states = torch.zeros_like(states) if ctx.needs_input_grad[0] else None
         of_weight = torch.empty_like(weight) if ctx.needs_input_grad[1] else None
         for first, block in _blocks(weight, len(states)):
-            logits = _full(functional.linear(states, block)).div_(ctx.temperature)
+            logits = _block_logits(states, block, ctx.temperature)
             slope = logits.sub_(total[:, None]).exp_().mul_(-gradient[:, None])
             row = ((target >= first) & (target < first + len(block))).nonzero()[:, 0]
             slope[row, target[row] - first] += gradient[row]
@@ -80,6 +80,11 @@ class _HeadLogprobs(torch.autograd.Function):
             if of_weight is not None:
                 torch.mm(slope.T, states, out=of_weight[first : first + len(block)])
         return of_states, of_weight, None, None
+
+
+def _block_logits(states: Tensor, block: Tensor, temperature: float) -> Tensor:
+    logits = _full(functional.linear(states, block))
+    return logits if temperature == 1 else logits.div_(temperature)
 
 
 def _blocks(weight: Tensor, tokens: int) -> Iterator[tuple[int, Tensor]]:
