@@ -55,6 +55,7 @@ UTTERANCES = st.builds(
     synthetic=st.booleans(),
     start_s=st.none() | st.floats(0, 10),
     end_s=st.none() | st.floats(11, 20),
+    channel=st.none() | st.integers(0, 7),
 )
 PROFILES = st.builds(
     ProsodyProfile,
@@ -121,6 +122,7 @@ REFUSED = [
     (Utterance, with_changes(UTTERANCE, transcript="\ud800"), "transcript holds half a surrogate pair"),
     (Utterance, with_changes(UTTERANCE, start_s=True), "start_s must be a number, got True"),
     (Utterance, with_changes(UTTERANCE, start_s="1.0"), "start_s must be a number, got '1.0'"),
+    (Utterance, with_changes(UTTERANCE, channel=0.0), "channel must be an integer, got 0.0"),
     (ProsodyProfile, with_changes(PROFILE, sample_rate=16000.0), "sample_rate must be an integer, got 16000.0"),
     (ProsodyProfile, with_changes(PROFILE, sample_rate=True), "sample_rate must be an integer, got True"),
     (ProsodyProfile, with_changes(PROFILE, duration_s=10**400), "duration_s is too large"),
@@ -138,12 +140,12 @@ REFUSED = [
     (Pause, '{"start_s": 0, "end_s": 1} {}', "not JSON: Extra data"),
     (Pause, "[" * 100_000, "not acceptable JSON"),
     (Pause, '{"start_s": ' + "9" * 5000 + "}", "not acceptable JSON"),
-    (Utterance, with_changes({}, utterance_id="a1"), "lacks the field 'schema_version'; this release writes '1.0'"),
-    (Utterance, with_changes(UTTERANCE, schema_version="2.0"), "schema_version 2.0 cannot be read here, .* reads 1.0"),
+    (Utterance, with_changes({}, utterance_id="a1"), "lacks the field 'schema_version'; this release writes '1.1'"),
+    (Utterance, with_changes(UTTERANCE, schema_version="2.0"), "schema_version 2.0 cannot be read here, .* reads 1.1"),
     (Utterance, with_changes(UTTERANCE, schema_version="0.9"), "schema_version 0.9 cannot be read here"),
     (Utterance, with_changes(UTTERANCE, schema_version=1.0), 'must be a string "major.minor", got 1.0'),
     (Utterance, with_changes(UTTERANCE, schema_version="1"), 'must be a string "major.minor"'),
-    (Utterance, with_changes(UTTERANCE, schema_version="1.3", dialect="x"), "'dialect' .*1.3, this release knows 1.0"),
+    (Utterance, with_changes(UTTERANCE, schema_version="1.3", dialect="x"), "'dialect' .*1.3, this release knows 1.1"),
     (Utterance, with_changes(UTTERANCE, dialect=None), "Utterance has no field 'dialect'"),
     (RewardScores, '{"schema_version": "1.0", "CRITERIA": []}', "RewardScores has no field 'CRITERIA'"),
 ]

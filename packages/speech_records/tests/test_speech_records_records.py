@@ -53,6 +53,7 @@ BROKEN: list[tuple[type, dict[str, Any], str]] = [
     (Utterance, {"start_s": -0.1}, "start_s must not be negative, got -0.1"),
     (Utterance, {"start_s": 2.0, "end_s": 2.0}, "start_s must lie before end_s"),
     (Utterance, {"end_s": INF}, "not a finite number"),
+    (Utterance, {"channel": -1}, "channel must not be negative, got -1"),
     (Pause, {"end_s": 0.5}, "0 <= start_s < end_s"),
     (Pause, {"start_s": -1.0}, "0 <= start_s < end_s"),
     (Pause, {"start_s": NAN}, "not a finite number"),

@@ -129,9 +129,13 @@ def _check_order(record: object, start_name: str, end_name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One labelled clip of a corpus. `audio_path` is relative to the corpus root and stays inside it."""
+    """One labelled clip of a corpus. `audio_path` is relative to the corpus root and stays inside it.
 
-    schema_version: ClassVar[str] = "1.0"
+    `start_s` and `end_s` say which part of the file it is, `channel` which of its channels, counted from 0, is this
+    speaker's; `None` means from the start, to the end, the mean of all channels.
+    """
+
+    schema_version: ClassVar[str] = "1.1"
 
     utterance_id: str
     corpus: str
@@ -146,6 +150,7 @@ class Utterance:
     synthetic: bool = False
     start_s: float | None = None
     end_s: float | None = None
+    channel: int | None = None
 
     def __post_init__(self) -> None:
         _check_floats(self)
@@ -159,6 +164,7 @@ class Utterance:
             f"{self.utterance_id}: audio_path {self.audio_path!r} must be relative and stay inside the corpus root",
         )
         _check_order(self, "start_s", "end_s")
+        _check_not_negative(self, "channel")
 
 
 @dataclass(frozen=True, slots=True)
