@@ -139,6 +139,10 @@ def test_without_ffmpeg_the_error_says_so(tmp_path, monkeypatch):
         prosody.load_audio(tmp_path / "a.m4a")
 
 
+AU_HEADER = r".snd\000\000\000\030\377\377\377\377\000\000\000\006\000\000\076\200\000\000\000\001"
+"""The samples start at byte 24, their number is not known, 32-bit floats, 16 000 Hz, one channel."""
+
+
 def _program(folder, script):
     path = folder / "ffmpeg"
     path.write_text(f"#!{shutil.which('sh')}\n{script}\n")
@@ -149,11 +153,13 @@ def _program(folder, script):
     ("script", "error", "message"),
     [
         ("echo 'moov atom not found' >&2; exit 1", prosody.UnreadableAudioError, "moov atom not found"),
-        ("exec cat /dev/zero", prosody.AudioTooLongError, "limit is 2 s"),
+        (f"printf '{AU_HEADER}'; exec cat /dev/zero", prosody.AudioTooLongError, "limit is 2 s"),
+        ("exec cat /dev/zero", prosody.UnreadableAudioError, "something else than the samples"),
         ("exec sleep 30", prosody.UnreadableAudioError, "needed more than 0.3 s"),
         ("exit 0", prosody.EmptyAudioError, "no sample"),
+        (f"printf '{AU_HEADER}'", prosody.EmptyAudioError, "no sample"),
     ],
-    ids=["fails", "never stops writing", "hangs", "writes nothing"],
+    ids=["fails", "never stops writing", "writes no header", "hangs", "writes nothing", "writes a header only"],
 )
 def test_a_decoder_that_misbehaves(tmp_path, monkeypatch, script, error, message):
     """A program in ffmpeg's place that fails, floods, hangs or is silent: a typed error, nothing left running."""
@@ -174,6 +180,77 @@ def test_ffmpeg_decodes_m4a(tmp_path):
     subprocess.run(["ffmpeg", "-loglevel", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True)
     loaded = prosody.load_audio(tmp_path / "a.m4a")
     assert loaded.samples[4000:12000].std() == pytest.approx(SINE.std(), rel=0.05)
+
+
+TONES_HZ = (200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0)
+
+
+def _tones(count):
+    """A tone of its own on every channel, shape [n, count]."""
+    times = np.arange(RATE) / RATE
+    return np.stack([0.1 * np.sin(2 * np.pi * hz * times) for hz in TONES_HZ[:count]], axis=1).astype(np.float32)
+
+
+def _loudest_hz(samples):
+    middle = samples[4000:12000]  # 0.5 s: bins of 2 Hz
+    return 2.0 * np.argmax(np.abs(np.fft.rfft(middle)))
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_one_channel_of_a_file(tmp_path, rate):
+    """Truth: what was written to that channel; 48 kHz comes down to 16."""
+    both = np.stack([SINE, -0.5 * SINE], axis=1)
+    soundfile.write(tmp_path / "s.wav", both, rate, subtype="FLOAT")
+    for channel, want in enumerate(both.T):
+        soundfile.write(tmp_path / "one.wav", want, rate, subtype="FLOAT")
+        loaded = prosody.load_audio(tmp_path / "s.wav", channel=channel)
+        np.testing.assert_array_equal(loaded.samples, prosody.load_audio(tmp_path / "one.wav").samples)
+    mean = prosody.load_audio(tmp_path / "s.wav", sample_rate=None).samples
+    np.testing.assert_allclose(mean, 0.25 * SINE, atol=1e-6)
+
+
+@pytest.mark.parametrize("channel", [2, -1])
+def test_a_channel_that_is_not_there(tmp_path, channel):
+    """Two channels are 0 and 1; one counted from the end is none."""
+    soundfile.write(tmp_path / "s.wav", _tones(2), RATE)
+    with pytest.raises(prosody.NoSuchChannelError, match=f"s.wav: no channel {channel}, its 2 are counted from 0"):
+        prosody.load_audio(tmp_path / "s.wav", channel=channel)
+
+
+def test_a_part_of_a_clip():
+    """Seconds times the rate; past the end there is nothing."""
+    clip = prosody.Audio(np.arange(RATE, dtype=np.float32), RATE)
+    assert clip.part(None, None) is clip
+    assert clip.part(0.5, 9.0).samples[[0, -1]].tolist() == [8000.0, 15999.0]
+    assert clip.part(None, 0.25).duration_s == 0.25
+    with pytest.raises(prosody.EmptyAudioError, match=r"1\.000 s hold no sample from 1\.5 s to 2 s"):
+        clip.part(1.5, 2.0)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_ffmpeg_decodes_every_channel_of_an_mp4(tmp_path, channels):
+    """Truth: the tone of each channel, and their mean. Of six, AAC cuts the fourth (effects) off at 120 Hz."""
+    import subprocess
+
+    soundfile.write(tmp_path / "a.wav", _tones(channels)[:, [0] * channels], RATE)
+    soundfile.write(tmp_path / "b.wav", _tones(channels), RATE)
+    for name in ("a", "b"):
+        command = ["ffmpeg", "-loglevel", "error", "-i", tmp_path / f"{name}.wav", "-b:a", "400k"]
+        subprocess.run([*command, tmp_path / f"{name}.mp4"], check=True)
+    same = prosody.load_audio(tmp_path / "a.mp4").samples[4000:12000]
+    heard = 5 / 6 if channels == 6 else 1.0
+    assert same.std() == pytest.approx(heard * _tones(1).std(), rel=0.05)
+    one_by_one = [prosody.load_audio(tmp_path / "b.mp4", channel=c).samples for c in range(channels)]
+    found = [_loudest_hz(samples) for samples in one_by_one]
+    if channels == 6:
+        assert found[:3] + found[4:] == [*TONES_HZ[:3], *TONES_HZ[4:]]
+    else:
+        assert found == list(TONES_HZ[:channels])
+    mean = prosody.load_audio(tmp_path / "b.mp4").samples
+    np.testing.assert_allclose(mean, np.mean(one_by_one, axis=0), atol=1e-6)
+    with pytest.raises(prosody.NoSuchChannelError, match=f"no channel {channels}"):
+        prosody.load_audio(tmp_path / "b.mp4", channel=channels)
 
 
 def test_truncated_flac(tmp_path):

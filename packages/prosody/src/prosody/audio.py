@@ -2,14 +2,20 @@
 
 The content of a file decides what it is, never its name. Files are untrusted: length, channels and sample rate are
 checked before and while decoding, decoding runs block by block in bounded memory, and ffmpeg runs with a list of
-arguments, a time limit, a bounded output, and only container formats that cannot refer to other files or to the
-network.
+arguments, a time limit, and only container formats that cannot refer to other files or to the network; what it writes
+is read no further than the longest clip allowed.
+
+Channels become one here, for both decoders alike: ffmpeg's own way down to mono is no mean (it makes two equal channels
+3 dB louder), and it answers a channel that is not there with silence.
 """
 
 from __future__ import annotations
 
 import shutil
+import struct
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -22,6 +28,7 @@ from prosody.errors import (
     AudioTooLongError,
     EmptyAudioError,
     InvalidSamplesError,
+    NoSuchChannelError,
     UnreadableAudioError,
     UnsupportedAudioError,
 )
@@ -40,6 +47,9 @@ FFMPEG_TIMEOUT_S: Final = 300.0
 
 _BLOCK_SAMPLES: Final = 1 << 20  # samples over all channels decoded at a time: 4 MiB
 _INEXACT_LENGTH: Final = frozenset({"MP3", "MPEG"})  # libsndfile only estimates the length of these
+_AU_HEADER: Final = struct.Struct(">4s5I")
+"""Magic, offset of the samples, their size (unknown in a stream), encoding, sample rate, channels."""
+_AU_FLOAT: Final = 6
 _FFMPEG_FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,ac3,amr,asf,avi,flv,mp3,ogg,mpeg,mpegts,wv,ape,tta"
 
 
@@ -55,19 +65,39 @@ class Audio:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
+    def part(self, start_s: float | None, end_s: float | None) -> Audio:
+        """From `start_s` (`None`: the start) to `end_s` (`None`: the end); what lies past the end is not there.
+
+        Raises `EmptyAudioError` when that holds no sample.
+
+        >>> clip = Audio(np.arange(8, dtype=np.float32), sample_rate=4)
+        >>> clip.part(0.5, 1.25).samples
+        array([2., 3., 4.], dtype=float32)
+        """
+        if start_s is None and end_s is None:
+            return self
+        start = round((start_s or 0.0) * self.sample_rate)
+        samples = self.samples[start : None if end_s is None else round(end_s * self.sample_rate)]
+        if not len(samples):
+            end = "the end" if end_s is None else f"{end_s:g} s"
+            raise EmptyAudioError(f"{self.duration_s:.3f} s hold no sample from {start_s or 0.0:g} s to {end}")
+        return Audio(samples, self.sample_rate)
+
 
 def load_audio(
     path: str | Path,
     *,
     sample_rate: int | None = DEFAULT_SAMPLE_RATE,
     max_duration_s: float = DEFAULT_MAX_DURATION_S,
+    channel: int | None = None,
 ) -> Audio:
-    """Decode `path`, average its channels, resample with soxr (HQ).
+    """Decode `path`, average its channels or take one of them, resample with soxr (HQ).
 
     `sample_rate` is the rate wanted in Hz, or `None` for the file's own (then ffmpeg-decoded files come at 16 kHz).
-    `max_duration_s` bounds what is decoded. Samples keep their level; integer formats map full scale to ±1.
+    `max_duration_s` bounds what is decoded. `channel` is the one wanted, from 0, or `None` for the mean of all.
+    Samples keep their level; integer formats map full scale to ±1.
 
-    Raises `AudioNotFoundError`, `UnreadableAudioError`, `EmptyAudioError`, `InvalidSamplesError`,
+    Raises `AudioNotFoundError`, `UnreadableAudioError`, `EmptyAudioError`, `InvalidSamplesError`, `NoSuchChannelError`,
     `AudioTooLongError` or `UnsupportedAudioError`, all of them `AudioError`, with the path in the message.
     """
     import soundfile
@@ -84,17 +114,34 @@ def load_audio(
     try:
         source = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as unknown_format:
-        return _decode_with_ffmpeg(path, sample_rate or DEFAULT_SAMPLE_RATE, max_duration_s, unknown_format)
+        wanted_rate = sample_rate or DEFAULT_SAMPLE_RATE
+        return _decode_with_ffmpeg(path, wanted_rate, max_duration_s, channel, unknown_format)
     with source:
-        return _decode_with_libsndfile(path, source, sample_rate or source.samplerate, max_duration_s)
+        return _decode_with_libsndfile(path, source, sample_rate or source.samplerate, max_duration_s, channel)
 
 
-def _decode_with_libsndfile(path: Path, source: soundfile.SoundFile, wanted_rate: int, max_duration_s: float) -> Audio:
+def _check_channels(path: Path, channels: int, wanted: int | None) -> None:
+    if channels > MAX_CHANNELS:
+        raise UnsupportedAudioError(f"{path}: {channels} channels; at most {MAX_CHANNELS} are read")
+    if wanted is not None and not 0 <= wanted < channels:
+        raise NoSuchChannelError(f"{path}: no channel {wanted}, its {channels} are counted from 0")
+
+
+def _mono(frames: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """One channel of frames of shape [n, channels], or their mean."""
+    if channel is not None or frames.shape[1] == 1:
+        return frames[:, channel or 0]
+    # The mean in float64: eight equal channels must give exactly the one channel they repeat.
+    return np.asarray(frames.mean(axis=1, dtype=np.float64), dtype=np.float32)
+
+
+def _decode_with_libsndfile(
+    path: Path, source: soundfile.SoundFile, wanted_rate: int, max_duration_s: float, channel: int | None
+) -> Audio:
     import soundfile
 
     rate, channels = source.samplerate, source.channels
-    if channels > MAX_CHANNELS:
-        raise UnsupportedAudioError(f"{path}: {channels} channels; at most {MAX_CHANNELS} are read")
+    _check_channels(path, channels, channel)
     if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
         raise UnsupportedAudioError(f"{path}: sample rate {rate} Hz; allowed {MIN_SAMPLE_RATE}–{MAX_SAMPLE_RATE} Hz")
     exact_length = source.format not in _INEXACT_LENGTH
@@ -103,8 +150,7 @@ def _decode_with_libsndfile(path: Path, source: soundfile.SoundFile, wanted_rate
     collector = _Collector(path, rate, wanted_rate, max_duration_s)
     try:
         for block in source.blocks(blocksize=max(1, _BLOCK_SAMPLES // channels), dtype="float32", always_2d=True):
-            # The mean in float64: eight equal channels must give exactly the one channel they repeat.
-            collector.add(block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32))
+            collector.add(_mono(block, channel))
     except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:  # ValueError: a header that forbids seeking
         raise UnreadableAudioError(
             f"{path}: damaged or cut short after {collector.duration_s:.2f} s ({error})"
@@ -175,7 +221,9 @@ def _too_long(path: Path, duration_s: float, max_duration_s: float) -> AudioTooL
     )
 
 
-def _decode_with_ffmpeg(path: Path, wanted_rate: int, max_duration_s: float, reason: Exception) -> Audio:
+def _decode_with_ffmpeg(
+    path: Path, wanted_rate: int, max_duration_s: float, channel: int | None, reason: Exception
+) -> Audio:
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         raise UnreadableAudioError(
@@ -184,19 +232,34 @@ def _decode_with_ffmpeg(path: Path, wanted_rate: int, max_duration_s: float, rea
     command = [
         ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file",
         "-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{path.resolve()}", "-map", "0:a:0", "-vn", "-sn", "-dn",
-        "-t", str(max_duration_s + 1.0), "-ac", "1", "-ar", str(wanted_rate), "-f", "f32le", "pipe:1",
+        "-t", str(max_duration_s + 1.0), "-ar", str(wanted_rate), "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
     ]  # fmt: skip
-    limit_bytes = 4 * (int((max_duration_s + 1.0) * wanted_rate) + wanted_rate)
-    raw = _run_bounded(command, path, limit_bytes)
-    samples = np.frombuffer(raw[: len(raw) // 4 * 4], dtype="<f4").astype(np.float32, copy=False)
     collector = _Collector(path, wanted_rate, wanted_rate, max_duration_s)
-    if len(samples):
-        collector.add(samples)
+    with _output_of(command, path) as stream:
+        for frames in _au_frames(stream, path, channel):
+            collector.add(_mono(frames, channel))
     return collector.finish()
 
 
-def _run_bounded(command: list[str], path: Path, limit_bytes: int) -> bytes:
-    """Standard output of `command`, at most `limit_bytes` of it; a run that is late or fails is an `AudioError`."""
+def _au_frames(stream: IO[bytes], path: Path, channel: int | None) -> Iterator[NDArray[np.float32]]:
+    """Blocks of shape [n, channels] from ffmpeg's stream; none when it ends before its header does."""
+    header = stream.read(_AU_HEADER.size)
+    if len(header) < _AU_HEADER.size:
+        return
+    magic, offset, _, encoding, _, channels = _AU_HEADER.unpack(header)
+    if magic != b".snd" or encoding != _AU_FLOAT or channels < 1 or offset < _AU_HEADER.size:
+        raise UnreadableAudioError(f"{path}: ffmpeg wrote something else than the samples it was asked for")
+    _check_channels(path, channels, channel)
+    stream.read(offset - _AU_HEADER.size)
+    frame_bytes = 4 * channels
+    while raw := stream.read(frame_bytes * max(1, _BLOCK_SAMPLES // channels)):
+        whole = raw[: len(raw) // frame_bytes * frame_bytes]
+        yield np.frombuffer(whole, dtype=">f4").astype(np.float32).reshape(-1, channels)
+
+
+@contextmanager
+def _output_of(command: list[str], path: Path) -> Iterator[IO[bytes]]:
+    """What `command` writes, to be read to its end; a run that is late or fails is an `AudioError`."""
     import tempfile
     import threading
 
@@ -204,7 +267,6 @@ def _run_bounded(command: list[str], path: Path, limit_bytes: int) -> bytes:
         tempfile.TemporaryFile() as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process,  # noqa: S603 - a list, no shell
     ):
-        stdout = cast(IO[bytes], process.stdout)
         expired = threading.Event()
 
         def stop() -> None:
@@ -214,19 +276,15 @@ def _run_bounded(command: list[str], path: Path, limit_bytes: int) -> bytes:
         timer = threading.Timer(FFMPEG_TIMEOUT_S, stop)
         timer.start()
         try:
-            raw = stdout.read(limit_bytes)
-            overflow = bool(stdout.read(1))
-            if not overflow:
-                process.wait()
+            yield cast(IO[bytes], process.stdout)
+            process.wait()
         finally:
             timer.cancel()
             process.kill()  # nothing to do for one that has ended; one with more to say is not waited for
-        status = process.wait()
         if expired.is_set():
             raise UnreadableAudioError(f"{path}: ffmpeg needed more than {FFMPEG_TIMEOUT_S:g} s")
-        if status and not overflow:
+        if process.wait():
             raise UnreadableAudioError(f"{path}: neither libsndfile nor ffmpeg can decode it ({_last_line(log)})")
-    return raw
 
 
 def _last_line(log: IO[bytes]) -> str:

@@ -6,6 +6,7 @@ ProsodyError
 │   ├── UnreadableAudioError    not audio, a format nobody here decodes, damaged or cut short
 │   ├── EmptyAudioError         a sound file without a single sample
 │   ├── InvalidSamplesError     NaN or infinite samples in the file
+│   ├── NoSuchChannelError      the channel asked for is not in the file
 │   ├── AudioTooLongError       longer than the caller allows
 │   └── UnsupportedAudioError   channels or sample rate outside the documented limits
 ├── AnalysisError               samples that cannot be measured (wrong shape, NaN, empty)
@@ -38,6 +39,10 @@ class EmptyAudioError(AudioError):
 
 class InvalidSamplesError(AudioError):
     """The file holds NaN or infinite samples."""
+
+
+class NoSuchChannelError(AudioError):
+    """The file has no channel of the number asked for."""
 
 
 class AudioTooLongError(AudioError):
