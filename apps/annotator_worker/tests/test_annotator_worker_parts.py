@@ -27,6 +27,7 @@ from annotator_worker.jobfiles import JobFiles
 from annotator_worker.pipeline import Writing, audio_sha256, calibrate, measure, read_levels, reason, verify
 from annotator_worker.records import JobSpec, Submitted, Versions, work_key
 from annotator_worker.store import FolderStore, open_store
+from prosody import EmptyAudioError, NoSuchChannelError
 from speech_records import PAPER_9, Emotion, Level, MeasuredUtterance, Utterance, to_dict
 
 VERSIONS = Versions("1", "1", "1", "1")
@@ -71,6 +72,21 @@ def test_measure_reads_the_part_that_is_named(clip: Path) -> None:
     assert whole.profile.duration_s == pytest.approx(1.8)
     assert part.profile.duration_s == pytest.approx(1.0)
     assert whole.audio_sha256 == part.audio_sha256 == audio_sha256(clip)
+
+
+def test_measure_hears_the_channel_that_is_named(tmp_path: Path, kit) -> None:
+    """A talk of two, left from 220 Hz and right from 110 Hz, each falling 2 semitones: an octave apart; no third."""
+    voices = [kit.speechlike(f0_hz, syllables=6, rate_sps=4.0, peak=0.3) for f0_hz in (220.0, 110.0)]
+    soundfile.write(tmp_path / "clip.flac", np.stack(voices, axis=1), 16_000)
+    left, right = (measure(utterance(channel=c), tmp_path) for c in (0, 1))
+    assert left.audio_sha256 == right.audio_sha256
+    assert work_key(left.utterance, "aa", VERSIONS) != work_key(right.utterance, "aa", VERSIONS)
+    pitches = [m.profile.f0_median_hz or 0.0 for m in (left, right)]
+    assert pitches == pytest.approx([220.0 * 2 ** (-1 / 12), 110.0 * 2 ** (-1 / 12)], rel=0.02)
+    with pytest.raises(NoSuchChannelError, match="no channel 2, its 2 are counted from 0"):
+        measure(utterance(channel=2), tmp_path)
+    with pytest.raises(EmptyAudioError, match="hold no sample from 9 s to the end"):
+        measure(utterance(start_s=9.0), tmp_path)
 
 
 def test_measure_refuses_what_cannot_be_reasoned_about(clip: Path) -> None:

@@ -165,6 +165,7 @@ def _named(
     source: _Source, attribute: Attribute, order: tuple[Level, ...], offset: int, versions: Versions
 ) -> ComparativePlan:
     """A plan whose name holds everything that decides the clip."""
+    part = (source.utterance.start_s, source.utterance.end_s, source.utterance.channel)
     name = digest(
         [
             versions.prosody,
@@ -176,6 +177,7 @@ def _named(
             attribute,
             *order,
             offset,
+            *(() if part == (None, None, None) else (repr(part),)),
         ]
     )
     return ComparativePlan(

@@ -52,13 +52,11 @@ def audio_sha256(path: Path) -> str:
 
 
 def load_clip(utterance: Utterance, path: Path) -> Audio:
-    """The utterance's part of the file at `path`: mono float32 at 16 kHz, between `start_s` and `end_s` when given."""
-    audio = load_audio(path)
-    if utterance.start_s is None and utterance.end_s is None:
-        return audio
-    start = round((utterance.start_s or 0.0) * audio.sample_rate)
-    end = len(audio.samples) if utterance.end_s is None else round(utterance.end_s * audio.sample_rate)
-    return Audio(audio.samples[start:end], audio.sample_rate)
+    """The utterance's part of the file at `path`: its channel, or the mean of all, as mono float32 at 16 kHz.
+
+    Between `start_s` and `end_s` when given. Raises `prosody.AudioError`, also where that names nothing in the file.
+    """
+    return load_audio(path, channel=utterance.channel).part(utterance.start_s, utterance.end_s)
 
 
 def measure(utterance: Utterance, root: Path) -> MeasuredUtterance:

@@ -25,6 +25,22 @@ DESCRIPTION = "dataset.json"
 
 
 @dataclass(frozen=True, slots=True)
+class AudioClip:
+    """The part of a file that one clip is: see `speech_records.Utterance`."""
+
+    path: Path
+    start_s: float | None = None
+    end_s: float | None = None
+    channel: int | None = None
+
+    @property
+    def part(self) -> str:
+        """Which part, as text; empty for a whole file."""
+        named = (self.start_s, self.end_s, self.channel)
+        return "" if named == (None, None, None) else repr(named)
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotatedCorpus:
     """An annotated data set in memory. `measured` and `traces` are keyed by utterance id."""
 
@@ -79,11 +95,17 @@ class AnnotatedCorpus:
             raise DataSetError(f"{self.folder}: no usable clip in split {name!r}")
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
-    def audio_files(self) -> dict[str, Path]:
-        """The audio file behind every feature key."""
-        files = {name: self.audio_root / m.utterance.audio_path for name, m in self.measured.items()}
+    def audio_clip(self, utterance_id: str) -> AudioClip:
+        """Where the speech of one measured utterance lies."""
+        utterance = self.measured[utterance_id].utterance
+        path = self.audio_root / utterance.audio_path
+        return AudioClip(path, utterance.start_s, utterance.end_s, utterance.channel)
+
+    def audio_clips(self) -> dict[str, AudioClip]:
+        """The speech behind every feature key."""
+        clips = {name: self.audio_clip(name) for name in self.measured}
         comparative = (e for e in self.examples if e.task is Task.COMPARATIVE)
-        return files | {feature_key(e): self.folder / e.audio_path for e in comparative}
+        return clips | {feature_key(e): AudioClip(self.folder / e.audio_path) for e in comparative}
 
 
 def feature_key(example: SFTExample) -> str:

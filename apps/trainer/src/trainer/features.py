@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from speechlm import FeatureSpec, SpeechLM, log_mel
+from trainer.dataset import AudioClip
 from trainer.errors import ConfigError
 from trainer.progress import track
 
@@ -25,20 +26,21 @@ FRAMES_KEY = "frames"
 
 
 def load_features(
-    files: Mapping[str, Path], cache: Path, *, identity: str, spec: FeatureSpec, workers: int = 2
+    clips: Mapping[str, AudioClip], cache: Path, *, identity: str, spec: FeatureSpec, workers: int = 2
 ) -> dict[str, Tensor]:
-    """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it was made of these very files.
+    """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it was made of these very clips.
 
-    `files` maps feature keys to audio files; `identity` is a hash that changes whenever one of them does. With a
+    `clips` maps feature keys to parts of audio files; `identity` is a hash that changes whenever a file does. With a
     cache of that identity no audio is touched.
     """
-    digest = hashlib.sha256("\n".join([identity, repr(spec), *sorted(files)]).encode()).hexdigest()
+    named = sorted(f"{key}{clip.part}" for key, clip in clips.items())
+    digest = hashlib.sha256("\n".join([identity, repr(spec), *named]).encode()).hexdigest()
     if cache.is_file():
         with safe_open(cache, framework="pt") as stored:
             if (stored.metadata() or {}).get("digest") == digest:
                 return _split(stored.get_tensor(FRAMES_KEY), json.loads(stored.metadata()["index"]))
-    keys = sorted(files)
-    jobs = [(str(files[key]), spec) for key in keys]
+    keys = sorted(clips)
+    jobs = [(clips[key], spec) for key in keys]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         features = list(track(pool.map(_extract, jobs, chunksize=32), total=len(jobs), what="log-mel features"))
     index = {key: int(feature.shape[-1]) for key, feature in zip(keys, features, strict=True)}
@@ -55,12 +57,12 @@ def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
     return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
 
 
-def _extract(job: tuple[str, FeatureSpec]) -> Tensor:
+def _extract(job: tuple[AudioClip, FeatureSpec]) -> Tensor:
     from prosody import load_audio
 
-    path, spec = job
+    clip, spec = job
     torch.set_num_threads(1)
-    audio = load_audio(Path(path), sample_rate=16_000)
+    audio = load_audio(clip.path, sample_rate=16_000, channel=clip.channel).part(clip.start_s, clip.end_s)
     return log_mel(audio.samples, spec).half()
 
 

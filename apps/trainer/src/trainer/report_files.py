@@ -118,7 +118,8 @@ def _sft_curves(history: Path) -> tuple[Curve, ...]:
 def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
     answer = _illustration(list(read_jsonl(run / "evaluate" / f"{System.GRPO_PTR.value}{ANSWERS}", Answer)))
     clip: MeasuredUtterance = corpus.measured[answer.utterance_id]
-    audio = load_audio(corpus.audio_root / clip.utterance.audio_path, sample_rate=16_000)
+    place = corpus.audio_clip(answer.utterance_id)
+    audio = load_audio(place.path, sample_rate=16_000, channel=place.channel).part(place.start_s, place.end_s)
     measured = tracks(audio.samples, audio.sample_rate)
     try:
         text = parse_answer(answer.text).think

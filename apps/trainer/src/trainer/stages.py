@@ -201,7 +201,7 @@ def _features(corpus: Any, settings: Settings) -> Any:
     from trainer.features import load_features
 
     return load_features(
-        corpus.audio_files(),
+        corpus.audio_clips(),
         corpus.folder / "features.safetensors",
         identity=sha256_of(corpus.folder / DESCRIPTION),
         spec=_build(FeatureSpec, settings["model"]),
