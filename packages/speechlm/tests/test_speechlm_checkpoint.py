@@ -134,13 +134,18 @@ def truncated(folder: Path) -> None:
 DAMAGES: list[tuple[str, Damage, str]] = [
     ("no config", remove("config.json"), "no config.json"),
     ("no weights", remove("model.safetensors"), r"weights cannot be loaded: no model\.safetensors"),
+    (
+        "record of no kind",
+        write("checkpoint.json", '{"schema_version": "1.0", "base": null, "lora": null, "kind": "x"}'),
+        "kind must be one of full, adapter, got 'x'",
+    ),
     ("no tokenizer", remove("tokenizer.json"), "no tokenizer.json"),
     ("config no JSON", write("config.json", "{"), "config.json: it cannot be loaded"),
     ("config a list", write("config.json", "[]"), "config.json: it cannot be loaded"),
     ("another architecture", write("config.json", '{"model_type": "bert"}'), "thinker, found bert"),
     ("unknown architecture", write("config.json", '{"model_type": "x"}'), "config.json: it cannot be loaded"),
     ("config of wrong types", edit_config(hidden_size="x"), "config.json: it cannot be loaded"),
-    ("wrong shapes", edit_config(intermediate_size=64), "weights"),
+    ("wrong shapes", edit_config(intermediate_size=64), r"weights do not fit.*layers\.0\.mlp\.down_proj"),
     ("one layer too many", edit_config(num_hidden_layers=3, layer_types=["full_attention"] * 3), "weights do not fit"),
     ("garbage weights", write("model.safetensors", "no weights"), r"weights cannot be loaded: .* cut off or no safe"),
     ("empty weights", write("model.safetensors", ""), r"weights cannot be loaded: the file \(0 bytes\) is cut off"),
@@ -173,8 +178,11 @@ def test_damaged_checkpoints_are_refused_in_one_line(folder: Path, damage: Damag
 
 
 def test_a_missing_folder_and_a_file_are_refused(folder: Path, tmp_path: Path) -> None:
-    for path in (tmp_path / "nowhere", folder / "config.json"):
-        with pytest.raises(CheckpointError, match=r"no config\.json"):
+    for path, message in (
+        (tmp_path / "nowhere", "nowhere: no such folder"),
+        (folder / "config.json", "no config.json"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
             SpeechLM.load(path)
 
 
@@ -254,6 +262,22 @@ def test_files_of_the_caller_come_and_go_with_the_checkpoint(model: SpeechLM, tm
     model.save(tmp_path / "a", files={"card.json": b"[]"})
     assert (tmp_path / "a" / "card.json").read_bytes() == b"[]"
     SpeechLM.load(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["../card.json", "a/card.json", "", "..", "config.json", "adapter_notes.json"])
+def test_files_of_the_caller_lie_in_the_folder_and_replace_none_of_the_models(
+    model: SpeechLM, tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(CheckpointError, match=r"cannot be called .*: give it a plain name of its own"):
+        model.save(tmp_path / "a", files={name: b"{}"})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", ["lots", "5", "0GB", "-1GB", 0, -1])
+def test_sizes_of_shards_that_are_none_are_refused(model: SpeechLM, tmp_path: Path, size: int | str) -> None:
+    with pytest.raises(CheckpointError, match=f"500MB or 5GB, got {size!r}"):
+        model.save(tmp_path / "a", max_shard_size=size)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_checkpoints_of_before_there_were_records_load(model: SpeechLM, tmp_path: Path) -> None:

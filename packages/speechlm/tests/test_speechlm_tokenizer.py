@@ -61,6 +61,12 @@ def test_a_vocabulary_too_small_is_refused() -> None:
         train_tokenizer(["a"], vocab_size=268)
 
 
+def test_one_text_in_place_of_texts_is_refused() -> None:
+    """Its letters, one by one, hold no pair to merge: a tokenizer of bytes, and nobody would know why."""
+    with pytest.raises(SpeechLMError, match="texts must be several"):
+        train_tokenizer("the pitch is high")
+
+
 def test_text_that_is_no_unicode_is_refused() -> None:
     r"""A lone surrogate: what json.loads makes of "\ud800"."""
     with pytest.raises(BatchError, match="surrogates not allowed"):

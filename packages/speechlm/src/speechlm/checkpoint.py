@@ -7,7 +7,9 @@ with parts that were trained besides, and needs its base to be loaded.
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatch
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ from speechlm.record import RECORD, CheckpointRecord, Provenance, read_record, w
 from speechlm.weights import check_finite, reading, weight_files
 
 SHARD = "5GB"
+_SIZE = re.compile(r"(?=.*[1-9])\d+(\.\d+)?\s*[KMGT]B", re.IGNORECASE)
 WEIGHTS = ("model*.safetensors", "adapter_model.safetensors", PARTS)
 OURS = (
     "config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json", "adapter_*",
@@ -58,6 +61,8 @@ def save_checkpoint(
     files: Mapping[str, bytes] | None = None,
 ) -> CheckpointRecord:
     """Write `model` into `directory`; see `SpeechLM.save`."""
+    _check_shard_size(max_shard_size)
+    _check_names(files or {})
     if adapter_only:
         check_adapter_only(model, directory)
     check_finite(dict(model.named_parameters()), directory, remedy="nothing was written; go back to an earlier state")
@@ -94,6 +99,21 @@ def load_checkpoint(
         model = _load_whole(directory, record, dtype=dtype, attention=attention)
     with reading(directory, what="weights", size=_bytes(model)):
         return model.to(device)
+
+
+def _check_shard_size(size: int | str) -> None:
+    valid = size > 0 if isinstance(size, int) else _SIZE.fullmatch(size)
+    if not valid:
+        raise CheckpointError(f"max_shard_size must be bytes or a size such as 500MB or 5GB, got {size!r}")
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """Files of the caller lie in the folder itself and replace none of the model's."""
+    for name in names:
+        if name in {"", ".."} or Path(name).name != name or any(fnmatch(name, ours) for ours in OURS):
+            raise CheckpointError(
+                f"a file of the checkpoint cannot be called {name!r}: give it a plain name of its own"
+            )
 
 
 def _load_adapter(
@@ -167,6 +187,7 @@ def _load_whole(
             config=config,
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are named below, where transformers points to its log
             dtype=dtype or "auto",
             attn_implementation=attention,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from transformers.utils import logging as transformers_logging
 
 from speechlm.errors import CheckpointError, GraftError, SpeechLMError
 from speechlm.folders import standing
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Entry point: this package's errors become one line on stderr and status 1."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         app(prog_name="speechlm")
     except SpeechLMError as error:

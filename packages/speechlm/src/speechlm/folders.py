@@ -57,11 +57,16 @@ def replaced_folder(directory: Path, *, discard: Iterable[str] = ()) -> Iterator
 
 
 def standing(directory: Path) -> Path:
-    """Where the folder `directory` is to be read: under its own name, unless a dying process left it aside."""
+    """Where the folder `directory` is to be read: under its own name, unless a dying process left it aside.
+
+    Raises `CheckpointError` when it is half written or there is none.
+    """
     if directory.name.endswith(PARTIAL):
         raise CheckpointError(f"{directory} is half written: a process died while saving it; load or make another one")
     previous = _aside(Path(directory).resolve())
-    return previous if not directory.exists() and previous.is_dir() else directory
+    if not directory.exists() and not previous.is_dir():
+        raise CheckpointError(f"{directory}: no such folder")
+    return directory if directory.exists() else previous
 
 
 def _aside(target: Path) -> Path:

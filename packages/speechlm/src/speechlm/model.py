@@ -20,6 +20,7 @@ from speechlm.batch import Hearing, SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, SpeechLMError
 from speechlm.features import WHISPER, FeatureSpec
 from speechlm.packed import PackedGroup, pack
+from speechlm.packed_attention import layout_of, packed_attention
 from speechlm.record import BaseIdentity, CheckpointRecord, LoraSettings, Provenance
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
 
@@ -240,14 +241,20 @@ class SpeechLM(nn.Module):
     def packed_states(self, packed: PackedGroup) -> Tensor:
         """Last hidden states `[R, T, D]` of packed groups, every prompt and clip run once; the head is not applied."""
         embedded = self.embed(packed.batch)
-        unseen = packed.visible().logical_not_()
-        bias = embedded.new_zeros(unseen.shape).masked_fill_(unseen, torch.finfo(embedded.dtype).min)
-        output = self.text_tower(
-            inputs_embeds=embedded,
-            attention_mask=bias[:, None],
-            position_ids=packed.positions.expand(3, *packed.positions.shape),
-            use_cache=False,
-        )
+        with packed_attention(self.text_tower) as by_layout:
+            if by_layout:
+                layout = layout_of(packed.group, packed.answer, answers=packed.answers)
+                attention: dict[str, Any] = {"attention_mask": {"full_attention": None}, "packed_layout": layout}
+            else:
+                unseen = packed.visible().logical_not_()
+                bias = embedded.new_zeros(unseen.shape).masked_fill_(unseen, torch.finfo(embedded.dtype).min)
+                attention = {"attention_mask": bias[:, None]}
+            output = self.text_tower(
+                inputs_embeds=embedded,
+                position_ids=packed.positions.expand(3, *packed.positions.shape),
+                use_cache=False,
+                **attention,
+            )
         return output.last_hidden_state  # type: ignore[no-any-return]
 
     def save(

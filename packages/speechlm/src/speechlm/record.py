@@ -11,6 +11,7 @@ from typing import Any
 from speechlm.errors import CheckpointError, PartError
 
 RECORD = "checkpoint.json"
+KINDS = ("full", "adapter")
 SCHEMA = "1.0"
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Every linear layer of a decoder layer, by its last name."""
@@ -130,6 +131,8 @@ def read_record(directory: Path) -> CheckpointRecord | None:
 
 def _record(data: dict[str, Any]) -> CheckpointRecord:
     base, lora = data["base"], data["lora"]
+    if data["kind"] not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {data['kind']!r}")
     known = {name: data[name] for name in CheckpointRecord.__slots__ if name in data}
     known |= {
         "base": base and BaseIdentity(**_fields(BaseIdentity, base)),

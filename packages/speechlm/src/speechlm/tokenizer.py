@@ -30,7 +30,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int = 1024) -> PreTrain
     """Train a byte-level BPE of at most `vocab_size` tokens on `texts`.
 
     Any text can be encoded and comes back the same; the same texts give the same tokenizer. Raises `SpeechLMError`
-    when `vocab_size` is too small for the 256 bytes and the fixed tokens.
+    when `vocab_size` is too small for the 256 bytes and the fixed tokens, or `texts` is one text.
 
     >>> tokenizer = train_tokenizer(["the pitch is high", "the voice is loud"], vocab_size=300)
     >>> tokenizer.decode(tokenizer.encode("<think>the pitch</think> ü"))
@@ -39,6 +39,8 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int = 1024) -> PreTrain
     fixed = len(SPECIAL_TOKENS) + len(FORM_TOKENS) + 256
     if vocab_size < fixed:
         raise SpeechLMError(f"vocab_size must be at least {fixed} (bytes and special tokens), got {vocab_size}")
+    if isinstance(texts, str):  # an iterable of letters, of which nothing could be learned
+        raise SpeechLMError("texts must be several, for example a list of them, not one str")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
