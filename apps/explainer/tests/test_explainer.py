@@ -158,6 +158,12 @@ def test_a_clip_longer_than_the_model_hears_is_refused(babbling: Path, clip: Pat
         explain(Audio(samples, RATE), load_policy(babbling))
 
 
+def test_an_answer_longer_than_the_model_takes_is_refused(babbling: Path, clip: Path) -> None:
+    """The pocket model takes 4096 tokens, the clip's among them."""
+    with pytest.raises(ClipError, match=r"and 4096 new ones pass the model's 4096: cut the clip or lower max_new"):
+        explain(load_audio(clip), load_policy(babbling), max_new_tokens=4096)
+
+
 def test_checkpoints_that_are_none_are_refused(babbling: Path, tmp_path: Path) -> None:
     """Each damage is named with what was expected and what was found."""
 

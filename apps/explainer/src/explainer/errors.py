@@ -3,7 +3,7 @@
 ```
 ExplainerError (ValueError)
 ├── CheckpointError   a folder does not hold the policy it should; names what was expected and found
-└── ClipError         a clip in which there is nothing to explain
+└── ClipError         a clip in which there is nothing to explain, or to which the model cannot answer as asked
 ```
 
 Files that are no audio raise what `prosody.load_audio` raises (`prosody.AudioError`).
@@ -19,4 +19,4 @@ class CheckpointError(ExplainerError):
 
 
 class ClipError(ExplainerError):
-    """The clip holds no speech, or more of it than the model can hear."""
+    """The clip holds no speech, or more of it, together with the answer, than the model takes."""

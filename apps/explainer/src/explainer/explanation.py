@@ -8,7 +8,7 @@ from typing import ClassVar
 from cotgen import verify
 from explainer.checkpoint import PolicyCard, TrainedPolicy
 from explainer.errors import ClipError
-from policy import Prompt, Sampler
+from policy import PolicyError, Prompt, Sampler
 from prosody import Audio, analyze
 from speech_records import (
     Claim,
@@ -19,7 +19,7 @@ from speech_records import (
     read_answer,
     read_label,
 )
-from speechlm import AudioInputError, log_mel
+from speechlm import SpeechLMError, log_mel
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,8 @@ def explain(
 
     With a `transcript`, quotes in the reasoning can be verified; with the speaker's `gender`, pitch is read against
     the scale of that gender. Temperature 0 takes the likeliest answer; above it, an answer is sampled with `seed`.
-    Raises `ClipError` when no speech is found, or the clip is too short or too long for the model.
+    Raises `ClipError` when no speech is found, the clip is too short or too long for the model, or the model cannot
+    answer as asked, for example because clip and answer pass the tokens that it takes.
     """
     profile = analyze(audio.samples, audio.sample_rate, transcript=transcript)
     if profile.speech_start_s is None:
@@ -89,16 +90,15 @@ def explain(
 def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, temperature: float, seed: int) -> str:
     model = policy.model
     try:
-        features = log_mel(audio.samples, model.features)
-    except AudioInputError as error:
+        rollout = Sampler(model).sample(
+            [log_mel(audio.samples, model.features)],
+            [Prompt(policy.label_set).text],
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            seeds=seed,
+        )
+    except (SpeechLMError, PolicyError) as error:
         raise ClipError(str(error)) from error
-    rollout = Sampler(model).sample(
-        [features],
-        [Prompt(policy.label_set).text],
-        temperature=temperature,
-        max_new_tokens=max_new_tokens,
-        seeds=seed,
-    )
     return rollout.texts[0][0]
 
 
