@@ -127,8 +127,8 @@ def test_meld_reads_its_splits_and_drops_its_broken_clips(tmp_path: Path) -> Non
     assert [r.where for r in listing.rejected] == ["train_sent_emo.csv:4", "train_sent_emo.csv:5"]
 
 
-def test_expresso_reads_styles_ranges_and_counts_conversations(tmp_path: Path) -> None:
-    """A longform file shared by two splits gives two ranges; `enunciated` names no emotion; talks are dropped."""
+def test_expresso_reads_styles_and_ranges(tmp_path: Path) -> None:
+    """A longform file shared by three splits as published: seconds with an `s`, open at either end."""
     base, long = "ex01_happy_00001", "ex02_default_longform_00001"
     touch(
         tmp_path,
@@ -136,22 +136,94 @@ def test_expresso_reads_styles_ranges_and_counts_conversations(tmp_path: Path) -
         "audio_48khz/read/ex01/enunciated/base/ex01_enunciated_00001.wav",
         f"audio_48khz/read/ex02/default/longform/{long}.wav",
         "audio_48khz/read/ex02/default/base/ex01_default_00001.wav",
-        "audio_48khz/conversational/ex01-ex02/angry/ex01-ex02_angry_001.wav",
     )
     write(tmp_path, "read_transcriptions.txt", f"{base}\tWhat a day!", f"{long}\tOnce upon a time.")
-    write(tmp_path, "splits/train.txt", base, f"{long} (0.0,40.5)")
-    write(tmp_path, "splits/test.txt", f"{long}\t(40.5, 61.0)", "a b c")
+    write(tmp_path, "splits/train.txt", "# what the lines mean", base, f"{long}\t(28.14s,)")
+    write(tmp_path, "splits/dev.txt", f"{long}\t(,14.07s)")
+    write(tmp_path, "splits/test.txt", f"{long} (14.07, 28.14)", "a b c", f"{long}\t(2s,1s)", f"{long}\t(1.2.3s,)")
     listing = corpora.load("expresso", tmp_path)
-    happy, first, second = listing.utterances
+    happy, train, dev, test = listing.utterances
     assert (happy.emotion, happy.transcript, happy.split) == (Emotion.HAPPY, "What a day!", "train")
-    assert (first.start_s, first.end_s, first.split, first.transcript) == (0.0, 40.5, "train", None)
-    assert (second.utterance_id, second.split) == (f"{long}_40.50_61.00", "test")
-    assert second.emotion is Emotion.NEUTRAL
-    assert dict(listing.dropped) == {"conversation of two speakers in one stereo file": 1, "style enunciated": 1}
+    assert (happy.start_s, happy.end_s, happy.channel) == (None, None, None)
+    assert (train.utterance_id, train.start_s, train.end_s) == (f"{long}_28.14_end", 28.14, None)
+    assert (dev.utterance_id, dev.start_s, dev.end_s) == (f"{long}_0.00_14.07", 0.0, 14.07)
+    assert (test.start_s, test.end_s, test.split, test.transcript) == (14.07, 28.14, "test", None)
+    assert {u.emotion for u in (train, dev, test)} == {Emotion.NEUTRAL}
+    assert dict(listing.dropped) == {"style enunciated": 1}
     assert [r.where for r in listing.rejected] == [
         "splits/test.txt:2",
+        "splits/test.txt:3",
+        "splits/test.txt:4",
         "audio_48khz/read/ex02/default/base/ex01_default_00001.wav",
     ]
+
+
+def test_expresso_cuts_conversations_by_channel_speech_and_split(tmp_path: Path) -> None:
+    """Left is the first speaker and the first style. Speech over the border of two splits is cut there, 36 s of it into
+    15, 15 and 6 s, and 0.3 s dropped.
+    """
+    sad, angry = "ex03-ex02_sad-sympathetic_003", "ex04-ex02_angry_003"
+    folder = "audio_48khz/conversational"
+    touch(tmp_path, f"{folder}/ex03-ex02/sad-sympathetic/{sad}.wav", f"{folder}/ex04-ex02/angry/{angry}.wav")
+    write(tmp_path, "splits/train.txt", sad, f"{angry}\t(60.0s,)")
+    write(tmp_path, "splits/test.txt", f"{angry}\t(,60.0s)")
+    write(
+        tmp_path,
+        "VAD_segments.txt",
+        "#MODEL: one that hears speech",
+        f"{sad}/channel1\t(0.49, 1.09) (2.16, 2.46) (4.0, 40.0)",
+        f"{sad}/channel2\t(1.2, 2.0)",
+        f"{angry}/channel1\t(55.5, 63.25)",
+        f"{angry}/channel2\t(64.0, 66.0)",
+    )
+    listing = corpora.load("expresso", tmp_path)
+    found = [(u.speaker_id, u.channel, u.start_s, u.end_s, u.split) for u in listing.utterances]
+    assert found == [
+        ("ex03", 0, 0.49, 1.09, "train"),
+        ("ex03", 0, 4.0, 19.0, "train"),
+        ("ex03", 0, 19.0, 34.0, "train"),
+        ("ex03", 0, 34.0, 40.0, "train"),
+        ("ex04", 0, 60.0, 63.25, "train"),
+        ("ex02", 1, 64.0, 66.0, "train"),
+        ("ex04", 0, 55.5, 60.0, "test"),
+    ]
+    assert listing.utterances[-1].utterance_id == f"{angry}_channel1_55.50_60.00"
+    assert [u.emotion for u in listing.utterances] == [Emotion.SAD] * 4 + [Emotion.ANGRY] * 3
+    assert dict(listing.dropped) == {"speech shorter than 0.5 s": 1, "style sympathetic": 1}
+    assert listing.rejected == ()
+
+
+def test_expresso_rejects_conversations_that_nobody_can_cut(tmp_path: Path) -> None:
+    """A speaker without a line, lines that are no segments, a folder of three; singing is dropped for its style."""
+    folder, talk = "audio_48khz/conversational", "ex01-ex02_default_001"
+    touch(
+        tmp_path,
+        f"{folder}/ex01-ex02/default/{talk}.wav",
+        f"{folder}/ex01-ex02-ex03/calm/ex01-ex02-ex03_calm_001.wav",
+        f"{folder}/ex01-ex02/calm/ex01-ex02_happy_001.wav",
+        f"{folder}/ex01/singing/ex01_singing_001.wav",
+    )
+    write(
+        tmp_path,
+        "VAD_segments.txt",
+        f"{talk}/channel1\t(23.88, 28.14)",
+        f"{talk}/channel2\t(0.0 23.76)",
+        f"{talk}/channel2\t(23.76, 0.0)",
+    )
+    listing = corpora.load("expresso", tmp_path)
+    (only,) = listing.utterances
+    assert (only.speaker_id, only.channel, only.split, only.emotion) == ("ex01", 0, None, Emotion.NEUTRAL)
+    assert dict(listing.dropped) == {"style singing": 1}
+    rejected = {r.where: r.reason for r in listing.rejected}
+    assert list(rejected) == [
+        "VAD_segments.txt:2",
+        "VAD_segments.txt:3",
+        f"{folder}/ex01-ex02/calm/ex01-ex02_happy_001.wav",
+        f"{folder}/ex01-ex02/default/{talk}.wav",
+        f"{folder}/ex01-ex02-ex03/calm/ex01-ex02-ex03_calm_001.wav",
+    ]
+    assert "a segment ends before it starts" in rejected["VAD_segments.txt:3"]
+    assert f"no line of '{talk}/channel2': when ex02 speaks" in rejected[f"{folder}/ex01-ex02/default/{talk}.wav"]
 
 
 def test_mead_reads_speaker_emotion_and_level(tmp_path: Path) -> None:

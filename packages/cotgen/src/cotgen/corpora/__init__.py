@@ -120,7 +120,9 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
         "expresso": Corpus(
             expresso.load,
             PAPER_9,
-            "audio_48khz/read/{spk}/{style}/{base,longform}/*.wav, read_transcriptions.txt, splits/*.txt",
+            "audio_48khz/read/{spk}/{style}/{base,longform}/*.wav, "
+            "audio_48khz/conversational/{spk-spk}/{style[-style]}/*.wav, read_transcriptions.txt, splits/*.txt, "
+            "VAD_segments.txt",
             "CC-BY-NC-4.0",
             "https://speechbot.github.io/expresso",
             (("speakers", 4),),
