@@ -174,12 +174,38 @@ def test_a_decoder_that_misbehaves(tmp_path, monkeypatch, script, error, message
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 def test_ffmpeg_decodes_m4a(tmp_path):
     """Truth: the sine, after AAC."""
-    import subprocess
-
     soundfile.write(tmp_path / "a.wav", SINE, RATE)
-    subprocess.run(["ffmpeg", "-loglevel", "error", "-i", tmp_path / "a.wav", tmp_path / "a.m4a"], check=True)
+    _ffmpeg("-i", tmp_path / "a.wav", tmp_path / "a.m4a")
     loaded = prosody.load_audio(tmp_path / "a.m4a")
     assert loaded.samples[4000:12000].std() == pytest.approx(SINE.std(), rel=0.05)
+
+
+def _ffmpeg(*arguments):
+    import subprocess
+
+    subprocess.run(["ffmpeg", "-loglevel", "error", *arguments], check=True)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_a_broken_mp4_is_no_shorter_clip(tmp_path):
+    """Cut in the middle with its index in front, a fifth of it overwritten, without index, without sound.
+
+    ffmpeg counts the first two as successes.
+    """
+    soundfile.write(tmp_path / "a.wav", np.tile(SINE, 4), RATE)
+    _ffmpeg("-i", tmp_path / "a.wav", "-movflags", "+faststart", tmp_path / "a.mp4")
+    _ffmpeg("-f", "lavfi", "-i", "color=s=64x64:r=5:d=1", "-c:v", "mpeg4", tmp_path / "mute.mp4")
+    whole = (tmp_path / "a.mp4").read_bytes()
+    assert prosody.load_audio(tmp_path / "a.mp4").duration_s == pytest.approx(4.0, abs=0.1)
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 2 // 3])
+    (tmp_path / "headless.mp4").write_bytes(whole[:60] + whole[len(whole) // 2 :])
+    start, count = whole.index(b"mdat") + len(whole) // 5, len(whole) // 5
+    noise = np.random.default_rng(0).bytes(count)
+    (tmp_path / "noise.mp4").write_bytes(whole[:start] + noise + whole[start + count :])
+    messages = {"cut": "cut short", "noise": "can decode it", "headless": "can decode it", "mute": "matches no streams"}
+    for name, message in messages.items():
+        with pytest.raises(prosody.UnreadableAudioError, match=rf"{name}\.mp4: .*{message}"):
+            prosody.load_audio(tmp_path / f"{name}.mp4")
 
 
 TONES_HZ = (200.0, 400.0, 600.0, 800.0, 1000.0, 1200.0)
@@ -231,13 +257,10 @@ def test_a_part_of_a_clip():
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_ffmpeg_decodes_every_channel_of_an_mp4(tmp_path, channels):
     """Truth: the tone of each channel, and their mean. Of six, AAC cuts the fourth (effects) off at 120 Hz."""
-    import subprocess
-
     soundfile.write(tmp_path / "a.wav", _tones(channels)[:, [0] * channels], RATE)
     soundfile.write(tmp_path / "b.wav", _tones(channels), RATE)
     for name in ("a", "b"):
-        command = ["ffmpeg", "-loglevel", "error", "-i", tmp_path / f"{name}.wav", "-b:a", "400k"]
-        subprocess.run([*command, tmp_path / f"{name}.mp4"], check=True)
+        _ffmpeg("-i", tmp_path / f"{name}.wav", "-b:a", "400k", tmp_path / f"{name}.mp4")
     same = prosody.load_audio(tmp_path / "a.mp4").samples[4000:12000]
     heard = 5 / 6 if channels == 6 else 1.0
     assert same.std() == pytest.approx(heard * _tones(1).std(), rel=0.05)

@@ -47,6 +47,10 @@ FFMPEG_TIMEOUT_S: Final = 300.0
 
 _BLOCK_SAMPLES: Final = 1 << 20  # samples over all channels decoded at a time: 4 MiB
 _INEXACT_LENGTH: Final = frozenset({"MP3", "MPEG"})  # libsndfile only estimates the length of these
+FFMPEG_MAX_LOST: Final = 0.05
+"""Share of a file's packets that ffmpeg may fail to decode; it goes on without them."""
+_CUT_SHORT: Final = ("partial file", "File ended prematurely")
+"""What ffmpeg says of a file that ends before its index does; it gives the rest and counts it as a success."""
 _AU_HEADER: Final = struct.Struct(">4s5I")
 """Magic, offset of the samples, their size (unknown in a stream), encoding, sample rate, channels."""
 _AU_FLOAT: Final = 6
@@ -230,8 +234,9 @@ def _decode_with_ffmpeg(
             f"{path}: libsndfile cannot read it ({reason}) and ffmpeg is not installed"
         ) from reason
     command = [
-        ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file",
-        "-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{path.resolve()}", "-map", "0:a:0", "-vn", "-sn", "-dn",
+        ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-max_error_rate", str(FFMPEG_MAX_LOST),
+        "-protocol_whitelist", "file", "-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{path.resolve()}",
+        "-map", "0:a:0", "-vn", "-sn", "-dn",
         "-t", str(max_duration_s + 1.0), "-ar", str(wanted_rate), "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
     ]  # fmt: skip
     collector = _Collector(path, wanted_rate, wanted_rate, max_duration_s)
@@ -283,11 +288,15 @@ def _output_of(command: list[str], path: Path) -> Iterator[IO[bytes]]:
             process.kill()  # nothing to do for one that has ended; one with more to say is not waited for
         if expired.is_set():
             raise UnreadableAudioError(f"{path}: ffmpeg needed more than {FFMPEG_TIMEOUT_S:g} s")
+        said = _lines(log)
+        if any(sign in line for line in said for sign in _CUT_SHORT):
+            raise UnreadableAudioError(f"{path}: cut short, it ends before its own index does")
         if process.wait():
-            raise UnreadableAudioError(f"{path}: neither libsndfile nor ffmpeg can decode it ({_last_line(log)})")
+            first = said[0] if said else "no message"
+            raise UnreadableAudioError(f"{path}: neither libsndfile nor ffmpeg can decode it ({first})")
 
 
-def _last_line(log: IO[bytes]) -> str:
+def _lines(log: IO[bytes]) -> list[str]:
     log.seek(0)
-    lines = log.read(64 * 1024).decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip() if lines else "no message"
+    lines = log.read(64 * 1024).decode("utf-8", "replace").splitlines()
+    return [line.strip() for line in lines if line.strip()]
