@@ -256,7 +256,7 @@ def test_a_part_of_a_clip():
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_ffmpeg_decodes_every_channel_of_an_mp4(tmp_path, channels):
-    """Truth: the tone of each channel, and their mean. Of six, AAC cuts the fourth (effects) off at 120 Hz."""
+    """Truth: the tone of each channel, and their mean. Of the fourth of six (effects), AAC keeps only the lowest."""
     soundfile.write(tmp_path / "a.wav", _tones(channels)[:, [0] * channels], RATE)
     soundfile.write(tmp_path / "b.wav", _tones(channels), RATE)
     for name in ("a", "b"):
