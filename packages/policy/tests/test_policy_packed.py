@@ -13,7 +13,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import policy.vocabulary as vocabulary_module
 from policy import packed_scores, sequence_logprobs
 from policy.vocabulary import head_logprobs
-from speechlm import BatchError, SpeechBatch, SpeechLM
+from speechlm import BatchError, SpeechBatch, SpeechLM, recompute_activations
+from speechlm.packed_attention import PACKED, layout_of
 
 ClipMaker = Callable[..., list[Tensor]]
 Completion = str | list[int]
@@ -116,6 +117,52 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
         for name, gradient in gradients(model, values, weights).items():
             scale = max(1.0, wanted[name].abs().max().item())
             assert (gradient - wanted[name]).abs().max().item() <= limit * scale, name
+
+
+@pytest.mark.parametrize("row_tokens", [None, 400], ids=["a row each", "rows shared"])
+@pytest.mark.parametrize("groups", CASES.values(), ids=CASES)
+def test_the_dense_mask_gives_the_same(
+    model: SpeechLM,
+    clips: ClipMaker,
+    groups: list[list[Completion]],
+    row_tokens: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Attention by the layout, by the block mask as torch's own attention takes it, and by transformers' plain one,
+    whose softmax is float32; the last two with activations recomputed, where the layout must not be used."""
+    model = model.double()
+    norm_in_full(model, monkeypatch)
+    packed = model.pack([clip.double() for clip in clips(*FRAMES)], QUESTIONS, groups, row_tokens=row_tokens)
+    mask = packed.batch.completion_mask
+    weights = torch.linspace(-1, 1, int(mask.sum()), dtype=torch.float64)
+    used: list[str] = []
+    model.text_tower.layers[0].register_forward_pre_hook(
+        lambda module, _a: used.append(module.self_attn.config._attn_implementation)
+    )
+    expected = sequence_logprobs(model, packed)[mask]
+    wanted = gradients(model, expected, weights)
+    model.train()
+    recompute_activations(model)
+    for attention, limit in (("sdpa", 1e-9), ("eager", 1e-4)):
+        model.text_tower.config._attn_implementation = attention
+        found = sequence_logprobs(model, packed)[mask]
+        torch.testing.assert_close(found, expected, atol=limit, rtol=0)
+        for name, gradient in gradients(model, found, weights).items():
+            torch.testing.assert_close(gradient, wanted[name], atol=10 * limit, rtol=10 * limit)
+    assert used[0] == PACKED
+    assert set(used[1:]) == {"sdpa", "eager"}
+
+
+def test_a_layout_by_hand() -> None:
+    """Prompts of 2 and 1 tokens in one row, the first with answers of 2, 0 and 1, the second with one of 1; padding."""
+    group = torch.tensor([[0, 0, 0, 0, 0, 1, 1, -1]])
+    answer = torch.tensor([[-1, -1, 0, 0, 2, -1, 3, -1]])
+    layout = layout_of(group, answer, answers=4)
+    assert layout.prompts.tolist() == [[0, 1], [5, -1]]
+    assert layout.answers.tolist() == [[2, 3], [-1, -1], [4, -1], [6, -1]]
+    assert layout.owner.tolist() == [0, 0, 0, 1]
+    assert layout.seen[0, 0].tolist() == [[True, True, True, False], [True, True, True, True]]
+    assert layout.seen[3, 0, 0].tolist() == [True, False, True, False]
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@
 - `speechlm.batch` — clips, questions and completions as tensors
 - `speechlm.model` — `SpeechLM`: load, encode audio once, run the text tower, save
 - `speechlm.packed` — `PackedGroup`, K answers behind one copy of their prompt
+- `speechlm.packed_attention` — attention of such rows without what their block mask throws away
 - `speechlm.pocket` — the same architecture at a few million parameters
 - `speechlm.graft`, `speechlm.proof` — one out of a Whisper encoder and a Llama or Qwen2, and that it is sound
 - `speechlm.presets`, `speechlm.released` — every size by its name, released ones at a pinned revision
