@@ -15,7 +15,7 @@ from cotgen.corpora import emotioncot
 from cotgen.errors import CotgenError
 from cotgen.quoting import words
 from cotgen.shards import Lines
-from speech_records import MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json
+from speech_records import MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Utterance, from_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -59,8 +59,15 @@ class MeasuredIndex:
         return self._found("SELECT place FROM measured WHERE name = ?", name)
 
     def by_audio(self, path: str) -> MeasuredUtterance | None:
-        """The first utterance with this `audio_path`, or `None`."""
-        return self._found("SELECT place FROM measured WHERE audio = ? ORDER BY place LIMIT 1", path)
+        """The first utterance with this `audio_path`, or `None`; also where several are parts of that file.
+
+        Turns of a conversation share its path, and nothing says which of them a path means.
+        """
+        found = self._found("SELECT place FROM measured WHERE audio = ? ORDER BY place LIMIT 1", path)
+        if found is None or not _is_part(found.utterance):
+            return found
+        (count,) = self._db.execute("SELECT count(*) FROM measured WHERE audio = ?", (path,)).fetchone()
+        return found if count == 1 else None
 
     def __iter__(self) -> Iterator[MeasuredUtterance]:
         for (place,) in self._db.execute("SELECT place FROM measured ORDER BY place"):
@@ -69,6 +76,10 @@ class MeasuredIndex:
     def _found(self, query: str, key: str) -> MeasuredUtterance | None:
         row = self._db.execute(query, (key,)).fetchone()
         return None if row is None else from_json(MeasuredUtterance, self._lines.at(row[0]).decode())
+
+
+def _is_part(utterance: Utterance) -> bool:
+    return (utterance.start_s, utterance.end_s, utterance.channel) != (None, None, None)
 
 
 @contextmanager
@@ -158,7 +169,7 @@ def _published(
         return None
     item = measured.by_audio(row.audio_path)
     if item is None:
-        reason = "no measured utterance has this audio_path"
+        reason = "no measured utterance has this audio_path, or several are parts of that file"
     elif _differ(item.utterance.transcript, row.transcription):
         reason = f"profile of another utterance: {row.transcription!r} was measured as {item.utterance.transcript!r}"
     else:
