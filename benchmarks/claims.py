@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotgen.gold import Agreement, agree, read_gold
+from cotgen.verification.gold import Agreement, agree, read_gold
 from speech_records import MeasuredUtterance, read_jsonl
 
 DATA = Path(__file__).resolve().parents[1] / "packages" / "cotgen" / "tests" / "data"

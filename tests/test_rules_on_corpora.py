@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cotgen import Style, corpora, generate, verify
-from cotgen.screening import check
+from cotgen.verification.screening import check
 from prosody import LevelScale, analyze, load_audio
 from speech_records import LABEL_SETS, Cue, MeasuredUtterance, ProsodyProfile, Utterance, Verdict
 

@@ -11,9 +11,9 @@ import pytest
 
 from cotgen import Language, Style, generate, verify_trace
 from cotgen.batch import Failure, measured_index, records, texts
+from cotgen.dataset.stats import summarise
 from cotgen.errors import CotgenError
 from cotgen.shards import Lines, shard_name
-from cotgen.stats import summarise
 from cotgen.verification import is_german
 from speech_records import (
     PAPER_9,

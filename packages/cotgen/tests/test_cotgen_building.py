@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cotgen import building
+from cotgen.dataset import building
 from cotgen.generation import RuleGenerator
 from cotgen.rules import Style
 from cotgen.shards import shard_name

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from cotgen.answer_cache import FILE_NAME, AnswerCache
-from cotgen.chat import MAX_UNANSWERED, Chat, Settings
 from cotgen.errors import AnswerError, CeilingError, CotgenError, EndpointError, RequestError
-from cotgen.spending import Ceilings, Tokens
+from cotgen.llm.answer_cache import FILE_NAME, AnswerCache
+from cotgen.llm.chat import MAX_UNANSWERED, Chat, Settings
+from cotgen.llm.spending import Ceilings, Tokens
 
 SCHEMA = {"type": "object", "properties": {"reasoning": {"type": "string"}}, "required": ["reasoning"]}
 KEY = "sk-test-0123456789abcdef"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from cotgen.errors import CotgenError
-from cotgen.gold import GoldClaim, GoldSentence, agree, read_gold
 from cotgen.verification import verify
-from cotgen.worlds import worlds
+from cotgen.verification.gold import GoldClaim, GoldSentence, agree, read_gold
+from cotgen.verification.worlds import worlds
 from speech_records import Cue, MeasuredUtterance, Verdict, read_jsonl
 
 DATA = Path(__file__).parent / "data"

@@ -15,13 +15,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cotgen import building, cli, prompting
-from cotgen.answer_cache import AnswerCache
-from cotgen.chat import Chat, Settings
+from cotgen import cli
+from cotgen.dataset import building
 from cotgen.errors import EndpointError
-from cotgen.openai_generator import OpenAIGenerator, score
-from cotgen.screening import Decision, Problem, screen
-from cotgen.spending import Ceilings
+from cotgen.llm import prompting
+from cotgen.llm.answer_cache import AnswerCache
+from cotgen.llm.chat import Chat, Settings
+from cotgen.llm.openai_generator import OpenAIGenerator, score
+from cotgen.llm.spending import Ceilings
+from cotgen.verification.screening import Decision, Problem, screen
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"

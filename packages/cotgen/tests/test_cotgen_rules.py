@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cotgen import GenerationError, Language, Style, generate
 from cotgen.rules import MAX_WORDS, MIN_WORDS
-from cotgen.wording_de import NAMES
+from cotgen.rules.wording_de import NAMES
 from speech_records import (
     ALIASES,
     EMODB_7,

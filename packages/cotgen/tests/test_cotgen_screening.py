@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cotgen import cli, generate
-from cotgen.faithfulness import report, table
-from cotgen.screening import Decision, Problem, check, screen, split_sentences
+from cotgen.verification.faithfulness import report, table
+from cotgen.verification.screening import Decision, Problem, check, screen, split_sentences
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ReasoningTrace, read_jsonl
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"

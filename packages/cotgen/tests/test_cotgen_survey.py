@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cotgen.readings import read_cues
+from cotgen.rules.wording import PORTRAITS
 from cotgen.survey import EXPECTED, Fit, fit
-from cotgen.wording import PORTRAITS
 from speech_records import ContourDynamics, ContourShape, Cue, Emotion, Level, ProsodyProfile
 
 VOCABULARY = {

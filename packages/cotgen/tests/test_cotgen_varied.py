@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cotgen import GenerationError, Language, Style, generate, verify
-from cotgen.marking import unmark
-from cotgen.phrases import Wording, ordered, with_degree
-from cotgen.screening import check
+from cotgen.rules.marking import unmark
+from cotgen.rules.phrases import Wording, ordered, with_degree
+from cotgen.rules.wording_de import WORDING as GERMAN
+from cotgen.rules.wording_en import WORDING as ENGLISH
 from cotgen.synthetic import measured_utterances
-from cotgen.wording_de import WORDING as GERMAN
-from cotgen.wording_en import WORDING as ENGLISH
+from cotgen.verification.screening import check
 from speech_records import (
     EMODB_7,
     PAPER_9,

@@ -18,11 +18,12 @@ from pathlib import Path
 
 import pytest
 
-from cotgen import building, prompting
-from cotgen.answer_cache import AnswerCache
-from cotgen.chat import Chat, Settings
+from cotgen.dataset import building
 from cotgen.errors import AnswerError, EndpointError
-from cotgen.openai_generator import OpenAIGenerator
+from cotgen.llm import prompting
+from cotgen.llm.answer_cache import AnswerCache
+from cotgen.llm.chat import Chat, Settings
+from cotgen.llm.openai_generator import OpenAIGenerator
 from speech_records import PAPER_9, MeasuredUtterance, from_json, to_json
 
 # transformers, which makes the model, warns of its own deprecations while it is loaded.

@@ -27,8 +27,9 @@ from typing import Any
 from annotator_worker.errors import UnusableInputError
 from annotator_worker.pipeline import audio_sha256, verify
 from annotator_worker.records import ComparativePlan, DeadLetter, JobSpec, Stage, digest
-from cotgen import card, corpora, tasks
-from cotgen.checks import RowChecks
+from cotgen import corpora, tasks
+from cotgen.dataset import card
+from cotgen.dataset.checks import RowChecks
 from prosody import LevelScale
 from speech_records import (
     LABEL_SETS,

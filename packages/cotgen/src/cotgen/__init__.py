@@ -1,20 +1,17 @@
 """Corpora and language: from a labelled, measured utterance to verified reasoning and to SFT examples.
 
 - `corpora`: corpora on disk as lists of utterances; EmotionCoT JSON Lines in and out
-- `rules`: the rule generator, `generate`, in two styles, `plain` and `varied`
-- `openai_generator`, `prompting`: reasoning written by a language model, the best verified candidate kept
-- `chat`, `endpoint`, `replies`, `spending`, `answer_cache`: the client of OpenAI-compatible endpoints, `Chat.complete`
-- `generation`, `admission`: what a generator is; what reasoning may be written about
-- `verification`: the claim verifier, `verify`, on top of `finding` and `mentions`, which find claims by `lexicon`
-- `screening`: whole-text checks; a trace is kept, repaired or rejected
-- `faithfulness`: verdicts by cue and emotion, as table, figures, picture
-- `tasks`: the four families of SFT tasks
-- `building`, `card`, `shards`, `duplicates`: a data set with its card, streamed
-- `stats`, `batch`: figures of a data set; whole files at a time
-- `survey`, `readings`: which cues fit which emotion; what a profile says of each cue
-- `wording` of the plain style; `phrases` and `wording_en…`, `wording_de…` of the varied one; `marking`: what they claim
-- `quoting`: transcripts as harmless quotes
-- `variety`, `synthetic`: how much texts differ; made-up measured utterances to try things on
+- `rules`: the rule generator, `generate`, in two styles, and the tables of their wording
+- `llm`: reasoning written by a language model, the best verified candidate kept; the client that asks it
+- `verification`: the claim verifier, `verify`; screening of whole texts; verdicts as a report; scores on labelled ones
+- `dataset`: a data set with its card, built as a stream; its figures
+- `tasks`: the four families of SFT tasks, sets to test on, scores
+- `cli`: the command `cotgen`
+- `readings`, `survey`: what a profile says of each cue; which cues fit which emotion
+- `admission`, `generation`: what reasoning may be written about; what a generator is
+- `batch`, `shards`: files of any size, a record at a time
+- `quoting`, `variety`, `synthetic`: transcripts as harmless quotes; how much texts differ; made-up utterances to try
+  things on
 
 Knows no audio: profiles are given.
 """

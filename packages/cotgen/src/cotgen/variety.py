@@ -20,8 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, log
 
-from cotgen.mentions import quoted_spans
 from cotgen.quoting import words
+from cotgen.verification.mentions import quoted_spans
 
 MAX_N = 4
 EPSILON = 0.1

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from cotgen.errors import TaskError
 from cotgen.quoting import neutralise, words
 from cotgen.readings import Reading, read_cues
+from cotgen.rules.wording import RATE_WORDS
 from cotgen.tasks.balancing import Class, Selection, count, quotas
 from cotgen.tasks.phrasing import ATTRIBUTES, UNVOICED, Phrasing, questions
 from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
-from cotgen.wording import RATE_WORDS
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, format_answer
 
 SINGLE_SHARE = 0.25

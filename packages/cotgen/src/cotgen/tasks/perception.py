@@ -26,12 +26,12 @@ from typing import ClassVar
 from cotgen.errors import TaskError
 from cotgen.quoting import neutralise, words
 from cotgen.readings import read_cues
+from cotgen.rules.wording import RATE_WORDS
 from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.examples import heard_stress
 from cotgen.tasks.phrasing import VALUES
 from cotgen.tasks.scoring import parts
 from cotgen.tasks.streaming import Report, measured_lines
-from cotgen.wording import RATE_WORDS
 from speech_records import Cue, InvalidRecordError, MeasuredUtterance
 
 

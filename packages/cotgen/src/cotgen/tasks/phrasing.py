@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
 
-from cotgen.wording import RATE_WORDS
+from cotgen.rules.wording import RATE_WORDS
 from speech_records import ContourDynamics, ContourShape, Cue, Level
 
 STRESS_QUESTIONS = ("Which word is stressed?", "Which word carries the stress?", "What word is emphasised?")

@@ -1,0 +1,194 @@
+"""The commands of `cotgen` that make sets to train and test on, and that score answers to them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cotgen.batch import Failure
+from cotgen.cli.ending import errors_beside, finish
+from cotgen.cli.options import LabelSetName, Out, Profiles, Seed, Traces, label_set_of
+from cotgen.errors import CotgenError
+from cotgen.tasks import Asking, Phrasing, stream
+from cotgen.tasks.answers import score_file, table
+from cotgen.tasks.conflict import ConflictSet, recipes
+from cotgen.tasks.perception import PerceptionSet
+from cotgen.tasks.streaming import measured_lines
+from cotgen.tasks.stress import stress_examples
+from cotgen.tasks.variants import variant_recipes
+from speech_records import emotion_question, write_jsonl
+
+app = typer.Typer()
+
+PhrasingOption = Annotated[
+    Phrasing, typer.Option(help="short: a few bare questions; stated: many, each with the form of its answer.")
+]
+BalanceOption = Annotated[
+    float | None, typer.Option(help="Largest class over the smallest, 1 for equal classes. Default: as they come.")
+]
+
+
+@app.command("tasks")
+def build_tasks(
+    *,
+    profiles: Profiles,
+    traces: Traces,
+    question: Annotated[str, typer.Option(help="What the reasoning examples ask: the text of the policy's prompt.")],
+    out: Out,
+    comparative: Annotated[Path | None, typer.Option(help="Clips of several variants (ComparativeClip).")] = None,
+    label_set: LabelSetName = "PAPER_9",
+    phrasing: PhrasingOption = Phrasing.SHORT,
+    balance: BalanceOption = None,
+    seed: Seed = 0,
+) -> None:
+    """Write the SFT examples of the four task families: stress, attribute, comparative, reasoning.
+
+    Files may be in any order and of any size. With --balance attributes are asked for one at a time only.
+
+    Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
+    """
+    asking = Asking(label_set_of(label_set), question, seed, phrasing, balance)
+    failures: list[Failure] = []
+    count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=failures.append))
+    finish(f"{count} examples", failures, errors_beside(out))
+
+
+@app.command()
+def stress(
+    *,
+    manifest: Annotated[Path, typer.Option(help="Utterances with stressed_words (JSON Lines of Utterance).")],
+    out: Out,
+    phrasing: PhrasingOption = Phrasing.SHORT,
+    balance: BalanceOption = None,
+    seed: Seed = 0,
+) -> None:
+    """Write SFT examples about word stress from a corpus that marks stressed words, without measuring it.
+
+    Example: cotgen stress --manifest stress17k.jsonl -o stress.jsonl
+    """
+    failures: list[Failure] = []
+    made = stress_examples(manifest, seed=seed, report=failures.append, phrasing=phrasing, balance=balance)
+    finish(f"{write_jsonl(out, made)} examples", failures, errors_beside(out))
+
+
+@app.command()
+def variants(
+    *,
+    profiles: Profiles,
+    out: Out,
+    count: Annotated[int, typer.Option(min=1, help="Recipes of each split, at most.")] = 180,
+    longest: Annotated[float, typer.Option(min=0.1, help="Longest speech that is used, in seconds.")] = 5.0,
+    seed: Seed = 0,
+) -> None:
+    """Write recipes for comparative clips: which sentence, which attribute, its three levels in which order.
+
+    Every order of every attribute comes equally often. `annotator compare` makes the clips.
+
+    Example: cotgen variants --profiles measured.jsonl -o recipes.jsonl
+    """
+    failures: list[Failure] = []
+    measured = measured_lines(profiles, failures.append, check_stress=False)
+    made = variant_recipes(measured, seed=seed, count=count, longest_s=longest)
+    finish(f"{write_jsonl(out, made)} recipes", failures, errors_beside(out))
+
+
+@app.command()
+def perception(
+    *,
+    profiles: Profiles,
+    out: Out,
+    split: Annotated[str, typer.Option(help="The held-out split to ask about.")] = "test",
+    most: Annotated[int, typer.Option(min=1, help="Items of each class of a column, at most.")] = 100,
+    least: Annotated[int, typer.Option(min=1, help="A class with fewer clear cases is not asked.")] = 10,
+    seed: Seed = 0,
+) -> None:
+    """Write the prosody-perception test set: pitch, rate, energy, intonation, stress, all classes equally often.
+
+    Only clear cases are asked. How many there were of each class, and what is not asked, is printed on stderr.
+
+    Example: cotgen perception --profiles measured.jsonl --split test -o perception.jsonl
+    """
+    failures: list[Failure] = []
+    made = PerceptionSet(profiles, split=split, seed=seed, report=failures.append, most=most, least=least)
+    count = write_jsonl(out, made.items())
+    for column, plan in made.columns.items():
+        found = ", ".join(f"{n} {name}" for name, n in plan.found.items()) or "none"
+        asked = f"{plan.per_class} of each of {', '.join(plan.asked)}" if plan.asked else "not asked"
+        typer.echo(f"cotgen: {column}: {asked} (clear cases: {found})", err=True)
+    if made.shared_speakers:
+        shown = ", ".join(made.shared_speakers[:5])
+        typer.echo(f"cotgen: {len(made.shared_speakers)} speakers also stand in other splits: {shown}", err=True)
+    finish(f"{count} items", failures, errors_beside(out))
+
+
+@app.command()
+def conflict(
+    *,
+    out: Out,
+    profiles: Annotated[
+        Path | None, typer.Option(help="Measured utterances (JSON Lines of MeasuredUtterance).")
+    ] = None,
+    make_recipes: Annotated[
+        bool, typer.Option("--recipes", help="Write sentences of ours to be spoken in another emotion instead.")
+    ] = False,
+    label_set: LabelSetName = "PAPER_9",
+    question: Annotated[
+        str | None, typer.Option(help="What every item asks. Default: the question of the label set.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="One split only.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Items of each kind and emotion of the voice, at most.")] = 100,
+    seed: Seed = 0,
+) -> None:
+    """Write the conflict set: clips whose words say one emotion and whose voice another, with the evidence for both.
+
+    Neutral sentences in an emotional voice, and clips where both agree, are marked as such. Why other utterances give
+    no item is counted on stderr.
+
+    Example: cotgen conflict --profiles measured.jsonl -o conflict.jsonl
+    """
+    labels = label_set_of(label_set)
+    if make_recipes is (profiles is not None):
+        raise CotgenError("give either --profiles FILE, or --recipes for sentences to be spoken")
+    failures: list[Failure] = []
+    if profiles is None:
+        finish(f"{write_jsonl(out, recipes(labels))} recipes", failures, errors_beside(out))
+        return
+    asked = question or emotion_question(labels)
+    made = ConflictSet(
+        profiles, label_set=labels, question=asked, seed=seed, report=failures.append, split=split, most=most
+    )
+    count = write_jsonl(out, made.items())
+    for key, number in sorted(made.found.items(), key=lambda pair: (pair[0].group, pair[0].name)):
+        typer.echo(f"cotgen: {key.group}, voice {key.name}: {number} found, {min(most, number)} written", err=True)
+    for reason, number in sorted(made.skipped.items()):
+        typer.echo(f"cotgen: {number} without an item: {reason}", err=True)
+    finish(f"{count} items", failures, errors_beside(out))
+
+
+@app.command("score")
+def score_answers(
+    items: Annotated[Path, typer.Argument(help="SFT examples, perception items or conflict items (JSON Lines).")],
+    *,
+    answers: Annotated[Path, typer.Option(help='Lines of {"item_id": …, "answer": …}.')],
+    label_set: Annotated[
+        str | None, typer.Option(help="Map the labels of reasoning into this set before they are compared.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the table as JSON.")] = None,
+) -> None:
+    """Score a model's answers: a table by task family, by column of the perception set, or by kind of conflict.
+
+    An invalid or missing answer is wrong and counted as invalid. Status 1 when a line is broken or fits no item.
+
+    Example: cotgen score perception.jsonl --answers answers.jsonl
+    """
+    failures: list[Failure] = []
+    labels = None if label_set is None else label_set_of(label_set)
+    scored = score_file(items, answers, label_set=labels, report=failures.append)
+    typer.echo(table(scored))
+    if report is not None:
+        report.write_text(json.dumps(asdict(scored), indent=1) + "\n", encoding="utf-8")
+    finish(f"{scored.unanswered} items without an answer", failures, None)

@@ -1,0 +1,56 @@
+"""What both styles of the rule generator share: drafts, quotes, stressed words, and the fit of cues to an emotion."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cotgen.quoting import MAX_WORD_CHARACTERS, neutralise, words
+from cotgen.readings import Reading
+from cotgen.rules.marking import unmark
+from cotgen.survey import Fit, fit
+from cotgen.verification.finding import Finding
+from speech_records import Cue, Emotion, MeasuredUtterance
+
+MIN_WORDS, MAX_WORDS = 50, 200
+"""Length of a reasoning text in the published method."""
+MAX_STRESSED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A text that is not judged yet: its `think` part and what that claims."""
+
+    think: str
+    findings: Sequence[Finding]
+
+
+def finish(body: Sequence[str], conclusion: str, *, fillers: Sequence[str], rng: random.Random) -> Draft:
+    """The marked sentences `body` and `conclusion`, which claims nothing, with as many `fillers` between them as the
+    least length asks for.
+    """
+    text, findings = unmark(" ".join(body))
+    waiting = rng.sample(fillers, k=len(fillers))
+    while len(f"{text} {conclusion}".split()) < MIN_WORDS:
+        text = f"{text} {waiting.pop()}"
+    return Draft(f"{text} {conclusion}", findings)
+
+
+def stressed_words(measured: MeasuredUtterance) -> list[str]:
+    """The measured stressed words that the transcript really holds, harmless to quote."""
+    if not measured.profile.stressed_words:
+        return []
+    spoken = set(words(neutralise(measured.utterance.transcript or "")))
+    cleaned = (neutralise(w.word) for w in measured.profile.stressed_words)
+    single = (w for w in cleaned if len(w) <= MAX_WORD_CHARACTERS and len(words(w)) == 1 and words(w)[0] in spoken)
+    return list(dict.fromkeys(single))[:MAX_STRESSED]
+
+
+def sides_of(emotion: Emotion, readings: Mapping[Cue, Reading], cues: Sequence[Cue]) -> dict[Fit, list[Cue]]:
+    """Those of `cues` that were measured, by whether they fit `emotion`."""
+    sides: dict[Fit, list[Cue]] = {side: [] for side in Fit}
+    for cue in cues:
+        if cue in readings:
+            sides[fit(emotion, cue, readings[cue].value)].append(cue)
+    return sides

@@ -1,0 +1,117 @@
+"""The plain style, `rules/1`: every measured cue in a short sentence of its own.
+
+A text quotes the transcript, states every cue that was measured in an order drawn by the seed, weighs the cues that fit
+the emotion against those that speak against it (`survey`), and ends in its conclusion, the only place where the label
+stands. Few phrasings on purpose: a small model can learn to write them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+from cotgen.quoting import ELLIPSIS, quote, words
+from cotgen.readings import Reading
+from cotgen.rules import wording
+from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
+from cotgen.rules.marking import CLOSING, mark, opening
+from cotgen.survey import Fit
+from speech_records import Cue, Emotion, MeasuredUtterance
+
+MAX_WEIGHED = 3
+"""Most cues that the weighing names on either side; more makes no clearer sentence."""
+
+_STATED = (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS)
+_WEIGHED = (*_STATED, Cue.PAUSES, Cue.VOICING)
+
+
+def write(
+    measured: MeasuredUtterance, readings: Mapping[Cue, Reading], *, emotion: Emotion, label: str, rng: random.Random
+) -> Draft:
+    """A text of 50 to 200 words that leads to `label`, the name of `emotion`."""
+    body = [
+        *_quote(measured.utterance.transcript, rng),
+        *_cue_sentences(readings, stressed_words(measured), rng),
+        *_weighing(readings, emotion, rng),
+    ]
+    conclusion = rng.choice(wording.CONCLUSIONS).format(label=label)
+    return finish(body, conclusion, fillers=wording.LITTLE_EVIDENCE, rng=rng)
+
+
+def _quote(transcript: str | None, rng: random.Random) -> list[str]:
+    text = quote(transcript)
+    if text is None:
+        return []
+    said = text if text[-1] in ".!?" + ELLIPSIS else f"{text}."
+    return [mark(rng.choice(wording.QUOTES), Cue.QUOTE, said, text=said)]
+
+
+def _cue_sentences(readings: Mapping[Cue, Reading], stressed: Sequence[str], rng: random.Random) -> list[str]:
+    """One sentence for each cue that was measured, in an order drawn from `rng`."""
+    sentences = [_sentence(cue, readings[cue].value, rng) for cue in _STATED if cue in readings]
+    if stressed:
+        template = rng.choice(wording.SENTENCES[Cue.STRESS])
+        sentences.append(mark(template, Cue.STRESS, _plain(stressed[0]), value=_listed(stressed)))
+    if _value(readings, Cue.VOICING) == "whispered":
+        sentences.append(mark(rng.choice(wording.WHISPERED), Cue.VOICING, "whispered"))
+    pauses = _value(readings, Cue.PAUSES)
+    if pauses is not None and pauses in wording.PAUSES:
+        sentences.append(mark(rng.choice(wording.PAUSES[pauses]), Cue.PAUSES, pauses))
+    rng.shuffle(sentences)
+    return sentences
+
+
+def _sentence(cue: Cue, value: str, rng: random.Random) -> str:
+    return mark(rng.choice(wording.SENTENCES[cue]), cue, value, value=_word(cue, value))
+
+
+def _listed(stressed: Sequence[str]) -> str:
+    """What stands between the outer quotes of a stress sentence: each word is a claim of its own."""
+    head, *tail = stressed
+    return head + "".join(f"”{CLOSING} and {opening(Cue.STRESS, _plain(word))}“{word}" for word in tail)
+
+
+def _plain(word: str) -> str:
+    return " ".join(words(word))
+
+
+def _weighing(readings: Mapping[Cue, Reading], emotion: Emotion, rng: random.Random) -> list[str]:
+    """What the cues add up to: those that fit the emotion, then honestly those that speak against it."""
+    named = [cue for cue in _WEIGHED if cue in readings and _noun(cue, readings[cue].value) is not None]
+    sides = sides_of(emotion, readings, named)
+    fitting, opposing = sides[Fit.FITS][:MAX_WEIGHED], sides[Fit.AGAINST][:MAX_WEIGHED]
+    portrait = wording.PORTRAITS[emotion]
+    if fitting:
+        openings, replies = wording.FITTING, (wording.OPPOSING if opposing else wording.NOTHING_OPPOSES)
+    else:
+        openings, replies = wording.NOTHING_FITS, (wording.OPPOSING_ALONE if opposing else wording.NOTHING_AT_ALL)
+    return [
+        rng.choice(openings).format(portrait=portrait, **_subject(fitting, readings, "fit")),
+        rng.choice(replies).format(**_subject(opposing, readings, "speak")),
+    ]
+
+
+def _subject(cues: Sequence[Cue], readings: Mapping[Cue, Reading], verb: str) -> dict[str, str]:
+    """What a template needs to say that `cues` do what `verb` says: the list of them, and the verb's form."""
+    nouns = [mark(_noun(cue, readings[cue].value) or "", cue, readings[cue].value) for cue in cues]
+    *head, last = nouns or [""]
+    listed = f"{', '.join(head)} and {last}" if head else last
+    is_plural = len(nouns) > 1 or tuple(cues) == (Cue.PAUSES,)
+    return {"cues": listed, "Cues": listed[:1].upper() + listed[1:], verb: verb if is_plural else f"{verb}s"}
+
+
+def _value(readings: Mapping[Cue, Reading], cue: Cue) -> str | None:
+    return readings[cue].value if cue in readings else None
+
+
+def _word(cue: Cue, value: str) -> str:
+    return wording.RATE_WORDS[value] if cue is Cue.RATE else value
+
+
+def _noun(cue: Cue, value: str) -> str | None:
+    """The cue as the weighing names it; `None` for readings that the text does not state."""
+    if cue is Cue.PAUSES:
+        return wording.PAUSE_NOUNS.get(value)
+    if cue is Cue.VOICING and value != "whispered":
+        return None
+    return wording.NOUNS[cue].format(value=_word(cue, value))

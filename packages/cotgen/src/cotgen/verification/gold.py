@@ -1,0 +1,240 @@
+"""Sentences labelled by hand (`docs/claims.md`), and how well `verify` agrees with them.
+
+Two questions. *Extraction*: are the claims found, cue and value (precision, recall, F1)? *Verdicts*: each labelled
+claim is verified in two worlds that are made for it, one in which it is true and one in which its cue was measured to
+be something else. In the first it must not be contradicted, in the second it must be; a claim that is not found is not
+caught. Where rows name a measured clip and label verdicts, those are compared too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cotgen.batch import Failure
+from cotgen.errors import CotgenError
+from cotgen.verification import NOT, verify
+from cotgen.verification.worlds import World, worlds
+from speech_records import Claim, Cue, MeasuredUtterance, Verdict
+
+_CUES: Mapping[str, str] = {
+    "loudness": "energy", "volume": "energy", "intensity": "energy", "speaking_rate": "rate", "speech_rate": "rate",
+    "tempo": "rate", "range": "pitch_range", "melody": "contour_dynamics", "contour": "contour_shape",
+}  # fmt: skip
+_VALUES: Mapping[str, Mapping[str, str]] = {
+    "pitch": {"deep": "low"},
+    "energy": {"loud": "high", "quiet": "low", "soft": "low"},
+    "rate": {"fast": "high", "slow": "low"},
+    "pitch_range": {"wide": "high", "narrow": "low"},
+    "contour_dynamics": {"monotone": "flat", "lively": "expressive"},
+}
+_MIDDLES = ("medium", "average", "moderate")
+_DYNAMICS = ("flat", "moderate", "expressive", "monotone", "lively")
+
+
+@dataclass(frozen=True, slots=True)
+class GoldClaim:
+    """A labelled claim: cue and value in the canonical spelling, and the verdict where one was labelled."""
+
+    cue: Cue
+    value: str
+    verdict: Verdict | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is compared: cue and value."""
+        return self.cue.value, _folded(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class GoldSentence:
+    """A labelled text. `transcript` is what the speaker says, `clip` the measured clip it speaks of."""
+
+    name: str
+    text: str
+    claims: tuple[GoldClaim, ...]
+    transcript: str | None = None
+    clip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Counts over sentences; ratios are `None` where nothing was counted.
+
+    - `labelled`, `found`, `matched`: claims; `missed` and `extra` list (sentence, cue, value) of the others
+    - `flipped`, `caught`: claims held against a measurement that says otherwise, and how many were contradicted;
+      `flipped_found`, how many were found at all
+    - `held`, `wronged`: claims held against a measurement that says the same, and how many were contradicted
+    - `judged`, `judged_right`: labelled verdicts of claims that were found, and how many were given
+    """
+
+    sentences: int
+    labelled: int
+    found: int
+    matched: int
+    flipped: int
+    flipped_found: int
+    caught: int
+    held: int
+    wronged: int
+    judged: int
+    judged_right: int
+    missed: tuple[tuple[str, str, str], ...]
+    extra: tuple[tuple[str, str, str], ...]
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the found claims that are labelled."""
+        return _ratio(self.matched, self.found)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the labelled claims that are found."""
+        return _ratio(self.matched, self.labelled)
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall."""
+        return _ratio(2 * self.matched, self.labelled + self.found)
+
+    @property
+    def caught_share(self) -> float | None:
+        """Share of flipped claims that are contradicted."""
+        return _ratio(self.caught, self.flipped)
+
+    @property
+    def caught_of_found(self) -> float | None:
+        """Share of the flipped claims that are found which are contradicted."""
+        return _ratio(self.caught, self.flipped_found)
+
+    @property
+    def wronged_share(self) -> float | None:
+        """Share of true claims that are contradicted."""
+        return _ratio(self.wronged, self.held)
+
+    @property
+    def verdict_accuracy(self) -> float | None:
+        """Share of labelled verdicts that are given."""
+        return _ratio(self.judged_right, self.judged)
+
+
+def read_gold(path: Path) -> tuple[list[GoldSentence], list[Failure]]:
+    """The sentences of a file in the format of `docs/claims.md`, and its bad lines. `CotgenError` without the file."""
+    if not path.is_file():
+        raise CotgenError(f"{path} does not exist")
+    sentences: list[GoldSentence] = []
+    failures: list[Failure] = []
+    for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
+        if not raw.strip():
+            continue
+        try:
+            sentences.append(_sentence(json.loads(raw), number))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"no {error} in it" if isinstance(error, KeyError) else str(error)
+            failures.append(Failure(f"{path.name}:{number}", "read", type(error).__name__, reason))
+    return sentences, failures
+
+
+def agree(sentences: Iterable[GoldSentence], clips: Mapping[str, MeasuredUtterance] | None = None) -> Agreement:
+    """How well `verify` agrees with labelled sentences; `clips` are those that the sentences name."""
+    totals: Counter[str] = Counter()
+    missed: list[tuple[str, str, str]] = []
+    extra: list[tuple[str, str, str]] = []
+    for sentence in sentences:
+        clip = (clips or {}).get(sentence.clip or "")
+        claims = _verified(sentence, clip)
+        labelled, found = Counter(c.key for c in sentence.claims), Counter(_key(c) for c in claims)
+        totals.update(sentences=1, labelled=labelled.total(), found=found.total(), matched=(labelled & found).total())
+        missed += [(sentence.name, *key) for key in (labelled - found).elements()]
+        extra += [(sentence.name, *key) for key in (found - labelled).elements()]
+        totals.update(_verdicts(sentence, claims))
+        for claim in sentence.claims:
+            totals.update(_in_worlds(sentence, claim))
+    names = (
+        "sentences",
+        "labelled",
+        "found",
+        "matched",
+        "flipped",
+        "flipped_found",
+        "caught",
+        "held",
+        "wronged",
+        "judged",
+    )
+    counts = {name: totals[name] for name in (*names, "judged_right")}
+    return Agreement(**counts, missed=tuple(missed), extra=tuple(extra))
+
+
+def _verified(sentence: GoldSentence, clip: MeasuredUtterance | None) -> list[Claim]:
+    if clip is None:
+        world = World()
+        return verify(sentence.text, world.profile, world.levels, sentence.transcript)
+    return verify(sentence.text, clip.profile, clip.levels, clip.utterance.transcript)
+
+
+def _verdicts(sentence: GoldSentence, claims: Iterable[Claim]) -> Counter[str]:
+    """How many labelled verdicts belong to claims that were found, and how many of these are right."""
+    labelled = Counter((*c.key, c.verdict.value) for c in sentence.claims if c.verdict is not None)
+    given = Counter((*_key(c), c.verdict.value) for c in claims)
+    keys: Counter[tuple[str, str]] = Counter()
+    for (cue, value, _), number in labelled.items():
+        keys[cue, value] += number
+    judged = (keys & Counter(_key(c) for c in claims)).total()
+    return Counter(judged=judged, judged_right=(labelled & given).total())
+
+
+def _in_worlds(sentence: GoldSentence, claim: GoldClaim) -> Counter[str]:
+    """The claim in a world where it is true, and in one where it is not, if there are such worlds."""
+    counts: Counter[str] = Counter()
+    made = worlds(claim.cue, claim.value, sentence.transcript)
+    if made is None:
+        return counts
+    for world, total, contradicted in ((made.true, "held", "wronged"), (made.flipped, "flipped", "caught")):
+        verdicts = {
+            c.verdict
+            for c in verify(sentence.text, world.profile, world.levels, world.transcript)
+            if _key(c) == claim.key
+        }
+        counts[total] += 1
+        counts[contradicted] += Verdict.CONTRADICTED in verdicts
+        counts[f"{total}_found"] += bool(verdicts)
+    return counts
+
+
+def _sentence(row: Any, number: int) -> GoldSentence:
+    claims = tuple(_claim(c) for c in row["claims"])
+    if not row["text"].strip():
+        raise ValueError("text is empty")
+    name = str(row.get("id", f"line {number}"))
+    return GoldSentence(name, row["text"], claims, row.get("transcript"), row.get("clip"))
+
+
+def _claim(row: Mapping[str, Any]) -> GoldClaim:
+    negation = NOT if row["value"].lower().startswith(NOT) else ""
+    value = row["value"][len(negation) :]
+    cue = _CUES.get(row["cue"].lower(), row["cue"].lower())
+    if cue == "intonation" or (cue.startswith("contour_") and value.lower() in _DYNAMICS):
+        cue = "contour_dynamics" if value.lower() in _DYNAMICS else "contour_shape"
+    if cue in ("pitch", "energy", "rate", "pitch_range") and value.lower() in _MIDDLES:
+        value = "normal"
+    value = _VALUES.get(cue, {}).get(value.lower(), value)
+    verdict = Verdict(row["verdict"]) if row.get("verdict") is not None else None
+    return GoldClaim(Cue(cue), f"{negation}{value}", verdict)
+
+
+def _key(claim: Claim) -> tuple[str, str]:
+    return claim.cue.value, _folded(claim.value)
+
+
+def _folded(value: str) -> str:
+    """Without what quoting adds: case and marks at the ends."""
+    return value.casefold().replace("’", "'").strip(" .,!?;:…")
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
