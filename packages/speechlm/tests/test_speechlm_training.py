@@ -234,8 +234,9 @@ def test_adapters_cannot_be_switched_off_where_that_would_not_be_the_base(model:
 def test_recomputed_activations_give_the_same_gradients(
     model: SpeechLM, batch: SpeechBatch, clips: ClipMaker, *, lora: bool
 ) -> None:
-    """To the bit, on batches and on packed groups. The runs of one layer of either tower are counted: twice as many
-    calls where a backward passes through, which the frozen audio tower beside LoRA has none of."""
+    """To the bit on batches; of packed groups, which attend by their mask meanwhile, to rounding. The runs of one layer
+    of either tower are counted: twice as many calls where a backward passes through, which the frozen audio tower
+    beside LoRA has none of."""
     if lora:
         add_lora(model)
         disturb(model)
@@ -248,19 +249,22 @@ def test_recomputed_activations_give_the_same_gradients(
     ):
         tower.register_forward_hook(lambda *_, name=name: runs.append(name))
 
-    def step() -> dict[str, Tensor]:
+    def step() -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         model.zero_grad()
         loss_of(model, batch).backward()
-        model.packed_states(packed)[packed.batch.completion_mask].square().sum().backward()
-        return gradients(model)
+        of_batch = gradients(model)
+        model.zero_grad()
+        model.packed_states(packed)[packed.batch.completion_mask].square().mean().backward()
+        return of_batch, gradients(model)
 
-    expected = step()
+    expected, expected_packed = step()
     assert (runs.count("audio"), runs.count("text")) == (2, 2)
     recompute_activations(model)
-    found = step()
+    found, found_packed = step()
     assert (runs.count("audio"), runs.count("text")) == (2 + 2 if lora else 2 + 4, 2 + 4)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
+    torch.testing.assert_close(found_packed, expected_packed, atol=1e-5, rtol=1e-4)
     recompute_activations(model, enabled=False)
     runs.clear()
     step()
