@@ -89,6 +89,17 @@ def test_measure_hears_the_channel_that_is_named(tmp_path: Path, kit) -> None:
         measure(utterance(start_s=9.0), tmp_path)
 
 
+def test_a_file_of_many_parts_that_is_written_anew_is_read_anew(clip: Path, kit) -> None:
+    """What is kept of the last file is of its bytes: an octave lower, the second time."""
+    one, two = utterance(end_s=1.0), utterance(start_s=0.5)
+    before = [measure(u, clip.parent) for u in (one, two)]
+    soundfile.write(clip, kit.speechlike(100.0, syllables=6, rate_sps=4.0, peak=0.3), 16_000)
+    after = [measure(u, clip.parent) for u in (one, two)]
+    for old, new in zip(before, after, strict=True):
+        assert old.audio_sha256 != new.audio_sha256 == audio_sha256(clip)
+        assert (old.profile.f0_median_hz or 0.0) / (new.profile.f0_median_hz or 1.0) == pytest.approx(2.0, rel=0.03)
+
+
 def test_measure_refuses_what_cannot_be_reasoned_about(clip: Path) -> None:
     """The first 0.1 s are the made clip's silent edge; the link leads to a file that exists, out of the root."""
     with pytest.raises(TooLittleSpeechError, match=r"u1: too little speech in 0\.100 s"):

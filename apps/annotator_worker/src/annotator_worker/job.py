@@ -19,7 +19,7 @@ from annotator_worker.dataset import Annotation, Summary
 from annotator_worker.errors import BrokerError, JobError
 from annotator_worker.jobfiles import JobFiles, concurrently, present
 from annotator_worker.listing import Listing
-from annotator_worker.pipeline import attempt, audio_file, audio_sha256, calibrate, read_levels
+from annotator_worker.pipeline import attempt, audio_file, calibrate, clip_sha256, read_levels
 from annotator_worker.records import (
     ComparativePlan,
     CompareRequest,
@@ -155,7 +155,7 @@ def collect(files: JobFiles, out: Path) -> Summary:
 
 def _push(store: ObjectStore, spec: JobSpec, found: tuple[Utterance, Path]) -> Submitted:
     utterance, path = found
-    sha256 = audio_sha256(path)
+    sha256 = clip_sha256(utterance, path)
     audio_key = keys.audio(sha256, path.suffix)
     if not store.exists(audio_key):
         store.upload(audio_key, path)

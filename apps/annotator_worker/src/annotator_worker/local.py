@@ -18,8 +18,8 @@ from annotator_worker.pipeline import (
     Writing,
     attempt,
     audio_file,
-    audio_sha256,
     calibrate,
+    clip_sha256,
     read_levels,
     try_measure,
     try_reason,
@@ -93,7 +93,7 @@ def _measure(listing: Listing, work_file: Path, workers: int, report: Report) ->
 
 
 def _sha256(utterance: Utterance, root: Path) -> str:
-    return audio_sha256(audio_file(utterance, root))
+    return clip_sha256(utterance, audio_file(utterance, root))
 
 
 def _measure_chunk(utterances: Sequence[Utterance], *, root: Path) -> list[MeasuredUtterance | DeadLetter]:

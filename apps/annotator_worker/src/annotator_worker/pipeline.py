@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,12 +52,41 @@ def audio_sha256(path: Path) -> str:
     return state.hexdigest()
 
 
+def clip_sha256(utterance: Utterance, path: Path) -> str:
+    """`audio_sha256` of the file of an utterance; one that holds many utterances is not read again for each."""
+    return _sha256_kept(*_state(path)) if _is_part(utterance) else audio_sha256(path)
+
+
 def load_clip(utterance: Utterance, path: Path) -> Audio:
     """The utterance's part of the file at `path`: its channel, or the mean of all, as mono float32 at 16 kHz.
 
-    Between `start_s` and `end_s` when given. Raises `prosody.AudioError`, also where that names nothing in the file.
+    Between `start_s` and `end_s` when given. The last file that was cut is kept decoded: a conversation has a hundred
+    turns. Raises `prosody.AudioError`, also where that names nothing in the file.
     """
-    return load_audio(path, channel=utterance.channel).part(utterance.start_s, utterance.end_s)
+    if not _is_part(utterance):
+        return load_audio(path)
+    part = _decoded_kept(*_state(path), utterance.channel).part(utterance.start_s, utterance.end_s)
+    return Audio(part.samples.copy(), part.sample_rate)
+
+
+def _is_part(utterance: Utterance) -> bool:
+    return (utterance.start_s, utterance.end_s, utterance.channel) != (None, None, None)
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    """A file as it is now: one that is written anew counts as another."""
+    found = path.stat()
+    return path, found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=64)
+def _sha256_kept(path: Path, _modified_ns: int, _size: int) -> str:
+    return audio_sha256(path)
+
+
+@lru_cache(maxsize=1)
+def _decoded_kept(path: Path, _modified_ns: int, _size: int, channel: int | None) -> Audio:
+    return load_audio(path, channel=channel)
 
 
 def measure(utterance: Utterance, root: Path) -> MeasuredUtterance:
@@ -73,7 +103,7 @@ def measure_file(utterance: Utterance, path: Path) -> MeasuredUtterance:
     clip = load_clip(utterance, path)
     profile = analyze(clip.samples, clip.sample_rate, transcript=utterance.transcript)
     _require_speech(utterance, profile)
-    return MeasuredUtterance(utterance=utterance, profile=profile, audio_sha256=audio_sha256(path))
+    return MeasuredUtterance(utterance=utterance, profile=profile, audio_sha256=clip_sha256(utterance, path))
 
 
 def calibrate(measured: Iterable[MeasuredUtterance], *, name: str) -> LevelScale:
