@@ -41,11 +41,28 @@ Report = Callable[[Failure], None]
 
 def records(path: Path, cls: type[RecordT], report: Report) -> Iterator[RecordT]:
     """The good records of a JSON Lines file or of its shards. Raises `CotgenError` when there is no such file."""
+    for _, record in good_lines(path, cls, report):
+        yield record
+
+
+def good_lines(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[str, RecordT]]:
+    """As `records`, each with where it stands (`file:line`)."""
     with Lines(path) as lines:
-        for where, _, raw in lines:
-            record = _read(cls, where, raw, report)
-            if record is not None:
-                yield record
+        for where, _, record in good(lines, cls, report):
+            yield where, record
+
+
+def good(lines: Lines, cls: type[RecordT], report: Report) -> Iterator[tuple[str, int, RecordT]]:
+    """As `good_lines`, each with the place from which `record_at` reads it again."""
+    for where, place, raw in lines:
+        record = _read(cls, where, raw, report)
+        if record is not None:
+            yield where, place, record
+
+
+def record_at(lines: Lines, place: int, cls: type[RecordT]) -> RecordT:
+    """The record at a place that `good` gave."""
+    return from_json(cls, lines.at(place).decode())
 
 
 class MeasuredIndex:
@@ -71,11 +88,11 @@ class MeasuredIndex:
 
     def __iter__(self) -> Iterator[MeasuredUtterance]:
         for (place,) in self._db.execute("SELECT place FROM measured ORDER BY place"):
-            yield from_json(MeasuredUtterance, self._lines.at(place).decode())
+            yield record_at(self._lines, place, MeasuredUtterance)
 
     def _found(self, query: str, key: str) -> MeasuredUtterance | None:
         row = self._db.execute(query, (key,)).fetchone()
-        return None if row is None else from_json(MeasuredUtterance, self._lines.at(row[0]).decode())
+        return None if row is None else record_at(self._lines, row[0], MeasuredUtterance)
 
 
 def _is_part(utterance: Utterance) -> bool:
@@ -87,10 +104,7 @@ def measured_index(path: Path, report: Report) -> Iterator[MeasuredIndex]:
     """Index the measurements at `path` in a temporary file; of one that stands there twice the first."""
     with temporary_database() as db, Lines(path) as lines:
         db.execute("CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, audio TEXT)")
-        for where, place, raw in lines:
-            item = _read(MeasuredUtterance, where, raw, report)
-            if item is None:
-                continue
+        for where, place, item in good(lines, MeasuredUtterance, report):
             utterance = item.utterance
             row = (place, utterance.utterance_id, utterance.audio_path)
             if not db.execute("INSERT OR IGNORE INTO measured VALUES (?, ?, ?)", row).rowcount:
@@ -143,7 +157,7 @@ def failure_line(failure: Failure) -> str:
 
 def _read(cls: type[RecordT], where: str, raw: bytes, report: Report) -> RecordT | None:
     try:
-        return from_json(cls, raw.decode(), line=int(where.rpartition(":")[2]))
+        return from_json(cls, raw.decode())
     except (SpeechRecordsError, UnicodeDecodeError) as error:
         report(Failure(where, "read", type(error).__name__, str(error)))
         return None

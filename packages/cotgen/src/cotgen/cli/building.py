@@ -195,7 +195,7 @@ def print_prompts(profiles: Path, label_set: LabelSet, count: int) -> None:
             if not raw.strip():
                 continue
             try:
-                measured = from_json(MeasuredUtterance, raw.decode(), line=line)
+                measured = from_json(MeasuredUtterance, raw.decode())
                 check_measured(measured)
                 messages = prompting.messages(measured, label_set)
             except (CotgenError, SpeechRecordsError, UnicodeDecodeError) as error:

@@ -180,7 +180,7 @@ class _Shard:
             if not raw.strip():
                 continue
             try:
-                measured = from_json(MeasuredUtterance, raw.decode(), line=line)
+                measured = from_json(MeasuredUtterance, raw.decode())
                 self._check(measured, line)
             except (CotgenError, SpeechRecordsError, UnicodeDecodeError) as error:
                 found = _ID.search(raw)

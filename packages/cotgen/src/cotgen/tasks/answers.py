@@ -17,14 +17,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from cotgen.batch import Failure
+from cotgen.batch import Failure, Report, good_lines
 from cotgen.errors import TaskError
 from cotgen.shards import Lines
 from cotgen.tasks.conflict import ConflictItem, score_conflict
 from cotgen.tasks.perception import PerceptionItem, score_perception
 from cotgen.tasks.records import SFTExample
 from cotgen.tasks.scoring import score, summarise
-from cotgen.tasks.streaming import Report, good_lines
 from speech_records import LabelSet
 
 ItemT = TypeVar("ItemT", bound=SFTExample | PerceptionItem | ConflictItem)

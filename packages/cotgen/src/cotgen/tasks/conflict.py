@@ -25,10 +25,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from cotgen.batch import Report
 from cotgen.readings import read_cues
 from cotgen.survey import Fit, fit
 from cotgen.tasks.balancing import Class, Selection
-from cotgen.tasks.streaming import Report, measured_lines
+from cotgen.tasks.streaming import measured_lines
 from cotgen.tasks.word_emotions import SENTENCES, loaded_words
 from speech_records import (
     LABEL_SETS,

@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
+from cotgen.batch import Report
 from cotgen.errors import TaskError
 from cotgen.quoting import neutralise, words
 from cotgen.readings import read_cues
@@ -31,7 +32,7 @@ from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.examples import heard_stress
 from cotgen.tasks.phrasing import VALUES
 from cotgen.tasks.scoring import parts
-from cotgen.tasks.streaming import Report, measured_lines
+from cotgen.tasks.streaming import measured_lines
 from speech_records import Cue, InvalidRecordError, MeasuredUtterance
 
 

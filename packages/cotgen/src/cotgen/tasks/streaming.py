@@ -9,27 +9,19 @@ done.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from cotgen.batch import Failure, temporary_database
+from cotgen.batch import Failure, Report, good, record_at, temporary_database
 from cotgen.errors import TaskError
 from cotgen.shards import Lines
 from cotgen.tasks.balancing import Selection, count, quotas
 from cotgen.tasks.examples import Asking, Drawn, draw, draw_order, heard_stress, stray_stress
 from cotgen.tasks.records import ComparativeClip, SFTExample
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-RecordT = TypeVar("RecordT", bound="DataclassInstance")
-Report = Callable[[Failure], None]
-"""Called with each record that is left out."""
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace
 
 _TABLES = """
 CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, stands TEXT, synthetic INTEGER);
@@ -82,12 +74,12 @@ class _Joined:
             "SELECT m.place, t.place FROM measured m LEFT JOIN traces t ON t.name = m.name ORDER BY m.place, t.place"
         )
         for place, group in groupby(pairs, key=lambda pair: pair[0]):
-            found = [_at(self._traces, trace, ReasoningTrace) for _, trace in group if trace is not None]
-            item = _without_stray(_at(self._profiles, place, MeasuredUtterance))
+            found = [record_at(self._traces, trace, ReasoningTrace) for _, trace in group if trace is not None]
+            item = _without_stray(record_at(self._profiles, place, MeasuredUtterance))
             yield from draw(item, found, asking)
         if self._clips is not None:
             for place, synthetic in self._db.execute("SELECT place, synthetic FROM clips ORDER BY place"):
-                yield draw_order(_at(self._clips, place, ComparativeClip), asking, synthetic=bool(synthetic))
+                yield draw_order(record_at(self._clips, place, ComparativeClip), asking, synthetic=bool(synthetic))
 
 
 @contextmanager
@@ -115,7 +107,7 @@ def _index_measured(
     db: sqlite3.Connection, lines: Lines, report: Report, *, check_stress: bool
 ) -> Iterator[MeasuredUtterance]:
     """Remember where each good measurement stands, and yield it."""
-    for where, place, item in _good(lines, MeasuredUtterance, report):
+    for where, place, item in good(lines, MeasuredUtterance, report):
         utterance = item.utterance
         row = (place, utterance.utterance_id, where, utterance.synthetic)
         if not db.execute("INSERT OR IGNORE INTO measured VALUES (?, ?, ?, ?)", row).rowcount:
@@ -130,7 +122,7 @@ def _index_measured(
 
 
 def _index_traces(db: sqlite3.Connection, lines: Lines, label_set: LabelSet, report: Report) -> None:
-    for where, place, trace in _good(lines, ReasoningTrace, report):
+    for where, place, trace in good(lines, ReasoningTrace, report):
         if _is_measured(db, trace.utterance_id) is None:
             report(_failure(where, f"trace of {trace.utterance_id!r}: no measured utterance has this id"))
         elif trace.answer not in label_set.labels:
@@ -141,7 +133,7 @@ def _index_traces(db: sqlite3.Connection, lines: Lines, label_set: LabelSet, rep
 
 
 def _index_clips(db: sqlite3.Connection, lines: Lines, report: Report) -> None:
-    for where, place, clip in _good(lines, ComparativeClip, report):
+    for where, place, clip in good(lines, ComparativeClip, report):
         synthetic = _is_measured(db, clip.utterance_id)
         row = (place, clip.clip_id, synthetic)
         if synthetic is None:
@@ -157,24 +149,6 @@ def _is_measured(db: sqlite3.Connection, name: str) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def good_lines(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[str, RecordT]]:
-    """Where it stands (`file:line`) and the record of every line that can be read; the others are reported.
-
-    Of a file that was written in shards all are read, in their order. Raises `CotgenError` when there is none.
-    """
-    with Lines(path) as lines:
-        for where, _, record in _good(lines, cls, report):
-            yield where, record
-
-
-def _good(lines: Lines, cls: type[RecordT], report: Report) -> Iterator[tuple[str, int, RecordT]]:
-    for where, place, raw in lines:
-        try:
-            yield where, place, from_json(cls, raw.decode(), line=int(where.rpartition(":")[2]))
-        except (SpeechRecordsError, UnicodeDecodeError) as error:
-            report(Failure(where, "read", type(error).__name__, str(error)))
-
-
 def _failure(where: str, message: str, stage: str = "tasks") -> Failure:
     return Failure(where, stage, TaskError.__name__, message)
 
@@ -188,7 +162,3 @@ def _without_stray(item: MeasuredUtterance) -> MeasuredUtterance:
         utterance=replace(item.utterance, stressed_words=None),
         profile=replace(item.profile, stressed_words=None),
     )
-
-
-def _at(lines: Lines, place: int, cls: type[RecordT]) -> RecordT:
-    return from_json(cls, lines.at(place).decode())

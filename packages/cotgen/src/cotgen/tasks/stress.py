@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotgen.batch import Failure
+from cotgen.batch import Failure, Report, good_lines
 from cotgen.errors import TaskError
 from cotgen.tasks.balancing import Selection, count, quotas
 from cotgen.tasks.examples import Drawn, draw_stress, stray_stress
 from cotgen.tasks.phrasing import Phrasing
 from cotgen.tasks.records import SFTExample
-from cotgen.tasks.streaming import Report, good_lines
 from speech_records import Utterance
 
 
