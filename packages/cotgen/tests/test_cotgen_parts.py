@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cotgen.batch import Failure, measured_index
-from speech_records import MeasuredUtterance, ProsodyProfile, Utterance, write_jsonl
+from cotgen.dataset.parquet import row
+from speech_records import Emotion, MeasuredUtterance, ProsodyProfile, ReasoningTrace, Utterance, write_jsonl
 
 
 def part(name: str, path: str, **where: Any) -> MeasuredUtterance:
@@ -30,3 +31,10 @@ def test_a_path_names_no_turn_of_a_conversation(tmp_path: Path) -> None:
         assert index.by_id("right") == items[1]
         assert [index.by_audio(p) for p in ("long.wav", "same.wav")] == [items[2], items[3]]
     assert found == []
+
+
+def test_columns_say_which_part_a_row_is_of() -> None:
+    """The published fields have the path alone; the row beside them has where in it."""
+    item = part("right", "talk.wav", start_s=0.5, end_s=1.5, channel=1)
+    held = row(item, ReasoningTrace("right", "The voice is low.", Emotion.SAD))
+    assert [held[k] for k in ("audio_path", "start_s", "end_s", "channel")] == ["talk.wav", 0.5, 1.5, 1]

@@ -9,8 +9,10 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import safe_open
@@ -21,6 +23,9 @@ from speechlm import FeatureSpec, SpeechLM, log_mel
 from trainer.dataset import AudioClip
 from trainer.errors import ConfigError
 from trainer.progress import track
+
+if TYPE_CHECKING:
+    from prosody import Audio
 
 FRAMES_KEY = "frames"
 
@@ -58,12 +63,17 @@ def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
 
 
 def _extract(job: tuple[AudioClip, FeatureSpec]) -> Tensor:
-    from prosody import load_audio
-
     clip, spec = job
     torch.set_num_threads(1)
-    audio = load_audio(clip.path, sample_rate=16_000, channel=clip.channel).part(clip.start_s, clip.end_s)
+    audio = _decoded(clip.path, clip.channel).part(clip.start_s, clip.end_s)
     return log_mel(audio.samples, spec).half()
+
+
+@lru_cache(maxsize=1)  # a conversation has a hundred turns, and they come one after the other
+def _decoded(path: Path, channel: int | None) -> Audio:
+    from prosody import load_audio
+
+    return load_audio(path, sample_rate=16_000, channel=channel)
 
 
 def require_features(model: SpeechLM, spec: FeatureSpec, *, what: str) -> None:

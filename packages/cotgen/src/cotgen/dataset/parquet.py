@@ -16,7 +16,7 @@ from speech_records import MeasuredUtterance, ReasoningTrace, to_dict
 
 _GROUP_ROWS = 1024
 """Rows that are held at once while a file is written."""
-_PLACE = ("utterance_id", "corpus", "speaker_id", "split", "language", "start_s", "end_s")
+_PLACE = ("utterance_id", "corpus", "speaker_id", "split", "language", "start_s", "end_s", "channel")
 
 
 class Writer:
@@ -77,7 +77,8 @@ def _schema(pa: Any) -> Any:
         + [("hedged", pa.bool_())]
     )
     columns = [("utterance_id", text), ("corpus", text), ("speaker_id", text), ("split", text), ("language", text)]
-    columns += [("start_s", number), ("end_s", number), ("audio_path", text), ("audio_sha256", text)]
+    columns += [("start_s", number), ("end_s", number), ("channel", pa.int32())]
+    columns += [("audio_path", text), ("audio_sha256", text)]
     columns += [(name, text) for name in ("transcription", "emotion", "pitch_level", "energy_level", "speed_level")]
     columns += [("stressed_words", pa.list_(text)), ("intonation", text), ("gender", text), ("age_level", text)]
     columns += [("cot_analysis", text), ("generator", text), ("seed", pa.int64()), ("claims", pa.list_(claim))]
