@@ -142,3 +142,16 @@ def test_every_command_explains_itself(command: str) -> None:
     status, stdout, _ = run(command, "--help")
     assert status == 0
     assert "Example:" in stdout
+
+
+def test_many_broken_lines_fill_a_file_and_not_the_screen(profiles: Path, tmp_path: Path) -> None:
+    """Seventy of them: all stand in the file, the first fifty on stderr."""
+    with profiles.open("a", encoding="utf-8") as file:
+        file.write("{}\n" * 70)
+    out = tmp_path / "recipes.jsonl"
+    status, _, stderr = run("variants", "--profiles", profiles, "-o", out)
+    assert status == 1
+    assert stderr.count("m.jsonl:") == 50
+    assert "further ones are not shown" in stderr
+    assert "60 recipes, 70 left out" in stderr
+    assert len((tmp_path / "recipes.jsonl.errors.jsonl").read_text(encoding="utf-8").splitlines()) == 70

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, TypeVar
@@ -140,19 +139,6 @@ def texts(path: Path, measured: MeasuredIndex, report: Report) -> Iterator[tuple
                 found = None if trace is None else _matched(trace, measured, report)
             if found is not None:
                 yield found
-
-
-def write_failures(path: Path, failures: Sequence[Failure]) -> None:
-    """Write the failures as JSON Lines; without any, remove what an earlier run left at `path`."""
-    if not failures:
-        path.unlink(missing_ok=True)
-        return
-    path.write_text("".join(map(failure_line, failures)), encoding="utf-8")
-
-
-def failure_line(failure: Failure) -> str:
-    """The failure as one line of JSON, with its end."""
-    return json.dumps(asdict(failure), ensure_ascii=False) + "\n"
 
 
 def _read(cls: type[RecordT], where: str, raw: bytes, report: Report) -> RecordT | None:

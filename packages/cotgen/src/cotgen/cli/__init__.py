@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from cotgen import corpora
 from cotgen.batch import Failure
 from cotgen.cli import sets, verifying
 from cotgen.cli.building import build
-from cotgen.cli.ending import errors_beside, finish
+from cotgen.cli.ending import FailureLog, errors_beside
 from cotgen.cli.options import Out
 from cotgen.errors import CotgenError
 from speech_records import LABEL_SETS, SpeechRecordsError, Utterance, write_jsonl
@@ -83,8 +83,9 @@ def check_corpus(
     for reason, count in dropped:
         typer.echo(f"dropped: {reason}\t{count}")
     differing = sum(figure.differs for figure in table)
-    failures = [Failure(r.where, "check", type(r).__name__, r.reason) for r in rejected]
-    finish(f"{name} checked, {differing} recorded figures differ", failures, None)
+    with FailureLog(None) as log:
+        _log_rejected(log, rejected, "check")
+        log.finish(f"{name} checked, {differing} recorded figures differ")
     if differing:
         raise typer.Exit(1)
 
@@ -106,10 +107,11 @@ def manifest(
     listing = corpora.load(corpus, root)
     utterances = listing.utterances if fold is None else _split_by_fold(corpus, listing.utterances, fold)
     count = write_jsonl(out, utterances)
-    failures = [Failure(r.where, "manifest", type(r).__name__, r.reason) for r in listing.rejected]
     for reason, number in listing.dropped:
         typer.echo(f"cotgen: dropped {number}: {reason}", err=True)
-    finish(f"{count} utterances", failures, errors_beside(out))
+    with FailureLog(errors_beside(out)) as log:
+        _log_rejected(log, listing.rejected, "manifest")
+        log.finish(f"{count} utterances")
 
 
 app.command()(build)
@@ -117,6 +119,11 @@ app.command()(build)
 
 app.add_typer(verifying.app)
 app.add_typer(sets.app)
+
+
+def _log_rejected(log: FailureLog, rejected: Iterable[corpora.RejectedRecord], stage: str) -> None:
+    for one in rejected:
+        log(Failure(one.where, stage, type(one).__name__, one.reason))
 
 
 def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> list[Utterance]:

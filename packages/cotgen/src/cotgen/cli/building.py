@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cotgen.admission import check_measured
+from cotgen.cli.ending import FailureLog
 from cotgen.cli.options import LabelSetName, Profiles, Seed, label_set_of
 from cotgen.dataset import building
 from cotgen.errors import ChatError, CotgenError
@@ -211,8 +212,9 @@ def print_prompts(profiles: Path, label_set: LabelSet, count: int) -> None:
 
 def _say(built: building.Built, out: Path, generator: GeneratorName, *, disjoint_speakers: bool) -> None:
     """What was built and what was left out; status 1 for the latter, and for shared speakers if that is asked for."""
-    for failure in building.failures(built):
-        typer.echo(f"cotgen: {failure.where}: {failure.message}", err=True)
+    with FailureLog(None) as log:
+        for failure in building.failures(built):
+            log(failure)
     speakers = built.card["speakers"]
     if not speakers["disjoint"]:
         named = "; ".join(speakers["first_of_them"])

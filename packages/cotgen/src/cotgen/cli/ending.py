@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
 import typer
 
-from cotgen.batch import Failure, failure_line, write_failures
+from cotgen.batch import Failure
 
 MAX_SHOWN = 50
 """Failures that are named on stderr; a file of errors holds them all."""
@@ -18,18 +19,6 @@ MAX_SHOWN = 50
 def errors_beside(out: Path) -> Path:
     """Where a command that writes `out` says what it left out."""
     return out.with_name(f"{out.name}.errors.jsonl")
-
-
-def finish(done: str, failures: Sequence[Failure], errors: Path | None) -> None:
-    """Say what was done; keep and show what was not, and then leave with status 1."""
-    if errors is not None:
-        write_failures(errors, failures)
-    for failure in failures:
-        typer.echo(f"cotgen: {failure.where}: {failure.message}", err=True)
-    kept = f", see {errors}" if failures and errors is not None else ""
-    typer.echo(f"cotgen: {done}, {len(failures)} left out{kept}" if failures else f"cotgen: {done}", err=True)
-    if failures:
-        raise typer.Exit(1)
 
 
 class FailureLog:
@@ -64,7 +53,7 @@ class FailureLog:
         if self._path is not None:
             if self._file is None:
                 self._file = self._path.open("w", encoding="utf-8")
-            self._file.write(failure_line(failure))
+            self._file.write(json.dumps(asdict(failure), ensure_ascii=False) + "\n")
 
     def finish(self, done: str) -> None:
         """Say what was done, and leave with status 1 when something was left out."""

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cotgen.batch import Failure
-from cotgen.cli.ending import errors_beside, finish
+from cotgen.cli.ending import FailureLog, errors_beside
 from cotgen.cli.options import LabelSetName, Out, Profiles, Seed, Traces, label_set_of
 from cotgen.errors import CotgenError
 from cotgen.tasks import Asking, Phrasing, stream
@@ -52,9 +51,9 @@ def build_tasks(
     Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
     """
     asking = Asking(label_set_of(label_set), question, seed, phrasing, balance)
-    failures: list[Failure] = []
-    count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=failures.append))
-    finish(f"{count} examples", failures, errors_beside(out))
+    with FailureLog(errors_beside(out)) as log:
+        count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=log))
+        log.finish(f"{count} examples")
 
 
 @app.command()
@@ -70,9 +69,9 @@ def stress(
 
     Example: cotgen stress --manifest stress17k.jsonl -o stress.jsonl
     """
-    failures: list[Failure] = []
-    made = stress_examples(manifest, seed=seed, report=failures.append, phrasing=phrasing, balance=balance)
-    finish(f"{write_jsonl(out, made)} examples", failures, errors_beside(out))
+    with FailureLog(errors_beside(out)) as log:
+        made = stress_examples(manifest, seed=seed, report=log, phrasing=phrasing, balance=balance)
+        log.finish(f"{write_jsonl(out, made)} examples")
 
 
 @app.command()
@@ -90,10 +89,10 @@ def variants(
 
     Example: cotgen variants --profiles measured.jsonl -o recipes.jsonl
     """
-    failures: list[Failure] = []
-    measured = measured_lines(profiles, failures.append, check_stress=False)
-    made = variant_recipes(measured, seed=seed, count=count, longest_s=longest)
-    finish(f"{write_jsonl(out, made)} recipes", failures, errors_beside(out))
+    with FailureLog(errors_beside(out)) as log:
+        measured = measured_lines(profiles, log, check_stress=False)
+        made = variant_recipes(measured, seed=seed, count=count, longest_s=longest)
+        log.finish(f"{write_jsonl(out, made)} recipes")
 
 
 @app.command()
@@ -112,17 +111,17 @@ def perception(
 
     Example: cotgen perception --profiles measured.jsonl --split test -o perception.jsonl
     """
-    failures: list[Failure] = []
-    made = PerceptionSet(profiles, split=split, seed=seed, report=failures.append, most=most, least=least)
-    count = write_jsonl(out, made.items())
-    for column, plan in made.columns.items():
-        found = ", ".join(f"{n} {name}" for name, n in plan.found.items()) or "none"
-        asked = f"{plan.per_class} of each of {', '.join(plan.asked)}" if plan.asked else "not asked"
-        typer.echo(f"cotgen: {column}: {asked} (clear cases: {found})", err=True)
-    if made.shared_speakers:
-        shown = ", ".join(made.shared_speakers[:5])
-        typer.echo(f"cotgen: {len(made.shared_speakers)} speakers also stand in other splits: {shown}", err=True)
-    finish(f"{count} items", failures, errors_beside(out))
+    with FailureLog(errors_beside(out)) as log:
+        made = PerceptionSet(profiles, split=split, seed=seed, report=log, most=most, least=least)
+        count = write_jsonl(out, made.items())
+        for column, plan in made.columns.items():
+            found = ", ".join(f"{n} {name}" for name, n in plan.found.items()) or "none"
+            asked = f"{plan.per_class} of each of {', '.join(plan.asked)}" if plan.asked else "not asked"
+            typer.echo(f"cotgen: {column}: {asked} (clear cases: {found})", err=True)
+        if made.shared_speakers:
+            shown = ", ".join(made.shared_speakers[:5])
+            typer.echo(f"cotgen: {len(made.shared_speakers)} speakers also stand in other splits: {shown}", err=True)
+        log.finish(f"{count} items")
 
 
 @app.command()
@@ -153,20 +152,18 @@ def conflict(
     labels = label_set_of(label_set)
     if make_recipes is (profiles is not None):
         raise CotgenError("give either --profiles FILE, or --recipes for sentences to be spoken")
-    failures: list[Failure] = []
-    if profiles is None:
-        finish(f"{write_jsonl(out, recipes(labels))} recipes", failures, errors_beside(out))
-        return
-    asked = question or emotion_question(labels)
-    made = ConflictSet(
-        profiles, label_set=labels, question=asked, seed=seed, report=failures.append, split=split, most=most
-    )
-    count = write_jsonl(out, made.items())
-    for key, number in sorted(made.found.items(), key=lambda pair: (pair[0].group, pair[0].name)):
-        typer.echo(f"cotgen: {key.group}, voice {key.name}: {number} found, {min(most, number)} written", err=True)
-    for reason, number in sorted(made.skipped.items()):
-        typer.echo(f"cotgen: {number} without an item: {reason}", err=True)
-    finish(f"{count} items", failures, errors_beside(out))
+    with FailureLog(errors_beside(out)) as log:
+        if profiles is None:
+            log.finish(f"{write_jsonl(out, recipes(labels))} recipes")
+            return
+        asked = question or emotion_question(labels)
+        made = ConflictSet(profiles, label_set=labels, question=asked, seed=seed, report=log, split=split, most=most)
+        count = write_jsonl(out, made.items())
+        for key, number in sorted(made.found.items(), key=lambda pair: (pair[0].group, pair[0].name)):
+            typer.echo(f"cotgen: {key.group}, voice {key.name}: {number} found, {min(most, number)} written", err=True)
+        for reason, number in sorted(made.skipped.items()):
+            typer.echo(f"cotgen: {number} without an item: {reason}", err=True)
+        log.finish(f"{count} items")
 
 
 @app.command("score")
@@ -185,10 +182,10 @@ def score_answers(
 
     Example: cotgen score perception.jsonl --answers answers.jsonl
     """
-    failures: list[Failure] = []
-    labels = None if label_set is None else label_set_of(label_set)
-    scored = score_file(items, answers, label_set=labels, report=failures.append)
-    typer.echo(table(scored))
-    if report is not None:
-        report.write_text(json.dumps(asdict(scored), indent=1) + "\n", encoding="utf-8")
-    finish(f"{scored.unanswered} items without an answer", failures, None)
+    with FailureLog(None) as log:
+        labels = None if label_set is None else label_set_of(label_set)
+        scored = score_file(items, answers, label_set=labels, report=log)
+        typer.echo(table(scored))
+        if report is not None:
+            report.write_text(json.dumps(asdict(scored), indent=1) + "\n", encoding="utf-8")
+        log.finish(f"{scored.unanswered} items without an answer")
