@@ -54,7 +54,7 @@ def test_perception_and_its_score(profiles: Path, tmp_path: Path) -> None:
     status, stdout, stderr = run("score", out, "--answers", answers, "--report", tmp_path / "r.json")
     assert status == 0
     head, pitch, rate, *_ = stdout.splitlines()
-    assert head.split() == ["answers", "accuracy", "low", "high", "chance", "invalid"]
+    assert head.split() == ["answers", "accuracy", "lower", "upper", "chance", "invalid"]
     assert pitch.split() == ["pitch", "30", "33.3", "%", "19.2", "%", "51.2", "%", "33.3", "%", "0.0", "%"]
     assert rate.split()[:4] == ["rate", "30", "0.0", "%"]
     figures = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
@@ -129,7 +129,7 @@ def test_bad_answers_are_reported(profiles: Path, tmp_path: Path) -> None:
     assert status == 1
     for part in ("answered twice", "a.jsonl:4", "answer to 'nothing': p.jsonl has no such item"):
         assert part in stderr
-    for content, message in (("[]\n", "is no SFT example"), ("x\n", "is not JSON"), ("", "is not JSON")):
+    for content, message in (("[]\n", "is no SFT example"), ("x\n", "is not JSON"), ("", "is empty")):
         (tmp_path / "x.jsonl").write_text(content, encoding="utf-8")
         with pytest.raises(CotgenError, match=message):
             run("score", tmp_path / "x.jsonl", "--answers", answers)
@@ -155,3 +155,26 @@ def test_many_broken_lines_fill_a_file_and_not_the_screen(profiles: Path, tmp_pa
     assert "further ones are not shown" in stderr
     assert "60 recipes, 70 left out" in stderr
     assert len((tmp_path / "recipes.jsonl.errors.jsonl").read_text(encoding="utf-8").splitlines()) == 70
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(profiles: Path, tmp_path: Path) -> None:
+    """A folder that is not there, and a folder where a file is wanted: status 2, as for any wrong option."""
+    status, _, stderr = run("variants", "--profiles", profiles, "-o", tmp_path / "none" / "r.jsonl")
+    assert status == 2
+    assert "does not exist: make it first" in " ".join(stderr.replace("│", " ").split())
+    assert run("variants", "--profiles", profiles, "-o", tmp_path)[0] == 2
+    assert run("build", "--profiles", profiles, "-o", profiles)[0] == 2
+    assert not list(tmp_path.glob("*.errors.jsonl"))
+
+
+def test_a_split_without_utterances_names_those_that_have_some(profiles: Path, tmp_path: Path) -> None:
+    """The sixty of the fixture stand in `test`."""
+    with pytest.raises(CotgenError, match=r"no usable utterance in split 'dev'; 60 in test$"):
+        run("perception", "--profiles", profiles, "--split", "dev", "-o", tmp_path / "p.jsonl")
+
+
+@pytest.mark.parametrize("command", ["build", "variants", "perception", "conflict"])
+def test_a_folder_instead_of_a_file_is_called_one(command: str, tmp_path: Path) -> None:
+    """The words of every command that reads measurements."""
+    with pytest.raises(CotgenError, match="is a folder: name a file in it"):
+        run(command, "--profiles", tmp_path, "-o", tmp_path / "out")

@@ -41,6 +41,12 @@ def parts(path: Path) -> list[Path]:
     return sorted(p for p in found if _is_shard(p.stem, path.stem))
 
 
+def check_is_file(path: Path) -> None:
+    """Raise `CotgenError` that says what is wrong when `path` is no file."""
+    if not path.is_file():
+        raise CotgenError(f"{path} {'is a folder: name a file in it' if path.is_dir() else 'does not exist'}")
+
+
 class Lines:
     """The lines of a file, or of its shards in their order, as if they were one file.
 
@@ -51,8 +57,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.paths = parts(path)
         if not self.paths:
-            reason = "is a folder: name a file in it" if path.is_dir() else "does not exist"
-            raise CotgenError(f"{path} {reason}")
+            check_is_file(path)
         self._starts = [0, *accumulate(p.stat().st_size for p in self.paths)]
         self._stack = ExitStack()
         self._files = [self._stack.enter_context(p.open("rb")) for p in self.paths]

@@ -22,6 +22,7 @@ from cotgen.llm.chat import KEY_VARIABLE, Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator
 from cotgen.llm.spending import Ceilings
 from cotgen.rules import Language, Style
+from cotgen.shards import check_is_file
 from speech_records import LabelSet, MeasuredUtterance, SpeechRecordsError, from_json
 
 _RULES = "Rules (--generator rules)"
@@ -112,7 +113,7 @@ DryRun = Annotated[
 def build(
     *,
     profiles: Profiles,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.", file_okay=False)] = None,
     label_set: LabelSetName = "PAPER_9",
     generator: Annotated[GeneratorName, typer.Option(help="What writes the reasoning.")] = GeneratorName.RULES,
     style: StyleName = Style.VARIED,
@@ -188,8 +189,7 @@ def build(
 
 def print_prompts(profiles: Path, label_set: LabelSet, count: int) -> None:
     """Print the filled prompts of the first `count` utterances that can be written about; name the others on stderr."""
-    if not profiles.is_file():
-        raise CotgenError(f"{profiles} does not exist")
+    check_is_file(profiles)
     printed = 0
     with profiles.open("rb") as file:
         for line, raw in enumerate(file, start=1):

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cotgen.cli.ending import FailureLog, errors_beside
-from cotgen.cli.options import LabelSetName, Out, Profiles, Seed, Traces, label_set_of
+from cotgen.cli.options import LabelSetName, Out, Profiles, Seed, Traces, file_to_write, label_set_of
 from cotgen.errors import CotgenError
 from cotgen.tasks import Asking, Phrasing, stream
 from cotgen.tasks.answers import score_file, table
@@ -174,7 +174,7 @@ def score_answers(
     label_set: Annotated[
         str | None, typer.Option(help="Map the labels of reasoning into this set before they are compared.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Write the table as JSON.")] = None,
+    report: Annotated[Path | None, file_to_write(text="Write the table as JSON.")] = None,
 ) -> None:
     """Score a model's answers: a table by task family, by column of the perception set, or by kind of conflict.
 

@@ -14,7 +14,7 @@ import typer
 
 from cotgen.batch import Failure, measured_index, records, texts
 from cotgen.cli.ending import FailureLog, errors_beside
-from cotgen.cli.options import Profiles, Traces
+from cotgen.cli.options import Profiles, Traces, file_to_write
 from cotgen.dataset import stats
 from cotgen.errors import CotgenError
 from cotgen.verification import faithfulness
@@ -32,13 +32,14 @@ def verify_traces(
     *,
     profiles: Profiles,
     traces: Annotated[Path | None, typer.Option(help="The same as FILE.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of stdout.")] = None,
+    out: Annotated[Path | None, file_to_write("--out", "-o", text="File to write instead of stdout.")] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write the faithfulness report and what screening did as JSON.")
+        Path | None, file_to_write(text="Write the faithfulness report and what screening did as JSON.")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the report (.png, .svg, .pdf); needs matplotlib.")] = None,
+    picture: Annotated[Path | None, file_to_write(text="Draw the report (.png, .svg, .pdf); needs matplotlib.")] = None,
     screened: Annotated[
-        Path | None, typer.Option(help="Write the traces that are kept or repaired, the reasons of the others counted.")
+        Path | None,
+        file_to_write(text="Write the traces that are kept or repaired; the reasons of the others are counted."),
     ] = None,
 ) -> None:
     """Hold the claims of texts against these measurements: the traces with their claims, as JSON Lines.

@@ -91,8 +91,7 @@ def build(
     or holds no line at all.
     """
     generator = generator or RuleGenerator(options.label_set, seed=options.seed)
-    if not profiles.is_file():
-        raise CotgenError(f"{profiles} does not exist")
+    shards.check_is_file(profiles)
     if options.shard_rows < 1:
         raise CotgenError(f"a shard holds at least 1 row, not {options.shard_rows}")
     with profiles.open("rb") as file:

@@ -114,14 +114,16 @@ class _Join:
     def report_left(self) -> None:
         """Report the answers that no item asked for."""
         for name in self._left:
-            message = f"answer to {name!r}: {self._items.name} has no such item"
-            self._report(Failure(name, "score", TaskError.__name__, message))
+            message = f"{self._items.name} has no such item"
+            self._report(Failure(f"answer to {name!r}", "score", TaskError.__name__, message))
 
 
 def _kind(path: Path) -> type[SFTExample | PerceptionItem | ConflictItem]:
     """What the first line of a file of items holds."""
     with Lines(path) as lines:
-        first = next((raw for _, _, raw in lines), b"")
+        first = next((raw for _, _, raw in lines), None)
+    if first is None:
+        raise TaskError(f"{path} is empty: items are expected, one a line")
     try:
         fields = json.loads(first)
     except ValueError as error:

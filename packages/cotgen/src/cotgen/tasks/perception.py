@@ -104,15 +104,15 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True)
 class PerceptionScore:
-    """Answers to one column: shares in [0, 1], and the 95 % interval (Wilson's) of the accuracy.
+    """Answers to one column: shares in [0, 1]; `lower` and `upper` end the 95 % interval (Wilson's) of the accuracy.
 
     `chance` is what guessing gives; invalid answers are wrong.
     """
 
     answers: int
     accuracy: float
-    low: float
-    high: float
+    lower: float
+    upper: float
     chance: float
     invalid: float
 
@@ -131,15 +131,18 @@ class PerceptionSet:
         self._profiles, self._split, self._seed = profiles, split, seed
         counts: Counter[tuple[Column, str]] = Counter()
         here, elsewhere = set[tuple[str, str]](), set[tuple[str, str]]()
+        others: Counter[str] = Counter()
         for item in measured_lines(profiles, report, check_stress=True):
             who = (item.utterance.corpus, item.utterance.speaker_id)
             if item.utterance.split != split:
                 elsewhere.add(who)
+                others[item.utterance.split or "none"] += 1
                 continue
             here.add(who)
             counts.update((column, name) for column, name, _ in self._cases(item))
         if not here:
-            raise TaskError(f"{profiles}: no usable utterance in split {split!r}")
+            found = ", ".join(f"{n} in {name}" for name, n in sorted(others.items())) or "none in any other"
+            raise TaskError(f"{profiles}: no usable utterance in split {split!r}; {found}")
         self.shared_speakers = tuple(sorted(f"{corpus} {speaker}" for corpus, speaker in here & elsewhere))
         """Speakers of the split who also stand in another one: hearing them is then no test of unknown voices."""
         self.columns = {column: _plan(counts, column, most=most, least=least) for column in Column}
@@ -219,7 +222,7 @@ def score_perception(answers: Iterable[tuple[PerceptionItem, str]]) -> dict[Colu
 
     >>> item = PerceptionItem("a", Column.PITCH, "a", "a.wav", "How high?", ("low", "high"), "high")
     >>> found = score_perception([(item, "high"), (item, "high"), (item, "low"), (item, "loud")])[Column.PITCH]
-    >>> found.answers, found.accuracy, round(found.low, 2), round(found.high, 2), found.chance, found.invalid
+    >>> found.answers, found.accuracy, round(found.lower, 2), round(found.upper, 2), found.chance, found.invalid
     (4, 0.5, 0.15, 0.85, 0.5, 0.25)
     """
     sums = {column: [0, 0, 0, 0.0] for column in Column}
