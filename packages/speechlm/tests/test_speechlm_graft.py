@@ -23,7 +23,7 @@ from transformers import (
     WhisperModel,
 )
 
-from speechlm import Donors, GraftError, SpeechLM, cli, graft, load_donors, prove
+from speechlm import Donors, GraftError, SpeechLM, cli, graft, load_donors, load_preset, prove
 from speechlm.proof import encoder_states
 
 VOCABULARY = 300
@@ -118,6 +118,17 @@ def test_the_proof_finds_a_damaged_weight() -> None:
         model.audio_tower.conv2.bias[0] += 1.0  # type: ignore[union-attr,operator,index]
     with pytest.raises(GraftError, match="audio by"):
         prove(model, pair)
+
+
+@pytest.mark.parametrize("half", ["audio", "logits"])
+def test_a_donor_that_is_no_number_proves_nothing(half: str) -> None:
+    """Differences are NaN then, which no comparison finds large."""
+    pair = donors()
+    damaged = pair.encoder.layers[0].fc1 if half == "audio" else pair.language_model.model.layers[0].mlp.up_proj
+    with torch.no_grad():
+        damaged.weight[0, 0] = torch.nan
+    with pytest.raises(GraftError, match=f"{half} differ by nan|{half} by nan"):
+        prove(graft(pair)[0], pair)
 
 
 def test_the_proofs_encoder_is_whispers_own() -> None:
@@ -234,8 +245,33 @@ def test_a_pickled_donor_is_refused(tmp_path: Path) -> None:
     tokenizer().save_pretrained(tmp_path)
     torch.save(language_model().state_dict(), tmp_path / "pytorch_model.bin")
     whisper().save_pretrained(tmp_path / "whisper")
-    with pytest.raises(GraftError, match="cannot be loaded"):
+    with pytest.raises(GraftError, match=r"pytorch_model\.bin is a pickle, which can run any code when it is read"):
         load_donors(tmp_path / "whisper", tmp_path)
+
+
+def test_a_truncated_donor_is_refused(tmp_path: Path) -> None:
+    whisper().save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(GraftError, match=r"it has \d+ bytes, its header promises \d+: copy it again"):
+        load_donors(tmp_path, tmp_path)
+
+
+def test_donors_are_found_in_the_hubs_cache_and_are_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Laid down as `hf download` does: folders of a commit, which `main` names."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    for name, parts in (("ear", [whisper()]), ("voice", [language_model(), tokenizer()])):
+        place = tmp_path / f"models--someone--{name}"
+        for part in parts:
+            part.save_pretrained(place / "snapshots" / ("0" * 40))
+        (place / "refs").mkdir()
+        (place / "refs" / "main").write_text("0" * 40)
+    model = load_preset("compact", audio="someone/ear", text="someone/voice", system="Listen.", seed=3)
+    expected, _ = graft(donors(), seed=3)
+    assert model.system == "Listen."
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
 
 
 def test_the_command_grafts_reports_and_does_not_overwrite(

@@ -27,10 +27,11 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from speechlm.errors import GraftError
+from speechlm.errors import CheckpointError, GraftError
 from speechlm.model import SpeechLM
 from speechlm.pocket import special_token_ids, unused_vision_tower
 from speechlm.tokenizer import PAD, SPECIAL_TOKENS, TURN_END, token_id
+from speechlm.weights import weight_files
 
 LANGUAGE_MODELS = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM}
 _TABLES = ("text.embed_tokens.weight", "head.weight")
@@ -72,12 +73,13 @@ def load_donors(audio: str | Path, text: str | Path) -> Donors:
 
     A hub id is looked up in the hub's cache on this machine; nothing is downloaded.
     Both are read in float32, and a Whisper's positions, if they were stored in half precision, without its rounding.
-    Raises `GraftError` for another architecture, a missing or unreadable file, or weights in pickle.
+    Raises `GraftError` for another architecture, a missing, truncated or unreadable file, or weights in pickle.
     """
     with _reading(audio):
         config = AutoConfig.from_pretrained(audio, local_files_only=True)
         if config.model_type != "whisper":
             raise GraftError(f"{audio}: need a Whisper encoder, got architecture {config.model_type!r}")
+        _check_files(audio)
         alone = "WhisperEncoder" in (config.architectures or ())
         kind: Any = WhisperEncoder if alone else WhisperModel
         loaded = kind.from_pretrained(audio, **_STORED)
@@ -89,6 +91,7 @@ def load_donors(audio: str | Path, text: str | Path) -> Donors:
             raise GraftError(
                 f"{text}: need one of {', '.join(LANGUAGE_MODELS)}, got architecture {config.model_type!r}"
             )
+        _check_files(text)
         model: Any = LANGUAGE_MODELS[config.model_type]
         language_model = model.from_pretrained(text, **_STORED)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(text, local_files_only=True)
@@ -262,12 +265,20 @@ def _sinusoids(length: int, width: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
+def _check_files(donor: str | Path) -> None:
+    """Of a folder; what lies in the hub's cache was checked when it was downloaded."""
+    if Path(donor).is_dir():
+        weight_files(Path(donor))
+
+
 @contextmanager
 def _reading(donor: str | Path) -> Iterator[None]:
     try:
         yield
     except GraftError:
         raise
+    except CheckpointError as error:
+        raise GraftError(str(error)) from error
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         if not Path(donor).is_dir():

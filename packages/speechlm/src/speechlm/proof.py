@@ -30,8 +30,8 @@ class Proof:
 
     @property
     def holds(self) -> bool:
-        """Both are at most 1e-4."""
-        return max(self.logits, self.audio) <= TOLERANCE
+        """Both are at most 1e-4; NaN is not."""
+        return self.logits <= TOLERANCE and self.audio <= TOLERANCE
 
 
 @torch.no_grad()
