@@ -181,7 +181,7 @@ def test_a_merged_model_computes_the_same_without_adapters(
         behind = model.run_text(model.embed_tokens(torch.full((4, 1), 5)), mask, cache=prefix.cache)
         return [model.hidden_states(batch), model.packed_states(packed), behind.hidden]
 
-    without = [states for _ in [0] for states in outputs()]
+    without = outputs()
     merge_lora(model)
     torch.testing.assert_close(outputs(), without, atol=1e-5, rtol=0)
     left = {name for name, _ in model.named_parameters()}

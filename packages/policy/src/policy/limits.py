@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from policy.errors import MemoryLimitError
-
-HOST_REFUSALS = (
-    "can't allocate memory",
-    "not enough memory",
-)  # of torch's CPU allocator, which has no error of its own
+from speechlm.weights import is_out_of_memory
 
 
 @contextmanager
@@ -21,6 +15,7 @@ def memory_limit(what: str, *, lower: str) -> Iterator[None]:
 
     `sequence_logprobs` and `Sampler` do so by themselves. The backward pass is the caller's, and so is this:
 
+    >>> import torch
     >>> with memory_limit("the backward pass of 4 × 8 answers", lower="the prompts of a step"):
     ...     torch.empty(1 << 50)
     Traceback (most recent call last):
@@ -31,7 +26,6 @@ def memory_limit(what: str, *, lower: str) -> Iterator[None]:
     except MemoryLimitError:
         raise
     except (RuntimeError, MemoryError) as error:
-        refused = isinstance(error, torch.OutOfMemoryError | MemoryError)
-        if not (refused or any(words in str(error) for words in HOST_REFUSALS)):
+        if not is_out_of_memory(error):
             raise
         raise MemoryLimitError(f"out of memory in {what}: lower {lower}") from error

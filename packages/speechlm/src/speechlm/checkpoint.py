@@ -37,11 +37,10 @@ from speechlm.model import MODEL_TYPE, WHAT_SPEAKS, WHOLE_MODEL_TYPE, SpeechLM
 from speechlm.modelcard import CARD, model_card
 from speechlm.parts import LORA_WEIGHT, Part, part_weights
 from speechlm.record import RECORD, CheckpointRecord, Provenance, read_record, write_record
-from speechlm.weights import check_finite, reading, weight_files
+from speechlm.weights import SHARD_SIZE, check_finite, reading, weight_files
 
-SHARD = "5GB"
 _SIZE = re.compile(r"(?=.*[1-9])\d+(\.\d+)?\s*[KMGT]B", re.IGNORECASE)
-WEIGHTS = ("model*.safetensors", "adapter_model.safetensors", PARTS)
+WEIGHT_FILES = ("model*.safetensors", "adapter_model.safetensors", PARTS)
 OURS = (
     "config.json", "generation_config.json", "model*.safetensors", "model.safetensors.index.json", "adapter_*",
     PARTS, "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", RECORD, CARD,
@@ -56,7 +55,7 @@ def save_checkpoint(
     directory: Path,
     *,
     adapter_only: bool = False,
-    max_shard_size: int | str = SHARD,
+    max_shard_size: int | str = SHARD_SIZE,
     provenance: Provenance | None = None,
     files: Mapping[str, bytes] | None = None,
 ) -> CheckpointRecord:
@@ -156,7 +155,7 @@ def _record_of(model: SpeechLM, folder: Path, *, adapter_only: bool, provenance:
         vocabulary_sha256=vocabulary_sha256(model.tokenizer),
         versions={"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         provenance=provenance,
-        files=tuple(sorted(path.name for pattern in WEIGHTS for path in folder.glob(pattern))),
+        files=tuple(sorted(path.name for pattern in WEIGHT_FILES for path in folder.glob(pattern))),
     )
 
 

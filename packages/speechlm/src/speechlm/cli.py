@@ -18,6 +18,7 @@ from speechlm.parts import Part, PartCounts, count_parts
 from speechlm.proof import Proof, prove
 from speechlm.record import CheckpointRecord, Provenance, read_record
 from speechlm.summary import ModelSummary, TowerSummary, summarize
+from speechlm.weights import SHARD_SIZE
 
 app = typer.Typer(
     help="Make speech LLMs out of pretrained halves, and look at them.",
@@ -86,7 +87,7 @@ def merge(
     *,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the whole model; must not exist yet.")],
     base: Annotated[Path | None, typer.Option(help="Their base, where it is not found.")] = None,
-    max_shard_size: Annotated[str, typer.Option(help="Cut weights into files of at most this size.")] = "5GB",
+    max_shard_size: Annotated[str, typer.Option(help="Cut weights into files of at most this size.")] = SHARD_SIZE,
 ) -> None:
     """Lay adapters over their base, add them to its weights, and write the whole model.
 

@@ -23,6 +23,7 @@ from speechlm.packed import PackedGroup, pack
 from speechlm.packed_attention import layout_of, packed_attention
 from speechlm.record import BaseIdentity, CheckpointRecord, LoraSettings, Provenance
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
+from speechlm.weights import SHARD_SIZE
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
 WHOLE_MODEL_TYPE = "qwen2_5_omni"
@@ -262,7 +263,7 @@ class SpeechLM(nn.Module):
         directory: Path,
         *,
         adapter_only: bool = False,
-        max_shard_size: int | str = "5GB",
+        max_shard_size: int | str = SHARD_SIZE,
         provenance: Provenance | None = None,
         files: Mapping[str, bytes] | None = None,
     ) -> CheckpointRecord:

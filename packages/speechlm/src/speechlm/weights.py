@@ -16,10 +16,14 @@ from speechlm.errors import CheckpointError
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+SHARD_SIZE = "5GB"
+"""Weights above it are cut into several files unless told otherwise."""
 PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HEADER_LENGTH = 8
 """Bytes at the start of a safetensors file that say how long its header is."""
 _GIB = 1024**3
+REFUSALS = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory")
+"""How libraries say that memory ran out where they have no error of its own for it, torch's CPU allocator for one."""
 
 
 def weight_files(directory: Path) -> list[Path]:
@@ -123,6 +127,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     text = str(error).lower()
-    if any(words in text for words in ("can't allocate memory", "cannot allocate memory", "out of memory")):
+    if any(words in text for words in REFUSALS):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)
