@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from math import exp, log
 
 from cotgen.quoting import words
-from cotgen.verification.mentions import quoted_spans
+from cotgen.verification.mentions import without_quotes
 
 MAX_N = 4
 EPSILON = 0.1
@@ -49,7 +49,7 @@ def variety(texts: Iterable[str], *, sample: int | None = 1000, seed: int = 0) -
     listed = list(texts)
     if sample is not None and len(listed) > sample:
         listed = random.Random(f"variety:{seed}").sample(listed, k=sample)
-    tokenised = [words(_without_quotes(text)) for text in listed]
+    tokenised = [words(without_quotes(text)) for text in listed]
     one, two, three = (distinct(tokenised, n) for n in (1, 2, 3))
     return Variety(len(listed), one, two, three, self_bleu(tokenised))
 
@@ -73,14 +73,6 @@ def self_bleu(texts: Sequence[Sequence[str]]) -> float | None:
         logs = [_log_precision(counts[n][i], most[n], i) for n in range(MAX_N) if len(text) > n]
         total += _brevity(len(text), _closest(lengths, len(text))) * exp(sum(logs) / len(logs))
     return total / len(listed)
-
-
-def _without_quotes(text: str) -> str:
-    pieces, position = [], 0
-    for start, end in quoted_spans(text):
-        pieces.append(text[position:start])
-        position = end
-    return " ".join([*pieces, text[position:]])
 
 
 def _runs(text: Sequence[str], n: int) -> list[Run]:

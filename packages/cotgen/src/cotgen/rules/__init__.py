@@ -3,6 +3,10 @@
 Two styles, both seeded and offline: `plain` (`rules/1`, module `plain`) with few phrasings, for models so small that
 they have to learn the wording first, and `varied` (`rules/2`, module `varied`) for everyone else. The styles know what
 each of their phrases claims, so the verdicts come from `verification.judge` and no text is searched for claims.
+
+- `draft`, `marking`: what both styles share; text that knows what it claims
+- `wording`: the plain style's phrasings
+- `phrases`, `wording_en…`, `wording_de…`: the varied style's notation, and its tables in two languages
 """
 
 from __future__ import annotations

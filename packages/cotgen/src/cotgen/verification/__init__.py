@@ -7,8 +7,14 @@
 - *contradicted* when the measurement says something else;
 - *unverifiable* when nothing was measured, or what was measured is called uncertain.
 
-What counts as a claim is laid down in `docs/claims.md`. Change inside the clip is none, except of the contour. Texts
-are read in English only.
+What counts as a claim is laid down in `docs/claims.md`. Change inside the clip is none, except of the contour. Only
+English is searched for claims; a German text keeps those that it was built with, and they are judged again.
+
+- `finding`, `mentions`: prosodic claims; quotes and stressed words
+- `senses`, `lexicon`, `tokens`, `scope`: what words say, from `english.toml`; their grammar; how a claim is put
+- `screening`: checks of whole texts; a trace is kept, repaired or rejected
+- `faithfulness`: verdicts by cue and by emotion
+- `gold`, `worlds`: how good the verifier is on labelled sentences; the measurements that these are held against
 """
 
 from __future__ import annotations
@@ -20,7 +26,7 @@ from types import MappingProxyType
 from cotgen.quoting import is_quoted_from, neutralise, words
 from cotgen.readings import Reading, read_cues
 from cotgen.verification.finding import Finding, find
-from cotgen.verification.mentions import find_quotes, find_stress, quoted_spans
+from cotgen.verification.mentions import find_quotes, find_stress, quoted_spans, without_quotes
 from cotgen.verification.senses import word_set
 from speech_records import (
     Claim,
@@ -88,15 +94,8 @@ def is_german(text: str) -> bool:
     >>> is_german("Die Stimme ist laut, und das Tempo ist hoch."), is_german("She says “die Stimme ist laut”.")
     (True, False)
     """
-    bare = "".join(text[a:b] for a, b in zip(*_gaps(text), strict=True))
-    said = words(bare)
+    said = words(without_quotes(text))
     return sum(w in _GERMAN for w in said) > sum(w in _ENGLISH for w in said)
-
-
-def _gaps(text: str) -> tuple[list[int], list[int]]:
-    """Where the pieces between quotes start and end."""
-    quotes = quoted_spans(text)
-    return [0, *(end for _, end in quotes)], [*(start for start, _ in quotes), len(text)]
 
 
 def _found_again(claim: Claim) -> Finding:
@@ -158,9 +157,7 @@ def _verdict(*, holds: bool) -> Verdict:
 
 
 def _judge_reading(finding: Finding, text: str, reading: Reading | None) -> Claim:
-    if reading is None:
-        return _claim(finding, text, Verdict.UNVERIFIABLE, None)
-    if not _decides(reading, finding):
+    if reading is None or not _decides(reading, finding):
         return _claim(finding, text, Verdict.UNVERIFIABLE, None)
     value, accepted = finding.value, reading.accepted
     if finding.degree is Degree.SLIGHT and not finding.negated:

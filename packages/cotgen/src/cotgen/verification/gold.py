@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from cotgen.batch import Failure
-from cotgen.errors import CotgenError
+from cotgen.shards import check_is_file
 from cotgen.verification import NOT, verify
 from cotgen.verification.worlds import World, worlds
 from speech_records import Claim, Cue, MeasuredUtterance, Verdict
@@ -124,8 +124,7 @@ class Agreement:
 
 def read_gold(path: Path) -> tuple[list[GoldSentence], list[Failure]]:
     """The sentences of a file in the format of `docs/claims.md`, and its bad lines. `CotgenError` without the file."""
-    if not path.is_file():
-        raise CotgenError(f"{path} does not exist")
+    check_is_file(path)
     sentences: list[GoldSentence] = []
     failures: list[Failure] = []
     for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
@@ -154,19 +153,7 @@ def agree(sentences: Iterable[GoldSentence], clips: Mapping[str, MeasuredUtteran
         totals.update(_verdicts(sentence, claims))
         for claim in sentence.claims:
             totals.update(_in_worlds(sentence, claim))
-    names = (
-        "sentences",
-        "labelled",
-        "found",
-        "matched",
-        "flipped",
-        "flipped_found",
-        "caught",
-        "held",
-        "wronged",
-        "judged",
-    )
-    counts = {name: totals[name] for name in (*names, "judged_right")}
+    counts = {f.name: totals[f.name] for f in fields(Agreement) if f.name not in ("missed", "extra")}
     return Agreement(**counts, missed=tuple(missed), extra=tuple(extra))
 
 

@@ -75,6 +75,19 @@ def quoted_spans(text: str) -> list[Span]:
     return [match.span() for match in _QUOTED.finditer(text)]
 
 
+def without_quotes(text: str) -> str:
+    """What is left of `text` when its quotes are taken out.
+
+    >>> without_quotes("She says “no” twice.")
+    'She says   twice.'
+    """
+    pieces, position = [], 0
+    for start, end in quoted_spans(text):
+        pieces.append(text[position:start])
+        position = end
+    return " ".join([*pieces, text[position:]])
+
+
 def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:
     """The words that `text` calls stressed, or, negated, not stressed: quoted words, and unquoted ones that the
     transcript holds. Each word is one claim.
