@@ -224,7 +224,7 @@ def _named(model: SpeechLM) -> Iterator[tuple[str, Tensor]]:
     for part, module in (("audio", model.audio_tower), ("text", model.text_tower)):
         for name, weight in module.named_parameters():
             yield f"{part}.{name}", weight
-    if model.head.weight is not model.thinker.get_input_embeddings().weight:
+    if not model.head_is_tied:
         yield "head.weight", model.head.weight
 
 

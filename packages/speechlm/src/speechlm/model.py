@@ -91,6 +91,11 @@ class SpeechLM(nn.Module):
         return self.thinker.lm_head  # type: ignore[no-any-return]
 
     @property
+    def head_is_tied(self) -> bool:
+        """Whether the head's weights are those of the embeddings."""
+        return self.head.weight is self.thinker.get_input_embeddings().weight
+
+    @property
     def features(self) -> FeatureSpec:
         """The log-mel features that the audio tower reads.
 

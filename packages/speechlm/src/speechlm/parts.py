@@ -57,7 +57,7 @@ def part_weights(model: SpeechLM) -> dict[Part, dict[str, nn.Parameter]]:
             parts[Part.ADAPTER if name.startswith(PROJECTION) else Part.AUDIO_ENCODER][name] = weight
     for name, weight in model.text_tower.named_parameters():
         parts[Part.LORA if LORA_WEIGHT in name else Part.LLM][name.replace(".base_layer.", ".")] = weight
-    if model.head.weight is not model.thinker.get_input_embeddings().weight:
+    if not model.head_is_tied:
         parts[Part.LLM]["head.weight"] = model.head.weight  # type: ignore[assignment]
     return {part: weights for part, weights in parts.items() if weights}
 

@@ -49,7 +49,7 @@ def summarize(model: SpeechLM) -> ModelSummary:
     config = model.thinker.config
     audio, text = config.audio_config, config.text_config
     audio_parameters, text_parameters = _count(model.audio_tower), _count(model.text_tower)
-    tied = model.head.weight is model.thinker.get_input_embeddings().weight
+    tied = model.head_is_tied
     total = _count(model.thinker)
     return ModelSummary(
         architecture=config.model_type,
