@@ -34,7 +34,7 @@ cli = typer.Typer(
     help="Mass annotation of emotional speech: from labelled audio to verified reasoning.",
 )
 
-CorpusOption = Annotated[str, typer.Option("--corpus", help="demo, ravdess, emodb or manifest.")]
+CorpusOption = Annotated[str, typer.Option("--corpus", help="Name of the corpus; `cotgen corpora` lists them.")]
 RootOption = Annotated[Path, typer.Option("--root", help="Folder of the corpus, or the path of a manifest.")]
 OutOption = Annotated[Path, typer.Option("-o", "--out", help="Folder of the data set.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of wording, questions and comparative clips.")]

@@ -126,7 +126,9 @@ def _index_traces(db: sqlite3.Connection, lines: Lines, label_set: LabelSet, rep
         if _is_measured(db, trace.utterance_id) is None:
             report(_failure(where, f"trace of {trace.utterance_id!r}: no measured utterance has this id"))
         elif trace.answer not in label_set.labels:
-            label = f"{trace.answer.value!r} is no label of {label_set.name}"
+            label = (
+                f"{trace.answer.value!r} is no label of {label_set.name}: name the label set that it was written for"
+            )
             report(_failure(where, f"trace of {trace.utterance_id!r}: {label}"))
         else:
             db.execute("INSERT INTO traces VALUES (?, ?)", (trace.utterance_id, place))
