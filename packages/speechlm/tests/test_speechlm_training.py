@@ -176,9 +176,9 @@ def test_a_merged_model_computes_the_same_without_adapters(
     names = {name for name, _ in model.named_parameters()}
 
     def outputs() -> list[Tensor]:
-        prefix = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True).repeat_last(2)
-        mask = torch.cat([batch.attention_mask.repeat_interleave(2, 0), torch.ones(4, 1).long()], dim=1)
-        behind = model.run_text(model.embed_tokens(torch.full((4, 1), 5)), mask, cache=prefix.cache)
+        prefix = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True)
+        mask = torch.cat([batch.attention_mask, torch.ones(2, 1).long()], dim=1)
+        behind = model.run_text(model.embed_tokens(torch.full((2, 1), 5)), mask, cache=prefix.cache)
         return [model.hidden_states(batch), model.packed_states(packed), behind.hidden]
 
     without = outputs()

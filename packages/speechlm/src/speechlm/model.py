@@ -39,15 +39,6 @@ class TextState:
     hidden: Tensor
     cache: Cache | None
 
-    def repeat_last(self, k: int) -> TextState:
-        """The last position of every row, `hidden[N·k, 1, D]`, and the cache, each row `k` times in a row.
-
-        The cache is changed in place: this state must not be continued any more.
-        """
-        if self.cache is not None and k > 1:
-            self.cache.batch_repeat_interleave(k)
-        return TextState(self.hidden[:, -1:].repeat_interleave(k, dim=0), self.cache)
-
 
 class SpeechLM(nn.Module):
     """A speech LLM: audio tower, text tower and head of one Thinker, and the tokenizer they were trained with.
