@@ -177,6 +177,12 @@ def test_damaged_checkpoints_are_refused_in_one_line(folder: Path, damage: Damag
     assert "\n" not in str(refused.value)
 
 
+def test_a_base_for_a_whole_model_is_refused(folder: Path) -> None:
+    """It would be passed over, and whoever named it believes that it was used."""
+    with pytest.raises(CheckpointError, match="a whole model needs no base: leave out base="):
+        SpeechLM.load(folder, base=folder)
+
+
 def test_a_missing_folder_and_a_file_are_refused(folder: Path, tmp_path: Path) -> None:
     for path, message in (
         (tmp_path / "nowhere", "nowhere: no such folder"),

@@ -94,6 +94,8 @@ def load_checkpoint(
         model = _load_adapter(directory, record, base=base, dtype=dtype, attention=attention)
     elif record is None and (directory / ADAPTER_CONFIG).is_file() and not (directory / "config.json").is_file():
         raise CheckpointError(f"{directory}: adapters without {RECORD}: merge them with peft and load the whole model")
+    elif base is not None:
+        raise CheckpointError(f"{directory}: a whole model needs no base: leave out base=")
     else:
         model = _load_whole(directory, record, dtype=dtype, attention=attention)
     with reading(directory, what="weights", size=_bytes(model)):
