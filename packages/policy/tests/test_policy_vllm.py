@@ -24,7 +24,7 @@ from policy import (
     sequence_logprobs,
     token_weights,
 )
-from speechlm import PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
+from speechlm import PocketSize, SpeechLM, add_lora
 
 # vLLM and what it imports warn of their own deprecations while they are loaded.
 pytestmark = [
@@ -35,34 +35,22 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
 ClipMaker = Callable[..., list[Tensor]]
+Lively = Callable[..., SpeechLM]
 QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
-SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=2, num_mel_bins=16)
-TEXTS = ["How does the voice sound?", "The pitch is high and the voice is loud.", "The pitch is low; it sounds sad."]
 TOLERANCE = 5e-5
 ROOM = 512
 ENGINE: dict[str, Any] = {"max_tokens": ROOM, "cache_bytes": 1 << 27, "enforce_eager": True}
 
 
-def lively(seed: int, size: PocketSize = SIZE) -> SpeechLM:
-    """As the package's other tests have it: wide weights, so that answers vary; some end."""
-    built = pocket(train_tokenizer(TEXTS, vocab_size=270), seed=seed, size=size).eval()
-    with torch.no_grad():
-        for weight in built.parameters():
-            if weight.ndim > 1:
-                weight.mul_(4)
-        built.head.weight[built.end_id] *= 2.5
-    return built
-
-
 @pytest.fixture(scope="module")
-def engine() -> Iterator[VLLMSampler]:
+def engine(lively: Lively) -> Iterator[VLLMSampler]:
     built = VLLMSampler(lively(0), **ENGINE)
     yield built
     built.close()
 
 
 @pytest.fixture
-def sampler(engine: VLLMSampler) -> VLLMSampler:
+def sampler(engine: VLLMSampler, lively: Lively) -> VLLMSampler:
     """The engine of the module with weights that no test has changed."""
     engine.update_weights(lively(0))
     return engine
@@ -128,26 +116,17 @@ def test_k_answers_have_their_own_seeds(sampler: VLLMSampler, clips: ClipMaker) 
     assert len(set(map(tuple, sampled_ids(first)))) == 6
 
 
-def test_first_tokens_follow_the_softmax(sampler: VLLMSampler, clips: ClipMaker) -> None:
-    """Pearson's X² of 600 draws against the softmax of the model's own logits (mean d, variance 2 d); tokens expected
-    fewer than 5 times are counted together. Against half the temperature it must fail."""
+def test_first_tokens_follow_the_softmax(
+    sampler: VLLMSampler, clips: ClipMaker, excess: Callable[[Tensor, Tensor], float]
+) -> None:
+    """Pearson's X² of 600 draws against the softmax of the model's own logits. Against half the temperature it must
+    fail."""
     n, features = 600, clips(40)
     rollout = sampler.sample(features, QUESTIONS[:1], k=n, temperature=2.0, max_new_tokens=1, seeds=3)
     with torch.no_grad():
         logits = sampler.model.head(sampler.model.hidden_states(sampler.model.collate(features, QUESTIONS[:1]))[0, -1])
-    counts = torch.bincount(rollout.tokens.flatten(), minlength=len(logits)).double()
-
-    def excess(temperature: float) -> float:
-        expected = n * (logits.double() / temperature).softmax(-1)
-        common = expected >= 5
-        groups = [(counts[common], expected[common]), (counts[~common].sum()[None], expected[~common].sum()[None])]
-        x2 = sum(((c - e) ** 2 / e).sum().item() for c, e in groups)
-        d = int(common.sum())
-        assert d > 5
-        return (x2 - d) / (2 * d) ** 0.5
-
-    assert excess(2.0) < 4
-    assert excess(1.0) > 8
+    assert excess(rollout.tokens, logits / 2) < 4
+    assert excess(rollout.tokens, logits) > 8
 
 
 def test_top_p_keeps_to_the_nucleus(sampler: VLLMSampler, clips: ClipMaker) -> None:
@@ -205,7 +184,7 @@ def test_the_engine_follows_an_optimizer_step(sampler: VLLMSampler, clips: ClipM
     torch.testing.assert_close(after.logprobs, scored(model, features, after), atol=TOLERANCE, rtol=0)
 
 
-def test_another_model_of_the_shape_takes_over(sampler: VLLMSampler, clips: ClipMaker) -> None:
+def test_another_model_of_the_shape_takes_over(sampler: VLLMSampler, clips: ClipMaker, lively: Lively) -> None:
     """Its own greedy answer, and not that of the model before it."""
     features = clips(40)
     options: dict[str, Any] = {"temperature": 0, "max_new_tokens": 20}
@@ -289,7 +268,7 @@ def test_settings_are_refused_as_our_sampler_refuses_them(sampler: VLLMSampler, 
             sampler.sample(clips(40), QUESTIONS[:1], **options)  # type: ignore[arg-type]
 
 
-def test_a_model_of_another_shape_is_refused(sampler: VLLMSampler) -> None:
+def test_a_model_of_another_shape_is_refused(sampler: VLLMSampler, lively: Lively) -> None:
     with pytest.raises(OptionError, match=r"another shape.*hidden_size"):
         sampler.update_weights(lively(0, PocketSize(32, 1, 64, 2, 16)))
 
