@@ -13,11 +13,11 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TextIO
 
 from cotgen.errors import CotgenError
 
@@ -85,6 +85,18 @@ class Lines:
         file = self._files[number]
         file.seek(place - self._starts[number])
         return file.readline()
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """A text file that takes its place when it is whole; after an error nothing of it is left."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def drop(folder: Path, stem: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -17,6 +17,7 @@ from cotgen.cli.ending import FailureLog, errors_beside
 from cotgen.cli.options import Profiles, Traces, file_to_write
 from cotgen.dataset import stats
 from cotgen.errors import CotgenError
+from cotgen.shards import written_whole
 from cotgen.verification import faithfulness
 from cotgen.verification.screening import Decision, Screened, screen
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict, to_json, write_jsonl
@@ -56,7 +57,7 @@ def verify_traces(
         raise CotgenError("name one file of texts to verify: cotgen verify FILE.jsonl --profiles measured.jsonl")
     with FailureLog(None if out is None else errors_beside(out)) as log:
         figures = _Figures()
-        with _writing(screened) as kept:
+        with nullcontext() if screened is None else written_whole(screened) as kept:
             verified = figures.watch(_screened(source, profiles, log), kept)
             if out is not None:
                 write_jsonl(out, verified)
@@ -126,21 +127,6 @@ def _log_contradictions(result: Screened, item: MeasuredUtterance, log: FailureL
         if claim.verdict is Verdict.CONTRADICTED:
             message = f"{claim.text!r} claims {claim.value}; measured {claim.measured}"
             log(Failure(item.utterance.utterance_id, "verify", "Contradicted", message))
-
-
-@contextmanager
-def _writing(path: Path | None) -> Iterator[TextIO | None]:
-    """A text file that takes its place when it is whole."""
-    if path is None:
-        yield None
-        return
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _listed(counts: dict[str, int]) -> str:

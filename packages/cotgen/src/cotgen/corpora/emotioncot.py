@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from cotgen.corpora.listing import RejectedRecord
 from cotgen.corpora.manifest import parse_object
 from cotgen.errors import CorpusError
+from cotgen.shards import written_whole
 from speech_records import (
     ContourDynamics,
     ContourShape,
@@ -133,14 +134,9 @@ def from_line(raw: bytes, where: str) -> EmotionCoTRow:
 
 def write(path: str | PathLike[str], rows: Iterable[EmotionCoTRow]) -> int:
     """Write the rows in the published form and return how many there were. All or nothing."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.tmp")
     lines = [to_line(row) for row in rows]
-    try:
-        temporary.write_text("".join(lines), encoding="utf-8")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(Path(path)) as file:
+        file.writelines(lines)
     return len(lines)
 
 

@@ -136,26 +136,21 @@ class _Shard:
     def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
         traces, rows, columns = (self._out / shards.shard_name(stem, number, count) for stem in STEMS)
         columns = columns.with_suffix(".parquet")
-        temporary = rows.with_name(f".{rows.name}.tmp")
         self._db.execute("BEGIN")
-        try:
-            with (
-                temporary.open("w", encoding="utf-8", newline="\n") as published,
-                parquet.Writer(columns) if self._has_columns else nullcontext() as table,
-            ):
+        with (
+            shards.written_whole(rows) as published,
+            parquet.Writer(columns) if self._has_columns else nullcontext() as table,
+        ):
 
-                def written() -> Iterator[ReasoningTrace]:
-                    for measured, trace in self._pairs(lines, done):
-                        published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
-                        if table is not None:
-                            table.add(measured, trace)
-                        self._checks.learn(measured, trace)
-                        yield trace
+            def written() -> Iterator[ReasoningTrace]:
+                for measured, trace in self._pairs(lines, done):
+                    published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
+                    if table is not None:
+                        table.add(measured, trace)
+                    self._checks.learn(measured, trace)
+                    yield trace
 
-                write_jsonl(traces, written())
-            temporary.replace(rows)
-        finally:
-            temporary.unlink(missing_ok=True)
+            write_jsonl(traces, written())
         made = [traces, rows, columns] if self._has_columns else [traces, rows]
         files = json.dumps({path.name: shards.sha256(path) for path in made})
         self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._checks.tally), files))
@@ -250,21 +245,19 @@ def _finish(db: sqlite3.Connection, out: Path, more: dict[str, Any]) -> Built:
 
 def _copy(records: Iterable[str], path: Path) -> int:
     """Write one line for each record, all or nothing; no file without records."""
-    temporary, count = path.with_name(f".{path.name}.tmp"), 0
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
+    count = 0
+    with shards.written_whole(path) as file:
         for record in records:
             file.write(record + "\n")
             count += 1
-    temporary.replace(path)
     if not count:
         path.unlink()
     return count
 
 
 def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    with shards.written_whole(path) as file:
+        file.write(text)
 
 
 def _version(distribution: str) -> str:
