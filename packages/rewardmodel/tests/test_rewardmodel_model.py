@@ -137,3 +137,39 @@ def test_refusals(tiny_model: RewardModel) -> None:
     for wrong in (0.5, 5.5, float("nan")):
         with pytest.raises(ScoreShapeError, match="must lie in"):
             score_loss(torch.zeros(1, 4), torch.full((1, 4), wrong))
+
+
+def test_packed_answers_get_the_scores_and_gradients_of_rows(tiny_model: RewardModel) -> None:
+    """Two clips, answers of different lengths in mixed order: one row each against groups behind one prompt."""
+    features = [*clips(24), *clips(40)]
+    texts = [TEXTS[0], TEXTS[1], TEXTS[2], TEXTS[0] + " So it is.", "Yes."]
+    heard = [1, 0, 1, 0, 1]
+    rows = tiny_model.backbone.collate(features, [QUESTION] * 5, texts, audio_index=heard)
+    groups = [[i for i in range(5) if heard[i] == clip] for clip in (0, 1)]
+    packed = tiny_model.backbone.pack(features, [QUESTION] * 2, [[texts[i] for i in g] for g in groups])
+    gradients = []
+    order = torch.tensor([*groups[0], *groups[1]])
+    for batch, expected in ((rows, torch.arange(5)), (packed, order)):
+        tiny_model.zero_grad()
+        scores = tiny_model(batch)
+        scores[expected.argsort()].mul(torch.arange(1.0, 6.0)[:, None]).sum().backward()
+        gradients.append((scores[expected.argsort()], tiny_model.head.weight.grad.clone()))
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        tiny_model.score(features, [QUESTION] * 5, texts, audio_index=heard), gradients[0][0], atol=1e-5, rtol=1e-5
+    )
+
+
+def test_a_clip_is_encoded_once_for_all_its_texts(tiny_model: RewardModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight texts about two clips: one call of the encoder with two clips."""
+    encoded = []
+    encode = tiny_model.backbone.encode_audio
+
+    def counted(features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        encoded.append(len(lengths))
+        return encode(features, lengths)
+
+    monkeypatch.setattr(tiny_model.backbone, "encode_audio", counted)
+    tiny_model.score([*clips(24), *clips(40)], [QUESTION] * 8, TEXTS[:2] * 4, audio_index=[0, 1] * 4)
+    assert encoded == [2]

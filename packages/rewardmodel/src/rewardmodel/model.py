@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from rewardmodel.errors import CheckpointError, ScoreShapeError
 from speech_records import RewardScores
-from speechlm import Provenance, SpeechBatch, SpeechLM, SpeechLMError
+from speechlm import PackedGroup, Provenance, SpeechBatch, SpeechLM, SpeechLMError
 
 ARCHITECTURE = "speechlm+linear/1"
 CARD, HEAD = "reward.json", "reward_head.safetensors"
@@ -64,20 +64,27 @@ class RewardModel(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def logits(self, batch: SpeechBatch) -> Tensor:
-        """Logits z of every row of a batch with completions, float32 [N, 4]."""
-        if not bool(batch.completion_mask.any(dim=1).all()):
+    def logits(self, batch: SpeechBatch | PackedGroup) -> Tensor:
+        """Logits z of every completion, float32 [N, 4]: of each row of a batch, or of the answers in packed groups."""
+        if isinstance(batch, PackedGroup):
+            hidden, mask, answer = self.backbone.packed_states(batch), batch.batch.completion_mask, batch.answer
+            count = batch.answers
+        else:
+            hidden, mask = self.backbone.hidden_states(batch), batch.completion_mask
+            count = len(mask)
+            answer = torch.arange(count, device=mask.device)[:, None].expand_as(mask)
+        row, column = mask.nonzero(as_tuple=True)
+        of = answer[row, column]
+        # The last token of each answer; tokens come row by row and left to right.
+        last = of.new_full((count,), -1).scatter_reduce(0, of, torch.arange(len(of), device=of.device), "amax")
+        if bool((last < 0).any()):
             raise ScoreShapeError("a row of the batch has no completion to score")
-        width = batch.completion_mask.shape[1]
-        positions = torch.arange(width, device=batch.completion_mask.device)
-        last = (positions * batch.completion_mask).argmax(dim=1)
-        hidden = self.backbone.hidden_states(batch)
-        final = hidden[torch.arange(len(hidden), device=hidden.device), last]
+        final = hidden[row[last], column[last]]
         z: Tensor = self.head(final.to(self.head.weight.dtype))
         return z.float()
 
-    def forward(self, batch: SpeechBatch) -> Tensor:
-        """Scores between 1 and 5 of every row, float32 [N, 4]."""
+    def forward(self, batch: SpeechBatch | PackedGroup) -> Tensor:
+        """Scores between 1 and 5 of every completion, float32 [N, 4]."""
         return SCORE_MIN + SCORE_SPAN * self.logits(batch).sigmoid()
 
     @torch.no_grad()
@@ -97,7 +104,7 @@ class RewardModel(nn.Module):
             questions: what was asked, one for each text.
             texts: reasoning with its answer, in the form in which the policy writes it.
             audio_index: which clip each text is about; by default text i is about clip i.
-            batch_size: rows to run at once; a clip is encoded once in each batch that needs it.
+            batch_size: texts to run at once; within them a clip is encoded, and its question read, once for all texts.
 
         Raises:
             ScoreShapeError: questions, texts and clips do not match one to one.
@@ -123,16 +130,17 @@ class RewardModel(nn.Module):
     def _score_rows(
         self, features: list[Tensor], questions: list[str], texts: list[str], audio_index: list[int], rows: range
     ) -> Tensor:
-        clips = sorted({audio_index[i] for i in rows})
-        place = {clip: position for position, clip in enumerate(clips)}
-        batch = self.backbone.collate(
-            [features[clip] for clip in clips],
-            [questions[i] for i in rows],
-            [texts[i] for i in rows],
-            audio_index=[place[audio_index[i]] for i in rows],
+        groups: dict[tuple[int, str], list[int]] = {}
+        for i in rows:
+            groups.setdefault((audio_index[i], questions[i]), []).append(i)
+        packed = self.backbone.pack(
+            [features[clip] for clip, _ in groups],
+            [question for _, question in groups],
+            [[texts[i] for i in members] for members in groups.values()],
         )
-        scores: Tensor = self(batch)
-        return scores
+        order = [i for members in groups.values() for i in members]
+        scores: Tensor = self(packed)
+        return scores[torch.tensor(order, device=scores.device).argsort()]
 
     def save(self, directory: Path) -> None:
         """Write backbone (config, weights, tokenizer), head and card into `directory`; safetensors and JSON only."""
