@@ -106,7 +106,7 @@ def test_style_and_language_decide_what_is_written_and_stand_in_the_card(tmp_pat
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     """Six times the lines in as many more shards; 5 % are allowed for the interpreter's own moods."""
     code = (
-        "import resource, sys; from pathlib import Path; from cotgen import building;"
+        "import resource, sys; from pathlib import Path; from cotgen.dataset import building;"
         "from speech_records import PAPER_9;"
         "building.build(Path(sys.argv[1]), Path(sys.argv[2]), building.Options(PAPER_9, shard_rows=500));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
