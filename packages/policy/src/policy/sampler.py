@@ -55,6 +55,9 @@ class Sampler:
 
     def __init__(self, model: SpeechLM) -> None:
         self.model = model
+        self._ends: dict[
+            str, Tensor
+        ] = {}  # by a stop text's last character; a released vocabulary takes long to search
 
     @torch.no_grad()
     def sample(
@@ -134,11 +137,14 @@ class Sampler:
 
     def _stop_tokens(self, stop: str | None) -> Tensor:
         """Which tokens hold the last character of `stop`, so that only they can complete it: `bool[V]`."""
-        holds = torch.zeros(self.model.head.out_features, dtype=torch.bool)
-        if stop is not None:
-            pieces = self.model.tokenizer.convert_ids_to_tokens(list(range(len(self.model.tokenizer))))
-            holds[: len(pieces)] = torch.tensor([stop[-1] in (piece or "") for piece in pieces])
-        return holds.to(self.model.device)
+        last = (stop or "")[-1:]
+        if last not in self._ends:
+            holds = torch.zeros(self.model.head.out_features, dtype=torch.bool)
+            if last:
+                pieces = self.model.tokenizer.convert_ids_to_tokens(list(range(len(self.model.tokenizer))))
+                holds[: len(pieces)] = torch.tensor([last in (piece or "") for piece in pieces])
+            self._ends[last] = holds
+        return self._ends[last].to(self.model.device)
 
     def _stopped(self, tokens: Tensor, stops: Tensor, stop: str | None) -> Tensor:
         """Which rows of `tokens[N, T]` hold `stop` since their last token."""
