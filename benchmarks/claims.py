@@ -27,6 +27,8 @@ TUNED = [*sorted(path.name for path in DATA.glob("claims_tuned*.jsonl")), "claim
 KEPT_OUT = ["claims_kept_out.jsonl"]
 BAR_F1_TUNED, BAR_F1 = 0.95, 0.85
 BAR_CAUGHT, BAR_WRONGED = 0.97, 0.02
+BAR_VERDICTS = 0.95
+"""Share of labelled verdicts that must be given, where rows name a clip and label any."""
 
 
 def main(arguments_given: Sequence[str] | None = None) -> int:
@@ -78,6 +80,7 @@ def passes(chosen: Sentences, a: Agreement) -> bool:
         (a.f1 is None or chosen.bar_f1 is None or a.f1 >= chosen.bar_f1)
         and (a.caught_share is None or chosen.bar_caught is None or a.caught_share >= chosen.bar_caught)
         and (a.wronged_share is None or a.wronged_share <= BAR_WRONGED)
+        and (a.verdict_accuracy is None or a.verdict_accuracy >= BAR_VERDICTS)
     )
 
 
@@ -88,7 +91,7 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
         "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "caught": a.caught_share,
         "caught_of_found": a.caught_of_found, "true": a.held,
         "wronged": a.wronged_share, "labelled_verdicts": a.judged, "verdict_accuracy": a.verdict_accuracy,
-        "bars": {"f1": chosen.bar_f1, "caught": chosen.bar_caught, "wronged": BAR_WRONGED},
+        "bars": {"f1": chosen.bar_f1, "caught": chosen.bar_caught, "wronged": BAR_WRONGED, "verdicts": BAR_VERDICTS},
         "passed": passes(chosen, a),
     }  # fmt: skip
 

@@ -129,7 +129,7 @@ def _finding(
 def _heads_of(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
     """Candidate heads of the value word `i` by the patterns of `_PATTERNS`, best first, nearest head first."""
     first = max(0, i - scope.REACH)
-    left, right = letters[first:i], letters[i + 1 :]
+    left, right = letters[first:i], letters[i + 1 : i + 1 + scope.REACH]
     for pattern, is_left, applies in _PATTERNS:
         match = pattern.search(left) if is_left else pattern.match(right)
         if match is None or not applies(_Place(words, i, left, right, match.group())):
@@ -259,7 +259,7 @@ def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     between = letters[i + 1 : k]
     named = {w.phrase for w in words[i + 1 : k]}
     sequence = bool(named & {"then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by"})
-    return sequence and re.fullmatch(r"[DKCAPOEH]{0,7}", between) is not None and "although" not in named
+    return sequence and re.fullmatch(r"[DKCAPOEH]{0,7}", between) is not None
 
 
 def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span | None:

@@ -12,7 +12,9 @@ from cotgen.verification.tokens import Word
 from speech_records import Degree
 
 REACH = 40
-"""Words to the left of a value among which its head and its negation are looked for."""
+"""Words on either side of a value among which its head and its negation are looked for."""
+CLAUSE_REACH = 80
+"""Words on either side that a clause may have; without a limit a text without any full stop takes quadratic time."""
 _ABSENT_REACH = 9
 _NEAR = 4
 """Words to the left of a value that can say its degree."""
@@ -111,10 +113,11 @@ def names_an_emotion(words: Sequence[Word], i: int) -> bool:
 
 
 def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
-    """The words between the boundaries around word `i`, and its place among them."""
+    """The words between the boundaries around word `i`, at most `CLAUSE_REACH` to a side, and its place among them."""
     ends = (Kind.BOUNDARY, Kind.BUT)
-    start = next((k + 1 for k in range(i, -1, -1) if words[k].kind in ends), 0)
-    end = next((k for k in range(i, len(words)) if words[k].kind in ends), len(words))
+    first, last = max(0, i - CLAUSE_REACH), min(len(words), i + CLAUSE_REACH)
+    start = next((k + 1 for k in range(i, first - 1, -1) if words[k].kind in ends), first)
+    end = next((k for k in range(i, last) if words[k].kind in ends), last)
     return words[start:end], i - start
 
 
