@@ -14,7 +14,7 @@ MARKERS ?= not corpus and not service and not slow and not gpu and not vllm and 
 # vLLM pins much of what it stands on, so it has an environment and a lock of its own.
 VLLM_VENV ?= .venv-vllm
 VLLM_LOCK := infra/vllm/constraints.txt
-VLLM_FOLDERS := packages/speech_records packages/speechlm packages/policy packages/cotgen
+VLLM_FOLDERS := packages/speech_records packages/speech_claims packages/speech_corpora packages/speechlm packages/policy packages/cotgen
 
 BIN      := $(VENV)/bin
 STAMP    := $(VENV)/.installed
@@ -86,7 +86,7 @@ docs: $(STAMP) ## build the documentation into site/, strictly
 check: lint types imports poetry-check docs ## everything that is not a test
 
 standalone: $(STAMP) ## build wheels, install each alone into an empty environment, test it there
-	infra/ci/standalone.sh $(BIN)/python speech_records grpo_ptr prosody
+	infra/ci/standalone.sh $(BIN)/python speech_records speech_claims speech_corpora grpo_ptr prosody
 
 bench: $(STAMP) ## run every benchmark, stop at the first that misses its bar
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done

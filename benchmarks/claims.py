@@ -1,9 +1,9 @@
-"""How well `cotgen.verify` finds the prosodic claims of a text, and how often its verdict is right.
+"""How well `speech_claims.verify` finds the prosodic claims of a text, and how often its verdict is right.
 
-Hand-labelled sentences in the format of `docs/claims.md`. Without FILE, those of packages/cotgen/tests/data: the tuned
-part (claims.jsonl, claims_tuned*.jsonl), which served to write the lexicon, and the part that was kept out of
+Hand-labelled sentences in the format of `docs/claims.md`. Without FILE, those of packages/speech_claims/tests/data: the
+tuned part (claims.jsonl, claims_tuned*.jsonl), which served to write the lexicon, and the part that was kept out of
 development (claims_kept_out.jsonl), whose bar is lower; both together have to catch what is flipped. A flipped claim is
-held against a measurement that says something else and must be contradicted (one that is not found is not caught);
+checked against a measurement that says something else and must be contradicted (one that is not found is not detected);
 a true claim must not be.
 
     python benchmarks/claims.py [FILE.jsonl …] [--clips MEASURED.jsonl] [--json] [--errors]
@@ -19,14 +19,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cotgen.verification.gold import Agreement, agree, read_gold
+from speech_claims.gold import Agreement, agree, read_gold
 from speech_records import MeasuredUtterance, read_jsonl
 
-DATA = Path(__file__).resolve().parents[1] / "packages" / "cotgen" / "tests" / "data"
+DATA = Path(__file__).resolve().parents[1] / "packages" / "speech_claims" / "tests" / "data"
 TUNED = [*sorted(path.name for path in DATA.glob("claims_tuned*.jsonl")), "claims.jsonl"]
 KEPT_OUT = ["claims_kept_out.jsonl"]
 BAR_F1_TUNED, BAR_F1 = 0.95, 0.85
-BAR_CAUGHT, BAR_WRONGED = 0.97, 0.02
+BAR_DETECTED, BAR_FALSE_ALARMS = 0.97, 0.02
 BAR_VERDICTS = 0.95
 """Share of labelled verdicts that must be given, where rows name a clip and label any."""
 
@@ -40,16 +40,16 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
     parser.add_argument("--errors", action="store_true", help="list what was missed, and what too much")
     arguments = parser.parse_args(arguments_given)
     clips = {m.utterance.utterance_id: m for m in read_jsonl(arguments.clips, MeasuredUtterance)}
-    sets = [Sentences(f.name, [f], BAR_F1, BAR_CAUGHT) for f in arguments.files] or [
+    sets = [Sentences(f.name, [f], BAR_F1, BAR_DETECTED) for f in arguments.files] or [
         Sentences("tuned", [DATA / name for name in TUNED], BAR_F1_TUNED, None),
         Sentences("kept out", [DATA / name for name in KEPT_OUT], BAR_F1, None),
-        Sentences("all", [DATA / name for name in [*TUNED, *KEPT_OUT]], None, BAR_CAUGHT),
+        Sentences("all", [DATA / name for name in [*TUNED, *KEPT_OUT]], None, BAR_DETECTED),
     ]
     results, passed = [], True
     for chosen in sets:
         read = [read_gold(file) for file in chosen.files]
         for failure in (f for _, failures in read for f in failures):
-            print(f"{failure.where}: {failure.message}", file=sys.stderr)
+            print(f"{failure.id}: {failure.message}", file=sys.stderr)
             passed = False
         agreement = agree([s for sentences, _ in read for s in sentences], clips)
         results.append((chosen, agreement))
@@ -66,20 +66,20 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Sentences:
-    """Files that are scored together, with the bars of F1 and of flipped claims caught (`None`: no bar)."""
+    """Files that are scored together, with the bars of F1 and of flipped claims detected (`None`: no bar)."""
 
     name: str
     files: Sequence[Path]
     bar_f1: float | None
-    bar_caught: float | None
+    bar_detected: float | None
 
 
 def passes(chosen: Sentences, a: Agreement) -> bool:
     """Whether the figures reach their bars; what nothing was counted for passes."""
     return (
         (a.f1 is None or chosen.bar_f1 is None or a.f1 >= chosen.bar_f1)
-        and (a.caught_share is None or chosen.bar_caught is None or a.caught_share >= chosen.bar_caught)
-        and (a.wronged_share is None or a.wronged_share <= BAR_WRONGED)
+        and (a.detected_share is None or chosen.bar_detected is None or a.detected_share >= chosen.bar_detected)
+        and (a.false_alarm_share is None or a.false_alarm_share <= BAR_FALSE_ALARMS)
         and (a.verdict_accuracy is None or a.verdict_accuracy >= BAR_VERDICTS)
     )
 
@@ -88,10 +88,11 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
     """The figures of one set, with its bars."""
     return {
         "sentences": a.sentences, "labelled": a.labelled, "found": a.found, "precision": a.precision,
-        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "caught": a.caught_share,
-        "caught_of_found": a.caught_of_found, "true": a.held,
-        "wronged": a.wronged_share, "labelled_verdicts": a.judged, "verdict_accuracy": a.verdict_accuracy,
-        "bars": {"f1": chosen.bar_f1, "caught": chosen.bar_caught, "wronged": BAR_WRONGED, "verdicts": BAR_VERDICTS},
+        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "detected": a.detected_share,
+        "detected_of_found": a.detected_of_found, "true": a.true_claims,
+        "false_alarms": a.false_alarm_share, "labelled_verdicts": a.judged, "verdict_accuracy": a.verdict_accuracy,
+        "bars": {"f1": chosen.bar_f1, "detected": chosen.bar_detected, "false_alarms": BAR_FALSE_ALARMS,
+                 "verdicts": BAR_VERDICTS},
         "passed": passes(chosen, a),
     }  # fmt: skip
 
@@ -99,11 +100,11 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
 def print_table(results: Sequence[tuple[Sentences, Agreement]]) -> None:
     """One line a set."""
     head = f"{'set':<24}{'sentences':>10}{'claims':>8}{'precision':>11}{'recall':>8}{'F1':>7}{'bar':>6}"
-    print(f"{head}{'flips caught':>14}{'bar':>6}{'of found':>10}{'true wronged':>14}{'bar':>6}")
+    print(f"{head}{'flips detected':>14}{'bar':>6}{'of found':>10}{'false alarms':>14}{'bar':>6}")
     for chosen, a in results:
         figures = "".join(f"{_shown(x):>{w}}" for x, w in ((a.precision, 11), (a.recall, 8), (a.f1, 7)))
-        caught = f"{_shown(a.caught_share):>14}{_bar(chosen.bar_caught)}{_shown(a.caught_of_found):>10}"
-        verdicts = f"{_bar(chosen.bar_f1)}{caught}{_shown(a.wronged_share):>14}{_bar(BAR_WRONGED)}"
+        detected = f"{_shown(a.detected_share):>14}{_bar(chosen.bar_detected)}{_shown(a.detected_of_found):>10}"
+        verdicts = f"{_bar(chosen.bar_f1)}{detected}{_shown(a.false_alarm_share):>14}{_bar(BAR_FALSE_ALARMS)}"
         print(f"{chosen.name:<24}{a.sentences:>10}{a.labelled:>8}{figures}{verdicts}")
 
 

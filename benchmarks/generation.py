@@ -21,13 +21,12 @@ from itertools import islice
 from pathlib import Path
 from statistics import mean
 
-from cotgen import Language, Style, generate
+from cotgen import Style, generate
 from cotgen.synthetic import measured_utterances
 from cotgen.variety import Variety, variety
 from speech_records import LABEL_SETS, Emotion, LabelSet, MeasuredUtterance, ReasoningTrace, read_jsonl
 
 BAR_PER_S = 1000.0
-STYLES = ((Style.PLAIN, Language.ENGLISH), (Style.VARIED, Language.ENGLISH), (Style.VARIED, Language.GERMAN))
 _WARM_UP = 20
 
 
@@ -51,18 +50,16 @@ def label_set(emotion: Emotion | None) -> LabelSet:
         raise SystemExit(f"no label set has a place for the emotion {emotion}: give labelled utterances") from None
 
 
-def write(measured: Sequence[MeasuredUtterance], style: Style, language: Language) -> list[ReasoningTrace]:
+def write(measured: Sequence[MeasuredUtterance], style: Style) -> list[ReasoningTrace]:
     """A trace for each utterance."""
-    return [
-        generate(m, label_set=label_set(m.utterance.emotion), seed=0, style=style, language=language) for m in measured
-    ]
+    return [generate(m, label_set=label_set(m.utterance.emotion), seed=0, style=style) for m in measured]
 
 
-def measure(measured: Sequence[MeasuredUtterance], style: Style, language: Language) -> Row:
+def measure(measured: Sequence[MeasuredUtterance], style: Style) -> Row:
     """The figures of one style over `measured`."""
-    write(measured[:_WARM_UP], style, language)
+    write(measured[:_WARM_UP], style)
     start = time.process_time()
-    traces = write(measured, style, language)
+    traces = write(measured, style)
     seconds = time.process_time() - start
     return Row(
         generator=traces[0].generator,
@@ -88,7 +85,7 @@ def main() -> int:
     if not measured:
         print(f"{arguments.profiles}: no utterance there", file=sys.stderr)
         return 1
-    rows = [measure(measured, style, language) for style, language in STYLES]
+    rows = [measure(measured, style) for style in Style]
     passed = all(row.per_s >= BAR_PER_S for row in rows)
     if arguments.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "bar_per_s": BAR_PER_S, "passed": passed}))

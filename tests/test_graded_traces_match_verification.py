@@ -1,4 +1,4 @@
-"""`rewardmodel` grades text without the measurements; `cotgen.verify`, which has them, must come to the same scores."""
+"""`rewardmodel` grades text without the measurements; `speech_claims.verify`, which has them, must agree."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from cotgen import generate, verify
+from cotgen import generate
 from rewardmodel import Fault, corrupt
+from speech_claims import verify
 from speech_records import (
     PAPER_9,
     ContourDynamics,

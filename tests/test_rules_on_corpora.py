@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cotgen import Style, corpora, generate, verify
-from cotgen.verification.screening import check
+import speech_corpora
+from cotgen import Style, generate
+from cotgen.screening import check
 from prosody import LevelScale, analyze, load_audio
+from speech_claims import verify
 from speech_records import LABEL_SETS, Cue, MeasuredUtterance, ProsodyProfile, Utterance, Verdict
 
 pytestmark = pytest.mark.corpus
@@ -23,7 +25,7 @@ def measured(name: str) -> list[MeasuredUtterance]:
     root = Path(shared or ".") / "data" / name
     if shared is None or not root.is_dir():
         pytest.skip(f"$EMOTIONTHINKER_SHARED/data/{name} is not here")
-    utterances = corpora.load(name, root).utterances
+    utterances = speech_corpora.load(name, root).utterances
     chosen = utterances[:: max(1, len(utterances) // CLIPS)]
     pairs = [(utterance, profile_of(utterance, root)) for utterance in chosen]
     scale = LevelScale.fit(((profile, utterance.gender) for utterance, profile in pairs), name=name)

@@ -26,12 +26,14 @@ EXPECTED = {
     "2hours": ("AudioTooLongError", "7200.0 s"),
     "unlabelled": ("GenerationError", "no emotion"),
     "elsewhere": ("GenerationError", "bored"),
-    "link": ("RejectedRecord", "leads out of the corpus root"),
-    "outside": ("RejectedRecord", "stay inside the corpus root"),
-    "purple": ("RejectedRecord", "unknown emotion label 'purple'"),
-    "duplicate": ("RejectedRecord", "'made-000' was already given by manifest.jsonl:1"),
+    "link": ("CorpusError", "leads out of the corpus root"),
+    "outside": ("RecordFormatError", "stay inside the corpus root"),
+    "purple": ("UnknownEmotionError", "unknown emotion label 'purple'"),
+    "duplicate": ("CorpusError", "'made-000' was already given by manifest.jsonl:1"),
 }
-"""Dead letters by the clip they are of: error, and a part of its message that names the value or the limit."""
+"""Failed items by the clip they are of: error, and a part of its message that names the value or the limit."""
+LISTED = {"link", "outside", "purple", "duplicate"}
+"""Those that are refused when the corpus is listed, by their line."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +101,7 @@ def test_each_bad_input_has_its_letter(annotated: tuple[int, str, Path], name: s
     error, part = EXPECTED[name]
     found = [d for d in letters(out) if d["error"] == error and part in d["message"]]
     assert len(found) == 1, letters(out)
-    assert found[0]["where"].startswith("manifest.jsonl:" if error == "RejectedRecord" else name)
+    assert found[0]["where"].startswith("manifest.jsonl:" if name in LISTED else name)
 
 
 def test_the_rest_is_done(annotated: tuple[int, str, Path]) -> None:

@@ -19,7 +19,7 @@ from annotator_worker.errors import UnusableInputError
 from annotator_worker.listing import list_corpus
 from annotator_worker.local import WORK_FILE, run
 from annotator_worker.records import Stage
-from cotgen import Language, Style
+from cotgen import Style
 from prosody import LevelScale, analyze
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict, read_jsonl
 
@@ -255,8 +255,7 @@ def test_reasoning_is_written_as_asked(root: Path, tmp_path: Path) -> None:
     for name, options in {
         "varied": {},
         "plain": {"style": Style.PLAIN},
-        "german": {"language": Language.GERMAN},
     }.items():
         run(list_corpus("manifest", root, limit=3, **options), tmp_path / name)
         written[name] = {t.generator for t in read_jsonl(tmp_path / name / "traces.jsonl", ReasoningTrace)}
-    assert written == {"varied": {"rules/2"}, "plain": {"rules/1"}, "german": {"rules/2-de"}}
+    assert written == {"varied": {"rules/2"}, "plain": {"rules/1"}}

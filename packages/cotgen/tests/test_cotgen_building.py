@@ -15,8 +15,8 @@ import pytest
 from cotgen.dataset import building
 from cotgen.generation import RuleGenerator
 from cotgen.rules import Style
-from cotgen.shards import shard_name
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
+from speech_records.shards import shard_name
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
 
@@ -74,7 +74,7 @@ def test_a_bad_line_is_named_and_the_rest_is_done(tmp_path: Path, change: dict[s
     profiles.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     built = building.build(profiles, tmp_path / "out", building.Options(PAPER_9))
     (failure,) = building.failures(built)
-    assert (built.card["rows"], failure.where) == (2, "measured.jsonl:2")
+    assert (built.card["rows"], failure.id) == (2, "measured.jsonl:2")
     assert message in failure.message
     assert "u00001" in failure.message
 
@@ -89,14 +89,14 @@ def test_shared_speakers_and_repeats_are_named(tmp_path: Path) -> None:
     assert card["near_duplicates"]["transcript"] == {"rows": 1, "across_splits": 1}
 
 
-def test_style_and_language_decide_what_is_written_and_stand_in_the_card(tmp_path: Path) -> None:
+def test_the_style_decides_what_is_written_and_is_in_the_card(tmp_path: Path) -> None:
     """Two builds of one clip into one folder: none continues another's."""
     profiles = write(tmp_path / "measured.jsonl", 1)
     written = {}
     for style in Style:
         rules = RuleGenerator(PAPER_9, seed=0, style=style)
         card = building.build(profiles, tmp_path / "out", building.Options(PAPER_9), generator=rules).card
-        assert card["generator"] == {"name": "rules", "style": style.value, "language": None}
+        assert card["generator"] == {"name": "rules", "style": style.value}
         written[style] = next(read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace))
     assert written[Style.PLAIN].think != written[Style.VARIED].think
     assert [trace.generator for trace in written.values()] == ["rules/1", "rules/2"]

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cotgen import corpora
-from cotgen.batch import Failure
+import speech_corpora
 from cotgen.tasks.conflict import ConflictItem, ConflictSet, Followed, Kind, followed, recipes, score_conflict
 from cotgen.tasks.word_emotions import LEXICON, SENTENCES, loaded_words
 from speech_records import (
@@ -24,6 +23,7 @@ from speech_records import (
     read_jsonl,
     write_jsonl,
 )
+from speech_records.failures import FailedItem
 
 CLIPS = {
     m.utterance.utterance_id: m
@@ -41,7 +41,7 @@ def spoken(name: str, transcript: str | None, emotion: Emotion | None, **more: s
 
 def make(path: Path, measured: list[MeasuredUtterance], label_set: LabelSet = PAPER_9, most: int = 100) -> ConflictSet:
     write_jsonl(path / "m.jsonl", measured)
-    failures: list[Failure] = []
+    failures: list[FailedItem] = []
     made = ConflictSet(
         path / "m.jsonl", label_set=label_set, question=QUESTION, seed=0, report=failures.append, most=most
     )
@@ -129,7 +129,7 @@ def test_fixed_neutral_sentences(tmp_path: Path) -> None:
     folder.mkdir()
     for emotion in range(1, 9):
         (folder / f"03-01-{emotion:02}-01-01-01-01.wav").touch()
-    utterances = corpora.load("ravdess", tmp_path).utterances
+    utterances = speech_corpora.load("ravdess", tmp_path).utterances
     made = make(tmp_path, [replace(CLIPS["loud"], utterance=u) for u in utterances])
     items = list(made.items())
     assert {i.kind for i in items} == {Kind.NEUTRAL_WORDS}
@@ -151,7 +151,7 @@ def test_free_speech_of_a_generated_tree(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         for number in (0, 1):
             (tmp_path / folder / f"dia0_utt{number}.wav").touch()
-    utterances = corpora.load("meld", tmp_path).utterances
+    utterances = speech_corpora.load("meld", tmp_path).utterances
     write_jsonl(tmp_path / "m.jsonl", [replace(CLIPS["loud"], utterance=u) for u in utterances])
     made = ConflictSet(tmp_path / "m.jsonl", label_set=PAPER_9, question=QUESTION, seed=0, report=print, split="test")
     (item,) = made.items()

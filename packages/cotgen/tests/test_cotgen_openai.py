@@ -23,7 +23,7 @@ from cotgen.llm.answer_cache import AnswerCache
 from cotgen.llm.chat import Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator, score
 from cotgen.llm.spending import Ceilings
-from cotgen.verification.screening import Decision, Problem, screen
+from cotgen.screening import Decision, Problem, screen
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
@@ -343,7 +343,7 @@ def test_bad_lines_are_named_and_the_rest_is_done(server: Any, tmp_path: Path) -
     status, _ = run(server, "--profiles", profiles, "-o", tmp_path / "out", "--concurrency", 1)
     found = [json.loads(line) for line in (tmp_path / "out" / "errors.jsonl").read_text(encoding="utf-8").splitlines()]
     assert status == 1
-    assert [f["where"] for f in found] == [f"m.jsonl:{n}" for n in (2, 3, 4, 5, 6, 7)]
+    assert [f["id"] for f in found] == [f"m.jsonl:{n}" for n in (2, 3, 4, 5, 6, 7)]
     for failure, name in zip(found, ("unknown", "unlabelled", "broken", "long", "tags", "stranger"), strict=True):
         assert name in failure["message"]
     traces = {t.utterance_id: t for t in read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace)}

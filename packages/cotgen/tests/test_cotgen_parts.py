@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cotgen.batch import Failure, measured_index
 from cotgen.dataset.parquet import row
 from speech_records import Emotion, MeasuredUtterance, ProsodyProfile, ReasoningTrace, Utterance, write_jsonl
+from speech_records.failures import FailedItem
+from speech_records.streams import measured_index
 
 
 def part(name: str, path: str, **where: Any) -> MeasuredUtterance:
@@ -25,7 +26,7 @@ def test_a_path_names_no_turn_of_a_conversation(tmp_path: Path) -> None:
         part("second", "same.wav"),
     ]
     write_jsonl(tmp_path / "measured.jsonl", items)
-    found: list[Failure] = []
+    found: list[FailedItem] = []
     with measured_index(tmp_path / "measured.jsonl", found.append) as index:
         assert index.by_audio("talk.wav") is None
         assert index.by_id("right") == items[1]

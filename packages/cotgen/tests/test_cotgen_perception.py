@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cotgen import TaskError
-from cotgen.batch import Failure
 from cotgen.tasks.perception import Column, PerceptionItem, PerceptionSet, choose, score_perception, wilson
 from speech_records import (
     ContourShape,
@@ -25,6 +24,7 @@ from speech_records import (
     read_jsonl,
     write_jsonl,
 )
+from speech_records.failures import FailedItem
 
 SENTENCE = "The keys are under the mat near our door"
 STRESSABLE = ("keys", "under", "mat", "near", "door")
@@ -57,7 +57,7 @@ def corpus(path: Path, count: int = 600) -> Path:
 
 
 def make(path: Path, **more: int) -> tuple[PerceptionSet, list[PerceptionItem]]:
-    failures: list[Failure] = []
+    failures: list[FailedItem] = []
     made = PerceptionSet(path, split="test", seed=0, report=failures.append, **more)
     assert failures == []
     return made, list(made.items())

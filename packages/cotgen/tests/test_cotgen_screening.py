@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cotgen import cli, generate
-from cotgen.verification.faithfulness import report, table
-from cotgen.verification.screening import Decision, Problem, check, screen, split_sentences
+from cotgen.screening import Decision, Problem, check, screen, split_sentences
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ReasoningTrace, read_jsonl
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
@@ -83,20 +81,7 @@ def test_what_the_rules_write_is_kept() -> None:
             assert screen(written, clip).decision is Decision.KEPT, written.think
 
 
-def test_report_counts_by_cue_and_emotion() -> None:
-    """One claim supported (high pitch), one contradicted (slow), one that was not measured in a text without levels."""
-    both = screen(trace("The pitch is high. The rate is slow."), LOUD).trace
-    unknown = screen(trace("The pitch is high."), replace(LOUD, levels=None)).trace
-    figures = report([both, unknown])
-    pitch = figures.cues["pitch"]
-    assert (pitch.supported, pitch.contradicted, pitch.unverifiable, pitch.share) == (1, 0, 1, 1.0)
-    assert (figures.cues["rate"].share, figures.total.share) == (0.0, 0.5)
-    assert figures.emotions["angry"] == figures.total
-    assert table(figures).splitlines()[-1].split() == ["all", "1", "1", "1", "50.0", "%"]
-    assert report([]).total.share is None
-
-
-def test_published_rows_are_verified_by_audio_path(tmp_path: Path) -> None:
+def test_published_rows_are_screened_by_audio_path(tmp_path: Path) -> None:
     """One good row, one of an unknown clip, one whose words are not those that were measured, one broken line."""
     said = LOUD.utterance.transcript
     row = {"audio_path": LOUD.utterance.audio_path, "transcription": said, "emotion": "angry"}
@@ -104,19 +89,10 @@ def test_published_rows_are_verified_by_audio_path(tmp_path: Path) -> None:
     rows = [row, row | {"audio_path": "x.wav"}, row | {"transcription": "Something else entirely."}]
     source, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     source.write_text("".join(json.dumps(r) + "\n" for r in rows[:2]) + "{broken\n" + json.dumps(rows[2]) + "\n")
-    result = CliRunner().invoke(
-        cli.app,
-        [
-            *("verify", str(source), "--profiles", str(CLIPS), "-o", str(out)),
-            *("--report", str(tmp_path / "r.json"), "--screened", str(tmp_path / "kept.jsonl")),
-            *("--picture", str(tmp_path / "r.png")),
-        ],
-    )
+    result = CliRunner().invoke(cli.app, ["screen", str(source), "--profiles", str(CLIPS), "-o", str(out)])
     assert result.exit_code == 1
-    for part in ("rows.jsonl:3", "profile of another utterance", "x.wav", "1 repaired", "cue pitch"):
+    for part in ("rows.jsonl:3", "profile of another utterance", "x.wav", "1 texts screened, 3 left out"):
         assert part in result.stderr
-    figures = json.loads((tmp_path / "r.json").read_text())
-    assert figures["cues"]["pitch"]["contradicted"] == 1
-    assert (figures["decisions"], figures["problems"]) == ({"repaired": 1}, {"contradicted": 1})
-    assert next(read_jsonl(tmp_path / "kept.jsonl", ReasoningTrace)).think == PLAIN
-    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+    counts = json.loads(result.stdout)
+    assert (counts["decisions"], counts["problems"]) == ({"repaired": 1}, {"contradicted": 1})
+    assert next(read_jsonl(out, ReasoningTrace)).think == PLAIN

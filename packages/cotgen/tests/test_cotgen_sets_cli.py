@@ -14,14 +14,14 @@ from cotgen import CotgenError, cli
 from cotgen.tasks import SFTExample
 from cotgen.tasks.conflict import ConflictItem, ConflictRecipe
 from cotgen.tasks.perception import Column, PerceptionItem
-from speech_records import Emotion, MeasuredUtterance, read_jsonl, write_jsonl
+from speech_records import Emotion, MeasuredUtterance, RecordFileError, read_jsonl, write_jsonl
 
 CLIPS = list(read_jsonl(Path(__file__).parent / "data" / "claims_clips.jsonl", MeasuredUtterance))
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
     result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
-    if isinstance(result.exception, CotgenError):
+    if isinstance(result.exception, CotgenError | RecordFileError):
         raise result.exception
     return result.exit_code, result.stdout, result.stderr
 
@@ -133,7 +133,7 @@ def test_bad_answers_are_reported(profiles: Path, tmp_path: Path) -> None:
         (tmp_path / "x.jsonl").write_text(content, encoding="utf-8")
         with pytest.raises(CotgenError, match=message):
             run("score", tmp_path / "x.jsonl", "--answers", answers)
-    with pytest.raises(CotgenError, match="does not exist"):
+    with pytest.raises(RecordFileError, match="does not exist"):
         run("score", tmp_path / "nowhere.jsonl", "--answers", answers)
 
 
@@ -176,5 +176,5 @@ def test_a_split_without_utterances_names_those_that_have_some(profiles: Path, t
 @pytest.mark.parametrize("command", ["build", "variants", "perception", "conflict"])
 def test_a_folder_instead_of_a_file_is_called_one(command: str, tmp_path: Path) -> None:
     """The words of every command that reads measurements."""
-    with pytest.raises(CotgenError, match="is a folder: name a file in it"):
+    with pytest.raises(RecordFileError, match="is a folder: name a file in it"):
         run(command, "--profiles", tmp_path, "-o", tmp_path / "out")

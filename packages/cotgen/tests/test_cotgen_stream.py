@@ -16,9 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from cotgen import CotgenError, TaskError, cli, tasks
-from cotgen.batch import Failure
-from cotgen.shards import shard_name
+from cotgen import TaskError, cli, tasks
 from cotgen.tasks import Asking, Attribute, ComparativeClip, Phrasing, SFTExample, Task
 from cotgen.tasks.balancing import Class, Selection, quotas
 from speech_records import (
@@ -27,10 +25,13 @@ from speech_records import (
     Level,
     MeasuredUtterance,
     ReasoningTrace,
+    RecordFileError,
     read_jsonl,
     to_json,
     write_jsonl,
 )
+from speech_records.failures import FailedItem
+from speech_records.shards import shard_name
 
 CLIPS = list(read_jsonl(Path(__file__).parent / "data" / "claims_clips.jsonl", MeasuredUtterance))
 QUESTION = "Which emotion do you hear?"
@@ -52,8 +53,8 @@ def corpus(folder: Path, count: int) -> tuple[Path, Path, Path]:
     return paths
 
 
-def streamed(paths: tuple[Path, Path, Path], asking: Asking) -> tuple[list[SFTExample], list[Failure]]:
-    failures: list[Failure] = []
+def streamed(paths: tuple[Path, Path, Path], asking: Asking) -> tuple[list[SFTExample], list[FailedItem]]:
+    failures: list[FailedItem] = []
     profiles, traces, clips = paths
     return list(tasks.stream(profiles, traces, asking, comparative=clips, report=failures.append)), failures
 
@@ -86,7 +87,7 @@ def test_shards_are_read_as_one_file(tmp_path: Path) -> None:
     assert streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=2.0)) == (whole, [])
     append(tmp_path / "traces-00001-of-00003.jsonl", "{")
     _, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
-    assert [f.where for f in failures] == ["traces-00001-of-00003.jsonl:11"]
+    assert [f.id for f in failures] == ["traces-00001-of-00003.jsonl:11"]
 
 
 def edit(path: Path, line: int, **change: Any) -> None:
@@ -118,7 +119,7 @@ def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
     append(clips, to_json(ComparativeClip("c0", "u00000", "c.flac", Attribute.PITCH, order)))
     found, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
     assert found == good
-    assert [(f.where, f.error) for f in failures] == [
+    assert [(f.id, f.error) for f in failures] == [
         ("measured.jsonl:9", "TaskError"),
         ("measured.jsonl:10", "RecordFormatError"),
         ("measured.jsonl:12", "RecordFormatError"),
@@ -181,7 +182,7 @@ def test_a_stressed_word_that_was_not_said_gives_no_example(tmp_path: Path) -> N
 def test_what_cannot_be_done_at_all_is_an_error(tmp_path: Path) -> None:
     """A missing file, and a balance below 1."""
     paths = corpus(tmp_path, 4)
-    with pytest.raises(CotgenError, match=r"nowhere\.jsonl does not exist"):
+    with pytest.raises(RecordFileError, match=r"nowhere\.jsonl does not exist"):
         streamed((paths[0], tmp_path / "nowhere.jsonl", paths[2]), Asking(PAPER_9, QUESTION, 0))
     with pytest.raises(TaskError, match=r"balance 0\.5"):
         streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=0.5))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cotgen.readings import read_cues
+from cotgen.cue_evidence import EXPECTED, Fit, fit
 from cotgen.rules.wording import PORTRAITS
-from cotgen.survey import EXPECTED, Fit, fit
+from speech_claims.cue_values import cue_values
 from speech_records import ContourDynamics, ContourShape, Cue, Emotion, Level, ProsodyProfile
 
 VOCABULARY = {
@@ -63,7 +63,7 @@ def test_readings_of_the_surveys(emotion: Emotion, cue: Cue, value: str, expecte
 )
 def test_voicing_is_called_only_where_it_is_clear(share: float, expected: str | None) -> None:
     """Under 15 % whispered, from 25 % voiced, nothing between."""
-    readings = read_cues(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=share), None)
+    readings = cue_values(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=share), None)
     assert (readings[Cue.VOICING].value if Cue.VOICING in readings else None) == expected
 
 
@@ -74,10 +74,10 @@ def test_voicing_is_called_only_where_it_is_clear(share: float, expected: str | 
 def test_pitch_range_has_soft_borders(spread: float, accepted: set[str]) -> None:
     """Cuts at 3 and 9 semitones, either name within one semitone of a cut."""
     profile = ProsodyProfile(duration_s=1.0, sample_rate=16000, f0_range_st=spread)
-    assert read_cues(profile, None)[Cue.PITCH_RANGE].accepted == accepted
+    assert cue_values(profile, None)[Cue.PITCH_RANGE].accepted == accepted
 
 
 @pytest.mark.parametrize("shape", [ContourShape.UNCERTAIN, ContourShape.TOO_SHORT])
 def test_an_uncertain_contour_has_no_reading(shape: ContourShape) -> None:
     profile = ProsodyProfile(duration_s=1.0, sample_rate=16000, contour_shape=shape)
-    assert Cue.CONTOUR_SHAPE not in read_cues(profile, None)
+    assert Cue.CONTOUR_SHAPE not in cue_values(profile, None)

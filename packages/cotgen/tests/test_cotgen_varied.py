@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cotgen import GenerationError, Language, Style, generate, verify
+from cotgen import Style, generate
 from cotgen.rules.marking import unmark
-from cotgen.rules.phrases import Wording, ordered, with_degree
-from cotgen.rules.wording_de import WORDING as GERMAN
+from cotgen.rules.phrases import ordered, with_degree
 from cotgen.rules.wording_en import WORDING as ENGLISH
+from cotgen.screening import check
 from cotgen.synthetic import measured_utterances
-from cotgen.verification.screening import check
+from speech_claims import verify
 from speech_records import (
     EMODB_7,
     PAPER_9,
@@ -35,8 +35,6 @@ from speech_records import (
     read_jsonl,
 )
 
-WORDINGS = pytest.mark.parametrize("wording", [ENGLISH, GERMAN], ids=["en", "de"])
-LANGUAGES = pytest.mark.parametrize("language", list(Language))
 TRANSCRIPTS = (
     None,
     "",
@@ -57,10 +55,10 @@ def label_set_of(emotion: Emotion) -> LabelSet:
     return next(s for s in (PAPER_9, RAVDESS_8, EMODB_7) if emotion in s.labels or s.map(emotion) is not None)
 
 
-def write(measured: MeasuredUtterance, *, seed: int = 0, language: Language | None = None) -> ReasoningTrace:
+def write(measured: MeasuredUtterance, *, seed: int = 0) -> ReasoningTrace:
     assert measured.utterance.emotion is not None
     label_set = label_set_of(measured.utterance.emotion)
-    return generate(measured, label_set=label_set, seed=seed, style=Style.VARIED, language=language)
+    return generate(measured, label_set=label_set, seed=seed, style=Style.VARIED)
 
 
 def clip(name: str) -> MeasuredUtterance:
@@ -72,11 +70,10 @@ def with_transcript(measured: MeasuredUtterance, transcript: str | None) -> Meas
     return replace(measured, utterance=replace(measured.utterance, transcript=transcript))
 
 
-@WORDINGS
-def test_every_phrase_claims_what_it_is_filed_under(wording: Wording) -> None:
+def test_every_phrase_claims_what_it_is_filed_under() -> None:
     """A phrase for `high` claims high, or else the absence of all other levels (*neither … nor …*)."""
     levels = {level.value for level in Level}
-    for (cue, key), fact in wording.facts.items():
+    for (cue, key), fact in ENGLISH.facts.items():
         value = {"one short": "short", "one long": "long"}.get(key, key)
         nouns = [form for noun in fact.nouns for form in (noun.indefinite, noun.definite)]
         for phrase in [*(ordered(clause, "f") for clause in fact.clauses), *nouns]:
@@ -88,16 +85,13 @@ def test_every_phrase_claims_what_it_is_filed_under(wording: Wording) -> None:
                 assert [f.value for f in findings] == [value], phrase
 
 
-def test_both_languages_can_say_the_same_facts_of_the_same_speakers() -> None:
-    """Every value of `readings`; pauses by the names that `varied` gives them."""
-    assert set(ENGLISH.facts) == set(GERMAN.facts)
-    assert set(ENGLISH.speakers) == set(GERMAN.speakers)
-    for wording in (ENGLISH, GERMAN):
-        assert set(wording.portraits) == set(wording.reasons) == set(Emotion)
-        for cue in (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.PITCH_RANGE):
-            assert {value for c, value in wording.facts if c is cue} == {level.value for level in Level}
-        shapes = {s.value for s in ContourShape} - {"uncertain", "too_short"}
-        assert {value for c, value in wording.facts if c is Cue.CONTOUR_SHAPE} == shapes
+def test_every_value_can_be_said() -> None:
+    """Every value of `cue_values`; pauses by the names that `varied` gives them."""
+    assert set(ENGLISH.portraits) == set(ENGLISH.reasons) == set(Emotion)
+    for cue in (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.PITCH_RANGE):
+        assert {value for c, value in ENGLISH.facts if c is cue} == {level.value for level in Level}
+    shapes = {s.value for s in ContourShape} - {"uncertain", "too_short"}
+    assert {value for c, value in ENGLISH.facts if c is Cue.CONTOUR_SHAPE} == shapes
 
 
 @pytest.mark.parametrize(("count", "seed"), [(1000, 11), pytest.param(8000, 12, marks=pytest.mark.slow)])
@@ -116,21 +110,8 @@ def test_the_verifier_reads_in_english_texts_what_they_were_built_to_claim(count
         assert check(trace.think, trace.answer, trace.claims) == (), trace.think
 
 
-def test_the_english_verifier_finds_nothing_false_in_german_texts() -> None:
-    """Quotes and stressed words it may read; English words that German has too are left out of the wording."""
-    for number, measured in enumerate(measured_utterances(600, seed=12, language="de")):
-        trace = write(measured, seed=number)
-        assert trace.generator == "rules/2-de"
-        assert {c.verdict for c in trace.claims} <= {Verdict.SUPPORTED}
-        found = verify(trace.think, measured.profile, measured.levels, measured.utterance.transcript)
-        assert Verdict.CONTRADICTED not in {c.verdict for c in found}, trace.think
-        assert {c.cue for c in found} <= {Cue.QUOTE, Cue.STRESS}, trace.think
-        assert check(trace.think, trace.answer, trace.claims) == (), trace.think
-
-
-@LANGUAGES
 @pytest.mark.parametrize("emotion", list(Emotion))
-def test_length_holds_for_the_sparsest_and_the_richest_profile(emotion: Emotion, language: Language) -> None:
+def test_length_holds_for_the_sparsest_and_the_richest_profile(emotion: Emotion) -> None:
     """Nothing measured at all, and everything measured with 14 long words to quote and two to stress."""
     rich = clip("quiet")
     long = with_transcript(rich, " ".join(f"{'w' * 30}{i}" for i in range(20)))
@@ -142,15 +123,14 @@ def test_length_holds_for_the_sparsest_and_the_richest_profile(emotion: Emotion,
     for measured in (long, sparse):
         labelled = replace(measured, utterance=replace(measured.utterance, emotion=emotion))
         for seed in range(40):
-            assert 50 <= len(write(labelled, seed=seed, language=language).think.split()) <= 200
+            assert 50 <= len(write(labelled, seed=seed).think.split()) <= 200
 
 
-@LANGUAGES
 @pytest.mark.parametrize("transcript", TRANSCRIPTS, ids=range(len(TRANSCRIPTS)))
-def test_no_transcript_gets_out_of_its_quotes(transcript: str | None, language: Language) -> None:
+def test_no_transcript_gets_out_of_its_quotes(transcript: str | None) -> None:
     """Tags, marks of claims, private-use characters and the notation of the wording are words like any others."""
     for seed in range(20):
-        trace = write(with_transcript(clip("loud"), transcript), seed=seed, language=language)
+        trace = write(with_transcript(clip("loud"), transcript), seed=seed)
         assert {c.verdict for c in trace.claims} <= {Verdict.SUPPORTED}
         outside = re.sub("“[^”]*”", "", trace.think)
         assert not re.search(r"[<>@$~|{}\[\]%\ue000-\ue0ff]|\bAN\b|happy|ignore", outside), outside
@@ -163,40 +143,22 @@ def test_same_seed_same_text_and_other_seeds_other_texts() -> None:
     assert write(clip("loud"), seed=3) == write(clip("loud"), seed=3)
 
 
-@pytest.mark.parametrize(
-    ("spoken", "asked", "expected"),
-    [
-        ("de", None, "rules/2-de"),
-        ("de-AT", None, "rules/2-de"),
-        ("DE", None, "rules/2-de"),
-        ("en", None, "rules/2"),
-        (None, None, "rules/2"),
-        ("de", Language.ENGLISH, "rules/2"),
-        ("en", Language.GERMAN, "rules/2-de"),
-    ],
-)
-def test_the_language_is_the_utterances_unless_another_is_asked_for(
-    spoken: str | None, asked: Language | None, expected: str
-) -> None:
+@pytest.mark.parametrize("style", list(Style))
+def test_texts_are_english_whatever_is_spoken(style: Style) -> None:
+    """What is written is the same for a clip in German; only the transcript that it quotes is not English."""
     loud = clip("loud")
-    measured = replace(loud, utterance=replace(loud.utterance, language=spoken))
-    assert write(measured, language=asked).generator == expected
-
-
-def test_the_plain_style_has_no_german() -> None:
-    with pytest.raises(GenerationError, match="plain style is written in English only"):
-        generate(clip("loud"), label_set=PAPER_9, seed=0, language=Language.GERMAN)
-    german = replace(clip("loud"), utterance=replace(clip("loud").utterance, language="de"))
-    assert generate(german, label_set=PAPER_9, seed=0).generator == "rules/1"
+    german = replace(loud, utterance=replace(loud.utterance, language="de"))
+    assert generate(german, label_set=PAPER_9, seed=0, style=style) == generate(
+        loud, label_set=PAPER_9, seed=0, style=style
+    )
 
 
 @pytest.mark.parametrize("shape", [ContourShape.UNCERTAIN, ContourShape.TOO_SHORT])
-@LANGUAGES
-def test_an_uncertain_contour_is_left_out(shape: ContourShape, language: Language) -> None:
+def test_an_uncertain_contour_is_left_out(shape: ContourShape) -> None:
     loud = clip("loud")
     measured = replace(loud, profile=replace(loud.profile, contour_shape=shape))
     for seed in range(20):
-        assert Cue.CONTOUR_SHAPE not in {c.cue for c in write(measured, seed=seed, language=language).claims}
+        assert Cue.CONTOUR_SHAPE not in {c.cue for c in write(measured, seed=seed).claims}
 
 
 def test_speaker_range_pauses_and_degree_are_said() -> None:
@@ -219,8 +181,7 @@ def test_speaker_range_pauses_and_degree_are_said() -> None:
     assert "strong" not in rate
 
 
-@pytest.mark.parametrize(("language", "wording"), [(Language.ENGLISH, ENGLISH), (Language.GERMAN, GERMAN)])
-def test_a_conflict_is_discussed_and_its_outcome_said(language: Language, wording: Wording) -> None:
+def test_a_conflict_is_discussed_and_its_outcome_said() -> None:
     """The clip `loud` is high, loud, fast, rising and without pauses. Confusion may be high and rises but is slow: more
     fits than not. Everything fits anger: there is nothing to discuss.
     """
@@ -228,8 +189,8 @@ def test_a_conflict_is_discussed_and_its_outcome_said(language: Language, wordin
     for emotion, is_conflict in ((Emotion.CONFUSED, True), (Emotion.ANGRY, False)):
         measured = replace(loud, utterance=replace(loud.utterance, emotion=emotion))
         for seed in range(20):
-            think = write(measured, seed=seed, language=language).think.lower()
-            for sentences in (wording.conflicts, (*wording.outweighed, *wording.undecided)):
+            think = write(measured, seed=seed).think.lower()
+            for sentences in (ENGLISH.conflicts, (*ENGLISH.outweighed, *ENGLISH.undecided)):
                 assert any(sentence.lower() in think for sentence in sentences) is is_conflict, think
 
 
@@ -252,30 +213,19 @@ def test_pronouns_wait_for_the_speaker() -> None:
         assert re.search(r"\bman\b", text), text
 
 
-RECORDED = {
-    Language.ENGLISH: (
-        "The voice belongs to a man. One picks out a fast rate of speech and an absence of pauses. Emphasis "
-        "rests on “kids”. The sample shows a strikingly high vocal pitch. “Kids are talking by the door” is "
-        "the sentence. A listener notices a powerful voice together with a lively intonation. These "
-        "observations fit someone in a hostile frame of mind. Such speech takes no answer. As to the sound, "
-        "his intonation goes up. No further observation raises an objection. On the whole, the answer is "
-        "angry."
-    ),
-    Language.GERMAN: (
-        "Die Probe verbindet eine lebhafte Melodie und das Fehlen von Pausen. Ein Mann spricht. Die Aufnahme "
-        "verbindet eine große Lautstärke, eine auffallend hohe Stimme und ein hohes Tempo. “Kids are talking "
-        "by the door” ist zu verstehen. Was das Gehörte angeht, so verläuft die Melodie steigend. Betont wird"
-        " “kids”. Als Ganzes genommen sprechen die lebhafte Intonation, das Fehlen von Pausen und die laute "
-        "Stimme für eine feindselige Gemütslage. Kein anderes Merkmal verlangt eine andere Deutung. Im "
-        "Ergebnis passt am besten das Label angry (Ärger)."
-    ),
-}
+RECORDED = (
+    "The voice belongs to a man. One picks out a fast rate of speech and an absence of pauses. Emphasis "
+    "rests on “kids”. The sample shows a strikingly high vocal pitch. “Kids are talking by the door” is "
+    "the sentence. A listener notices a powerful voice together with a lively intonation. These "
+    "observations fit someone in a hostile frame of mind. Such speech takes no answer. As to the sound, "
+    "his intonation goes up. No further observation raises an objection. On the whole, the answer is "
+    "angry."
+)
 
 
-@LANGUAGES
-def test_a_recorded_text_does_not_move_unnoticed(language: Language) -> None:
-    """What `docs/cotgen.md` shows: a change of wording goes into the change log, and that page's figures are measured
-    anew.
+def test_a_recorded_text_does_not_move_unnoticed() -> None:
+    """What `docs/cotgen.md` shows: a change of wording goes into the change log, and that page's numbers are measured
+    again.
     """
-    trace = generate(clip("loud"), label_set=PAPER_9, seed=0, style=Style.VARIED, language=language)
-    assert trace.think == RECORDED[language]
+    trace = generate(clip("loud"), label_set=PAPER_9, seed=0, style=Style.VARIED)
+    assert trace.think == RECORDED

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotator_worker.errors import AnnotatorError, UnusableInputError
-from cotgen import Language, Style
+from cotgen import Style
 from speech_records import SpeechRecordsError, to_json
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ cli = typer.Typer(
     help="Mass annotation of emotional speech: from labelled audio to verified reasoning.",
 )
 
-CorpusOption = Annotated[str, typer.Option("--corpus", help="Name of the corpus; `cotgen corpora` lists them.")]
+CorpusOption = Annotated[str, typer.Option("--corpus", help="Name of the corpus; `speech-corpora list` lists them.")]
 RootOption = Annotated[Path, typer.Option("--root", help="Folder of the corpus, or the path of a manifest.")]
 OutOption = Annotated[Path, typer.Option("-o", "--out", help="Folder of the data set.")]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of wording, questions and comparative clips.")]
@@ -43,10 +43,6 @@ ComparativeOption = Annotated[int, typer.Option("--comparative", min=0, help="Co
 StyleOption = Annotated[
     Style,
     typer.Option("--style", help="How reasoning is written: varied, or plain for models that must learn to write."),
-]
-LanguageOption = Annotated[
-    Language | None,
-    typer.Option("--language", help="Of varied reasoning; without it German for German speech, otherwise English."),
 ]
 QuestionOption = Annotated[str | None, typer.Option("--question", help="What reasoning examples ask.")]
 StoreOption = Annotated[
@@ -68,7 +64,6 @@ def run(
     comparative: ComparativeOption = 0,
     question: QuestionOption = None,
     style: StyleOption = Style.VARIED,
-    language: LanguageOption = None,
 ) -> None:
     """Annotate a corpus here, from audio to finished data set; run again to continue one that was stopped."""
     from annotator_worker import local as local_run
@@ -85,7 +80,6 @@ def run(
             comparative=comparative,
             question=question,
             style=style,
-            language=language,
         )
         with _progress() as report:
             summary = local_run.run(listing, out, workers=workers, report=report)
@@ -104,7 +98,6 @@ def submit(
     comparative: ComparativeOption = 0,
     question: QuestionOption = None,
     style: StyleOption = Style.VARIED,
-    language: LanguageOption = None,
 ) -> None:
     """Push the audio of a corpus into the store and have workers measure it."""
     from annotator_worker import job as stages
@@ -119,7 +112,6 @@ def submit(
             comparative=comparative,
             question=question,
             style=style,
-            language=language,
         )
         files = _job_files(store, job)
         typer.echo(f"{stages.submit(files, listing)} messages sent")

@@ -27,10 +27,11 @@ from typing import Any
 from annotator_worker.errors import UnusableInputError
 from annotator_worker.pipeline import audio_sha256, verify
 from annotator_worker.records import ComparativePlan, DeadLetter, JobSpec, Stage, digest
-from cotgen import corpora, tasks
+from cotgen import tasks
 from cotgen.dataset import card
 from cotgen.dataset.checks import RowChecks
 from prosody import LevelScale
+from speech_corpora import emotioncot
 from speech_records import (
     LABEL_SETS,
     MeasuredUtterance,
@@ -94,9 +95,9 @@ def write(out: Path, annotation: Annotation) -> Summary:
     write_jsonl(out / "measured.jsonl", measured)
     annotation.scale.save(out / "scale.json")
     write_jsonl(out / "traces.jsonl", traces)
-    corpora.emotioncot.write(
+    emotioncot.write(
         out / "emotioncot.jsonl",
-        [corpora.emotioncot.from_trace(m, t) for m, t in zip(measured, traces, strict=True)],
+        [emotioncot.from_trace(m, t) for m, t in zip(measured, traces, strict=True)],
     )
     write_jsonl(out / "sft.jsonl", examples)
     write_jsonl(out / "errors.jsonl", letters)

@@ -94,7 +94,7 @@ def reason(files: JobFiles) -> int:
     traces, clips = set(files.store.keys(keys.TRACES)), set(files.store.keys(keys.COMPARATIVE))
     audio = {item.utterance.utterance_id: item.audio_key for item, _ in levelled}
     requests = [
-        ReasonRequest(keys.trace_item(item.key, scale, spec), m, spec.label_set, spec.seed, spec.style, spec.language)
+        ReasonRequest(keys.trace_item(item.key, scale, spec), m, spec.label_set, spec.seed, spec.style)
         for item, m in levelled
     ]
     unreasoned = [r for r in requests if keys.trace(r.key) not in traces]

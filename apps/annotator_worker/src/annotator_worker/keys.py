@@ -59,6 +59,4 @@ def job(name: str, file: str) -> str:
 
 def trace_item(measured_key: str, scale: LevelScale, spec: JobSpec) -> str:
     """The work item that reasons about measurements: new for another scale, label set, seed, style or release."""
-    return digest(
-        [measured_key, scale.hash, spec.label_set, spec.seed, spec.style, spec.language, spec.versions.cotgen]
-    )
+    return digest([measured_key, scale.hash, spec.label_set, spec.seed, spec.style, spec.versions.cotgen])

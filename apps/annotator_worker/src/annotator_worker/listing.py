@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import speech_corpora
 from annotator_worker.errors import UnusableInputError
 from annotator_worker.records import DeadLetter, Dropped, JobSpec, Stage, Versions
-from cotgen import CotgenError, Language, Style, corpora
+from cotgen import Style
 from speech_records import Utterance, emotion_question
 
 
@@ -30,16 +31,15 @@ def list_corpus(
     limit: int | None = None,
     question: str | None = None,
     style: Style = Style.VARIED,
-    language: Language | None = None,
 ) -> Listing:
     """The first `limit` utterances (default: all) of `corpus` below `root`, in the corpus's own order.
 
     Raises `UnusableInputError` when the corpus is unknown, its root is missing or nothing in it is usable.
     """
     try:
-        label_set = corpora.label_set(corpus)
-        found = corpora.load(corpus, root)
-    except CotgenError as error:
+        label_set = speech_corpora.label_set(corpus)
+        found = speech_corpora.load(corpus, root)
+    except speech_corpora.CorpusError as error:
         raise UnusableInputError(str(error)) from error
     audio_root = (root.parent if root.is_file() else root).resolve()
     spec = JobSpec(
@@ -52,11 +52,8 @@ def list_corpus(
         limit=limit,
         versions=Versions.installed(),
         style=style,
-        language=language,
         dropped=tuple(Dropped(reason, count) for reason, count in found.dropped),
     )
-    rejected = tuple(
-        DeadLetter(where=r.where, stage=Stage.LIST, error="RejectedRecord", message=r.reason) for r in found.rejected
-    )
+    rejected = tuple(DeadLetter(where=r.id, stage=Stage.LIST, error=r.error, message=r.message) for r in found.rejected)
     chosen = found.utterances[:limit]
     return Listing(spec, audio_root, tuple(sorted(chosen, key=lambda u: u.utterance_id)), rejected)

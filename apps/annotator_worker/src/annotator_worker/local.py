@@ -58,7 +58,7 @@ def run(listing: Listing, out: Path, *, workers: int = 1, report: Report = silen
     if earlier is not None and earlier.index.get("inputs") == dataset.fingerprint(started):
         return earlier
     spec = listing.spec
-    writing = Writing(LABEL_SETS[spec.label_set], spec.seed, spec.style, spec.language)
+    writing = Writing(LABEL_SETS[spec.label_set], spec.seed, spec.style)
     traces, unreasoned = split_letters(_reason(levelled, writing, workers, report))
     made, unmade = split_letters(compare_plans(plans, listing.root, out, workers, report))
     letters = (*started.dead_letters, *unreasoned, *unmade)

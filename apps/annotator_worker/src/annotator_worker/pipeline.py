@@ -22,8 +22,9 @@ from annotator_worker.errors import (
     UnusableInputError,
 )
 from annotator_worker.records import DeadLetter, Stage
-from cotgen import Language, Style
+from cotgen import Style
 from prosody import Audio, LevelScale, ScaleError, analyze, load_audio
+from speech_claims import verify_trace
 from speech_records import LabelSet, MeasuredUtterance, ProsodyProfile, ReasoningTrace, Utterance, Verdict
 
 T = TypeVar("T")
@@ -137,7 +138,6 @@ class Writing:
     label_set: LabelSet
     seed: int
     style: Style = Style.PLAIN
-    language: Language | None = None
 
 
 def reason(measured: MeasuredUtterance, writing: Writing) -> ReasoningTrace:
@@ -147,13 +147,12 @@ def reason(measured: MeasuredUtterance, writing: Writing) -> ReasoningTrace:
         label_set=writing.label_set,
         seed=writing.seed,
         style=writing.style,
-        language=writing.language,
     )
 
 
 def verify(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTrace:
-    """The trace with its claims held against the measurements again; a contradicted one is refused."""
-    verified = cotgen.verify_trace(trace, measured)
+    """The trace with its claims checked against the measurements again; a contradicted one is refused."""
+    verified = verify_trace(trace, measured)
     wrong = [c for c in verified.claims if c.verdict is Verdict.CONTRADICTED]
     if wrong:
         raise ContradictedTraceError(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
-from cotgen import Language, Style
+from cotgen import Style
 from cotgen.tasks import Attribute, ComparativeClip
 from speech_records import Level, MeasuredUtterance, Utterance, to_json
 
@@ -66,7 +66,7 @@ class Dropped:
 class JobSpec:
     """What one annotation was asked for; equal specs over equal audio give equal data sets.
 
-    `style` and `language` are how reasoning is written, `question` is what reasoning examples ask, `comparative` the
+    `style` is how reasoning is written, `question` is what reasoning examples ask, `comparative` the
     number of comparative clips per split, `limit` how many utterances of the listing were taken, `dropped` what its
     loader left out on purpose.
     """
@@ -83,7 +83,6 @@ class JobSpec:
     versions: Versions
     dropped: tuple[Dropped, ...] = ()
     style: Style = Style.PLAIN
-    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,6 @@ class ReasonRequest:
     label_set: str
     seed: int
     style: Style = Style.PLAIN
-    language: Language | None = None
 
 
 @dataclass(frozen=True, slots=True)

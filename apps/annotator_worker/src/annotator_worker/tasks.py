@@ -61,7 +61,7 @@ def reason(self: Task, record: dict[str, Any]) -> str:
     item = from_dict(ReasonRequest, record, where="reason task")
 
     def work(_: ObjectStore) -> bytes | DeadLetter:
-        writing = Writing(LABEL_SETS[item.label_set], item.seed, item.style, item.language)
+        writing = Writing(LABEL_SETS[item.label_set], item.seed, item.style)
         result = try_reason(item.measured, writing)
         return result if isinstance(result, DeadLetter) else to_json(result).encode()
 

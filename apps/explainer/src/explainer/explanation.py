@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cotgen import verify
 from explainer.checkpoint import PolicyCard, TrainedPolicy
 from explainer.errors import ClipError
 from policy import PolicyError, Prompt, Sampler
 from prosody import Audio, analyze
+from speech_claims import verify
 from speech_records import (
     Claim,
     Emotion,

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from cotgen import verify
 from policy import Prompt, Sampler
+from speech_claims import verify
 from speech_records import (
     AnswerFormatError,
     Claim,

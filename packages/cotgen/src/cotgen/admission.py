@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from cotgen.errors import GenerationError
-from cotgen.quoting import words
+from speech_claims.quotes import words
 from speech_records import Emotion, LabelSet, MeasuredUtterance
 
 MAX_TRANSCRIPT_WORDS = 1000

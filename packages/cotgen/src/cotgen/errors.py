@@ -2,7 +2,6 @@
 
 ```
 CotgenError (ValueError)
-├── CorpusError          a corpus cannot be read at all: unknown name, missing root, nothing usable in it
 ├── GenerationError      an utterance from which no reasoning can be written (no label, or none in the label set)
 ├── TaskError            SFT examples that cannot be built (a trace without its utterance)
 └── ChatError            a language model behind an endpoint gave nothing that can be used
@@ -11,17 +10,11 @@ CotgenError (ValueError)
     ├── AnswerError      there is an answer and it cannot be used; `reason` says why, in one word
     └── CeilingError     the next request could cost more than the caller allows
 ```
-
-One bad file or line of a corpus is no error: it becomes a `RejectedRecord` of the listing and the rest is read.
 """
 
 
 class CotgenError(ValueError):
     """Base of all errors of this package."""
-
-
-class CorpusError(CotgenError):
-    """A corpus cannot be read at all."""
 
 
 class GenerationError(CotgenError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cotgen.errors import CotgenError
-from cotgen.rules import Language, Style, generate
+from cotgen.rules import Style, generate
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError
 
 
@@ -42,24 +42,22 @@ class Generator(Protocol):
 
 
 class RuleGenerator:
-    """The rules of `cotgen.rules`: offline, and always the same for the same seed, style and language."""
+    """The rules of `cotgen.rules`: offline, and always the same for the same seed and style."""
 
-    def __init__(
-        self, label_set: LabelSet, *, seed: int, style: Style = Style.PLAIN, language: Language | None = None
-    ) -> None:
-        self._label_set, self._seed, self._style, self._language = label_set, seed, style, language
+    def __init__(self, label_set: LabelSet, *, seed: int, style: Style = Style.PLAIN) -> None:
+        self._label_set, self._seed, self._style = label_set, seed, style
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Style and language as they were asked for; the card counts which rules wrote how many rows."""
-        return {"name": "rules", "style": self._style, "language": self._language}
+        """The style that was asked for; the card counts which rules wrote how many rows."""
+        return {"name": "rules", "style": self._style}
 
     def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
         """One after the other."""
         for measured in utterances:
             try:
                 result: ReasoningTrace | CotgenError | SpeechRecordsError = generate(
-                    measured, label_set=self._label_set, seed=self._seed, style=self._style, language=self._language
+                    measured, label_set=self._label_set, seed=self._seed, style=self._style
                 )
             except (CotgenError, SpeechRecordsError) as error:
                 result = error

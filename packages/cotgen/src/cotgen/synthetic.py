@@ -11,8 +11,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from cotgen.readings import NARROW_BELOW_ST, TERTILES, WIDE_ABOVE_ST
-from cotgen.survey import EXPECTED
+from cotgen.cue_evidence import EXPECTED
+from speech_claims.cue_values import NARROW_BELOW_ST, TERTILES, WIDE_ABOVE_ST
 from speech_records import (
     ContourDynamics,
     ContourShape,

@@ -20,8 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, log
 
-from cotgen.quoting import words
-from cotgen.verification.mentions import without_quotes
+from speech_claims.mentions import without_quotes
+from speech_claims.quotes import words
 
 MAX_N = 4
 EPSILON = 0.1

@@ -5,6 +5,8 @@
 - `answers`: the question, and the strict think/answer form of its answer
 - `readings`, `labels`: what can be read of an answer that missed the form, and which label its words mean
 - `jsonio`: strict JSON and JSON Lines
+- `failures`, `files`: the failed item and the log of them; files that are written whole, and their hashes
+- `shards`, `streams`: files of any size, one or numbered shards, read a record at a time
 - `errors`: the one exception tree
 
 Standard library only.
@@ -27,10 +29,13 @@ from speech_records.emotions import (
 from speech_records.errors import (
     AnswerFormatError,
     InvalidRecordError,
+    RecordFileError,
     RecordFormatError,
     SpeechRecordsError,
     UnknownEmotionError,
 )
+from speech_records.failures import FailedItem
+from speech_records.files import atomic_path, atomic_write, file_sha256
 from speech_records.jsonio import from_dict, from_json, read_jsonl, to_dict, to_json, write_jsonl
 from speech_records.labels import LabelReading, read_label
 from speech_records.readings import AnswerProblem, AnswerReading, read_answer
@@ -74,6 +79,7 @@ __all__ = [
     "Cue",
     "Degree",
     "Emotion",
+    "FailedItem",
     "Gender",
     "InvalidRecordError",
     "LabelReading",
@@ -86,6 +92,7 @@ __all__ = [
     "ProsodyLevels",
     "ProsodyProfile",
     "ReasoningTrace",
+    "RecordFileError",
     "RecordFormatError",
     "RewardScores",
     "SpeechRecordsError",
@@ -94,7 +101,10 @@ __all__ = [
     "UnknownEmotionError",
     "Utterance",
     "Verdict",
+    "atomic_path",
+    "atomic_write",
     "emotion_question",
+    "file_sha256",
     "format_answer",
     "from_dict",
     "from_json",

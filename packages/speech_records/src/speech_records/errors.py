@@ -4,6 +4,7 @@
 SpeechRecordsError (ValueError)
 ├── InvalidRecordError    a record's own rule is broken (a negative duration, a percentile of 140)
 ├── RecordFormatError     JSON that is not the record it should be; names line and field
+├── RecordFileError       a file of records that does not exist, or records in it that exclude one another
 ├── UnknownEmotionError   a label that no corpus alias explains
 └── AnswerFormatError     text that is not `<think>…</think><answer>…</answer>`
 ```
@@ -20,6 +21,10 @@ class InvalidRecordError(SpeechRecordsError):
 
 class RecordFormatError(SpeechRecordsError):
     """JSON does not hold the record that was asked for."""
+
+
+class RecordFileError(SpeechRecordsError):
+    """A file of records is missing, or its records exclude one another."""
 
 
 class UnknownEmotionError(SpeechRecordsError):

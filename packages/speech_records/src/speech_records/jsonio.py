@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
@@ -28,6 +27,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from speech_records.errors import RecordFormatError
+from speech_records.files import atomic_write
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -121,17 +121,11 @@ def write_jsonl(path: str | PathLike[str], records: Iterable[DataclassInstance])
     All or nothing: lines go to a temporary file beside `path` that takes its place at the end, so a reader never sees
     half a file and a failure leaves what was there before.
     """
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     count = 0
-    try:
-        with temporary.open("x", encoding="utf-8", newline="\n") as file:
-            for record in records:
-                file.write(to_json(record) + "\n")
-                count += 1
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_write(Path(path)) as file:
+        for record in records:
+            file.write(to_json(record) + "\n")
+            count += 1
     return count
 
 

@@ -166,6 +166,11 @@ class Utterance:
         _check_order(self, "start_s", "end_s")
         _check_not_negative(self, "channel")
 
+    @property
+    def is_segment(self) -> bool:
+        """Whether the clip is a part of its file: a range of it, or one of its channels."""
+        return (self.start_s, self.end_s, self.channel) != (None, None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:

@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from cotgen.admission import check_measured
-from cotgen.cli.ending import FailureLog
-from cotgen.cli.options import LabelSetName, Profiles, Seed, label_set_of
+from cotgen.cli.options import NAME, LabelSetName, Profiles, Seed, label_set_of
 from cotgen.dataset import building
 from cotgen.errors import ChatError, CotgenError
 from cotgen.generation import Generator, RuleGenerator
@@ -21,9 +20,10 @@ from cotgen.llm.answer_cache import AnswerCache
 from cotgen.llm.chat import KEY_VARIABLE, Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator
 from cotgen.llm.spending import Ceilings
-from cotgen.rules import Language, Style
-from cotgen.shards import check_is_file
+from cotgen.rules import Style
 from speech_records import LabelSet, MeasuredUtterance, SpeechRecordsError, from_json
+from speech_records.failures import FailureLog
+from speech_records.files import check_is_file
 
 _RULES = "Rules (--generator rules)"
 _MODEL = "A language model (--generator openai)"
@@ -43,13 +43,6 @@ StyleName = Annotated[
     typer.Option(
         help="How the rules write: `plain`, one short sentence a cue, which small models can learn; `varied`, many "
         "structures and words.",
-        rich_help_panel=_RULES,
-    ),
-]
-LanguageName = Annotated[
-    Language | None,
-    typer.Option(
-        help="Language of the varied style; without it German for utterances in German and English for all others.",
         rich_help_panel=_RULES,
     ),
 ]
@@ -117,7 +110,6 @@ def build(
     label_set: LabelSetName = "PAPER_9",
     generator: Annotated[GeneratorName, typer.Option(help="What writes the reasoning.")] = GeneratorName.RULES,
     style: StyleName = Style.VARIED,
-    language: LanguageName = None,
     seed: Seed = 0,
     shard_rows: Annotated[
         int, typer.Option(min=1, help="Lines of the input to a shard; no more is one file.")
@@ -145,9 +137,9 @@ def build(
 ) -> None:
     """Write a data set from measured utterances: traces.jsonl, emotioncot.jsonl, and its card (card.json, CARD.md).
 
-    The reasoning is written by rules, offline, or by a language model, whose texts are held against the measurements:
-    false sentences are dropped, and a text that is false elsewhere, not of 50 to 200 words or gives the label away is
-    left out, with the reason.
+    The reasoning is written by rules, offline, or by a language model. The model's texts are checked against the
+    measurements: false sentences are dropped, and a text that is false elsewhere, not of 50 to 200 words or gives the
+    label away is left out, with the reason.
 
     Near-duplicates go to duplicates.jsonl; what was left out, with its line, to errors.jsonl (status 1). A build that
     was stopped, by a kill or by a ceiling, continues with the same command.
@@ -165,7 +157,7 @@ def build(
         raise CotgenError("name the folder to write: --out DIR (or look at prompts with --dry-run N)")
     options = building.Options(labels, seed=seed, shard_rows=shard_rows, parquet=parquet)
     if generator is GeneratorName.RULES:
-        rules = RuleGenerator(labels, seed=seed, style=style, language=language)
+        rules = RuleGenerator(labels, seed=seed, style=style)
         built = _build_with_progress(profiles, out, options, rules)
     else:
         settings = Settings(
@@ -212,7 +204,7 @@ def print_prompts(profiles: Path, label_set: LabelSet, count: int) -> None:
 
 def _say(built: building.Built, out: Path, generator: GeneratorName, *, disjoint_speakers: bool) -> None:
     """What was built and what was left out; status 1 for the latter, and for shared speakers if that is asked for."""
-    with FailureLog(None) as log:
+    with FailureLog(NAME, None) as log:
         for failure in building.failures(built):
             log(failure)
     speakers = built.card["speakers"]

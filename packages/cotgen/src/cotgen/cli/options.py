@@ -10,6 +10,9 @@ import typer
 from cotgen.errors import CotgenError
 from speech_records import LABEL_SETS, LabelSet
 
+NAME = "cotgen"
+"""Starts every line that the command writes on stderr."""
+
 
 def in_a_folder(path: Path | None) -> Path | None:
     """The file to write, if its folder exists: said before the work, not after it."""

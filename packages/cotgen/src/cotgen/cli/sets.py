@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cotgen.cli.ending import FailureLog, errors_beside
-from cotgen.cli.options import LabelSetName, Out, Profiles, Seed, Traces, file_to_write, label_set_of
+from cotgen.cli.options import NAME, LabelSetName, Out, Profiles, Seed, Traces, file_to_write, label_set_of
 from cotgen.errors import CotgenError
 from cotgen.tasks import Asking, Phrasing, stream
 from cotgen.tasks.answers import score_file, table
@@ -20,6 +19,7 @@ from cotgen.tasks.streaming import measured_lines
 from cotgen.tasks.stress import stress_examples
 from cotgen.tasks.variants import variant_recipes
 from speech_records import emotion_question, write_jsonl
+from speech_records.failures import FailureLog, errors_beside
 
 app = typer.Typer()
 
@@ -51,9 +51,9 @@ def build_tasks(
     Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
     """
     asking = Asking(label_set_of(label_set), question, seed, phrasing, balance)
-    with FailureLog(errors_beside(out)) as log:
+    with FailureLog(NAME, errors_beside(out)) as log:
         count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=log))
-        log.finish(f"{count} examples")
+        raise typer.Exit(log.finish(f"{count} examples"))
 
 
 @app.command()
@@ -69,9 +69,9 @@ def stress(
 
     Example: cotgen stress --manifest stress17k.jsonl -o stress.jsonl
     """
-    with FailureLog(errors_beside(out)) as log:
+    with FailureLog(NAME, errors_beside(out)) as log:
         made = stress_examples(manifest, seed=seed, report=log, phrasing=phrasing, balance=balance)
-        log.finish(f"{write_jsonl(out, made)} examples")
+        raise typer.Exit(log.finish(f"{write_jsonl(out, made)} examples"))
 
 
 @app.command()
@@ -89,10 +89,10 @@ def variants(
 
     Example: cotgen variants --profiles measured.jsonl -o recipes.jsonl
     """
-    with FailureLog(errors_beside(out)) as log:
+    with FailureLog(NAME, errors_beside(out)) as log:
         measured = measured_lines(profiles, log, check_stress=False)
         made = variant_recipes(measured, seed=seed, count=count, longest_s=longest)
-        log.finish(f"{write_jsonl(out, made)} recipes")
+        raise typer.Exit(log.finish(f"{write_jsonl(out, made)} recipes"))
 
 
 @app.command()
@@ -111,7 +111,7 @@ def perception(
 
     Example: cotgen perception --profiles measured.jsonl --split test -o perception.jsonl
     """
-    with FailureLog(errors_beside(out)) as log:
+    with FailureLog(NAME, errors_beside(out)) as log:
         made = PerceptionSet(profiles, split=split, seed=seed, report=log, most=most, least=least)
         count = write_jsonl(out, made.items())
         for column, plan in made.columns.items():
@@ -121,7 +121,7 @@ def perception(
         if made.shared_speakers:
             shown = ", ".join(made.shared_speakers[:5])
             typer.echo(f"cotgen: {len(made.shared_speakers)} speakers also stand in other splits: {shown}", err=True)
-        log.finish(f"{count} items")
+        raise typer.Exit(log.finish(f"{count} items"))
 
 
 @app.command()
@@ -152,10 +152,9 @@ def conflict(
     labels = label_set_of(label_set)
     if make_recipes is (profiles is not None):
         raise CotgenError("give either --profiles FILE, or --recipes for sentences to be spoken")
-    with FailureLog(errors_beside(out)) as log:
+    with FailureLog(NAME, errors_beside(out)) as log:
         if profiles is None:
-            log.finish(f"{write_jsonl(out, recipes(labels))} recipes")
-            return
+            raise typer.Exit(log.finish(f"{write_jsonl(out, recipes(labels))} recipes"))
         asked = question or emotion_question(labels)
         made = ConflictSet(profiles, label_set=labels, question=asked, seed=seed, report=log, split=split, most=most)
         count = write_jsonl(out, made.items())
@@ -163,7 +162,7 @@ def conflict(
             typer.echo(f"cotgen: {key.group}, voice {key.name}: {number} found, {min(most, number)} written", err=True)
         for reason, number in sorted(made.skipped.items()):
             typer.echo(f"cotgen: {number} without an item: {reason}", err=True)
-        log.finish(f"{count} items")
+        raise typer.Exit(log.finish(f"{count} items"))
 
 
 @app.command("score")
@@ -182,10 +181,10 @@ def score_answers(
 
     Example: cotgen score perception.jsonl --answers answers.jsonl
     """
-    with FailureLog(None) as log:
+    with FailureLog(NAME, None) as log:
         labels = None if label_set is None else label_set_of(label_set)
         scored = score_file(items, answers, label_set=labels, report=log)
         typer.echo(table(scored))
         if report is not None:
             report.write_text(json.dumps(asdict(scored), indent=1) + "\n", encoding="utf-8")
-        log.finish(f"{scored.unanswered} items without an answer")
+        raise typer.Exit(log.finish(f"{scored.unanswered} items without an answer"))

@@ -28,15 +28,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cotgen import shards
 from cotgen.admission import check_measured
-from cotgen.batch import Failure
-from cotgen.corpora import emotioncot
 from cotgen.dataset import card, parquet
 from cotgen.dataset.checks import RowChecks
 from cotgen.errors import CotgenError
 from cotgen.generation import Generator, RuleGenerator
+from speech_corpora import emotioncot
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json, write_jsonl
+from speech_records.failures import FailedItem
+from speech_records.files import atomic_write, check_is_file, file_sha256
+from speech_records.shards import drop, shard_name
 
 STEMS = ("traces", "emotioncot", "dataset")
 """Files that are written in shards; the last one as Parquet."""
@@ -91,14 +92,14 @@ def build(
     or holds no line at all.
     """
     generator = generator or RuleGenerator(options.label_set, seed=options.seed)
-    shards.check_is_file(profiles)
+    check_is_file(profiles)
     if options.shard_rows < 1:
         raise CotgenError(f"a shard holds at least 1 row, not {options.shard_rows}")
     with profiles.open("rb") as file:
         total = sum(1 for _ in file)
     if total == 0:
         raise CotgenError(f"{profiles} is empty: measured utterances are expected, one a line")
-    source = {"file": profiles.name, "lines": total, "sha256": shards.sha256(profiles)}
+    source = {"file": profiles.name, "lines": total, "sha256": file_sha256(profiles)}
     asked = {
         "label_set": options.label_set.name, "seed": options.seed, "shard_rows": options.shard_rows,
         "parquet": options.parquet,
@@ -134,11 +135,11 @@ class _Shard:
         self._checks = RowChecks(db)
 
     def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
-        traces, rows, columns = (self._out / shards.shard_name(stem, number, count) for stem in STEMS)
+        traces, rows, columns = (self._out / shard_name(stem, number, count) for stem in STEMS)
         columns = columns.with_suffix(".parquet")
         self._db.execute("BEGIN")
         with (
-            shards.written_whole(rows) as published,
+            atomic_write(rows) as published,
             parquet.Writer(columns) if self._has_columns else nullcontext() as table,
         ):
 
@@ -152,7 +153,7 @@ class _Shard:
 
             write_jsonl(traces, written())
         made = [traces, rows, columns] if self._has_columns else [traces, rows]
-        files = json.dumps({path.name: shards.sha256(path) for path in made})
+        files = json.dumps({path.name: file_sha256(path) for path in made})
         self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._checks.tally), files))
         self._db.execute("COMMIT")
 
@@ -195,17 +196,17 @@ class _Shard:
         message = str(error)
         if name and name not in message:
             message = f"utterance {name!r}: {message}"
-        failure = Failure(f"{self._source}:{line}", stage, type(error).__name__, message)
+        failure = FailedItem(f"{self._source}:{line}", stage, type(error).__name__, message)
         self._db.execute("INSERT INTO failures VALUES (?, ?)", (line, json.dumps(asdict(failure), ensure_ascii=False)))
 
 
-def failures(built: Built) -> Iterator[Failure]:
+def failures(built: Built) -> Iterator[FailedItem]:
     """What was left out, in the order of the input, read as it is asked for."""
     path = built.folder / "errors.jsonl"
     if path.exists():
         with path.open(encoding="utf-8") as file:
             for line in file:
-                yield Failure(**json.loads(line))
+                yield FailedItem(**json.loads(line))
 
 
 def _open(out: Path, asked: str) -> sqlite3.Connection:
@@ -216,7 +217,7 @@ def _open(out: Path, asked: str) -> sqlite3.Connection:
         for other in (out / _WORK).iterdir():
             other.unlink()
         for stem in STEMS:
-            shards.drop(out, stem)
+            drop(out, stem)
     half_written = (path for stem in STEMS for path in out.glob(f".{stem}*.tmp"))
     for stale in (out / "card.json", out / "CARD.md", *half_written):
         stale.unlink(missing_ok=True)
@@ -236,7 +237,7 @@ def _finish(db: sqlite3.Connection, out: Path, more: dict[str, Any]) -> Built:
     _copy(checks.duplicates(), out / "duplicates.jsonl")
     for name in ("errors.jsonl", "duplicates.jsonl"):
         if (out / name).exists():
-            files[name] = shards.sha256(out / name)
+            files[name] = file_sha256(out / name)
     described = card.describe(tally, {**more, "left_out": left_out, **checks.found(), "files": files})
     _write(out / "CARD.md", card.markdown(described))
     _write(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
@@ -246,7 +247,7 @@ def _finish(db: sqlite3.Connection, out: Path, more: dict[str, Any]) -> Built:
 def _copy(records: Iterable[str], path: Path) -> int:
     """Write one line for each record, all or nothing; no file without records."""
     count = 0
-    with shards.written_whole(path) as file:
+    with atomic_write(path) as file:
         for record in records:
             file.write(record + "\n")
             count += 1
@@ -256,7 +257,7 @@ def _copy(records: Iterable[str], path: Path) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    with shards.written_whole(path) as file:
+    with atomic_write(path) as file:
         file.write(text)
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cotgen.corpora import CORPORA, NOT_RECORDED
+from speech_corpora.registry import CORPORA, NOT_RECORDED
 from speech_records import MeasuredUtterance, ReasoningTrace
 
 Tally = Counter[tuple[str, ...]]

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from cotgen.quoting import words
+from speech_claims.quotes import words
 
 THRESHOLD = 0.8
 """Least Jaccard similarity of shingles, in [0, 1], that is reported."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from cotgen.corpora import emotioncot
 from cotgen.errors import CotgenError
+from speech_corpora import emotioncot
 from speech_records import MeasuredUtterance, ReasoningTrace, to_dict
 
 _GROUP_ROWS = 1024

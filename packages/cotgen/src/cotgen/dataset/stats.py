@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cotgen.batch import temporary_database
 from cotgen.variety import Variety, variety
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict
+from speech_records.streams import temporary_database
 
 SAMPLE = 1000
 """Traces that variety is measured on."""

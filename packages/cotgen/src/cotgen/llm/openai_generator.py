@@ -18,7 +18,7 @@ from cotgen.generation import Outcome
 from cotgen.llm import prompting
 from cotgen.llm.chat import Chat
 from cotgen.llm.replies import value_of
-from cotgen.verification.screening import Decision, Screened, screen
+from cotgen.screening import Decision, Screened, screen
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Verdict
 
 NO_ANSWER = "no_answer"

@@ -5,7 +5,7 @@ transcript quoted, the speaker described, 50 to 200 words, no label at the start
 uncertain, and a conflict between words and voice spoken of. `PROMPT_VERSION` changes with the wording,
 `prompt_hash` with every letter.
 
-A transcript cannot leave its place: it loses angle brackets, line breaks and control characters (`quoting.neutralise`),
+A transcript cannot leave its place: it loses angle brackets, line breaks and control characters (`quoting.sanitize`),
 so nothing in it can close the tag that it stands in. What it says in there is declared to be no instruction, and a text
 that follows one all the same meets `screening`.
 """
@@ -19,8 +19,8 @@ from types import MappingProxyType
 from typing import Any
 
 from cotgen.admission import label_of
-from cotgen.quoting import neutralise, words
-from cotgen.readings import read_cues
+from speech_claims.cue_values import cue_values
+from speech_claims.quotes import sanitize, words
 from speech_records import Cue, LabelSet, MeasuredUtterance
 
 PROMPT_VERSION = "cot/1"
@@ -112,8 +112,8 @@ def messages(measured: MeasuredUtterance, label_set: LabelSet) -> list[dict[str,
     """
     utterance = measured.utterance
     facts = _facts(measured)
-    language = f", language {neutralise(utterance.language)[:_MAX_LANGUAGE]}" if utterance.language else ""
-    spoken = neutralise(utterance.transcript or "")
+    language = f", language {sanitize(utterance.language)[:_MAX_LANGUAGE]}" if utterance.language else ""
+    spoken = sanitize(utterance.transcript or "")
     filled = USER.format(
         facts="\n".join(f"- {_NAMES.get(cue, cue.value)}: {fact}" for cue, fact in facts.items()) or "- nothing",
         unknown="\n".join(f"- {_NAMES.get(cue, cue.value)}" for cue in _EXPECTED if cue not in facts) or "- nothing",
@@ -127,8 +127,8 @@ def messages(measured: MeasuredUtterance, label_set: LabelSet) -> list[dict[str,
 
 def _facts(measured: MeasuredUtterance) -> dict[Cue, str]:
     """What is known of each cue, on one line; the speaker's gender also from the corpus."""
-    readings = read_cues(measured.profile, measured.levels)
-    facts = {cue: neutralise(reading.measured)[:_MAX_FACT] for cue, reading in readings.items()}
+    readings = cue_values(measured.profile, measured.levels)
+    facts = {cue: sanitize(reading.measured)[:_MAX_FACT] for cue, reading in readings.items()}
     if Cue.GENDER not in facts and measured.utterance.gender is not None:
         facts[Cue.GENDER] = f"{measured.utterance.gender.value} speaker"
     return facts
@@ -138,7 +138,7 @@ def _stressed(measured: MeasuredUtterance) -> str:
     """The measured stressed words that stand in the transcript, which is as untrusted as the rest of it."""
     if measured.profile.stressed_words is None:
         return "not known: name none"
-    spoken = set(words(neutralise(measured.utterance.transcript or "")))
-    cleaned = [neutralise(w.word) for w in measured.profile.stressed_words]
+    spoken = set(words(sanitize(measured.utterance.transcript or "")))
+    cleaned = [sanitize(w.word) for w in measured.profile.stressed_words]
     kept = dict.fromkeys(word for word in cleaned if words(word) and set(words(word)) <= spoken)
     return f"<stressed>{', '.join(kept)}</stressed>" if kept else "none: say nothing about stress"

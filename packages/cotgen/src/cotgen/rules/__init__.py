@@ -2,11 +2,11 @@
 
 Two styles, both seeded and offline: `plain` (`rules/1`, module `plain`) with few phrasings, for models so small that
 they have to learn the wording first, and `varied` (`rules/2`, module `varied`) for everyone else. The styles know what
-each of their phrases claims, so the verdicts come from `verification.judge` and no text is searched for claims.
+each of their phrases claims, so the verdicts come from `speech_claims.judge` and no text is searched for claims.
 
 - `draft`, `marking`: what both styles share; text that knows what it claims
 - `wording`: the plain style's phrasings
-- `phrases`, `wording_en…`, `wording_de…`: the varied style's notation, and its tables in two languages
+- `phrases`, `wording_en…`: the varied style's notation, and its tables
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ import random
 from enum import StrEnum
 
 from cotgen.admission import label_of
-from cotgen.errors import GenerationError
-from cotgen.readings import read_cues
-from cotgen.rules import plain, varied, wording, wording_de, wording_en
-from cotgen.rules.draft import MAX_WORDS, MIN_WORDS, Draft
-from cotgen.rules.phrases import Wording
-from cotgen.verification import judge
+from cotgen.rules import plain, varied, wording, wording_en
+from cotgen.rules.draft import MAX_WORDS, MIN_WORDS
+from speech_claims import judge
+from speech_claims.cue_values import cue_values
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace
 
-__all__ = ["MAX_WORDS", "MIN_WORDS", "Language", "Style", "generate"]
+__all__ = ["MAX_WORDS", "MIN_WORDS", "Style", "generate"]
 
 
 class Style(StrEnum):
@@ -33,40 +31,29 @@ class Style(StrEnum):
     VARIED = "varied"
 
 
-class Language(StrEnum):
-    """What the reasoning is written in."""
-
-    ENGLISH = "en"
-    GERMAN = "de"
-
-
 def generate(
     measured: MeasuredUtterance,
     *,
     label_set: LabelSet,
     seed: int,
     style: Style = Style.PLAIN,
-    language: Language | None = None,
 ) -> ReasoningTrace:
     """Reasoning of 50 to 200 words that leads from the measured cues to the utterance's label in `label_set`.
 
-    Same utterance, style, language and seed, same text. `language` is, where none is given, the utterance's when that
-    is German, and English otherwise; the plain style is always English. The trace carries its claims as judged by the
-    same measurements, and is synthetic when the utterance is. Raises `GenerationError` when the utterance has no
-    emotion, `label_set` leaves its emotion out, or the plain style is asked for in German.
+    Same utterance, style and seed, same text, in English whatever is spoken. The trace carries its claims as judged by
+    the same measurements, and is synthetic when the utterance is. Raises `GenerationError` when the utterance has no
+    emotion or `label_set` leaves its emotion out.
     """
     utterance = measured.utterance
     emotion = label_of(measured, label_set)
-    words = _wording(style, language, utterance.language)
-    generator = wording.GENERATOR if words is None else words.generator
+    generator = wording.GENERATOR if style is Style.PLAIN else wording_en.WORDING.generator
     rng = random.Random(f"{generator}:{seed}:{utterance.utterance_id}")
-    readings = read_cues(measured.profile, measured.levels)
+    readings = cue_values(measured.profile, measured.levels)
     label = label_set.text(emotion)
-    draft: Draft
-    if words is None:
+    if style is Style.PLAIN:
         draft = plain.write(measured, readings, emotion=emotion, label=label, rng=rng)
     else:
-        draft = varied.write(measured, readings, emotion=emotion, label=label, rng=rng, wording=words)
+        draft = varied.write(measured, readings, emotion=emotion, label=label, rng=rng, wording=wording_en.WORDING)
     return ReasoningTrace(
         utterance_id=utterance.utterance_id,
         think=draft.think,
@@ -76,16 +63,3 @@ def generate(
         seed=seed,
         synthetic=utterance.synthetic,
     )
-
-
-def _wording(style: Style, language: Language | None, spoken: str | None) -> Wording | None:
-    """What the varied style says, in `language` or else in the one that is `spoken`; `None` for the plain style."""
-    if style is Style.PLAIN:
-        if language is Language.GERMAN:
-            raise GenerationError(
-                "the plain style is written in English only: ask for style varied, or for language en"
-            )
-        return None
-    if language is None:
-        language = Language.GERMAN if (spoken or "").lower().startswith("de") else Language.ENGLISH
-    return wording_de.WORDING if language is Language.GERMAN else wording_en.WORDING

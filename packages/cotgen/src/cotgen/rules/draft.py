@@ -6,11 +6,11 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cotgen.quoting import MAX_WORD_CHARACTERS, neutralise, words
-from cotgen.readings import Reading
+from cotgen.cue_evidence import Fit, fit
 from cotgen.rules.marking import unmark
-from cotgen.survey import Fit, fit
-from cotgen.verification.finding import Finding
+from speech_claims.cue_values import CueValue
+from speech_claims.finding import Finding
+from speech_claims.quotes import MAX_WORD_CHARACTERS, sanitize, words
 from speech_records import Cue, Emotion, MeasuredUtterance
 
 MIN_WORDS, MAX_WORDS = 50, 200
@@ -41,13 +41,13 @@ def stressed_words(measured: MeasuredUtterance) -> list[str]:
     """The measured stressed words that the transcript really holds, harmless to quote."""
     if not measured.profile.stressed_words:
         return []
-    spoken = set(words(neutralise(measured.utterance.transcript or "")))
-    cleaned = (neutralise(w.word) for w in measured.profile.stressed_words)
+    spoken = set(words(sanitize(measured.utterance.transcript or "")))
+    cleaned = (sanitize(w.word) for w in measured.profile.stressed_words)
     single = (w for w in cleaned if len(w) <= MAX_WORD_CHARACTERS and len(words(w)) == 1 and words(w)[0] in spoken)
     return list(dict.fromkeys(single))[:MAX_STRESSED]
 
 
-def sides_of(emotion: Emotion, readings: Mapping[Cue, Reading], cues: Sequence[Cue]) -> dict[Fit, list[Cue]]:
+def sides_of(emotion: Emotion, readings: Mapping[Cue, CueValue], cues: Sequence[Cue]) -> dict[Fit, list[Cue]]:
     """Those of `cues` that were measured, by whether they fit `emotion`."""
     sides: dict[Fit, list[Cue]] = {side: [] for side in Fit}
     for cue in cues:

@@ -2,7 +2,7 @@
 
 Whoever writes from measurements knows what each phrase says of the sound. It puts the phrase between marks that hold
 the claim, joins and capitalises text as it likes, and asks for the spans at the end. The marks are private-use
-characters, which `quoting.neutralise` takes out of every transcript: no foreign text can hold one.
+characters, which `quoting.sanitize` takes out of every transcript: no foreign text can hold one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from cotgen.verification.finding import Finding
+from speech_claims.finding import Finding
 from speech_records import Cue, Degree
 
 _OPEN, _FIELD, _SEPARATOR, _CLOSE = "\ue000", "\ue001", "\ue002", "\ue003"

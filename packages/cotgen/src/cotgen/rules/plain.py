@@ -10,12 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from cotgen.quoting import ELLIPSIS, quote, words
-from cotgen.readings import Reading
+from cotgen.cue_evidence import Fit
 from cotgen.rules import wording
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, mark, opening
-from cotgen.survey import Fit
+from speech_claims.cue_values import CueValue
+from speech_claims.quotes import ELLIPSIS, quote, words
 from speech_records import Cue, Emotion, MeasuredUtterance
 
 MAX_WEIGHED = 3
@@ -26,7 +26,7 @@ _WEIGHED = (*_STATED, Cue.PAUSES, Cue.VOICING)
 
 
 def write(
-    measured: MeasuredUtterance, readings: Mapping[Cue, Reading], *, emotion: Emotion, label: str, rng: random.Random
+    measured: MeasuredUtterance, readings: Mapping[Cue, CueValue], *, emotion: Emotion, label: str, rng: random.Random
 ) -> Draft:
     """A text of 50 to 200 words that leads to `label`, the name of `emotion`."""
     body = [
@@ -46,7 +46,7 @@ def _quote(transcript: str | None, rng: random.Random) -> list[str]:
     return [mark(rng.choice(wording.QUOTES), Cue.QUOTE, said, text=said)]
 
 
-def _cue_sentences(readings: Mapping[Cue, Reading], stressed: Sequence[str], rng: random.Random) -> list[str]:
+def _cue_sentences(readings: Mapping[Cue, CueValue], stressed: Sequence[str], rng: random.Random) -> list[str]:
     """One sentence for each cue that was measured, in an order drawn from `rng`."""
     sentences = [_sentence(cue, readings[cue].value, rng) for cue in _STATED if cue in readings]
     if stressed:
@@ -75,7 +75,7 @@ def _plain(word: str) -> str:
     return " ".join(words(word))
 
 
-def _weighing(readings: Mapping[Cue, Reading], emotion: Emotion, rng: random.Random) -> list[str]:
+def _weighing(readings: Mapping[Cue, CueValue], emotion: Emotion, rng: random.Random) -> list[str]:
     """What the cues add up to: those that fit the emotion, then honestly those that speak against it."""
     named = [cue for cue in _WEIGHED if cue in readings and _noun(cue, readings[cue].value) is not None]
     sides = sides_of(emotion, readings, named)
@@ -91,7 +91,7 @@ def _weighing(readings: Mapping[Cue, Reading], emotion: Emotion, rng: random.Ran
     ]
 
 
-def _subject(cues: Sequence[Cue], readings: Mapping[Cue, Reading], verb: str) -> dict[str, str]:
+def _subject(cues: Sequence[Cue], readings: Mapping[Cue, CueValue], verb: str) -> dict[str, str]:
     """What a template needs to say that `cues` do what `verb` says: the list of them, and the verb's form."""
     nouns = [mark(_noun(cue, readings[cue].value) or "", cue, readings[cue].value) for cue in cues]
     *head, last = nouns or [""]
@@ -100,7 +100,7 @@ def _subject(cues: Sequence[Cue], readings: Mapping[Cue, Reading], verb: str) ->
     return {"cues": listed, "Cues": listed[:1].upper() + listed[1:], verb: verb if is_plural else f"{verb}s"}
 
 
-def _value(readings: Mapping[Cue, Reading], cue: Cue) -> str | None:
+def _value(readings: Mapping[Cue, CueValue], cue: Cue) -> str | None:
     return readings[cue].value if cue in readings else None
 
 

@@ -13,12 +13,12 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cotgen.quoting import ELLIPSIS, quote, words
-from cotgen.readings import Reading
+from cotgen.cue_evidence import Fit
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, capitalised, mark, opening
 from cotgen.rules.phrases import POSSESSIVE, SUBJECT, Agreeing, Fact, Wording, ordered, with_degree
-from cotgen.survey import Fit
+from speech_claims.cue_values import CueValue
+from speech_claims.quotes import ELLIPSIS, quote, words
 from speech_records import Cue, Emotion, Gender, Level, MeasuredUtterance, ProsodyLevels
 
 MAX_WEIGHED = 3
@@ -59,7 +59,7 @@ class _Said:
 
 def write(
     measured: MeasuredUtterance,
-    readings: Mapping[Cue, Reading],
+    readings: Mapping[Cue, CueValue],
     *,
     emotion: Emotion,
     label: str,
@@ -91,7 +91,7 @@ def _named(label: str, wording: Wording) -> str:
 
 
 def _facts(
-    measured: MeasuredUtterance, readings: Mapping[Cue, Reading], wording: Wording, rng: random.Random
+    measured: MeasuredUtterance, readings: Mapping[Cue, CueValue], wording: Wording, rng: random.Random
 ) -> dict[Cue, _Said]:
     """What is to be said of each cue, in an order drawn from `rng`."""
     cues = [cue for cue in _STATED if cue in readings]
@@ -111,7 +111,7 @@ def _facts(
     return said
 
 
-def _value(readings: Mapping[Cue, Reading], cue: Cue) -> str:
+def _value(readings: Mapping[Cue, CueValue], cue: Cue) -> str:
     return readings[cue].value if cue in readings else ""
 
 
@@ -125,7 +125,7 @@ def _is_extreme(levels: ProsodyLevels | None, cue: Cue) -> bool:
     )
 
 
-def _pauses(measured: MeasuredUtterance, reading: Reading, rng: random.Random) -> str:
+def _pauses(measured: MeasuredUtterance, reading: CueValue, rng: random.Random) -> str:
     """Under which name the pauses are spoken of: their number or their length."""
     if reading.value == "none":
         return "none"
@@ -191,7 +191,7 @@ class _Writer:
         return mark(agreeing.plural if tail else agreeing.singular, Cue.STRESS, head, word=listed)
 
     def with_speaker_and_quote(
-        self, evidence: list[str], measured: MeasuredUtterance, readings: Mapping[Cue, Reading]
+        self, evidence: list[str], measured: MeasuredUtterance, readings: Mapping[Cue, CueValue]
     ) -> list[str]:
         """`evidence` with what is said of the speaker, and the quote, among it."""
         rng, wording = self._rng, self._wording
@@ -209,7 +209,7 @@ class _Writer:
             sentences.insert(rng.randint(0, 1), rng.choice(wording.speaker_sentences).format(speaker=speaker))
         return sentences
 
-    def settle(self, sentences: Sequence[str], readings: Mapping[Cue, Reading]) -> list[str]:
+    def settle(self, sentences: Sequence[str], readings: Mapping[Cue, CueValue]) -> list[str]:
         """The sentences with speaker and possessives named, and in capitals where they begin.
 
         A pronoun stands only behind the sentence that says what the speaker is.

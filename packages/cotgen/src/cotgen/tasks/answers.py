@@ -17,14 +17,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from cotgen.batch import Failure, Report, good_lines
 from cotgen.errors import TaskError
-from cotgen.shards import Lines
 from cotgen.tasks.conflict import ConflictItem, score_conflict
 from cotgen.tasks.perception import PerceptionItem, score_perception
 from cotgen.tasks.records import SFTExample
 from cotgen.tasks.scoring import score, summarise
 from speech_records import LabelSet
+from speech_records.failures import FailedItem, Report
+from speech_records.shards import ShardReader
+from speech_records.streams import good_lines
 
 ItemT = TypeVar("ItemT", bound=SFTExample | PerceptionItem | ConflictItem)
 _KINDS: Mapping[str, type[SFTExample | PerceptionItem | ConflictItem]] = MappingProxyType(
@@ -98,7 +99,7 @@ class _Join:
         for where, one in good_lines(answers, GivenAnswer, report):
             if one.item_id in self._given:
                 message = f"item {one.item_id!r} is answered twice; the first answer counts"
-                report(Failure(where, "score", TaskError.__name__, message))
+                report(FailedItem(where, "score", TaskError.__name__, message))
             else:
                 self._given[one.item_id] = one.answer
         self._left = dict.fromkeys(self._given)
@@ -115,12 +116,12 @@ class _Join:
         """Report the answers that no item asked for."""
         for name in self._left:
             message = f"{self._items.name} has no such item"
-            self._report(Failure(f"answer to {name!r}", "score", TaskError.__name__, message))
+            self._report(FailedItem(f"answer to {name!r}", "score", TaskError.__name__, message))
 
 
 def _kind(path: Path) -> type[SFTExample | PerceptionItem | ConflictItem]:
     """What the first line of a file of items holds."""
-    with Lines(path) as lines:
+    with ShardReader(path) as lines:
         first = next((raw for _, _, raw in lines), None)
     if first is None:
         raise TaskError(f"{path} is empty: items are expected, one a line")

@@ -25,12 +25,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from cotgen.batch import Report
-from cotgen.readings import read_cues
-from cotgen.survey import Fit, fit
+from cotgen.cue_evidence import Fit, fit
 from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.streaming import measured_lines
 from cotgen.tasks.word_emotions import SENTENCES, loaded_words
+from speech_claims.cue_values import cue_values
 from speech_records import (
     LABEL_SETS,
     AnswerFormatError,
@@ -41,6 +40,7 @@ from speech_records import (
     Utterance,
     parse_answer,
 )
+from speech_records.failures import Report
 
 NEUTRAL_SENTENCES: Mapping[str, str] = MappingProxyType(
     {"ravdess": "RAVDESS's fixed sentences are neutral", "emodb": "EmoDB's fixed sentences are neutral"}
@@ -281,7 +281,7 @@ def score_conflict(answers: Iterable[tuple[ConflictItem, str]]) -> dict[Kind, Co
 
 def _telling(item: MeasuredUtterance, voice: Emotion, words: Emotion) -> tuple[str, ...]:
     """The measured cues that fit the voice's emotion and not the words'; where both agree, those that fit it."""
-    readings = read_cues(item.profile, item.levels)
+    readings = cue_values(item.profile, item.levels)
     return tuple(
         f"{cue}: {reading.measured}"
         for cue, reading in readings.items()

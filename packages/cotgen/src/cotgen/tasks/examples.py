@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cotgen.errors import TaskError
-from cotgen.quoting import neutralise, words
-from cotgen.readings import Reading, read_cues
 from cotgen.rules.wording import RATE_WORDS
 from cotgen.tasks.balancing import Class, Selection, count, quotas
 from cotgen.tasks.phrasing import ATTRIBUTES, UNVOICED, Phrasing, questions
 from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
+from speech_claims.cue_values import CueValue, cue_values
+from speech_claims.quotes import sanitize, words
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, format_answer
 
 SINGLE_SHARE = 0.25
@@ -126,11 +126,11 @@ def draw_order(clip: ComparativeClip, asking: Asking, *, synthetic: bool) -> Dra
     return Drawn(example, Class(f"order of {name}", target))
 
 
-def attribute_target(readings: Mapping[Cue, Reading]) -> str:
+def attribute_target(readings: Mapping[Cue, CueValue]) -> str:
     """All attributes that were measured, in one line; empty when none was.
 
     >>> from speech_records import ProsodyLevels, ProsodyProfile
-    >>> attribute_target(read_cues(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=0.02), None))
+    >>> attribute_target(cue_values(ProsodyProfile(duration_s=1.0, sample_rate=16000, voiced_share=0.02), None))
     'pitch unvoiced'
     """
     return ", ".join(_attributes(readings).values())
@@ -148,11 +148,11 @@ def stray_stress(transcript: str | None, heard: Iterable[str]) -> str | None:
     >>> stray_stress("Kids are talking.", ["kids", "door"])
     'door'
     """
-    spoken = set(words(neutralise(transcript or "")))
-    return next((word for word in heard if spoken and not set(words(neutralise(word))) <= spoken), None)
+    spoken = set(words(sanitize(transcript or "")))
+    return next((word for word in heard if spoken and not set(words(sanitize(word))) <= spoken), None)
 
 
-def _attributes(readings: Mapping[Cue, Reading]) -> dict[str, str]:
+def _attributes(readings: Mapping[Cue, CueValue]) -> dict[str, str]:
     """`pitch high` and so on for each attribute that was measured."""
     found: dict[str, str] = {}
     for name, cue in ATTRIBUTES.items():
@@ -165,7 +165,7 @@ def _attributes(readings: Mapping[Cue, Reading]) -> dict[str, str]:
 
 
 def _attribute_examples(item: MeasuredUtterance, asking: Asking, rng: random.Random) -> Iterator[Drawn]:
-    found = _attributes(read_cues(item.profile, item.levels))
+    found = _attributes(cue_values(item.profile, item.levels))
     if not found:
         return
     if asking.balance is not None:
@@ -190,7 +190,7 @@ def _single(item: MeasuredUtterance, name: str, target: str, asking: Asking, rng
 def _stress_examples(
     utterance: Utterance, heard: Iterable[str], phrasing: Phrasing, rng: random.Random
 ) -> Iterator[Drawn]:
-    listed = [word for word in (neutralise(word).strip(".,;:!?…").lower() for word in heard) if word]
+    listed = [word for word in (sanitize(word).strip(".,;:!?…").lower() for word in heard) if word]
     if listed:
         question = rng.choice(questions(phrasing).stress)
         example = _example(utterance, Task.STRESS, "stress", question, ", ".join(listed))
@@ -199,7 +199,7 @@ def _stress_examples(
 
 def _place_of(word: str, transcript: str | None) -> Class:
     """In which third of the sentence a word first stands, by the order of words."""
-    spoken, wanted = words(neutralise(transcript or "")), words(word)
+    spoken, wanted = words(sanitize(transcript or "")), words(word)
     if not wanted or wanted[0] not in spoken:
         return Class("stress in an unknown sentence", "unknown")
     return Class("stress", _SENTENCE_PARTS[len(_SENTENCE_PARTS) * spoken.index(wanted[0]) // len(spoken)])

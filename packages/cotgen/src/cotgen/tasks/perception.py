@@ -23,17 +23,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from cotgen.batch import Report
 from cotgen.errors import TaskError
-from cotgen.quoting import neutralise, words
-from cotgen.readings import read_cues
 from cotgen.rules.wording import RATE_WORDS
 from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.examples import heard_stress
 from cotgen.tasks.phrasing import VALUES
 from cotgen.tasks.scoring import parts
 from cotgen.tasks.streaming import measured_lines
+from speech_claims.cue_values import cue_values
+from speech_claims.quotes import sanitize, words
 from speech_records import Cue, InvalidRecordError, MeasuredUtterance
+from speech_records.failures import Report
 
 
 class Column(StrEnum):
@@ -164,7 +164,7 @@ class PerceptionSet:
 
     def _cases(self, item: MeasuredUtterance) -> Iterator[tuple[Column, str, tuple[str, ...]]]:
         """Column, class and (of stress) choices of everything that is clear about an utterance."""
-        readings = read_cues(item.profile, item.levels)
+        readings = cue_values(item.profile, item.levels)
         for column, cue in _CUES.items():
             reading = readings.get(cue)
             if reading is not None and len(reading.accepted) == 1:
@@ -172,8 +172,8 @@ class PerceptionSet:
         yield from self._stress(item)
 
     def _stress(self, item: MeasuredUtterance) -> Iterator[tuple[Column, str, tuple[str, ...]]]:
-        spoken = words(neutralise(item.utterance.transcript or ""))
-        heard = [part for word in heard_stress(item) for part in words(neutralise(word))]
+        spoken = words(sanitize(item.utterance.transcript or ""))
+        heard = [part for word in heard_stress(item) for part in words(sanitize(word))]
         if len(heard) != 1 or spoken.count(heard[0]) != 1:
             return
         others = [word for word in dict.fromkeys(spoken) if word != heard[0]]

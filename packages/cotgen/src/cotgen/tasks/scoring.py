@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 
-from cotgen.quoting import words
 from cotgen.tasks.phrasing import ATTRIBUTES, VALUES
 from cotgen.tasks.records import SFTExample, Task
+from speech_claims.quotes import words
 from speech_records import AnswerFormatError, Emotion, LabelSet, UnknownEmotionError, parse_answer
 
 FORMAT_CREDIT = 0.3 / 1.3

@@ -15,13 +15,14 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from cotgen.batch import Failure, Report, good, record_at, temporary_database
 from cotgen.errors import TaskError
-from cotgen.shards import Lines
 from cotgen.tasks.balancing import Selection, count, quotas
 from cotgen.tasks.examples import Asking, Drawn, draw, draw_order, heard_stress, stray_stress
 from cotgen.tasks.records import ComparativeClip, SFTExample
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace
+from speech_records.failures import FailedItem, Report
+from speech_records.shards import ShardReader
+from speech_records.streams import good, record_at, temporary_database
 
 _TABLES = """
 CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, stands TEXT, synthetic INTEGER);
@@ -57,7 +58,7 @@ def measured_lines(profiles: Path, report: Report, *, check_stress: bool) -> Ite
     An utterance with a stressed word that is not in its transcript comes without stressed words, which is reported
     where the caller wants to use them (`check_stress`).
     """
-    with _index() as db, Lines(profiles) as lines:
+    with _index() as db, ShardReader(profiles) as lines:
         for item in _index_measured(db, lines, report, check_stress=check_stress):
             yield _without_stray(item)
 
@@ -65,7 +66,9 @@ def measured_lines(profiles: Path, report: Report, *, check_stress: bool) -> Ite
 class _Joined:
     """Open files and the index of what is good in them."""
 
-    def __init__(self, db: sqlite3.Connection, profiles: Lines, traces: Lines, clips: Lines | None) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, profiles: ShardReader, traces: ShardReader, clips: ShardReader | None
+    ) -> None:
         self._db, self._profiles, self._traces, self._clips = db, profiles, traces, clips
 
     def draw(self, asking: Asking) -> Iterator[Drawn]:
@@ -86,8 +89,8 @@ class _Joined:
 def _joined(profiles: Path, traces: Path, clips: Path | None, label_set: LabelSet, report: Report) -> Iterator[_Joined]:
     with ExitStack() as stack:
         db = stack.enter_context(_index())
-        first, second = stack.enter_context(Lines(profiles)), stack.enter_context(Lines(traces))
-        third = None if clips is None else stack.enter_context(Lines(clips))
+        first, second = stack.enter_context(ShardReader(profiles)), stack.enter_context(ShardReader(traces))
+        third = None if clips is None else stack.enter_context(ShardReader(clips))
         for _ in _index_measured(db, first, report, check_stress=True):
             pass
         _index_traces(db, second, label_set, report)
@@ -104,7 +107,7 @@ def _index() -> Iterator[sqlite3.Connection]:
 
 
 def _index_measured(
-    db: sqlite3.Connection, lines: Lines, report: Report, *, check_stress: bool
+    db: sqlite3.Connection, lines: ShardReader, report: Report, *, check_stress: bool
 ) -> Iterator[MeasuredUtterance]:
     """Remember where each good measurement stands, and yield it."""
     for where, place, item in good(lines, MeasuredUtterance, report):
@@ -121,7 +124,7 @@ def _index_measured(
         yield item
 
 
-def _index_traces(db: sqlite3.Connection, lines: Lines, label_set: LabelSet, report: Report) -> None:
+def _index_traces(db: sqlite3.Connection, lines: ShardReader, label_set: LabelSet, report: Report) -> None:
     for where, place, trace in good(lines, ReasoningTrace, report):
         if _is_measured(db, trace.utterance_id) is None:
             report(_failure(where, f"trace of {trace.utterance_id!r}: no measured utterance has this id"))
@@ -134,7 +137,7 @@ def _index_traces(db: sqlite3.Connection, lines: Lines, label_set: LabelSet, rep
             db.execute("INSERT INTO traces VALUES (?, ?)", (trace.utterance_id, place))
 
 
-def _index_clips(db: sqlite3.Connection, lines: Lines, report: Report) -> None:
+def _index_clips(db: sqlite3.Connection, lines: ShardReader, report: Report) -> None:
     for where, place, clip in good(lines, ComparativeClip, report):
         synthetic = _is_measured(db, clip.utterance_id)
         row = (place, clip.clip_id, synthetic)
@@ -151,8 +154,8 @@ def _is_measured(db: sqlite3.Connection, name: str) -> bool | None:
     return None if row is None else bool(row[0])
 
 
-def _failure(where: str, message: str, stage: str = "tasks") -> Failure:
-    return Failure(where, stage, TaskError.__name__, message)
+def _failure(where: str, message: str, stage: str = "tasks") -> FailedItem:
+    return FailedItem(where, stage, TaskError.__name__, message)
 
 
 def _without_stray(item: MeasuredUtterance) -> MeasuredUtterance:

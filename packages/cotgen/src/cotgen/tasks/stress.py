@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from cotgen.batch import Failure, Report, good_lines
 from cotgen.errors import TaskError
 from cotgen.tasks.balancing import Selection, count, quotas
 from cotgen.tasks.examples import Drawn, draw_stress, stray_stress
 from cotgen.tasks.phrasing import Phrasing
 from cotgen.tasks.records import SFTExample
 from speech_records import Utterance
+from speech_records.failures import FailedItem, Report
+from speech_records.streams import good_lines
 
 
 def stress_examples(
@@ -52,4 +53,4 @@ def _draw(manifest: Path, seed: int, phrasing: Phrasing, report: Report) -> Iter
         else:
             yield from draw_stress(utterance, seed=seed, phrasing=phrasing)
             continue
-        report(Failure(where, "tasks", TaskError.__name__, message))
+        report(FailedItem(where, "tasks", TaskError.__name__, message))

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from cotgen.quoting import words
+from speech_claims.quotes import words
 from speech_records import Emotion
 
 REACH = 3

@@ -1,0 +1,68 @@
+"""The grammar of the words in which English speaks of prosody: one letter for each word or phrase.
+
+What words say of which cue stands in `senses`; here are the words that join, negate, weaken or separate, read from
+`english.toml`. `finding` matches patterns over the string of letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+from speech_claims.senses import GROUP_OF_HEAD, SENSES, WORDS, split, word_set
+
+
+class Kind(StrEnum):
+    """What a word does in a clause, as one letter."""
+
+    HEAD = "H"
+    VALUE = "V"
+    NEGATION = "N"
+    COPULA = "B"
+    NEGATED_COPULA = "M"
+    CHANGE = "G"
+    DEGREE = "D"
+    ARTICLE = "A"
+    RELATIVE = "L"
+    AND = "C"
+    OR = "R"
+    BUT = "T"
+    PREPOSITION = "P"
+    AT_END = "E"
+    COMMA = "K"
+    BOUNDARY = "X"
+    QUOTE = "Q"
+    OTHER = "O"
+
+
+GRAMMAR: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {Kind[name.upper()]: split(listed) for name, listed in WORDS["grammar"].items()}
+)
+"""Words that carry no claim but join, negate or separate."""
+
+HYPOTHETICAL, GENERIC, ELSEWHERE, INTERPRETS = (
+    word_set(name) for name in ("hypothetical", "generic", "elsewhere", "interprets")
+)
+"""Words beside which nothing is claimed of this clip: a condition, speech in general, other speech, what cues fit."""
+DEFINITE, ABSENT = word_set("definite"), word_set("absent")
+HEDGES, SLIGHT, STRONG = (word_set(name) for name in ("hedges", "slight", "strong"))
+"""Words that put a claim with reserve, and those that say its degree."""
+
+
+def kinds() -> Mapping[str, Kind]:
+    """Every phrase of the lexicon with its letter. Where a phrase has two, the one that can carry a claim wins."""
+    table: dict[str, Kind] = {}
+    for kind, phrases in GRAMMAR.items():
+        _add(table, phrases, kind)
+    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT):
+        _add(table, beside - set(table), Kind.OTHER)
+    for senses in SENSES.values():
+        _add(table, senses, Kind.VALUE)
+    _add(table, GROUP_OF_HEAD, Kind.HEAD)
+    return MappingProxyType(table)
+
+
+def _add(table: dict[str, Kind], phrases: Iterable[str], kind: Kind) -> None:
+    for phrase in phrases:
+        table[phrase] = kind

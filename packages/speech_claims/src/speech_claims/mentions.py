@@ -1,0 +1,175 @@
+"""Finds which words of the transcript a text quotes, and which it calls stressed.
+
+Quotes stand in “…” or "…"; of two or more words also in ‘…’ or '…'. A single quoted word is a quote of the transcript
+only after a word of speaking; otherwise it may be anything (a label, a term).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from speech_claims.finding import Finding, Span
+from speech_claims.quotes import words
+from speech_records import Cue
+
+_DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
+_SINGLE = r"‘[^‘\n]*?’(?!\w)|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)"
+_QUOTED = re.compile(rf"{_DOUBLE}|{_SINGLE}")
+_SPEAKING = re.compile(
+    r"\b(?:say(?:s|ing)?|said|ask(?:s|ed)?|words?|phrase|sentence|line|transcript|utter(?:s|ed|ance)?|reads?|hear|"
+    r"speaks?|spoken|repl(?:y|ies)|exclaims?|text)\b[^.!?“\"]{0,30}$",
+    re.IGNORECASE,
+)
+
+_LIST = r"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q++){0,7})"
+_STRESS = r"(?:stress|emphasis|accent|prominence|focus|weight|stresses|accents|beat)"
+_STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined|singled out|emphatic)"
+_STRESSING = (
+    r"(?:stress(?:es|ing|ed)|emphasi[sz](?:es|ing|ed|e)|accentuat(?:es|ing|ed|e)|highlight(?:s|ing|ed)?|"
+    r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:hard\s+)?(?:on|into)|singl(?:es|ing|ed)\s+out|"
+    r"punch(?:es|ing|ed)|hit(?:s|ting)|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
+)
+_CARRIES = (
+    r"(?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t|weren['’]t|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|"
+    r"has|have)"
+)
+_THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
+_STRESS_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"(?:(?:no|the|strong|clear|main|most|particular|extra)\s+)*{_STRESS}\s+(?:[\w']+\s+){{0,4}}?(?:up)?on\s+{_THE_WORD}{_LIST}",
+        rf"(?:(?:does|do)\s+not\s+|doesn't\s+)?{_STRESSING}\s+{_THE_WORD}{_LIST}",
+        rf"{_STRESSED}\s+(?:words?|syllables?)\s*(?:is|are|:|being|here\s+is)?\s*{_LIST}",
+        rf"{_THE_WORD}{_LIST}\s*,?\s*(?:that|which)?\s*(?:'s|’s|{_CARRIES})\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
+        rf"{_THE_WORD}{_LIST}\s+stands?\s+out",
+        rf"{_STRESSED}\s*:?\s*{_LIST}",
+        rf"{_LIST}\s+(?:[\w']+ly\s+)?{_STRESSED}\b",
+        rf"{_STRESS}\s+(?:lies?|falls?|is|rests?)\s*\?\s*(?:up)?on\s+{_LIST}",
+        rf"\b(?:up)?on\s+{_THE_WORD}{_LIST}\s*,?\s+(?:[\w']+\s+){{1,6}}?{_STRESS}\b",
+    )
+)
+_CONTRASTED = re.compile(rf"\b(?:instead\s+of|rather\s+than|not|than)\s+(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE)
+_STRESSED_INSTEAD = re.compile(
+    rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE
+)
+_TERM = re.compile(
+    r"\b(?:terms?|labels?|category|expression|notion|called|rated|marked|emotions?|concept|adjective|answer|tagged|"
+    r"(?:caption|annotation|annotator|report|rater|model|system|listener)\s+(?:says|said|reads|writes|calls\s+it)|"
+    r"labell?ed|described\s+as|so-called|option|class)\b[^.!?“\"\w]{0,4}(?:as\s+|is\s+|of\s+|be\s+|itself\s+)?$",
+    re.IGNORECASE,
+)
+_NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
+_UNQUOTED = re.compile(
+    rf"\b{_STRESS}\s+(?:[\w']+\s+){{0,2}}?(?:up)?on\s+(?:the\s+word\s+)?(?P<word>[^\W\d_][\w']*)", re.IGNORECASE
+)
+_BLANK = "Q"
+
+
+def quoted_spans(text: str) -> list[Span]:
+    """Where quotes stand in `text`, marks included; single marks only around two or more words or after `word`.
+
+    >>> [("The speaker says “so it is”.")[a:b] for a, b in quoted_spans("The speaker says “so it is”.")]
+    ['“so it is”']
+    """
+    return [match.span() for match in _QUOTED.finditer(text)]
+
+
+def without_quotes(text: str) -> str:
+    """What is left of `text` when its quotes are taken out.
+
+    >>> without_quotes("She says “no” twice.")
+    'She says   twice.'
+    """
+    pieces, position = [], 0
+    for start, end in quoted_spans(text):
+        pieces.append(text[position:start])
+        position = end
+    return " ".join([*pieces, text[position:]])
+
+
+def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:
+    """The words that `text` calls stressed, or, negated, not stressed: quoted words, and unquoted ones that the
+    transcript holds. Each word is one claim.
+    """
+    blanked = _blank(text, quotes)
+    findings: list[Finding] = []
+    for pattern in _STRESS_PATTERNS:
+        for match in pattern.finditer(blanked):
+            if _is_free(match.span(), findings):
+                inside = [q for q in quotes if match.start("words") <= q[0] < match.end("words")]
+                negated = _NOT.search(match.group()) is not None
+                findings += _stress_claims(text, match.span(), inside, negated=negated)
+    findings += _contrasted(text, blanked, quotes, findings)
+    if transcript is not None:
+        findings += _unquoted_stress(blanked, frozenset(words(transcript)), findings)
+    return sorted(findings, key=lambda f: f.start)
+
+
+def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:
+    """The quotes of `text` that claim to be the speaker's words."""
+    spoken = frozenset(words(transcript)) if transcript is not None else frozenset()
+    findings = []
+    for start, end in quotes:
+        said = words(text[start:end])
+        introduced = _SPEAKING.search(text, max(0, start - 60), start) is not None
+        if _TERM.search(text[max(0, start - 40) : start]) and (not spoken or not set(said) <= spoken):
+            continue
+        if len(said) > 1 or (said and (introduced or said[0] in spoken)):
+            findings.append(Finding(start, end, Cue.QUOTE, text[start + 1 : end - 1].strip()))
+    return findings
+
+
+def _blank(text: str, quotes: Sequence[Span]) -> str:
+    """`text` with every quote replaced by a run of letters of the same length, so that patterns can name it."""
+    pieces: list[str] = []
+    position = 0
+    for start, end in quotes:
+        pieces += [text[position:start].replace(_BLANK, "q"), _BLANK * (end - start)]
+        position = end
+    return "".join([*pieces, text[position:].replace(_BLANK, "q")])
+
+
+def _is_free(span: Span, found: Sequence[Finding]) -> bool:
+    return all(f.end <= span[0] or span[1] <= f.start for f in found)
+
+
+def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bool) -> list[Finding]:
+    """One finding for each quoted word; the first reaches back to, the last on to the end of the phrase around them."""
+    findings = []
+    for number, (start, end) in enumerate(quotes):
+        value = " ".join(words(text[start:end]))
+        if value:
+            low = span[0] if number == 0 else start
+            high = span[1] if number == len(quotes) - 1 else end
+            findings.append(Finding(low, high, Cue.STRESS, value, negated))
+    return findings
+
+
+def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence[Finding]) -> list[Finding]:
+    """*Stress is on “this”, not on “that”*, or *not on “that” but on “this”*: what is set against a stressed word."""
+    findings = []
+    for start, end in quotes:
+        before = blanked[max(0, start - 40) : start]
+        near = any(not re.search(r"[.!?]", blanked[min(end, f.end) : max(start, f.start)]) for f in found)
+        if not near or not _is_free((start, end), found):
+            continue
+        if _CONTRASTED.search(before):
+            findings += _stress_claims(text, (start, end), [(start, end)], negated=True)
+        elif _STRESSED_INSTEAD.search(before):
+            findings += _stress_claims(text, (start, end), [(start, end)], negated=False)
+    return findings
+
+
+def _unquoted_stress(blanked: str, spoken: frozenset[str], found: Sequence[Finding]) -> list[Finding]:
+    findings = []
+    for match in _UNQUOTED.finditer(blanked):
+        said = words(match["word"])
+        if (
+            _is_free(match.span(), found)
+            and said
+            and said[0] in spoken
+            and said[0] not in {"the", "a", "an", "it", "this", "that"}
+        ):
+            findings.append(Finding(*match.span(), Cue.STRESS, said[0], _NOT.search(match.group()) is not None))
+    return findings

@@ -1,0 +1,167 @@
+"""Text as words with one letter of grammar each (`lexicon.Kind`), phrases of the lexicon as one word.
+
+Two kinds of words are read by what stood before them: pronouns (*the pitch … it is high*) take the place of the last
+head, and *so is* (*the pitch is normal, and so is the rate*) repeats the last value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+
+from speech_claims import lexicon
+from speech_claims.lexicon import Kind
+from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, YOUNG_PERSONS, word_set
+from speech_records import Cue
+
+Span = tuple[int, int]
+
+_RAW = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|&|\s[-–]\s|[.!?;:,\n()—…/]")
+_PUNCTUATION = {",": Kind.COMMA, "(": Kind.COMMA, ")": Kind.COMMA, ":": Kind.COPULA, "/": Kind.AND}  # "pitch: high"
+_GAP = re.compile(r"[\s\-‐‑–]*")
+_ENDS_A_SENTENCE = re.compile(r"[.!?…].\s+[^\W\d_a-z]")
+"""Over the last two characters of a quote and on: *… by the door.” The pitch …*."""
+_CONTRACTED = re.compile(r"(it|that|there|what|he|she|who|which|this|here|they|we|you)('s|'re)")
+_PRONOUNS, _REPEATS = word_set("pronouns"), word_set("repeats")
+
+_ANAPHORIC = frozenset("BMNVDG")
+REPEATED = "repeated"
+"""Group of a word that repeats the last value; its head stands to the right."""
+_PERSONS = word_set("persons")
+_RELATIVES = frozenset(("that", "which", "who"))
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word or phrase with its place and its letter; of a head, the group that its values are read in.
+
+    `REPEATED` instead of a group marks a word that repeats a value; `sense` is what a word claims here by itself.
+    """
+
+    start: int
+    end: int
+    phrase: str
+    kind: Kind
+    group: str | None = None
+    sense: tuple[Cue, str] | None = None
+
+
+def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
+    """The words of `text` with their letters; each quote is one word.
+
+    >>> "".join(w.kind.value for w in tokenise("The pitch is not very high."))
+    'AHBNDVX'
+    """
+    words: list[Word] = []
+    position = 0
+    for start, end in [*sorted(quotes), (len(text), len(text))]:
+        words += _phrases(text, list(_raw(text, position, start)))
+        if start < end:
+            words.append(Word(start, end, "", Kind.QUOTE))
+            if _ENDS_A_SENTENCE.match(text, end - 2):
+                words.append(Word(end, end, "", Kind.BOUNDARY))
+        position = end
+    return _resolved(words)
+
+
+def _raw(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+    """Single words in lower case, with their places; *it's* is two."""
+    for match in _RAW.finditer(text, start, end):
+        word = match.group().lower().replace("’", "'")
+        contracted = _CONTRACTED.fullmatch(word)
+        if contracted is None:
+            yield match.start(), match.end(), word
+        else:
+            middle = match.start() + len(contracted[1])
+            yield match.start(), middle, contracted[1]
+            yield middle, match.end(), contracted[2]
+
+
+def _phrases(text: str, raw: list[tuple[int, int, str]]) -> Iterator[Word]:
+    """The longest phrases of the lexicon, and all other words."""
+    table, longest = _index()
+    i = 0
+    while i < len(raw):
+        start, end, word = raw[i]
+        phrase, length = word, 1
+        for count in range(min(longest.get(word, 1), len(raw) - i), 1, -1):
+            joined = " ".join(w for _, _, w in raw[i : i + count])
+            if joined in table and _touch(text, raw[i : i + count]):
+                phrase, length = joined, count
+                break
+        end = raw[i + length - 1][1]
+        if phrase not in table and phrase not in lexicon.DEFINITE:
+            phrase = phrase.removesuffix("'s")
+        yield Word(start, end, phrase, _kind(phrase, table), GROUP_OF_HEAD.get(phrase))
+        i += length
+
+
+@cache
+def _index() -> tuple[dict[str, Kind], dict[str, int]]:
+    """Every phrase with its letter, and of every first word, how many words its longest phrase has."""
+    table = dict(lexicon.kinds())
+    table |= dict.fromkeys(_PRONOUNS - set(table), Kind.OTHER) | dict.fromkeys(_REPEATS - set(table), Kind.OTHER)
+    longest: dict[str, int] = {}
+    for phrase in table:
+        words = phrase.split(" ")
+        longest[words[0]] = max(longest.get(words[0], 1), len(words))
+    return table, longest
+
+
+def _touch(text: str, raw: Sequence[tuple[int, int, str]]) -> bool:
+    """Whether only blanks and hyphens stand between these words."""
+    return all(_GAP.fullmatch(text, a[1], b[0]) for a, b in pairwise(raw))
+
+
+def _kind(phrase: str, table: dict[str, Kind]) -> Kind:
+    if phrase in table:
+        return table[phrase]
+    if phrase[0].isalnum():
+        return Kind.DEGREE if phrase.endswith("ly") else Kind.OTHER
+    return Kind.COMMA if phrase.strip() in "-–" else _PUNCTUATION.get(phrase, Kind.BOUNDARY)
+
+
+def _resolved(words: list[Word]) -> list[Word]:
+    """The words whose letter depends on those around them, with it."""
+    head: str | None = None
+    value: str | None = None
+    resolved: list[Word] = []
+    for i, word in enumerate(words):
+        following = words[i + 1] if i + 1 < len(words) else None
+        before = resolved[-1] if resolved else None
+        new = word
+        age = _age(word, following)
+        if age is not None:
+            new = replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
+        elif word.phrase in _RELATIVES and before is not None and before.kind in (Kind.HEAD, Kind.COMMA):
+            new = replace(word, kind=Kind.RELATIVE)
+        elif word.phrase in _PRONOUNS and head is not None and _refers(before, word, following, head):
+            new = replace(word, kind=Kind.HEAD, group=head)
+        elif word.phrase in _REPEATS and value is not None:
+            new = replace(word, phrase=value, kind=Kind.VALUE, group=REPEATED)
+        resolved.append(new)
+        if new.kind is Kind.HEAD:
+            head = new.group
+        elif new.kind is Kind.VALUE:
+            value = new.phrase
+    return resolved
+
+
+def _age(word: Word, person: Word | None) -> str | None:
+    """The age that *young* or *old* claims of the person it stands before."""
+    if word.phrase not in AGES_OF_PERSONS or person is None or person.phrase not in _PERSONS:
+        return None
+    if AGES_OF_PERSONS[word.phrase] == "child" and person.phrase not in YOUNG_PERSONS:
+        return None
+    return AGES_OF_PERSONS[word.phrase]
+
+
+def _refers(before: Word | None, word: Word, following: Word | None, head: str) -> bool:
+    if word.phrase == "ones":
+        return head == "pauses"
+    if word.phrase == "one":
+        return before is not None and before.kind is Kind.VALUE
+    return following is not None and following.kind.value in _ANAPHORIC

@@ -1,0 +1,131 @@
+"""The command `speech-corpora`: data on stdout, everything else on stderr, status 1 when any record was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from speech_corpora import emotioncot, registry
+from speech_corpora.checking import Figure, label_counts
+from speech_corpora.errors import CorpusError
+from speech_records import LABEL_SETS, FailedItem, SpeechRecordsError, Utterance, write_jsonl
+from speech_records.failures import FailureLog, errors_beside
+
+NAME = "speech-corpora"
+
+app = typer.Typer(
+    help="Emotion corpora on disk: what can be read, whether a copy is whole, its utterances as a manifest.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+CorpusName = Annotated[str, typer.Argument(help="Name of the corpus; see `speech-corpora list`.")]
+Root = Annotated[Path, typer.Argument(help="Its folder on disk.")]
+
+
+def main() -> None:
+    """Entry point: errors of this package and of the records become one line on stderr and status 1."""
+    try:
+        app(prog_name=NAME)
+    except (CorpusError, SpeechRecordsError, OSError) as error:
+        typer.echo(f"{NAME}: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+@app.command("list")
+def list_corpora() -> None:
+    """List the corpora that can be read, tab-separated: name, label set, layout below the root, licence, source.
+
+    The published EmotionCoT rows carry no audio: `speech-corpora check emotioncot FILE` reads them.
+    """
+    for name, corpus in registry.CORPORA.items():
+        row = (name, corpus.label_set.name, corpus.layout, corpus.licence, corpus.source)
+        typer.echo("\t".join(row))
+
+
+@app.command()
+def check(name: CorpusName, root: Root) -> None:
+    """Count what a copy holds: utterances, speakers, splits and labels beside the recorded counts, as a table.
+
+    Below it, what was dropped on purpose and under which label. Every bad or missing file is named on stderr. Status 1
+    when a file is bad or a recorded count differs. Of `emotioncot`, the root is the JSON Lines file.
+
+    Example: speech-corpora check ravdess data/ravdess
+    """
+    rows, dropped, rejected = _published(root) if name == "emotioncot" else _copy(name, root)
+    for figure in rows:
+        recorded = registry.NOT_RECORDED if figure.recorded is None else str(figure.recorded)
+        typer.echo(f"{figure.name}\t{figure.found}\t{recorded}{' DIFFERS' if figure.differs else ''}")
+    for reason, count in dropped:
+        typer.echo(f"dropped: {reason}\t{count}")
+    differing = sum(figure.differs for figure in rows)
+    with FailureLog(NAME, None) as log:
+        for item in rejected:
+            log(item)
+        status = log.finish(f"{name} checked, {differing} recorded counts differ")
+    if differing or status:
+        raise typer.Exit(1)
+
+
+@app.command()
+def manifest(
+    name: CorpusName,
+    root: Root,
+    *,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="File to write; OUT.errors.jsonl lists what was left out.", dir_okay=False),
+    ],
+    fold: Annotated[
+        str | None, typer.Option(help="Split by fold instead, e.g. 2/5: no speaker (IEMOCAP: session) on both sides.")
+    ] = None,
+) -> None:
+    """Write a corpus as a manifest: one utterance a line, read from its file names and label files.
+
+    Example: speech-corpora manifest ravdess data/ravdess -o ravdess.jsonl
+    """
+    if not out.resolve().parent.is_dir():
+        raise CorpusError(f"the folder {str(out.parent)!r} does not exist: make it first")
+    listing = registry.load(name, root)
+    utterances = listing.utterances if fold is None else _split_by_fold(name, listing.utterances, fold)
+    count = write_jsonl(out, utterances)
+    for reason, number in listing.dropped:
+        typer.echo(f"{NAME}: dropped {number}: {reason}", err=True)
+    with FailureLog(NAME, errors_beside(out)) as log:
+        for item in listing.rejected:
+            log(item)
+        raise typer.Exit(log.finish(f"{count} utterances"))
+
+
+_Counted = tuple[list[Figure], list[tuple[str, int]], tuple[FailedItem, ...]]
+
+
+def _published(path: Path) -> _Counted:
+    published = emotioncot.read(path)
+    counts = Counter(row.emotion.value for row in published.rows)
+    rows = [Figure("rows", len(published.rows))]
+    rows += [Figure(f"label {label}", n) for label, n in sorted(counts.items())]
+    return rows, [], published.rejected
+
+
+def _copy(name: str, root: Path) -> _Counted:
+    listing = registry.load(name, root)
+    dropped = list(listing.dropped)
+    for label_set in {s.name: s for s in (registry.label_set(name), LABEL_SETS["PAPER_9"])}.values():
+        left_out = label_counts(listing.utterances, label_set).dropped
+        dropped += [(f"{label_set.name} leaves out {label}", n) for label, n in left_out.items()]
+    return list(registry.check(name, listing)), dropped, listing.rejected
+
+
+def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> list[Utterance]:
+    number, _, count = fold.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise CorpusError(f"--fold {fold!r} must be NUMBER/COUNT with NUMBER from 1 to COUNT, such as 2/5")
+    chosen = list(registry.folds(corpus, utterances, int(count)))[int(number) - 1]
+    held_out = {u.utterance_id for u in chosen.test}
+    return [replace(u, split="test" if u.utterance_id in held_out else "train") for u in utterances]
