@@ -45,8 +45,8 @@ $(STAMP): constraints.txt pyproject.toml $(PROJECTS)
 		$(foreach folder,$(FOLDERS),-e $(folder) --group $(folder)/pyproject.toml:test)
 	@touch $@
 
-demo: $(STAMP) ## the whole road on one corpus (CORPUS=demo|ravdess|emodb, ROOT=folder of a real one)
-	$(BIN)/python infra/demo/road.py --corpus $(CORPUS) $(if $(ROOT),--root $(ROOT))
+demo: $(STAMP) ## the whole pipeline on one corpus (CORPUS=demo|ravdess|emodb, ROOT=folder of a real one)
+	$(BIN)/python infra/demo/pipeline.py --corpus $(CORPUS) $(if $(ROOT),--root $(ROOT))
 
 test: $(STAMP) ## run the tests (PACKAGE=x for one alone, MARKERS= for another choice, COVERAGE=1 to measure)
 	$(if $(PACKAGE),$(if $(CHOSEN),,$(error PACKAGE=$(PACKAGE) is none of: $(notdir $(FOLDERS)))))

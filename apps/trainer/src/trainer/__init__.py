@@ -1,4 +1,4 @@
-"""Training and evaluation: the stages of the road, their configuration, and what they leave behind.
+"""Training and evaluation: the stages of the pipeline, their configuration, and what they leave behind.
 
 - `cli`, `stages`, `conf`: the command `trainer stage=NAME`, read once into plain configuration
 - `demo_corpus`: synthetic emotional speech, made with espeak-ng
@@ -6,7 +6,7 @@
 - `sft`, `reward`, `grpo`: the three kinds of training; `modules` and `fit` are what they share with Lightning
 - `predict`, `metrics`, `baselines`, `evaluate`: answers on unseen speakers, and what they are to be compared with
 - `checkpoint`: a policy's folder, as `explainer` reads it
-- `report_files`, `report`: one HTML page from a finished road
+- `report_files`, `report`: one HTML page from a finished pipeline run
 - `errors`: everything this application raises itself
 
 Nothing is imported here: a stage loads only what it needs.

@@ -1,4 +1,4 @@
-"""From the folder of a finished road to the data of its report."""
+"""From the output directory of a pipeline run to the data of its report."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from trainer.report import (
 )
 
 DURATIONS = "durations.json"
-"""Seconds that each stage of the road took, by its name; written by the road itself."""
+"""Seconds that each stage of the pipeline took, by its name; written by the pipeline itself."""
 _LOSS_WINDOW = 10
 """Steps over which a loss curve is averaged before it is drawn."""
 
@@ -72,7 +72,7 @@ def collect_report(run: Path) -> ReportData:
             provenance=_provenance(run, corpus, result),
         )
     except FileNotFoundError as error:
-        raise DataSetError(f"{error.filename} is missing: this road is not finished") from error
+        raise DataSetError(f"{error.filename} is missing: this pipeline run is not finished") from error
 
 
 def _systems(result: EvaluationResult) -> tuple[SystemResult, ...]:

@@ -132,7 +132,7 @@ def evaluate(settings: Settings) -> None:
 
 
 def report(settings: Settings) -> None:
-    """Put a finished road on one HTML page."""
+    """Put a finished pipeline run on one HTML page."""
     from trainer.report import write_report
     from trainer.report_files import collect_report
 

@@ -8,7 +8,7 @@
 - `speaker`: one voice's clips, in a process of its own
 
 Voices, sentences and emotions are fully crossed, so neither voice nor sentence tells the emotion; test voices are
-never heard in training. This is no substitute for people: it exercises the road, and every record says `synthetic`.
+never heard in training. This is no substitute for people: it exercises the pipeline, and every record says `synthetic`.
 """
 
 from trainer.demo_corpus.build import DemoCorpusReport, build

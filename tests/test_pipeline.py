@@ -1,4 +1,4 @@
-"""The whole road in small: every stage by its own command, from synthetic speech to an explained clip.
+"""The whole pipeline in small: every stage by its own command, from synthetic speech to an explained clip.
 
 Expected values are what the stages promise to leave behind; nothing is said about how good so small a model is.
 """
@@ -28,7 +28,7 @@ STEPS = "phases=[{name:all,steps:3,batch_size:4,weights:{attribute:1,reasoning:1
 
 
 def command(*words: object, expect: int = 0, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run one command of ours in `cwd` and hold it to its exit status."""
+    """Run one of our commands in `cwd` and check its exit status."""
     program, *arguments = (str(word) for word in words)
     environment = {"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HOME": str(cwd)}
     done = subprocess.run(
@@ -40,8 +40,8 @@ def command(*words: object, expect: int = 0, cwd: Path) -> subprocess.CompletedP
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished small road: 4 voices, 2 sentences, 9 emotions."""
-    home = tmp_path_factory.mktemp("road")
+    """A finished small pipeline run: 4 voices, 2 sentences, 9 emotions."""
+    home = tmp_path_factory.mktemp("pipeline")
     command("trainer", "stage=demo_corpus", "out=corpus", "voices=4", "sentences=2", cwd=home)
     annotate = ["annotator", "run", "--local", "--corpus=demo", "--root=corpus", "--out=annotated", "--comparative=2"]
     command(*annotate, cwd=home)

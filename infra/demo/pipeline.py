@@ -1,7 +1,7 @@
-"""The whole road on one corpus: speech in, verified explanation out, every stage a command of its own.
+"""The whole pipeline on one corpus: speech in, verified explanation out, every stage a command of its own.
 
-    python infra/demo/road.py --corpus demo
-    python infra/demo/road.py --corpus ravdess --root DIR
+    python infra/demo/pipeline.py --corpus demo
+    python infra/demo/pipeline.py --corpus ravdess --root DIR
 
 A stage that has finished is kept as long as its command and those before it are unchanged, so a killed run goes on
 where it stopped; `--list` prints the commands instead of running them.
@@ -19,7 +19,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-DEAD_LETTERS = 1
+FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
 EVALUATED_CLIPS = 480
@@ -27,14 +27,14 @@ EVALUATED_CLIPS = 480
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the road and the seconds it takes on two idle cores, which only shape the remaining time."""
+    """One command of the pipeline and the seconds it takes on two idle cores, used for the remaining time only."""
 
     name: str
     command: list[str]
     seconds: int
 
 
-def road(corpus: str, root: Path, run: Path, *, seed: int) -> list[Stage]:
+def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[Stage]:
     """The stages in order; `root` is the corpus on disk (made by the first stage for the demo corpus)."""
     data, sft, reward = run / "annotated", run / "sft", run / "reward"
     annotate = ["annotator", "run", "--local", f"--corpus={corpus}", f"--root={root}", f"--out={data}", "--workers=2"]
@@ -67,7 +67,7 @@ def road(corpus: str, root: Path, run: Path, *, seed: int) -> list[Stage]:
     return stages
 
 
-def walk(stages: list[Stage], run: Path) -> None:
+def run_stages(stages: list[Stage], run: Path) -> None:
     """Run every stage that is not finished yet. Raises `SystemExit` with the status of one that fails."""
     run.mkdir(parents=True, exist_ok=True)
     durations: dict[str, float] = {}
@@ -88,17 +88,17 @@ def walk(stages: list[Stage], run: Path) -> None:
         (run / "durations.json").write_text(json.dumps(durations, indent=2) + "\n")
         receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
     total = sum(durations.values())
-    _say(f"the road took {_clock(total)}: " + ", ".join(f"{name} {_clock(s)}" for name, s in durations.items()))
+    _say(f"the pipeline took {_clock(total)}: " + ", ".join(f"{name} {_clock(s)}" for name, s in durations.items()))
 
 
 def _run(stage: Stage) -> float:
     began = time.monotonic()
     program = Path(sys.executable).parent / stage.command[0]
     status = subprocess.run([str(program), *stage.command[1:]], check=False).returncode
-    if status == DEAD_LETTERS and stage.name == "annotate":
-        _say("some clips were refused (see errors.jsonl in the data set); the rest goes on")
+    if status == FAILED_ITEMS and stage.name == "annotate":
+        _say("some clips were refused (see errors.jsonl in the data set); the others go on")
     elif status:
-        _say(f"stage {stage.name} failed with status {status}; mend the cause and run the same command again")
+        _say(f"stage {stage.name} failed with status {status}; fix the cause and run the same command again")
         raise SystemExit(status if status > 0 else 1)
     return round(time.monotonic() - began, 1)
 
@@ -138,11 +138,11 @@ def main() -> None:
         parser.error(f"--corpus {arguments.corpus} needs --root, the folder it lies in; got {arguments.root}")
     else:
         root = arguments.root
-    stages = road(arguments.corpus, root, run, seed=arguments.seed)
+    stages = pipeline(arguments.corpus, root, run, seed=arguments.seed)
     if arguments.list:
         print("\n".join(shlex.join(stage.command) for stage in stages))
         return
-    walk(stages, run)
+    run_stages(stages, run)
     print(_next_steps(run, arguments.corpus))
 
 
