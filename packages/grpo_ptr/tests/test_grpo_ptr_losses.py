@@ -16,6 +16,7 @@ from grpo_ptr import (
     LossInputs,
     LossResult,
     OptionError,
+    ScoreError,
     ShapeError,
     clipped_surrogate,
     dapo_loss,
@@ -293,11 +294,12 @@ def test_empty_completions() -> None:
 
 
 def test_no_reference_is_computed_where_beta_is_zero() -> None:
-    """A reference full of NaN would poison the loss if it were looked at; at β > 0 a missing one is refused."""
+    """A reference full of NaN is refused where it is looked at; at β > 0 a missing one is refused too."""
     logprobs, mask, advantages = torch.zeros(1, 2), torch.ones(1, 2, dtype=torch.bool), torch.ones(1)
     poisoned = LossInputs(logprobs, mask, advantages, ref_logprobs=torch.full((1, 2), math.nan))
     assert grpo_loss(poisoned, beta=0.0).loss.item() == -1.0
-    assert grpo_loss(poisoned, beta=0.04).loss.isnan()
+    with pytest.raises(ScoreError, match="ref_logprobs of answer 0 is nan"):
+        grpo_loss(poisoned, beta=0.04)
     with pytest.raises(OptionError, match="ref_logprobs is None"):
         grpo_loss(LossInputs(logprobs, mask, advantages), beta=0.04)
 
@@ -338,6 +340,68 @@ def test_metrics_carry_no_gradient() -> None:
     assert result.loss.requires_grad
     assert result.kl is not None
     assert not any(x.requires_grad for x in (result.policy_loss, result.kl, result.clip_share))
+
+
+# --- far from the policy that sampled ---
+
+
+@pytest.mark.parametrize(
+    ("advantage", "loss", "gradient"),
+    [
+        (1.0, -(1.2 + 1.0) / 2, [0.0, -0.5]),  # cut at 1 + ε
+        (0.0, 0.0, [0.0, 0.0]),  # a group of equal rewards
+        (-1.0, (math.exp(20) * 80.9 + 1.0) / 2, [math.exp(20) / 2, 0.5]),  # kept: the tangent at 20, 79.9 further on
+    ],
+)
+def test_a_ratio_beyond_float_range_gives_a_finite_loss_and_gradient(
+    advantage: float, loss: float, gradient: list[float]
+) -> None:
+    """Two tokens, log-ratios 99.9 and 0: r = e^20 (1 + 79.9) and 1; the loss of a token is -A r, or -1.2 A."""
+    logprobs = torch.tensor([[-0.1, -1.0]], requires_grad=True)
+    old = torch.tensor([[-100.0, -1.0]])
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    result = grpo_loss(LossInputs(logprobs, mask, torch.tensor([advantage]), old_logprobs=old), beta=0.0)
+    result.loss.backward()
+    assert logprobs.grad is not None
+    assert result.loss.item() == pytest.approx(loss, rel=1e-5)
+    assert logprobs.grad[0].tolist() == pytest.approx(gradient, rel=1e-5)
+
+
+def test_k3_beyond_float_range_is_finite_and_pulls_back() -> None:
+    """d = 100: e^20 (1 + 80) - 1 - 100, with the gradient 1 - e^20 in log π, which raises it; d = -100: 99, and 1."""
+    logprobs = torch.tensor([-100.1, -0.1], requires_grad=True)
+    kl = k3_kl(logprobs, torch.tensor([-0.1, -100.1]))
+    kl.sum().backward()
+    assert logprobs.grad is not None
+    assert kl.tolist() == pytest.approx([math.exp(20) * 81 - 101, 99.0], rel=1e-5)
+    assert logprobs.grad.tolist() == pytest.approx([1 - math.exp(20), 1.0], rel=1e-5)
+
+
+@settings(deadline=None)
+@given(d=st.floats(-80, 20, width=32))
+def test_in_the_ordinary_range_every_bit_is_that_of_the_exponential(d: float) -> None:
+    """Expected: torch's own exp and expm1 and their gradients."""
+    capped, plain = (torch.tensor([d], requires_grad=True) for _ in range(2))
+    zero = torch.zeros(1)
+    ratio, kl = importance_ratio(capped, zero), k3_kl(zero, capped)
+    assert torch.equal(ratio, plain.exp())
+    assert torch.equal(kl, plain.expm1() - plain)
+    for ours, theirs in ((ratio, plain.exp()), (kl, plain.expm1() - plain)):
+        (ours_gradient,) = torch.autograd.grad(ours, capped)
+        (their_gradient,) = torch.autograd.grad(theirs, plain)
+        assert torch.equal(ours_gradient, their_gradient)
+
+
+@pytest.mark.parametrize("field", ["logprobs", "old_logprobs", "ref_logprobs", "token_weights", "advantages"])
+def test_what_is_not_finite_is_refused_with_the_answer_it_belongs_to(field: str) -> None:
+    """Answer 1 of 2 holds the broken number, at token 1 where it has tokens."""
+    tensors = {name: torch.zeros(2, 3) for name in ("logprobs", "old_logprobs", "ref_logprobs", "token_weights")}
+    tensors["advantages"] = torch.zeros(2)
+    place = (1,) if field == "advantages" else (1, 1)
+    tensors[field][place] = -math.inf
+    said = r"advantages\[1\] is not finite" if field == "advantages" else f"{field} of answer 1 is -inf at token 1"
+    with pytest.raises(ScoreError, match=said):
+        grpo_loss(LossInputs(mask=torch.ones(2, 3, dtype=torch.bool), **tensors))
 
 
 def test_refusals() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grpo_ptr import AccuracySource, OptionError, ProgressiveSchedule, ScheduleState, StateError
+from grpo_ptr import OptionError, ProgressiveSchedule, ScheduleState, StateError
 
 accuracies = st.lists(st.floats(0, 1), max_size=40)
 schedules = st.builds(
@@ -70,7 +70,7 @@ def test_open_stays_open_whatever_comes() -> None:
 
 def test_steps_may_have_gaps() -> None:
     """Validation every 50 steps: what is reported is the trainer's step, not the number of observations."""
-    schedule = ProgressiveSchedule(window=1, source=AccuracySource.VALIDATION)
+    schedule = ProgressiveSchedule(window=1)
     state = ScheduleState()
     for step, accuracy in ((50, 0.3), (100, 0.55)):
         state = schedule.update(state, accuracy, step=step)

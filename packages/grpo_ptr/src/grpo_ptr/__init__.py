@@ -23,13 +23,12 @@ from grpo_ptr.losses import (
     k3_kl,
 )
 from grpo_ptr.rewards import RewardBreakdown, RewardWeights, Unparseable, reasoning_reward, rewards
-from grpo_ptr.schedule import AccuracySource, ProgressiveSchedule, ScheduleState
+from grpo_ptr.schedule import ProgressiveSchedule, ScheduleState
 from grpo_ptr.trust import trust_weight
 
 __all__ = [
     "ADVANTAGES",
     "LOSSES",
-    "AccuracySource",
     "GrpoPtrError",
     "LossInputs",
     "LossResult",

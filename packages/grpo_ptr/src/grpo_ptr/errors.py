@@ -2,7 +2,7 @@
 
 GrpoPtrError (a ValueError)
 ├── ShapeError   tensors whose shapes or dtypes do not belong together
-├── ScoreError   scores or rewards that are missing, not finite or out of range
+├── ScoreError   scores, rewards or log-probabilities that are missing, not finite or out of range
 ├── OptionError  a setting outside its range
 └── StateError   a schedule state that cannot be continued
 """
@@ -19,7 +19,7 @@ class ShapeError(GrpoPtrError):
 
 
 class ScoreError(GrpoPtrError):
-    """Scores or rewards that are missing, not finite or out of range."""
+    """Scores, rewards or log-probabilities that are missing, not finite or out of range."""
 
 
 class OptionError(GrpoPtrError):

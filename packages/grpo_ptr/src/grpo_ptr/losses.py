@@ -11,11 +11,15 @@ with w_t = 1 unless weights are given, and differ in how tokens are averaged:
     DAPO      Σ_i Σ_t l_t / Σ_i T_i      every token of this batch weighs the same
 
 N completions of all groups lie along axis 0, their tokens, padded to T, along axis 1. Half precision is widened to
-float32. What stands at padding, NaN included, changes neither loss nor gradient.
+float32. What is at padding, NaN included, changes neither loss nor gradient.
+
+Loss and gradient are finite for all finite inputs: beyond a log-ratio of `MAX_LOG_RATIO` the exponentials of (6) and
+(7) go on as straight lines, so that the gradient keeps its direction. Inputs that are not finite raise `ScoreError`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -23,8 +27,8 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from grpo_ptr._tensors import check_bool, check_matrix, check_shape, widen
-from grpo_ptr.errors import OptionError, ShapeError
+from grpo_ptr._tensors import check_bool, check_matrix, check_shape, first_index, widen
+from grpo_ptr.errors import OptionError, ScoreError, ShapeError
 
 CLIP = 0.2
 """ε of PPO and GRPO (Schulman et al. 2017; the EmotionThinker paper publishes none)."""
@@ -32,6 +36,9 @@ CLIP_HIGH_DAPO = 0.28
 """ε_high of DAPO."""
 KL_COEFFICIENT = 0.04
 """β of the EmotionThinker paper."""
+MAX_LOG_RATIO = 20.0
+"""Largest difference of log-probabilities, in nats, whose exponential is taken as it is (e^20 = 4.9e8). float32 ends
+at e^88.7; a gradient of that size would not survive the way back through a model. NeMo-RL caps at 20 too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,14 +95,24 @@ class LossResult:
 
 
 def importance_ratio(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
-    """Ratio r = π(token) / π_old(token) of equation (6), any shape.
+    """Ratio r = π(token) / π_old(token) of equation (6), any shape; above e^20 a line, see `MAX_LOG_RATIO`.
 
     A token of probability 0.3 that was sampled with probability 0.2 has r = 1.5:
 
     >>> importance_ratio(torch.tensor([0.3]).log(), torch.tensor([0.2]).log())
     tensor([1.5000])
     """
-    return (widen(logprobs) - widen(old_logprobs)).exp()
+    d = widen(logprobs) - widen(old_logprobs)
+    return _beyond_cap(d, d.clamp(max=MAX_LOG_RATIO).exp())
+
+
+def _beyond_cap(d: Tensor, exponential: Tensor, shift: float = 0.0) -> Tensor:
+    """`exponential`, and where d exceeds the cap c its tangent e^c (1 + d - c) - `shift`.
+
+    `exponential` must come from the clamped d: `where` alone would leave 0 · inf = NaN in the gradient.
+    """
+    tangent = math.exp(MAX_LOG_RATIO) * (1.0 + d - MAX_LOG_RATIO) - shift
+    return torch.where(d > MAX_LOG_RATIO, tangent, exponential)
 
 
 def clipped_surrogate(ratio: Tensor, advantages: Tensor, *, clip_low: float = CLIP, clip_high: float = CLIP) -> Tensor:
@@ -129,7 +146,8 @@ def k3_kl(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
     tensor([0.1931, 0.0000])
     """
     d = widen(ref_logprobs) - widen(logprobs)
-    return d.expm1() - d  # expm1 keeps the digits of small d that e^d - 1 would lose
+    # expm1 keeps the digits of small d that e^d - 1 would lose
+    return _beyond_cap(d, d.clamp(max=MAX_LOG_RATIO).expm1(), shift=1.0) - d
 
 
 def grpo_loss(
@@ -227,13 +245,15 @@ def _loss(inputs: LossInputs, denominator: Tensor, *, clip_low: float, clip_high
         raise OptionError(f"beta is {beta}, expected a number >= 0")
     # Padding is overwritten before any exp: masking a product afterwards would leave 0 · inf = NaN in the gradient.
     mask = inputs.mask
-    logprobs = inputs.logprobs.masked_fill(~mask, 0.0)
-    old_logprobs = inputs.logprobs if inputs.old_logprobs is None else inputs.old_logprobs
-    ratio = importance_ratio(logprobs, old_logprobs.detach().masked_fill(~mask, 0.0))
+    logprobs = _unpadded(inputs, "logprobs")
+    old_logprobs = logprobs.detach() if inputs.old_logprobs is None else _unpadded(inputs, "old_logprobs")
+    ratio = importance_ratio(logprobs, old_logprobs)
     advantages = widen(inputs.advantages.detach())[:, None]
+    if not advantages.isfinite().all():
+        raise ScoreError(f"advantages{first_index(~inputs.advantages.isfinite())} is not finite")
     surrogate = clipped_surrogate(ratio, advantages, clip_low=clip_low, clip_high=clip_high)
     if inputs.token_weights is not None:
-        surrogate = surrogate * widen(inputs.token_weights.detach().masked_fill(~mask, 0.0))
+        surrogate = surrogate * widen(_unpadded(inputs, "token_weights"))
     policy_loss = -(mask * surrogate / denominator).sum()
 
     loss, mean_kl = policy_loss, None
@@ -241,13 +261,25 @@ def _loss(inputs: LossInputs, denominator: Tensor, *, clip_low: float, clip_high
     if beta > 0.0:
         if inputs.ref_logprobs is None:
             raise OptionError(f"beta is {beta}, but inputs.ref_logprobs is None; give them or set beta to 0")
-        kl = k3_kl(logprobs, inputs.ref_logprobs.detach().masked_fill(~mask, 0.0))
+        kl = k3_kl(logprobs, _unpadded(inputs, "ref_logprobs"))
         loss = policy_loss + beta * (kl / denominator).sum()  # k3 of the overwritten padding is 0
         mean_kl = kl.detach().sum() / tokens.clamp(min=1)
 
     clipped = ((ratio < 1.0 - clip_low) & (advantages < 0.0)) | ((ratio > 1.0 + clip_high) & (advantages > 0.0))
     clip_share = clipped.sum() / tokens.clamp(min=1)  # the ratio of the overwritten padding is 1
     return LossResult(loss, policy_loss.detach(), kl=mean_kl, clip_share=clip_share, tokens=tokens)
+
+
+def _unpadded(inputs: LossInputs, name: str) -> Tensor:
+    """A field [N, T] with 0 at padding; only `logprobs` keeps its gradient. Raises `ScoreError` naming the answer."""
+    x: Tensor = getattr(inputs, name)
+    x = (x if name == "logprobs" else x.detach()).masked_fill(~inputs.mask, 0.0)
+    broken = ~x.isfinite()
+    if broken.any():
+        row, token = first_index(broken)
+        value = x[row, token].item()
+        raise ScoreError(f"{name} of answer {row} is {value} at token {token}, expected a finite number")
+    return x
 
 
 LOSSES: Mapping[str, Callable[..., LossResult]] = MappingProxyType(

@@ -3,9 +3,9 @@
     R_i = 0.3 R_f + 1.0 R_o                  until accuracy is steady at about 50 %
     R_i = 0.3 R_f + 1.0 R_o + 0.5 τ R_t      from then on
 
-The paper says neither whose accuracy nor over what window. Ours: let m be the running mean of the last `window`
-accuracies. The gate opens when the newest m has reached `threshold` and the last `window` values of m lie within
-`tolerance` of one another. Single accuracies are no basis for "steady": over 32 answers their standard error alone is
+The paper says neither whose accuracy nor over what window. Here it is the accuracy that the caller observes (`trainer`:
+of the rollouts of each step). Let m be the running mean of the last `window` accuracies: the gate opens when the newest
+m has reached `threshold` and the last `window` values of m lie within `tolerance` of one another. Single accuracies are no basis for "steady": over 32 answers their standard error alone is
 9 points.
 
 Once open, the gate stays open, whatever the accuracy does: closing it would move the objective under the policy, and
@@ -16,18 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
 from math import fsum
 from typing import Any
 
 from grpo_ptr.errors import OptionError, StateError
-
-
-class AccuracySource(StrEnum):
-    """Whose accuracy the application feeds to the schedule; the arithmetic is the same."""
-
-    TRAIN = "train"
-    VALIDATION = "validation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,6 @@ class ProgressiveSchedule:
         window: number of observations in a running mean, and number of running means compared; 1 opens the gate at
             the first accuracy that reaches the threshold.
         tolerance: largest difference between those running means that still counts as steady, >= 0.
-        source: whose accuracy this is, for the application to read.
 
     With a window of two the gate needs three accuracies: 0.4, 0.5, 0.6 have the running means 0.45 and 0.55, which
     reach 0.5 but rise too fast; after another 0.5 they are 0.55 and 0.55.
@@ -95,7 +86,6 @@ class ProgressiveSchedule:
     threshold: float = 0.5
     window: int = 20
     tolerance: float = 0.05
-    source: AccuracySource = AccuracySource.TRAIN
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.threshold <= 1.0:
@@ -104,7 +94,6 @@ class ProgressiveSchedule:
             raise OptionError(f"window is {self.window}, expected at least 1 observation")
         if not self.tolerance >= 0.0:
             raise OptionError(f"tolerance is {self.tolerance}, expected a difference of accuracies >= 0")
-        object.__setattr__(self, "source", AccuracySource(self.source))
 
     def update(self, state: ScheduleState, accuracy: float, *, step: int) -> ScheduleState:
         """The state after `accuracy` was observed at `step`.
