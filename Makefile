@@ -1,4 +1,4 @@
-# The verbs of the house. `make help` explains them; every one sets the environment up first when it is not yet there.
+# The commands of this repository: `make help` lists them. Each sets up the environment first if it is missing.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -31,7 +31,7 @@ export TOKENIZERS_PARALLELISM := false
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-vllm lint types imports poetry-check docs check standalone bench lock release clean
 
-help: ## explain the verbs
+help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## create .venv and install everything from constraints.txt (PYTHON=, TORCH_FLAGS=)
@@ -77,7 +77,7 @@ types: $(STAMP) ## strict types, by mypy
 imports: $(STAMP) ## the architecture's arrows, by import-linter
 	$(BIN)/lint-imports
 
-poetry-check: $(STAMP) ## the metadata of the house and of every package, by Poetry
+poetry-check: $(STAMP) ## check the metadata of the repository and of every package with Poetry
 	@set -e; for folder in . $(FOLDERS); do echo "$$folder"; $(BIN)/poetry check --strict --project $$folder; done
 
 docs: $(STAMP) ## build the documentation into site/, strictly

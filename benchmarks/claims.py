@@ -100,10 +100,10 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
 def print_table(results: Sequence[tuple[Sentences, Agreement]]) -> None:
     """One line a set."""
     head = f"{'set':<24}{'sentences':>10}{'claims':>8}{'precision':>11}{'recall':>8}{'F1':>7}{'bar':>6}"
-    print(f"{head}{'flips detected':>14}{'bar':>6}{'of found':>10}{'false alarms':>14}{'bar':>6}")
+    print(f"{head}{'flips detected':>16}{'bar':>6}{'of found':>10}{'false alarms':>14}{'bar':>6}")
     for chosen, a in results:
         figures = "".join(f"{_shown(x):>{w}}" for x, w in ((a.precision, 11), (a.recall, 8), (a.f1, 7)))
-        detected = f"{_shown(a.detected_share):>14}{_bar(chosen.bar_detected)}{_shown(a.detected_of_found):>10}"
+        detected = f"{_shown(a.detected_share):>16}{_bar(chosen.bar_detected)}{_shown(a.detected_of_found):>10}"
         verdicts = f"{_bar(chosen.bar_f1)}{detected}{_shown(a.false_alarm_share):>14}{_bar(BAR_FALSE_ALARMS)}"
         print(f"{chosen.name:<24}{a.sentences:>10}{a.labelled:>8}{figures}{verdicts}")
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +53,15 @@ def test_claims_are_found_and_judged(names: tuple[str, ...], f1: float, detected
     assert agreement.f1 >= f1
     assert agreement.detected_share >= detected
     assert agreement.false_alarm_share <= 0.02
-    assert agreement.verdict_accuracy is None or agreement.verdict_accuracy >= 0.97
+    if names == KEPT_OUT:
+        assert agreement.judged == 0
+    else:
+        assert agreement.verdict_accuracy is not None
+        assert agreement.verdict_accuracy >= 0.97
 
 
 def test_three_hundred_sentences_half_of_them_kept_out() -> None:
-    """No sentence stands in both halves or twice in one."""
+    """No sentence is in both halves or twice in one."""
     tuned, kept_out = [s.text for s in sentences(*TUNED)], [s.text for s in sentences(*KEPT_OUT)]
     assert len({*tuned, *kept_out}) == len(tuned) + len(kept_out) >= 300
     assert len(kept_out) >= 150
@@ -137,23 +139,3 @@ def test_other_spellings_are_read(tmp_path: Path) -> None:
     assert [f.id for f in failures] == ["gold.jsonl:4", "gold.jsonl:5", "gold.jsonl:6"]
     with pytest.raises(RecordFileError, match="does not exist"):
         read_gold(tmp_path / "none.jsonl")
-
-
-def test_the_benchmark_scores_a_file_of_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One sentence that is read right passes; one that no lexicon reads misses the bar, with status 1."""
-    path = Path(__file__).resolve().parents[3] / "benchmarks" / "claims.py"
-    spec = importlib.util.spec_from_file_location("benchmark_claims", path)
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, script)  # dataclasses look their module up
-    spec.loader.exec_module(script)
-    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
-    good.write_text('{"text": "He is loud.", "claims": [{"cue": "energy", "value": "high"}]}\n')
-    bad.write_text('{"text": "Blorp.", "claims": [{"cue": "energy", "value": "high"}]}\n')
-    assert script.main([str(good), "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out)
-    assert figures["sets"]["good.jsonl"]["f1"] == 1.0
-    assert script.main([str(bad)]) == 1
