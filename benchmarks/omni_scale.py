@@ -46,8 +46,8 @@ from speechlm import (
     SpeechBatch,
     SpeechLM,
     add_lora,
+    enable_gradient_checkpointing,
     pocket,
-    recompute_activations,
     train_only,
     train_tokenizer,
 )
@@ -177,7 +177,7 @@ def steps(model: SpeechLM, load: Load, repeats: int, trained: str) -> dict[str, 
         add_lora(model)
     else:
         train_only(model, [Part.AUDIO_ENCODER, Part.ADAPTER, Part.LLM])
-    recompute_activations(model)
+    enable_gradient_checkpointing(model)
     model.train()
     optimizer = torch.optim.AdamW([w for w in model.parameters() if w.requires_grad], lr=1e-6)
     batches: dict[str, PackedGroup | SpeechBatch] = {"packed": group, "unpacked": rows}

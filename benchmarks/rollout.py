@@ -146,7 +146,7 @@ def compared(
     for b, k in differ.nonzero().tolist():
         step = int((ours[b, k] != others[b, k]).nonzero()[0])
         chosen = ours[b, k, : step + 1].tolist()
-        logits = model.head(model.hidden_states(model.collate([clips[b]], [QUESTION], [chosen]))[0, -2])
+        logits = model.head(model(model.collate([clips[b]], [QUESTION], [chosen]))[0, -2])
         low, high = sorted((int(ours[b, k, step]), int(others[b, k, step])))
         if numbers is None:
             close.append(float((logits[low] - logits[high]).abs()))

@@ -171,7 +171,8 @@ def train_on_a_graft(run: Path, home: Path, audio: Path, text: Path, *words: str
 def test_sft_starts_from_a_graft(run: Path, donors: tuple[Path, Path], tmp_path: Path) -> None:
     """The checkpoint has the towers of both donors and the message before every turn; its record names what was
     trained, and LoRA, merged when it was written, is the language model's."""
-    words = ["model.num_mel_bins=16", "model.system=Listen.", STEPS, "train=[adapter,lora]", "recompute=true"]
+    words = ["model.num_mel_bins=16", "model.system=Listen.", STEPS, "train=[adapter,lora]"]
+    words.append("gradient_checkpointing=true")
     config = train_on_a_graft(run, tmp_path, *donors, *words)
     assert (config["audio_config"]["d_model"], config["text_config"]["num_hidden_layers"]) == (32, 1)
     assert config["system_message"] == "Listen."

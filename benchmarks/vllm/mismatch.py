@@ -21,7 +21,7 @@ import vllm
 from rollout import NEW_TOKENS, PROMPTS, QUESTION, SECONDS, K, compact, noise
 from torch import Tensor
 
-from policy import Rollout, Sampler, VLLMSampler, logprob_mismatch, sequence_logprobs, token_weights
+from policy import Rollout, Sampler, VLLMSampler, importance_weights, logprob_mismatch, sequence_logprobs
 from speechlm import SpeechLM
 
 
@@ -58,7 +58,7 @@ def compare(dtype: torch.dtype, tokens: int) -> dict[str, Any]:
     engine.close()
     trainer = trainer_logprobs(model, features, rollout)
     report = logprob_mismatch(rollout.logprobs, trainer, rollout.mask)
-    weights = token_weights(rollout.logprobs, trainer, rollout.mask)[rollout.mask]
+    weights = importance_weights(rollout.logprobs, trainer, rollout.mask)[rollout.mask]
     ratios = report.sequence_ratio
     return {
         "dtype": str(dtype).removeprefix("torch."),

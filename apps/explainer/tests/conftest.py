@@ -12,10 +12,10 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from policy import Prompt, sequence_logprobs
+from policy import sequence_logprobs
 from prosody import LevelScale, analyze
-from speech_records import PAPER_9, Emotion, LabelSet
-from speechlm import PocketSize, SpeechLM, log_mel, pocket, train_tokenizer
+from speech_records import PAPER_9, Emotion, LabelSet, emotion_question
+from speechlm import PocketSize, SpeechLM, load_checkpoint, log_mel, pocket, save_checkpoint, train_tokenizer
 
 RATE = 16_000
 THINK = 'The pitch is high. The pitch is low. The speaker says "leave it by the door".'
@@ -62,14 +62,14 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def random_model() -> SpeechLM:
-    tokenizer = train_tokenizer([ANSWER, Prompt(PAPER_9).text], vocab_size=360)
+    tokenizer = train_tokenizer([ANSWER, emotion_question(PAPER_9)], vocab_size=360)
     size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1)
     return pocket(tokenizer, seed=0, size=size)
 
 
 def write_checkpoint(folder: Path, model: SpeechLM, scale: LevelScale, **card: object) -> Path:
     """A policy's folder, as the trainer writes it; `card` overrides entries of `policy.json`."""
-    model.save(folder)
+    save_checkpoint(model, folder)
     scale.save(folder / "scale.json")
     entries = {"label_set": "PAPER_9", "corpus": "demo", "stage": "grpo_ptr", "synthetic": True, "seed": 0}
     (folder / "policy.json").write_text(json.dumps(entries | card))
@@ -85,10 +85,10 @@ def babbling(tmp_path_factory: pytest.TempPathFactory, random_model: SpeechLM, s
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, babbling: Path, scale: LevelScale, clip: Path) -> Path:
     """The checkpoint of a policy that answers the clip at 240 Hz with `ANSWER`, asked for nine labels or for two."""
-    model = SpeechLM.load(babbling)
+    model = load_checkpoint(babbling)
     features = log_mel(soundfile.read(clip, dtype="float32")[0], model.features)
     sad_or_happy = LabelSet("SAD_OR_HAPPY", (Emotion.SAD, Emotion.HAPPY))
-    questions = [Prompt(PAPER_9).text, Prompt(sad_or_happy).text]
+    questions = [emotion_question(PAPER_9), emotion_question(sad_or_happy)]
     batch = model.collate([features] * 2, questions, [ANSWER] * 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(300):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from speechlm import PocketSize, SpeechLM, pocket, read_record, train_tokenizer
+from speechlm import PocketSize, SpeechLM, load_checkpoint, pocket, read_record, train_tokenizer
 from trainer.checkpoint import PolicyCard, save_policy
 
 CARD = PolicyCard(
@@ -42,7 +42,7 @@ def test_a_policy_comes_with_what_it_was_trained_for_and_on(model: SpeechLM, sca
     for seed in (2, 3):
         torch.nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(seed))
         save_policy(model, CARD, scale, out)
-    assert SpeechLM.load(out).head.weight.equal(model.head.weight)
+    assert load_checkpoint(out).head.weight.equal(model.head.weight)
     assert json.loads((out / "policy.json").read_text())["data_sha256"] == "ab" * 32
     assert (out / "scale.json").read_bytes() == scale.read_bytes()
     assert (out / "history.jsonl").read_text() == "{}\n"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
 
 from grpo_ptr import LossInputs, LossResult, grpo_loss
-from policy import Prompt, Reference, sequence_logprobs
-from speech_records import PAPER_9
+from policy import Reference, sequence_logprobs
+from speech_records import PAPER_9, emotion_question
 from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
 from trainer.grpo import Algorithm, GRPOModule, GRPOSettings
 
@@ -50,7 +52,7 @@ def packed_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tens
 def unpacked_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
     """The same from a batch that repeats clip and prompt before every answer."""
     rows = [t[m].tolist() for t, m in zip(tokens.flatten(0, 1), mask.flatten(0, 1), strict=True)]
-    batch = model.collate(clips, [Prompt(PAPER_9).text] * 4, rows, audio_index=[0, 0, 1, 1])
+    batch = model.collate(clips, [emotion_question(PAPER_9)] * 4, rows, audio_index=[0, 0, 1, 1])
     with torch.no_grad():
         reference = sequence_logprobs(model, batch)
         model.head.weight.mul_(1.1)
@@ -95,7 +97,7 @@ def test_with_lora_the_policy_is_its_own_reference(
     add_lora(model, LoraSettings(rank=2))
     settings = GRPOSettings(Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
     module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
-    shared, copied = module.frozen.reference, Reference.of(model, shared=False)
+    shared, copied = module.frozen.reference, Reference(copy.deepcopy(model).eval(), shared=False)
     assert shared is not None
     assert shared.model is model
     moving = [weight for weight in model.parameters() if weight.requires_grad]

@@ -20,9 +20,10 @@ from speechlm import (
     has_lora,
     load_preset,
     pocket,
+    save_checkpoint,
     train_tokenizer,
 )
-from speechlm.presets import TAKEN
+from speechlm.presets import ALLOWED
 from trainer import stages
 from trainer.errors import ConfigError
 from trainer.parts import choose_parts
@@ -44,7 +45,7 @@ def test_there_is_a_configuration_for_every_preset() -> None:
 def test_settings_are_those_that_the_preset_takes(name: str) -> None:
     preset, options = stages._preset(settings_of(name)["model"])
     assert preset == name
-    assert set(options) <= set(TAKEN[name])
+    assert set(options) <= set(ALLOWED[name])
     heard = stages._build(FeatureSpec, settings_of(name)["model"])
     assert heard == (
         FeatureSpec(128, 1_024, 320)
@@ -86,14 +87,14 @@ def test_without_names_everything_is_trained_as_before() -> None:
     model = tiny()
     choose_parts(model, None, lora_rank=4)
     assert all(weight.requires_grad for weight in model.parameters())
-    with pytest.raises(PartError, match="'ear' is no part"):
+    with pytest.raises(PartError, match="'ear' is not a part"):
         choose_parts(model, ["ear"], lora_rank=4)
 
 
 def test_a_policy_that_hears_something_else_is_refused(tmp_path: Path) -> None:
     """Pocket's 128 mel bins are those of Qwen2.5-Omni in number, but not in length: nothing else would notice."""
     model = tiny()
-    model.save(tmp_path / "policy")
+    save_checkpoint(model, tmp_path / "policy")
     pocket_features = settings_of("pocket")["model"]
     with pytest.raises(ConfigError, match=r"policy .*/policy hears .*num_mel_bins=16.*, but model= extracts"):
         stages._policy({"policy": str(tmp_path / "policy"), "model": pocket_features})

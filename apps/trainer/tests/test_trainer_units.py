@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +14,9 @@ from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, 
 from trainer import stages
 from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError
+from trainer.fit import fit
 from trainer.grpo import Algorithm, GRPOSettings, judge_outcome, prompt_batches
-from trainer.modules import StageModule, parameter_groups
+from trainer.modules import Batches, StageModule, parameter_groups
 from trainer.predict import read_answer
 
 
@@ -123,3 +125,23 @@ def test_stage_names_and_missing_settings_are_said() -> None:
         stages.run("dream", {})
     with pytest.raises(ConfigError, match="sft needs data=…, out=…"):
         stages.run("sft", {"data": "???", "out": "???"})
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+def test_every_training_is_in_training_mode(tmp_path: Path) -> None:
+    """A loaded model is in evaluation mode, in which gradient checkpointing and LoRA's dropout do nothing."""
+
+    class Probe(StageModule):
+        def __init__(self) -> None:
+            super().__init__(learning_rate=0.1, steps=1, warmup_steps=0)
+            self.layer = torch.nn.Linear(1, 1).eval()
+            self.modes: list[bool] = []
+
+        def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+            self.modes.append(self.layer.training)
+            self.record(batch_idx + 1, loss=0.0)
+            return self.layer(batch).sum()
+
+    probe = Probe()
+    fit(probe, Batches([torch.ones(1, 1)], lambda batch: batch), what="probe", out=tmp_path, run_name="probe")
+    assert probe.modes == [True]

@@ -57,21 +57,21 @@ def distance(model: SpeechLM, clip: Tensor, question: str, ids: tuple[list[int],
     step = next(t for t, (x, y) in enumerate(zip(*ids, strict=False)) if x != y)
     batch = model.collate([clip], [question], [ids[0][: step + 1]])
     with torch.no_grad():
-        cumulated = model.head(model.hidden_states(batch)[0, -2]).softmax(-1).double().cumsum(-1)
+        cumulated = model.head(model(batch)[0, -2]).softmax(-1).double().cumsum(-1)
     low, high = sorted(tokens[step] for tokens in ids)
     return (cumulated[low:high] - numbers[step]).abs().min().item()
 
 
-@pytest.mark.parametrize(("dtype", "top_p"), [("float32", 1.0), ("float32", 0.9), ("bfloat16", 1.0)])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_batch_around_an_answer_changes_it_beside_a_boundary_only(
-    model: SpeechLM, clips: ClipMaker, dtype: str, top_p: float
+    model: SpeechLM, clips: ClipMaker, dtype: str
 ) -> None:
     """96 answers together, against: each prompt alone; prompts and answers in reverse; four answers, then twelve; one
     answer of every prompt at a time; 12 answers quite alone. At float32 99 % must be the same to the token. At
     bfloat16, whose three digits a different padding moves, some differ. Where two first differ, the number drawn must
     lie within 0.03 (float32: 1e-4) of a boundary between the two tokens. `pytest -s` shows the distances."""
     features, seeds, everyone, k = clips(*CROWD_FRAMES), sequence_seeds(11, 6, 16), list(range(6)), list(range(16))
-    options: dict[str, Any] = {"max_new_tokens": 24, "top_p": top_p}
+    options: dict[str, Any] = {"max_new_tokens": 24}
     model = model.to(getattr(torch, dtype))
     together = in_batches(model, features, seeds, [(everyone, k)], **options)
     compositions = {
@@ -92,7 +92,7 @@ def test_the_batch_around_an_answer_changes_it_beside_a_boundary_only(
             for (b, j), ids in pairs.items()
         ]
         beside = f", at most {max(differing[name]):.2g} from a boundary" if pairs else ""
-        sys.stdout.write(f"{dtype}, top_p {top_p:g}, {name}: {len(pairs)} of {len(found)} differ{beside}\n")
+        sys.stdout.write(f"{dtype}, {name}: {len(pairs)} of {len(found)} differ{beside}\n")
         if dtype == "float32":
             assert len(pairs) <= 0.01 * len(found)
     assert max((d for found in differing.values() for d in found), default=0) < (1e-4 if dtype == "float32" else 0.03)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from policy import OptionError
-from policy.decoding import FEWEST, MOST, ROOM, Decoder, _by_columns, _projection
+from policy.decoding import FEWEST, MOST, ROOM, Decoder, _matmul_transposed, _projection
 from speechlm import SpeechLM
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -53,7 +53,7 @@ def test_scores_are_those_of_a_pass_over_the_whole_answer(
     tokens = torch.randint(20, 250, (12, steps), generator=torch.Generator().manual_seed(0))
     owner = [i // 4 for i in range(12)]
     rows = model.collate(clips(40, 101, 64), [QUESTIONS[b] for b in owner], tokens.tolist(), audio_index=owner)
-    expected = model.head(model.hidden_states(rows))
+    expected = model.head(model(rows))
     first = rows.completion_mask.int().argmax(-1)
     decode, left = decoder(4), list(range(12))
     for step in range(steps):
@@ -89,7 +89,7 @@ def test_a_product_from_the_right_is_the_same_product(rows: int, *, bias: bool) 
     torch.manual_seed(0)
     linear, x = nn.Linear(24, 40, bias=bias), torch.randn(rows, 24)
     for layout in (x, x.t().contiguous().t()):
-        torch.testing.assert_close(_by_columns(linear, layout), linear(x), atol=1e-6, rtol=0)
+        torch.testing.assert_close(_matmul_transposed(linear, layout), linear(x), atol=1e-6, rtol=0)
 
 
 def test_only_plain_linear_maps_are_taken_apart() -> None:

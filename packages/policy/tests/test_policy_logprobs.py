@@ -19,7 +19,7 @@ Q, LONG_Q = "How does it sound?", "How does the voice of the speaker sound?"
 
 def naive(model: SpeechLM, batch: SpeechBatch, temperature: float) -> Tensor:
     """All logits of all positions, then a row and a token at a time."""
-    logits = model.head(model.hidden_states(batch)).double() / temperature
+    logits = model.head(model(batch)).double() / temperature
     result = torch.zeros(batch.input_ids.shape)
     for n in range(len(result)):
         for t in range(1, result.shape[1]):
@@ -70,7 +70,7 @@ def test_gradients_are_those_of_the_naive_sum_and_reach_both_towers(model: Speec
     found = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
     mask = batch.completion_mask[:, 1:]
-    logprobs = model.head(model.hidden_states(batch)).log_softmax(-1)[:, :-1]
+    logprobs = model.head(model(batch)).log_softmax(-1)[:, :-1]
     logprobs.gather(-1, batch.input_ids[:, 1:, None])[..., 0][mask].sum().backward()
     expected = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)

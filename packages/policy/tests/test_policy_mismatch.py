@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -12,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from policy import OptionError, PolicyError, logprob_mismatch, sequence_weights, token_weights
-
-Weights = Callable[..., Tensor]
+from policy import OptionError, PolicyError, importance_weights, logprob_mismatch
 
 
 @st.composite
@@ -57,19 +54,14 @@ def test_the_report_is_what_a_loop_over_tokens_finds(case: tuple[Tensor, Tensor,
 def test_weights_are_truncated_ratios(case: tuple[Tensor, Tensor, Tensor], cap: float) -> None:
     """By definition, again from probabilities; never above the cap, never negative, 0 at padding."""
     engine, trainer, mask = case
-    by_token, by_sequence = (
-        token_weights(engine, trainer, mask, cap=cap),
-        sequence_weights(engine, trainer, mask, cap=cap),
-    )
+    weights = importance_weights(engine, trainer, mask, cap=cap)
     for b, k, t in mask.nonzero().tolist():
         real = mask[b, k]
         ratios = (trainer[b, k, real].exp() / engine[b, k, real].exp()).tolist()
-        assert by_token[b, k, t].item() == pytest.approx(min(ratios[t], cap), rel=1e-5)
-        assert by_sequence[b, k, t].item() == pytest.approx(min(math.prod(ratios), cap), rel=1e-5)
-    for weights in (by_token, by_sequence):
-        assert weights.dtype == torch.float32
-        assert not weights[~mask].any()
-        assert (weights >= 0).all()
+        assert weights[b, k, t].item() == pytest.approx(min(ratios[t], cap), rel=1e-5)
+    assert weights.dtype == torch.float32
+    assert not weights[~mask].any()
+    assert (weights >= 0).all()
 
 
 def test_equal_logprobs_mean_no_mismatch_and_no_correction() -> None:
@@ -77,8 +69,7 @@ def test_equal_logprobs_mean_no_mismatch_and_no_correction() -> None:
     report = logprob_mismatch(logprobs, logprobs, mask)
     assert (report.mean_abs, report.max_abs, report.kl_k1, report.kl_k3, report.share_beyond) == (0, 0, 0, 0, 0)
     assert report.sequence_ratio.tolist() == [[1, 1]]
-    for weights in (token_weights, sequence_weights):
-        assert torch.equal(weights(logprobs, logprobs, mask), mask.float())
+    assert torch.equal(importance_weights(logprobs, logprobs, mask), mask.float())
 
 
 def test_both_estimates_find_a_known_divergence() -> None:
@@ -92,15 +83,13 @@ def test_both_estimates_find_a_known_divergence() -> None:
     assert report.kl_k3 == pytest.approx(0.0823, abs=1e-4)
 
 
-@pytest.mark.parametrize("weights", [token_weights, sequence_weights])
-def test_weights_repair_an_expectation(weights: Weights) -> None:
+def test_weights_repair_an_expectation() -> None:
     """All answers of two tokens over {0, 1}, each as often as the engine draws it: the mean of w · (token 1 sampled
-    first) must be the trainer's probability of it, 0.4, where the engine has 0.7. Untruncated, as truncation biases;
-    the second token's ratio leaves the expectation of a sequence weight as it is."""
+    first) must be the trainer's probability of it, 0.4, where the engine has 0.7. Untruncated, as truncation biases."""
     engine_p, trainer_p = torch.tensor([0.3, 0.7]).double(), torch.tensor([0.6, 0.4]).double()
     answers = torch.tensor([[a, b] for a in (0, 1) for b in (0, 1)])
     engine, trainer = engine_p[answers].log()[None], trainer_p[answers].log()[None]
-    w = weights(engine, trainer, torch.ones(1, 4, 2).bool(), cap=math.inf)[0, :, 0]
+    w = importance_weights(engine, trainer, torch.ones(1, 4, 2).bool(), cap=math.inf)[0, :, 0]
     drawn = engine_p[answers].prod(-1)
     assert float((drawn * w * (answers[:, 0] == 1)).sum()) == pytest.approx(0.4, abs=1e-6)
 
@@ -108,16 +97,14 @@ def test_weights_repair_an_expectation(weights: Weights) -> None:
 def test_truncation_only_lowers() -> None:
     engine, trainer = torch.tensor([[[0.1, 0.4, 0.5]]]).log(), torch.tensor([[[0.9, 0.2, 0.5]]]).log()
     mask = torch.ones(1, 1, 3).bool()
-    torch.testing.assert_close(token_weights(engine, trainer, mask), torch.tensor([[[2.0, 0.5, 1.0]]]))
-    torch.testing.assert_close(token_weights(engine, trainer, mask, cap=10), torch.tensor([[[9.0, 0.5, 1.0]]]))
-    torch.testing.assert_close(sequence_weights(engine, trainer, mask), torch.tensor([[[2.0, 2.0, 2.0]]]))
+    torch.testing.assert_close(importance_weights(engine, trainer, mask), torch.tensor([[[2.0, 0.5, 1.0]]]))
+    torch.testing.assert_close(importance_weights(engine, trainer, mask, cap=10), torch.tensor([[[9.0, 0.5, 1.0]]]))
 
 
 def test_weights_carry_no_gradient() -> None:
     """They say how often an answer should have been drawn; they are nothing to be optimised."""
     trainer = torch.tensor([[[-1.0]]], requires_grad=True)
-    for weights in (token_weights, sequence_weights):
-        assert not weights(torch.tensor([[[-2.0]]]), trainer, torch.ones(1, 1, 1).bool()).requires_grad
+    assert not importance_weights(torch.tensor([[[-2.0]]]), trainer, torch.ones(1, 1, 1).bool()).requires_grad
 
 
 @pytest.mark.parametrize(
@@ -130,7 +117,7 @@ def test_weights_carry_no_gradient() -> None:
         ({"mask": torch.ones(1, 1, 2)}, OptionError, r"mask must be bool\[B, K, T\], got torch.float32"),
         ({"mask": torch.ones(1, 2).bool()}, OptionError, r"of shape \(1, 2\)"),
         ({"mask": torch.zeros(1, 1, 2).bool()}, OptionError, "holds no token"),
-        ({"trainer": torch.tensor([[[0.0, math.nan]]])}, PolicyError, "1 of the trainer's log-prob.* no finite"),
+        ({"trainer": torch.tensor([[[0.0, math.nan]]])}, PolicyError, "1 of the trainer's log-prob.* not finite"),
         ({"engine": torch.tensor([[[-math.inf, 0.0]]])}, PolicyError, "1 of the engine's"),
     ],
 )
@@ -141,8 +128,7 @@ def test_bad_input_is_named(change: dict[str, object], error: type[PolicyError],
         logprob_mismatch(**values)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("weights", [token_weights, sequence_weights])
 @pytest.mark.parametrize("cap", [0.0, -1.0, math.nan])
-def test_a_cap_must_be_above_zero(weights: Weights, cap: float) -> None:
+def test_a_cap_must_be_above_zero(cap: float) -> None:
     with pytest.raises(OptionError, match="cap must be above 0"):
-        weights(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), torch.ones(1, 1, 1).bool(), cap=cap)
+        importance_weights(torch.zeros(1, 1, 1), torch.zeros(1, 1, 1), torch.ones(1, 1, 1).bool(), cap=cap)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from policy import EngineError
 from policy.omni_export import omni_prompts, omni_weights, write_omni_model
-from speechlm import SpeechLM
+from speechlm import SpeechLM, save_checkpoint
 from speechlm.features import audio_token_count
 from speechlm.pocket import FEATURE_GAIN
 
@@ -24,7 +24,7 @@ QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?"]
 def test_weights_have_the_names_of_a_checkpoint(model: SpeechLM, tmp_path: Path) -> None:
     """`save_pretrained` writes a Thinker by its released names, without a head that is tied; a whole Qwen2.5-Omni
     has `thinker.` before them. The vision tower is never run and not handed over."""
-    model.save(tmp_path)
+    save_checkpoint(model, tmp_path)
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         saved = {f"thinker.{name}": file.get_tensor(name) for name in file.keys() if not name.startswith("visual.")}  # noqa: SIM118 - no mapping
     found = dict(omni_weights(model))

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import policy.vocabulary as vocabulary_module
-from policy import packed_scores, sequence_logprobs
+from policy import sequence_logprobs
 from policy.vocabulary import head_logprobs
-from speechlm import BatchError, SpeechBatch, SpeechLM, recompute_activations
+from speechlm import BatchError, SpeechBatch, SpeechLM, enable_gradient_checkpointing
 from speechlm.packed_attention import PACKED, layout_of
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -55,7 +55,7 @@ def unpacked(model: SpeechLM, features: list[Tensor], groups: list[list[Completi
 
 def plain(model: SpeechLM, batch: SpeechBatch) -> Tensor:
     """Log-softmax over all logits of all positions, picked by the masks: `[completion tokens]`, row by row."""
-    scores = model.head(model.hidden_states(batch)).log_softmax(-1)[:, :-1]
+    scores = model.head(model(batch)).log_softmax(-1)[:, :-1]
     chosen: Tensor = scores.gather(-1, batch.input_ids[:, 1:, None])[..., 0][batch.completion_mask[:, 1:]]
     return chosen
 
@@ -77,7 +77,6 @@ def gradients(model: SpeechLM, values: Tensor, weights: Tensor) -> dict[str, Ten
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("row_tokens", [None, 400], ids=["a row each", "rows shared"])
 @pytest.mark.parametrize("left", [False, True], ids=["right padding", "left padding"])
 @pytest.mark.parametrize("groups", CASES.values(), ids=CASES)
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-9), (torch.float32, 1e-4)], ids=["f64", "f32"])
@@ -87,7 +86,6 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
     clips: ClipMaker,
     groups: list[list[Completion]],
     left: bool,
-    row_tokens: int | None,
     dtype: torch.dtype,
     limit: float,
     monkeypatch: pytest.MonkeyPatch,
@@ -103,8 +101,7 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
     expected = plain(model, batch)
     weights = torch.linspace(-1, 1, len(expected), dtype=dtype) / len(expected)
     wanted = gradients(model, expected, weights)
-    packed = model.pack(features, QUESTIONS, groups, row_tokens=row_tokens)
-    assert len(packed.group) == (3 if row_tokens is None else 1)
+    packed = model.pack(features, QUESTIONS, groups)
     rows = packed.unpack(sequence_logprobs(model, packed))
     lengths = torch.bincount(packed.answer[packed.answer >= 0], minlength=packed.answers)
     found = rows[torch.arange(rows.shape[1]) < lengths[:, None]]
@@ -121,20 +118,18 @@ def test_values_and_gradients_are_those_of_unpacked_answers(
             assert (gradient - wanted[name]).abs().max().item() <= limit * scale, name
 
 
-@pytest.mark.parametrize("row_tokens", [None, 400], ids=["a row each", "rows shared"])
 @pytest.mark.parametrize("groups", CASES.values(), ids=CASES)
 def test_the_dense_mask_gives_the_same(
     model: SpeechLM,
     clips: ClipMaker,
     groups: list[list[Completion]],
-    row_tokens: int | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Attention by the layout, by the block mask as torch's own attention takes it, and by transformers' plain one,
-    whose softmax is float32; the last two with activations recomputed, where the layout must not be used."""
+    whose softmax is float32; the last two with gradient checkpointing, where the layout must not be used."""
     model = model.double()
     norm_in_full(model, monkeypatch)
-    packed = model.pack([clip.double() for clip in clips(*FRAMES)], QUESTIONS, groups, row_tokens=row_tokens)
+    packed = model.pack([clip.double() for clip in clips(*FRAMES)], QUESTIONS, groups)
     mask = packed.batch.completion_mask
     weights = torch.linspace(-1, 1, int(mask.sum()), dtype=torch.float64)
     used: list[str] = []
@@ -143,8 +138,7 @@ def test_the_dense_mask_gives_the_same(
     )
     expected = sequence_logprobs(model, packed)[mask]
     wanted = gradients(model, expected, weights)
-    model.train()
-    recompute_activations(model)
+    enable_gradient_checkpointing(model)
     for attention, limit in (("sdpa", 1e-9), ("eager", 1e-4)):
         model.text_tower.config._attn_implementation = attention
         found = sequence_logprobs(model, packed)[mask]
@@ -166,37 +160,6 @@ def test_a_layout_by_hand() -> None:
     assert layout.seen[3, 0, 0].tolist() == [True, False, True, False]
 
 
-@torch.no_grad()
-def test_entropy_is_that_of_the_softmax(model: SpeechLM, clips: ClipMaker) -> None:
-    """From torch's own `Categorical` over the unpacked logits at temperature 0.7."""
-    groups = CASES["different answers"]
-    batch = unpacked(model, clips(*FRAMES), groups, left=False)
-    logits = model.head(model.hidden_states(batch))[:, :-1][batch.completion_mask[:, 1:]] / 0.7
-    packed = model.pack(clips(*FRAMES), QUESTIONS, groups)
-    logprobs, entropy = packed_scores(model, packed, temperature=0.7)
-    mask = packed.batch.completion_mask
-    expected = torch.distributions.Categorical(logits=logits).entropy()
-    torch.testing.assert_close(entropy[mask], expected, atol=1e-4, rtol=0)
-    torch.testing.assert_close(logprobs, sequence_logprobs(model, packed, temperature=0.7), atol=1e-5, rtol=0)
-    assert not entropy[~mask].any()
-
-
-def test_gradients_of_entropy_are_those_of_the_softmax(model: SpeechLM, clips: ClipMaker) -> None:
-    """An entropy bonus at float64, by `Categorical` and by `packed_scores`; the vocabulary in chunks of few tokens."""
-    model, groups = model.double(), CASES["different answers"]
-    features = [clip.double() for clip in clips(*FRAMES)]
-    batch = unpacked(model, features, groups, left=False)
-    logits = model.head(model.hidden_states(batch))[:, :-1][batch.completion_mask[:, 1:]]
-    expected = torch.distributions.Categorical(logits=logits).entropy()
-    weights = torch.linspace(-1, 1, len(expected), dtype=torch.float64)
-    wanted = gradients(model, expected, weights)
-    packed = model.pack(features, QUESTIONS, groups)
-    _, entropy = packed_scores(model, packed)
-    found = gradients(model, entropy[packed.batch.completion_mask], weights)
-    for name in wanted:
-        torch.testing.assert_close(found[name], wanted[name], atol=1e-6, rtol=1e-6)
-
-
 class Largest(TorchDispatchMode):
     """The most elements that any tensor had that was made meanwhile."""
 
@@ -210,17 +173,15 @@ class Largest(TorchDispatchMode):
         return out
 
 
-@pytest.mark.parametrize("entropy", [False, True])
-def test_scores_over_the_vocabulary_are_held_a_block_at_a_time(
-    monkeypatch: pytest.MonkeyPatch, *, entropy: bool
-) -> None:
+@pytest.mark.parametrize("bias", [False, True])
+def test_scores_over_the_vocabulary_are_held_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch, *, bias: bool) -> None:
     """900 tokens and 5 000 entries are 4.5 million scores; no tensor of either pass is larger than the head of 40 000
     elements or a block of 100 000. The plain computation shows that the count sees what it must."""
     monkeypatch.setattr(vocabulary_module, "BLOCK", 100_000)
-    head = torch.nn.Linear(8, 5_000, bias=False)
+    head = torch.nn.Linear(8, 5_000, bias=bias)
     states, target = torch.randn(900, 8, requires_grad=True), torch.randint(5_000, (900,))
     with Largest() as blocks:
-        head_logprobs(head, states, target, entropy=entropy).sum().backward()
+        head_logprobs(head, states, target).sum().backward()
     assert 40_000 <= blocks.elements <= 100_000
     with Largest() as plainly:
         head(states).log_softmax(-1).sum()
@@ -255,7 +216,5 @@ def test_groups_that_make_no_pack_are_refused(model: SpeechLM, clips: ClipMaker)
         model.pack(clips(40), [Q], [["a"], ["b"]])
     with pytest.raises(BatchError, match="question 0 has no completion"):
         model.pack(clips(40), [Q], [[]])
-    with pytest.raises(BatchError, match=r"group 0 has \d+ tokens, a row takes 20: raise row_tokens or lower K"):
-        model.pack(clips(40), [Q], [["a"]], row_tokens=20)
-    with pytest.raises(BatchError, match=r"an answer ends at token \d+, the model takes at most"):
+    with pytest.raises(BatchError, match=r"a row has \d+ tokens, the model takes at most"):
         model.pack(clips(40), [Q], [[[50] * (model.max_tokens + 1)]])

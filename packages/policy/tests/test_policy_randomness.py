@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from policy import sequence_seeds
-from policy.drawing import BLOCK, draw, greedy
 from policy.randomness import uniforms
+from policy.token_sampling import BLOCK, greedy, sample_token
 
 MASK = (1 << 64) - 1
 
@@ -51,26 +51,20 @@ def test_streams_are_flat_and_have_nothing_in_common() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
-@pytest.mark.parametrize("top_p", [1.0, 0.8, 0.3, 1e-6])
 @pytest.mark.parametrize("vocabulary", [40, 3 * BLOCK + 9])
 def test_an_even_comb_of_numbers_draws_every_token_as_often_as_it_is_likely(
-    temperature: float, top_p: float, vocabulary: int
+    temperature: float, vocabulary: int
 ) -> None:
-    """n evenly spaced numbers meet an interval of length p within one of n·p times. The distribution is made a token
-    at a time: likeliest first until they reach `top_p` together, then divided by their sum. The larger vocabulary takes
-    four blocks, the last not full, and at temperature 2 its nucleus has more tokens than are looked at first."""
+    """n evenly spaced numbers meet an interval of length p within one of n·p times; p is the softmax, token by token.
+    The larger vocabulary takes four blocks, the last not full."""
     n, logits = 4_000, torch.randn(vocabulary, generator=torch.Generator().manual_seed(2)) * 2
     probabilities = [math.exp(x / temperature) for x in logits.tolist()]
-    total, kept = sum(probabilities), dict.fromkeys(range(vocabulary), 0.0)
-    for token in sorted(kept, key=lambda t: -probabilities[t]):
-        if sum(kept.values()) / total >= top_p:
-            break
-        kept[token] = probabilities[token]
+    total = sum(probabilities)
     comb = (torch.arange(n).double() + 0.5) / n
-    tokens, logprobs = draw(logits.expand(n, -1), comb, temperature=temperature, top_p=top_p)
+    tokens, logprobs = sample_token(logits.expand(n, -1), comb, temperature=temperature)
     counts = torch.bincount(tokens, minlength=vocabulary).tolist()
-    for token, weight in kept.items():
-        share = weight / sum(kept.values())
+    for token, weight in enumerate(probabilities):
+        share = weight / total
         assert abs(counts[token] - n * share) <= 1.01
         if counts[token]:
             found = logprobs[tokens == token]
@@ -80,17 +74,8 @@ def test_an_even_comb_of_numbers_draws_every_token_as_often_as_it_is_likely(
 def test_the_ends_of_the_range_draw_tokens_that_can_be() -> None:
     """The number 0 does not draw a first token of probability 0, nor does the largest one a last of that kind."""
     logits = torch.tensor([[-torch.inf, 1.0, 2.0, -torch.inf]]).expand(2, -1)
-    tokens, _ = draw(logits, torch.tensor([0.0, 1 - 2.0**-53], dtype=torch.float64), temperature=1.0, top_p=1.0)
+    tokens, _ = sample_token(logits, torch.tensor([0.0, 1 - 2.0**-53], dtype=torch.float64), temperature=1.0)
     assert tokens.tolist() == [1, 2]
-
-
-@pytest.mark.parametrize("vocabulary", [8, 2 * BLOCK])
-def test_of_equally_likely_tokens_the_first_make_the_nucleus(vocabulary: int) -> None:
-    """All tokens alike: half of the probability is the first half of them, each with twice its own."""
-    n = 8 * vocabulary
-    tokens, logprobs = draw(torch.zeros(n, vocabulary), (torch.arange(n) + 0.5) / n, temperature=1.0, top_p=0.5)
-    assert torch.equal(torch.bincount(tokens), torch.full((vocabulary // 2,), 16))
-    assert logprobs.allclose(torch.tensor(math.log(2 / vocabulary)))
 
 
 def test_rounding_moves_a_draw_only_beside_a_boundary() -> None:
@@ -100,8 +85,8 @@ def test_rounding_moves_a_draw_only_beside_a_boundary() -> None:
     logits = torch.randn(500, 10_000, generator=generator)
     moved = logits + 1e-6 * torch.randn(logits.shape, generator=generator)
     numbers = uniforms(sequence_seeds(1, 1, 500).flatten(), 1)[:, 0]
-    first, _ = draw(logits, numbers, temperature=1.0, top_p=1.0)
-    second, _ = draw(moved, numbers, temperature=1.0, top_p=1.0)
+    first, _ = sample_token(logits, numbers, temperature=1.0)
+    second, _ = sample_token(moved, numbers, temperature=1.0)
     cumulated = logits.double().softmax(-1).cumsum(-1)
     for row in (first != second).nonzero()[:, 0].tolist():
         low, high = sorted((int(first[row]), int(second[row])))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -136,7 +135,7 @@ def test_first_tokens_follow_the_softmax(
     n, features = 2_000, clips(40)
     rollout = Sampler(model).sample(features, QUESTIONS[:1], k=n, temperature=temperature, max_new_tokens=1, seeds=3)
     with torch.no_grad():
-        logits = model.head(model.hidden_states(model.collate(features, QUESTIONS[:1]))[0, -1])
+        logits = model.head(model(model.collate(features, QUESTIONS[:1]))[0, -1])
     assert excess(rollout.tokens, logits / temperature) < 4
     assert excess(rollout.tokens, logits / temperature * 2) > 8
     assert excess(rollout.tokens, logits / temperature / 2) > 8
@@ -155,26 +154,6 @@ def test_a_seed_repeats_a_rollout(model: SpeechLM, clips: ClipMaker) -> None:
     assert torch.equal(first.logprobs, again.logprobs)
     assert first.texts != other.texts
     assert len(set(first.texts[0])) > 1  # K draws, not one K times
-
-
-def test_an_answer_stops_at_the_token_that_completes_the_stop_text(model: SpeechLM, clips: ClipMaker) -> None:
-    """The same seeds without `stop`, each cut by hand at the first token with which its text holds it. One stop text
-    lies within a token, the others are the ends and beginnings of two tokens that followed one another."""
-    options: dict[str, Any] = {"k": 32, "max_new_tokens": 40, "seeds": 3, "temperature": 1.5}
-    free = Sampler(model).sample(clips(40), QUESTIONS[:1], **options)
-    across = [x + y for x, y in re.findall(r"([!-~])([!-~])", " ".join(free.texts[0]))]
-    for stop in ("th", *across[:3]):
-        found = Sampler(model).sample(clips(40), QUESTIONS[:1], stop=stop, **options)
-        stopped = 0
-        for k, ids in enumerate(sampled_ids(free)):
-            spoken = [t for t in ids if t != model.end_id]
-            places = [t for t in range(1, len(spoken) + 1) if stop in model.tokenizer.decode(spoken[:t])]
-            stopped += bool(places)
-            assert sampled_ids(found)[k] == (ids[: places[0]] if places else ids)
-            assert bool(found.ended[0, k]) is bool(places or free.ended[0, k])
-            assert (stop in found.texts[0][k]) is bool(places)
-        assert stopped, stop
-    assert len(across) >= 3
 
 
 def test_without_seeds_the_global_generator_is_used(model: SpeechLM, clips: ClipMaker) -> None:
@@ -228,10 +207,6 @@ def test_the_mode_is_left_as_it_was_and_no_gradient_is_kept(
         ({"temperature": float("nan")}, "got nan"),
         ({"temperature": float("inf")}, "got inf"),
         ({"temperature": 0, "k": 2}, "one answer, but k is 2"),
-        ({"top_p": 0.0}, "top_p must be above 0 and at most 1"),
-        ({"top_p": 1.1}, "got 1.1"),
-        ({"stop": ""}, "stop must end in a visible ASCII character, got ''"),
-        ({"stop": "</answer> "}, "must end in a visible"),
         ({"seeds": torch.zeros(2, 1, dtype=torch.int64)}, r"shape \(1, 1\), prompts by answers; got .* \(2, 1\)"),
         ({"seeds": torch.zeros(1, 1)}, "got torch.float32"),
         ({"max_new_tokens": 4096}, r"a prompt of \d+ tokens .* and 4096 new ones pass the model's 4096: cut the clip"),
@@ -252,7 +227,7 @@ def test_an_empty_question_is_refused(model: SpeechLM, clips: ClipMaker) -> None
 def test_weights_that_are_no_numbers_are_named(model: SpeechLM, clips: ClipMaker) -> None:
     with torch.no_grad():
         model.head.weight[3] = torch.nan
-    with pytest.raises(PolicyError, match="no finite numbers: look for NaN in its weights"):
+    with pytest.raises(PolicyError, match="not finite: look for NaN in its weights"):
         Sampler(model).sample(clips(40), QUESTIONS[:1], k=2, max_new_tokens=3)
 
 

@@ -29,7 +29,7 @@ def test_qwen2_gives_the_same_logits(model: SpeechLM, clips: ClipMaker, *, tied:
     qwen.load_state_dict(dict(text_weights(model)))
     batch = model.collate(clips(40, 101), QUESTIONS, ["It is sad.", "The pitch is low."])
     with torch.no_grad():
-        expected = model.head(model.hidden_states(batch))
+        expected = model.head(model(batch))
         found = qwen(inputs_embeds=model.embed(batch), attention_mask=batch.attention_mask).logits
     real = batch.attention_mask.bool()
     torch.testing.assert_close(found[real], expected[real], atol=1e-5, rtol=1e-5)
@@ -59,12 +59,12 @@ def test_adapters_are_added_to_what_is_handed_over(model: SpeechLM, clips: ClipM
     """With adapters that change the logits, Qwen2 gives the changed ones; the model keeps its adapters."""
     batch = model.collate(clips(40), QUESTIONS[:1], ["It is sad."])
     with torch.no_grad():
-        before = model.head(model.hidden_states(batch))
+        before = model.head(model(batch))
         add_lora(model)
         for name, weight in model.text_tower.named_parameters():
             if ".lora_B." in name:
                 nn.init.normal_(weight, std=0.3, generator=torch.Generator().manual_seed(0))
-        expected = model.head(model.hidden_states(batch))
+        expected = model.head(model(batch))
         qwen = Qwen2ForCausalLM(text_config(model)).eval()
         qwen.load_state_dict(dict(text_weights(model)))
         found = qwen(inputs_embeds=model.embed(batch)).logits

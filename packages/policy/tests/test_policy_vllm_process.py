@@ -13,7 +13,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from policy import EngineError, OptionError, Sampler, VLLMSampler, logprob_mismatch, sequence_logprobs, token_weights
+from policy import (
+    EngineError,
+    OptionError,
+    Sampler,
+    VLLMSampler,
+    importance_weights,
+    logprob_mismatch,
+    sequence_logprobs,
+)
 from speechlm import SpeechLM
 
 # vLLM and what it imports warn of their own deprecations while they are loaded.
@@ -44,7 +52,7 @@ def test_bfloat16_shows_a_mismatch_that_the_weights_follow(model: SpeechLM, clip
     report = logprob_mismatch(rollout.logprobs, trainer, rollout.mask)
     assert 1e-4 < report.mean_abs < 0.1
     assert 0 < report.kl_k3 < 0.02
-    weights = token_weights(rollout.logprobs, trainer, rollout.mask)[rollout.mask]
+    weights = importance_weights(rollout.logprobs, trainer, rollout.mask)[rollout.mask]
     assert weights.max() <= 2
     assert weights.mean() == pytest.approx(1, abs=0.03)
 

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from rewardmodel import CheckpointError, RewardModel, ScoreShapeError, score_loss
+from speechlm import save_checkpoint
 
 QUESTION = "Which emotion do you hear?"
 TEXTS = [
@@ -95,7 +96,7 @@ def test_checkpoints_keep_the_scores(tiny_model: RewardModel, tmp_path: Path) ->
 
 def test_other_checkpoints_are_refused(tiny_model: RewardModel, tmp_path: Path) -> None:
     policy = tmp_path / "policy"
-    tiny_model.backbone.save(policy)
+    save_checkpoint(tiny_model.backbone, policy)
     with pytest.raises(CheckpointError, match=r"no reward\.json; it holds no reward model"):
         RewardModel.load(policy)
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from speechlm import (
     CheckpointError,
@@ -23,8 +24,10 @@ from speechlm import (
     Provenance,
     SpeechLM,
     add_lora,
+    load_checkpoint,
     pocket,
     read_record,
+    save_checkpoint,
     train_only,
     train_tokenizer,
 )
@@ -35,12 +38,12 @@ Damage = Callable[[Path], None]
 
 @pytest.fixture
 def folder(model: SpeechLM, tmp_path: Path) -> Path:
-    model.save(tmp_path / "checkpoint")
+    save_checkpoint(model, tmp_path / "checkpoint")
     return tmp_path / "checkpoint"
 
 
 def test_round_trip_is_bit_equal(model: SpeechLM, folder: Path, clips: Callable[..., list[Tensor]]) -> None:
-    loaded = SpeechLM.load(folder)
+    loaded = load_checkpoint(folder)
     expected, found = model.state_dict(), loaded.state_dict()
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -50,7 +53,7 @@ def test_round_trip_is_bit_equal(model: SpeechLM, folder: Path, clips: Callable[
     assert text_ids(loaded.tokenizer, text) == text_ids(model.tokenizer, text)
     assert loaded.tokenizer.decode(text_ids(loaded.tokenizer, text)) == text
     batches = [m.collate(clips(40), ["How?"], ["Sad."]) for m in (model, loaded)]
-    assert torch.equal(model.hidden_states(batches[0]), loaded.eval().hidden_states(batches[1]))
+    assert torch.equal(model(batches[0]), loaded.eval()(batches[1]))
 
 
 def test_only_safetensors_are_written(folder: Path) -> None:
@@ -58,8 +61,8 @@ def test_only_safetensors_are_written(folder: Path) -> None:
 
 
 def test_half_precision_is_kept(model: SpeechLM, tmp_path: Path) -> None:
-    model.to(torch.bfloat16).save(tmp_path)
-    loaded = SpeechLM.load(tmp_path)
+    save_checkpoint(model.to(torch.bfloat16), tmp_path)
+    loaded = load_checkpoint(tmp_path)
     assert loaded.head.weight.dtype is torch.bfloat16
     assert torch.equal(loaded.head.weight, model.head.weight)
 
@@ -137,7 +140,7 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     (
         "record of no kind",
         write("checkpoint.json", '{"schema_version": "1.0", "base": null, "lora": null, "kind": "x"}'),
-        "kind must be one of full, adapter, got 'x'",
+        "kind must be 'full', got 'x'",
     ),
     ("no tokenizer", remove("tokenizer.json"), "no tokenizer.json"),
     ("config no JSON", write("config.json", "{"), "config.json: it cannot be loaded"),
@@ -147,7 +150,7 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     ("config of wrong types", edit_config(hidden_size="x"), "config.json: it cannot be loaded"),
     ("wrong shapes", edit_config(intermediate_size=64), r"weights do not fit.*layers\.0\.mlp\.down_proj"),
     ("one layer too many", edit_config(num_hidden_layers=3, layer_types=["full_attention"] * 3), "weights do not fit"),
-    ("garbage weights", write("model.safetensors", "no weights"), r"weights cannot be loaded: .* cut off or no safe"),
+    ("garbage weights", write("model.safetensors", "no weights"), r"weights cannot be loaded: .* cut off or not safe"),
     ("empty weights", write("model.safetensors", ""), r"weights cannot be loaded: the file \(0 bytes\) is cut off"),
     ("truncated weights", truncated, r"weights cannot be loaded: it has \d+ bytes, its header promises \d+: copy"),
     ("pickle", pickled, r"pytorch_model\.bin is a pickle, which can run any code when it is read; convert it"),
@@ -172,15 +175,9 @@ def test_damaged_checkpoints_are_refused_in_one_line(folder: Path, damage: Damag
     """Each damage is named with the folder it is in."""
     damage(folder)
     with pytest.raises(CheckpointError, match=message) as refused:
-        SpeechLM.load(folder)
+        load_checkpoint(folder)
     assert str(folder) in str(refused.value)
     assert "\n" not in str(refused.value)
-
-
-def test_a_base_for_a_whole_model_is_refused(folder: Path) -> None:
-    """It would be passed over, and whoever named it believes that it was used."""
-    with pytest.raises(CheckpointError, match="a whole model needs no base: leave out base="):
-        SpeechLM.load(folder, base=folder)
 
 
 def test_a_missing_folder_and_a_file_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -189,12 +186,12 @@ def test_a_missing_folder_and_a_file_are_refused(folder: Path, tmp_path: Path) -
         (folder / "config.json", "no config.json"),
     ):
         with pytest.raises(CheckpointError, match=message):
-            SpeechLM.load(path)
+            load_checkpoint(path)
 
 
 @pytest.fixture
 def shards(model: SpeechLM, tmp_path: Path) -> Path:
-    model.save(tmp_path / "shards", max_shard_size="200KB")
+    save_checkpoint(model, tmp_path / "shards", max_shard_size="200KB")
     return tmp_path / "shards"
 
 
@@ -209,7 +206,7 @@ def test_large_weights_are_cut_into_shards_and_come_back(model: SpeechLM, shards
         size = sum(w.numel() * w.element_size() for w in weights.values())
         assert size <= 200_000 or len(weights) == 1
     assert len(set(stored)) == len(stored)
-    loaded = SpeechLM.load(shards)
+    loaded = load_checkpoint(shards)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
     record = read_record(shards)
     assert record is not None
@@ -225,7 +222,7 @@ def shorter(path: Path) -> None:
     [
         (Path.unlink, r"1 of \d+ shards are missing, for example model-00002-of-.*: copy the checkpoint again"),
         (shorter, r"model-00002-of-\d+\.safetensors: weights cannot be loaded: it has .*promises"),
-        (lambda path: (path.parent / "model.safetensors.index.json").write_text("[]"), "it is no index of shards"),
+        (lambda path: (path.parent / "model.safetensors.index.json").write_text("[]"), "not a valid index of shards"),
         (lambda path: (path.parent / "model.safetensors.index.json").unlink(), r"no model\.safetensors"),
     ],
     ids=["missing", "truncated", "index a list", "no index"],
@@ -233,22 +230,19 @@ def shorter(path: Path) -> None:
 def test_damaged_shards_are_refused(shards: Path, damage: Callable[[Path], object], message: str) -> None:
     damage(next(shards.glob("model-00002-*")))
     with pytest.raises(CheckpointError, match=message):
-        SpeechLM.load(shards)
+        load_checkpoint(shards)
 
 
 def test_a_new_checkpoint_leaves_nothing_of_the_old_one_but_what_others_put_there(
     model: SpeechLM, shards: Path
 ) -> None:
-    """Sharded, then adapters alone, then whole: shards and adapters go, the history of a training stays."""
+    """Sharded, then whole: shards go, and so do adapters that peft left there; the history of a training stays."""
     (shards / "history.jsonl").write_text("{}")
     (shards / "scale.json").write_text("{}")
-    add_lora(model)
-    model.save(shards, adapter_only=True)
+    (shards / "adapter_config.json").write_text("{}")
     others = {"history.jsonl", "scale.json"}
     always = {"README.md", "checkpoint.json", "config.json", "tokenizer.json", "tokenizer_config.json"}
-    adapters = {"adapter_config.json", "adapter_model.safetensors"}
-    assert {path.name for path in shards.iterdir()} == others | always | adapters
-    model.save(shards)
+    save_checkpoint(model, shards)
     assert {path.name for path in shards.iterdir()} == others | always | {"generation_config.json", "model.safetensors"}
 
 
@@ -256,18 +250,18 @@ def test_a_model_that_diverged_is_not_saved_over_one_that_did_not(model: SpeechL
     with torch.no_grad():
         model.head.weight[5, 0] = math.nan
     with pytest.raises(CheckpointError, match=r"weight thinker\..* holds 1 of 19200 .* nothing was written; go back"):
-        model.save(folder)
-    assert SpeechLM.load(folder).head.weight.isfinite().all()
+        save_checkpoint(model, folder)
+    assert load_checkpoint(folder).head.weight.isfinite().all()
 
 
 def test_files_of_the_caller_come_and_go_with_the_checkpoint(model: SpeechLM, tmp_path: Path) -> None:
     """They are no weights of the model, whatever they are called."""
-    written = model.save(tmp_path / "a", files={"head.safetensors": b"1", "card.json": b"{}"})
+    written = save_checkpoint(model, tmp_path / "a", files={"head.safetensors": b"1", "card.json": b"{}"})
     assert written.files == ("model.safetensors",)
     assert (tmp_path / "a" / "head.safetensors").read_bytes() == b"1"
-    model.save(tmp_path / "a", files={"card.json": b"[]"})
+    save_checkpoint(model, tmp_path / "a", files={"card.json": b"[]"})
     assert (tmp_path / "a" / "card.json").read_bytes() == b"[]"
-    SpeechLM.load(tmp_path / "a")
+    load_checkpoint(tmp_path / "a")
 
 
 @pytest.mark.parametrize("name", ["../card.json", "a/card.json", "", "..", "config.json", "adapter_notes.json"])
@@ -275,14 +269,14 @@ def test_files_of_the_caller_lie_in_the_folder_and_replace_none_of_the_models(
     model: SpeechLM, tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(CheckpointError, match=r"cannot be called .*: give it a plain name of its own"):
-        model.save(tmp_path / "a", files={name: b"{}"})
+        save_checkpoint(model, tmp_path / "a", files={name: b"{}"})
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("size", ["lots", "5", "0GB", "-1GB", 0, -1])
 def test_sizes_of_shards_that_are_none_are_refused(model: SpeechLM, tmp_path: Path, size: int | str) -> None:
     with pytest.raises(CheckpointError, match=f"500MB or 5GB, got {size!r}"):
-        model.save(tmp_path / "a", max_shard_size=size)
+        save_checkpoint(model, tmp_path / "a", max_shard_size=size)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -291,17 +285,24 @@ def test_checkpoints_of_before_there_were_records_load(model: SpeechLM, tmp_path
     model.thinker.save_pretrained(tmp_path)
     model.tokenizer.save_pretrained(tmp_path)
     assert read_record(tmp_path) is None
-    loaded = SpeechLM.load(tmp_path)
+    loaded = load_checkpoint(tmp_path)
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.parameters(), strict=True))
-    assert loaded.base is not None
-    assert loaded.base.name == str(tmp_path)
+    assert loaded.train_state.base is not None
+    assert loaded.train_state.base.name == str(tmp_path)
 
 
-def test_the_precision_and_the_attention_are_those_asked_for(folder: Path) -> None:
-    loaded = SpeechLM.load(folder, dtype=torch.bfloat16, attention="eager")
+def test_the_precision_is_that_asked_for_and_attention_is_fast(folder: Path) -> None:
+    loaded = load_checkpoint(folder, dtype=torch.bfloat16)
     assert {p.dtype for p in loaded.parameters()} == {torch.bfloat16}
-    assert set(loaded.attention.values()) == {"eager"}
-    assert set(SpeechLM.load(folder).attention.values()) == {"sdpa"}
+    assert loaded.audio_tower.config._attn_implementation == "sdpa"
+    assert loaded.text_tower.config._attn_implementation == "sdpa"
+
+
+def test_a_loaded_model_is_in_evaluation_mode_as_a_new_one_is(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """All of it: a module above its towers that said otherwise would have the towers' mode changed by `Sampler`, which
+    restores the mode it found."""
+    for model in (load_checkpoint(folder), pocket(tokenizer, seed=0)):
+        assert not any(module.training for module in model.modules())
 
 
 PROVENANCE = Provenance(
@@ -316,7 +317,7 @@ PROVENANCE = Provenance(
 def test_the_record_says_what_is_known(model: SpeechLM, tmp_path: Path) -> None:
     """Counts by hand as in the summary's test; a field of a later minor version is passed over."""
     report = train_only(model, ["adapter", "llm"])
-    written = model.save(tmp_path / "a", provenance=PROVENANCE)
+    written = save_checkpoint(model, tmp_path / "a", provenance=PROVENANCE)
     path = tmp_path / "a" / "checkpoint.json"
     data = json.loads(path.read_text())
     path.write_text(json.dumps(data | {"schema_version": "1.7", "mood": "sunny"}))
@@ -325,22 +326,22 @@ def test_the_record_says_what_is_known(model: SpeechLM, tmp_path: Path) -> None:
     assert record.provenance == written.provenance == PROVENANCE
     assert (record.kind, record.trained, record.lora, record.vocabulary) == ("full", ("adapter", "llm"), None, 300)
     assert record.parameters["adapter"] == 32 * 64 + 64
-    assert sum(record.parameters.values()) == report.trained + sum(report.frozen.values())
+    assert sum(record.parameters.values()) == sum(report.trainable.values()) + sum(report.frozen.values())
     assert {"python", "torch", "transformers", "peft", "emotionthinker-speechlm"} <= set(record.versions)
     assert record.versions["torch"] == torch.__version__
-    SpeechLM.load(tmp_path / "a")
+    load_checkpoint(tmp_path / "a")
 
 
 def test_the_card_says_what_a_reader_asks(model: SpeechLM, tmp_path: Path) -> None:
     """Text of callers stays in its cell; what nobody said is said to be unknown."""
-    model.save(tmp_path / "base")
-    policy = SpeechLM.load(tmp_path / "base")
+    save_checkpoint(model, tmp_path / "base")
+    policy = load_checkpoint(tmp_path / "base")
     add_lora(policy, LoraSettings(rank=3))
-    policy.save(tmp_path / "a", adapter_only=True, provenance=PROVENANCE)
+    save_checkpoint(policy, tmp_path / "a", provenance=PROVENANCE)
     card = (tmp_path / "a" / "README.md").read_text()
     rows = dict(re.findall(r"^\| (.+?) \| (.+) \|$", card, flags=re.MULTILINE))
     assert rows["base"] == "base"  # the record has the whole path, which no reader elsewhere could use
-    assert rows["trained"] == "LoRA on the language model"
+    assert rows["trained"] == "language model"
     assert rows["LoRA"].startswith("rank 3, alpha 32, dropout 0, on q_proj, ")
     assert rows["label set"] == "PAPER_9"
     assert f"torch {torch.__version__}" in rows["written by"]
@@ -358,12 +359,12 @@ HUNGRY = """
 import resource, sys
 from pathlib import Path
 
-from speechlm import CheckpointError, SpeechLM
+from speechlm import CheckpointError, load_checkpoint
 
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 40_000_000,) * 2)
 try:
-    SpeechLM.load(Path(sys.argv[1]))
+    load_checkpoint(Path(sys.argv[1]))
 except CheckpointError as error:
     print(error)
 """
@@ -374,7 +375,7 @@ def test_a_model_larger_than_memory_is_refused_with_what_to_lower(tmp_path: Path
     """A process that may take 40 MB more loads 100 MB."""
     tokenizer = train_tokenizer(["a voice"], vocab_size=270)
     size = PocketSize(audio_width=32, audio_layers=1, text_width=512, text_layers=8, num_mel_bins=16)
-    pocket(tokenizer, seed=0, size=size).save(tmp_path)
+    save_checkpoint(pocket(tokenizer, seed=0, size=size), tmp_path)
     assert (tmp_path / "model.safetensors").stat().st_size > 100_000_000
     done = subprocess.run(
         [sys.executable, "-c", HUNGRY, str(tmp_path)],
@@ -384,3 +385,34 @@ def test_a_model_larger_than_memory_is_refused_with_what_to_lower(tmp_path: Path
         done.stdout + done.stderr[-2_000:]
     )
     assert done.stdout.count("\n") == 1
+
+
+def test_the_whole_model_is_saved_with_its_adapters_merged(
+    model: SpeechLM, tmp_path: Path, clips: Callable[..., list[Tensor]]
+) -> None:
+    """It computes the same without them; the model itself keeps them, to the bit."""
+    save_checkpoint(model, tmp_path / "base")
+    trained = load_checkpoint(tmp_path / "base")
+    settings = LoraSettings(rank=4, alpha=6.0, targets=("q_proj", "v_proj", "down_proj"))
+    add_lora(trained, settings)
+    train_only(trained, ["lora", "adapter"])
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for weight in trained.parameters():
+            if weight.requires_grad:
+                weight.add_(0.03 * torch.randn(weight.shape, generator=generator))
+    before = {name: weight.clone() for name, weight in trained.state_dict().items()}
+    save_checkpoint(trained, tmp_path / "merged")
+    assert all(torch.equal(weight, before[name]) for name, weight in trained.state_dict().items())
+    whole = load_checkpoint(tmp_path / "merged")
+    with torch.no_grad():
+        expected, found = (m(m.collate(clips(40), ["How?"], ["Sad."])) for m in (trained, whole))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    assert (whole.train_state.lora, whole.train_state.trained) == (None, frozenset())
+    assert whole.head.weight is whole.thinker.get_input_embeddings().weight
+    record = read_record(tmp_path / "merged")
+    assert record is not None
+    assert (record.kind, record.lora, record.trained) == ("full", settings, ("adapter", "llm"))
+    assert record.base == trained.train_state.base
+    assert record.base is not None
+    assert record.base.name == str(tmp_path / "base")

@@ -33,9 +33,8 @@ from transformers import (
 )
 from transformers.processing_utils import ProcessorMixin
 
-from speechlm import BatchError, SpeechBatch, SpeechLM, SpeechProcessor
-from speechlm.presets import cached_folder
-from speechlm.released import HELPFUL, RELEASES
+from speechlm import BatchError, SpeechBatch, SpeechLM, load_checkpoint, log_mel, save_checkpoint
+from speechlm.presets import HELPFUL, RELEASES, cached_folder
 
 RATE = 16_000
 QUESTIONS = ["How does the voice sound?", "Which emotion do you hear: neutral, happy, sad? Reason, then answer."]
@@ -89,11 +88,15 @@ class Pair:
             torch.testing.assert_close(ours[:, :length], theirs[:, :length], atol=1e-4, rtol=0)
 
 
-def text_of(question: str, *, clips: int = 1) -> str:
-    """The stock chat template's text for a question about clips, written out."""
+def batch_of(model: SpeechLM, clips: list[NDArray[np.float32]], questions: list[str]) -> SpeechBatch:
+    return model.collate([log_mel(clip, model.features) for clip in clips], questions)
+
+
+def text_of(question: str) -> str:
+    """The stock chat template's text for a question about a clip, written out."""
     return (
         f"<|im_start|>system\n{HELPFUL}<|im_end|>\n<|im_start|>user\n"
-        f"{'<|audio_bos|><|AUDIO|><|audio_eos|>' * clips}{question}<|im_end|>\n<|im_start|>assistant\n"
+        f"<|audio_bos|><|AUDIO|><|audio_eos|>{question}<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
@@ -121,7 +124,7 @@ def template_of(folder: Path) -> str | None:
 def our_thinker(whole_omni: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Thinker of the tiny whole as we write it, and the extractor's settings, which the stock processor reads."""
     folder = tmp_path_factory.mktemp("thinker")
-    SpeechLM.load(whole_omni).save(folder)
+    save_checkpoint(load_checkpoint(whole_omni), folder)
     shutil.copy(whole_omni / "preprocessor_config.json", folder)
     return folder
 
@@ -134,7 +137,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     made = request.param in ("whole_omni", "our_thinker")
     folder = request.getfixturevalue(request.param) if made else folder_of(request.param)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    ours = SpeechLM.load(folder, device=device).eval()
+    ours = load_checkpoint(folder, device=device).eval()
     ours.system = HELPFUL
     stock: Any = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(folder)
     extractor = WhisperFeatureExtractor.from_pretrained(folder)
@@ -142,26 +145,13 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     return Pair(folder, ours, stock.to(device).eval(), processor)
 
 
-@pytest.mark.hub
-@pytest.mark.skipif(bool(RELEASED), reason="released weights are named, the suite itself runs on them")
-def test_released_weights_are_named() -> None:
-    """So that `-m hub` without weights says what it needs instead of passing on nothing."""
-    pytest.skip("name presets or folders in SPEECHLM_RELEASED, for example SPEECHLM_RELEASED=omni3b")
-
-
 @pytest.mark.parametrize("seconds", [(1.0,), (2.003, 0.751), (0.04, 3.14159)])
 def test_ids_masks_and_features_are_the_stock_processors(pair: Pair, seconds: tuple[float, ...]) -> None:
     """The stock processor pads to its whole window, ours to the longest clip; the frames that count are the same."""
     clips = [sound(s) for s in seconds]
     questions = QUESTIONS[: len(clips)]
-    batch = SpeechProcessor.of(pair.ours)(clips, questions).to(pair.ours.device)
+    batch = batch_of(pair.ours, clips, questions)
     pair.close(batch, pair.ask_stock(clips, [text_of(q) for q in questions]))
-
-
-def test_several_clips_in_one_prompt_are_the_stock_processors(pair: Pair) -> None:
-    clips = [sound(1.01), sound(0.5, seed=1), sound(0.3, seed=2)]
-    batch = SpeechProcessor.of(pair.ours)(clips, QUESTIONS, audio_index=[(0, 1), 2]).to(pair.ours.device)
-    pair.close(batch, pair.ask_stock(clips, [text_of(QUESTIONS[0], clips=2), text_of(QUESTIONS[1])]))
 
 
 def test_the_text_is_that_of_the_checkpoints_chat_template(pair: Pair) -> None:
@@ -179,10 +169,10 @@ def test_the_text_is_that_of_the_checkpoints_chat_template(pair: Pair) -> None:
 def test_logits_are_the_stock_models(pair: Pair) -> None:
     """Of a padded batch, on its real tokens. The Thinker's own forward is given what the stock processor made."""
     clips = [sound(2.003), sound(0.751)]
-    batch = SpeechProcessor.of(pair.ours)(clips, QUESTIONS).to(pair.ours.device)
+    batch = batch_of(pair.ours, clips, QUESTIONS)
     asked = pair.ask_stock(clips, [text_of(q) for q in QUESTIONS])
     expected = pair.stock(**asked, use_cache=False).logits.float()
-    found = pair.ours.head(pair.ours.hidden_states(batch)).float()
+    found = pair.ours.head(pair.ours(batch)).float()
     real = batch.attention_mask.bool()
     torch.testing.assert_close(found[real], expected[real], atol=pair.tolerance, rtol=0)
     top = expected[real].topk(2).values
@@ -200,7 +190,7 @@ def test_a_greedy_answer_is_the_stock_models(pair: Pair) -> None:
     expected = pair.stock.generate(
         **asked, do_sample=False, max_new_tokens=NEW_TOKENS, eos_token_id=end, pad_token_id=pair.ours.pad_id
     )[0, length:].tolist()
-    batch = SpeechProcessor.of(pair.ours)(clips, QUESTIONS[1:]).to(pair.ours.device)
+    batch = batch_of(pair.ours, clips, QUESTIONS[1:])
     found: list[int] = []
     mask = batch.attention_mask
     state = pair.ours.run_text(pair.ours.embed(batch), mask, keep_cache=True)
@@ -217,7 +207,7 @@ Spoil = Callable[[SpeechBatch], dict[str, Tensor]]
 SPOILT: dict[str, Spoil] = {
     "a frame too many of the clip": lambda b: {"feature_lengths": b.feature_lengths + torch.tensor([4, 0])},
     "a frame too few": lambda b: {"feature_lengths": b.feature_lengths - torch.tensor([4, 0])},
-    "a clip that no row hears": lambda b: {
+    "a clip that no row names": lambda b: {
         "features": torch.cat([b.features, b.features[:1]]),
         "feature_lengths": torch.cat([b.feature_lengths, b.feature_lengths[:1]]),
     },
@@ -227,8 +217,8 @@ SPOILT: dict[str, Spoil] = {
 @pytest.mark.parametrize("how", SPOILT)
 def test_counts_that_do_not_match_are_refused(whole_omni: Path, how: str) -> None:
     """Audio tokens and placeholders that differ in number; the stock model takes the first and the third in silence."""
-    model = SpeechLM.load(whole_omni)
-    batch = SpeechProcessor.of(model)([sound(1.0), sound(1.2)], QUESTIONS)
+    model = load_checkpoint(whole_omni)
+    batch = batch_of(model, [sound(1.0), sound(1.2)], QUESTIONS)
     fields = {name: getattr(batch, name) for name in SpeechBatch.__slots__} | SPOILT[how](batch)
     with pytest.raises(BatchError, match=r"audio placeholders for 55 audio tokens \(\d+ encoded\)"):
         model.embed(SpeechBatch(**fields))

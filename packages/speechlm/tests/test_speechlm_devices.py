@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from speechlm import SpeechLM, SpeechProcessor, add_lora, recompute_activations
+from speechlm import SpeechLM, add_lora, enable_gradient_checkpointing, load_checkpoint, log_mel
 from speechlm.released import random_released
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -37,14 +37,16 @@ def buzz(seconds: float) -> NDArray[np.float32]:
 @torch.no_grad()
 def test_a_model_computes_the_same_wherever_it_is_loaded(whole_omni: Path, device: str) -> None:
     """Float32 on the CPU is the expected value; a batch made there is moved as a whole."""
-    reference = SpeechLM.load(whole_omni).eval()
-    model = SpeechLM.load(whole_omni, device=device).eval()
+    reference = load_checkpoint(whole_omni).eval()
+    model = load_checkpoint(whole_omni, device=device).eval()
     assert {weight.device.type for weight in model.parameters()} == {device}
-    batch = SpeechProcessor.of(reference)([buzz(0.9), buzz(0.5)], ["How?", "And?"], ["Sad.", "Loud."])
-    found = model.hidden_states(batch.to(model.device))
+    batch = reference.collate(
+        [log_mel(buzz(s), reference.features) for s in (0.9, 0.5)], ["How?", "And?"], ["Sad.", "Loud."]
+    )
+    found = model(batch.to(model.device))
     assert found.device.type == device
     real = batch.attention_mask.bool()
-    torch.testing.assert_close(found.cpu()[real], reference.hidden_states(batch)[real], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found.cpu()[real], reference(batch)[real], atol=1e-4, rtol=1e-4)
 
 
 @torch.no_grad()
@@ -52,10 +54,10 @@ def test_packed_states_are_the_unpacked_in_bfloat16(model: SpeechLM, clips: Clip
     """Bfloat16 has 8 bits, so directions of states are compared: float32's, unpacked, are the expected value."""
     answers = ["It sounds sad.", "Loud.", "The pitch is low."]
     rows = model.collate(clips(64) * 3, ["How?"] * 3, answers)
-    expected = model.hidden_states(rows)[rows.completion_mask]
+    expected = model(rows)[rows.completion_mask]
     half = model.to(device, torch.bfloat16)
     packed = half.pack(clips(64), ["How?"], [answers])
-    found = half.packed_states(packed)[packed.batch.completion_mask]
+    found = half(packed)[packed.batch.completion_mask]
     assert (found.device.type, found.dtype) == (device, torch.bfloat16)
     likeness = functional.cosine_similarity(found.float().cpu(), expected, dim=-1)
     assert float(likeness.min()) > 0.995
@@ -67,10 +69,10 @@ def test_gradients_of_bfloat16_with_lora_and_recomputation_are_finite(
     """All of what training a released size on one card takes together."""
     half = model.to(device, torch.bfloat16)
     add_lora(half)
-    recompute_activations(half)
+    enable_gradient_checkpointing(half)
     half.train()
     batch = half.collate(clips(40, 64), ["How?", "And?"], ["Sad.", "Loud."])
-    half.head(half.hidden_states(batch)).float().logsumexp(-1).mean().backward()
+    half.head(half(batch)).float().logsumexp(-1).mean().backward()
     gradients = [weight.grad for weight in half.parameters() if weight.requires_grad]
     assert gradients
     assert all(grad is not None and bool(grad.isfinite().all()) for grad in gradients)
@@ -86,7 +88,7 @@ def test_a_released_size_is_made_on_the_card_and_hears() -> None:
         pytest.skip("no CUDA device")
     model = random_released("omni3b", device="cuda").eval()
     assert {(w.device.type, w.dtype) for w in model.parameters()} == {("cuda", torch.bfloat16)}
-    batch = SpeechProcessor.of(model)([buzz(10.0)], ["How?"], ["Sad."]).to("cuda")
-    hidden = model.hidden_states(batch)
+    batch = model.collate([log_mel(buzz(10.0), model.features)], ["How?"], ["Sad."])
+    hidden = model(batch)
     assert hidden.shape[-1] == 2_048
     assert bool(hidden.isfinite().all())

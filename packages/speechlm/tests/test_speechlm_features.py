@@ -114,7 +114,7 @@ def test_other_widths_of_floats_are_taken() -> None:
     [
         (np.zeros(0, np.float32), "got 0.000 s"),
         (np.zeros(639, np.float32), "0.04 to 30 s"),
-        (np.zeros(30 * RATE + 1, np.float32), r"0.04 to 30 s.*cut it.*windows"),
+        (np.zeros(30 * RATE + 1, np.float32), r"0.04 to 30 s.*cut it"),
         (np.zeros((2, RATE), np.float32), r"mono.*\(2, 16000\)"),
         (np.zeros(RATE, np.int16), "int16"),
         (np.full(RATE, np.nan, np.float32), "NaN"),

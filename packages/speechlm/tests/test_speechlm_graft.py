@@ -23,8 +23,18 @@ from transformers import (
     WhisperModel,
 )
 
-from speechlm import Donors, GraftError, SpeechLM, cli, graft, load_donors, load_preset, prove
-from speechlm.proof import encoder_states
+from speechlm import (
+    GraftError,
+    PretrainedParts,
+    check_parity,
+    cli,
+    graft,
+    load_checkpoint,
+    load_preset,
+    load_pretrained_parts,
+    save_checkpoint,
+)
+from speechlm.parity import encoder_states
 
 VOCABULARY = 300
 
@@ -82,8 +92,8 @@ def whisper(**changes: Any) -> WhisperModel:
     return WhisperModel(WhisperConfig(**settings)).eval()
 
 
-def donors(text: Any = None, audio: Any = None) -> Donors:
-    return Donors((audio or whisper()).encoder, text or language_model(), tokenizer())
+def donors(text: Any = None, audio: Any = None) -> PretrainedParts:
+    return PretrainedParts((audio or whisper()).encoder, text or language_model(), tokenizer())
 
 
 KINDS = {
@@ -101,7 +111,7 @@ def test_a_graft_computes_what_its_donors_do(kind: str) -> None:
     """The bar is 1e-4; both run the same float32 operations, so far less is expected."""
     pair = donors(KINDS[kind]())
     model, _ = graft(pair)
-    proof = prove(model, pair, frames=90)
+    proof = check_parity(model, pair, frames=90)
     assert proof.holds
     assert max(proof.logits, proof.audio) < 1e-5
 
@@ -112,12 +122,12 @@ def test_the_proof_finds_a_damaged_weight() -> None:
     with torch.no_grad():
         model.text_tower.layers[1].mlp.up_proj.weight[3, 5] += 1.0  # type: ignore[union-attr,index]
     with pytest.raises(GraftError, match="logits differ by"):
-        prove(model, pair)
+        check_parity(model, pair)
     model, _ = graft(pair)
     with torch.no_grad():
         model.audio_tower.conv2.bias[0] += 1.0  # type: ignore[union-attr,operator,index]
     with pytest.raises(GraftError, match="audio by"):
-        prove(model, pair)
+        check_parity(model, pair)
 
 
 @pytest.mark.parametrize("half", ["audio", "logits"])
@@ -128,7 +138,7 @@ def test_a_donor_that_is_no_number_proves_nothing(half: str) -> None:
     with torch.no_grad():
         damaged.weight[0, 0] = torch.nan
     with pytest.raises(GraftError, match=f"{half} differ by nan|{half} by nan"):
-        prove(graft(pair)[0], pair)
+        check_parity(graft(pair)[0], pair)
 
 
 def test_the_proofs_encoder_is_whispers_own() -> None:
@@ -150,7 +160,7 @@ def test_the_report_names_every_weight_once() -> None:
     assert [n for n in report.new if n.startswith("audio.")] == [
         "audio.audio_bos_eos_token.weight", "audio.proj.weight", "audio.proj.bias",
     ]  # fmt: skip
-    assert all("visual" in n for n in report.idle)
+    assert all("visual" in n for n in report.never_run)
     assert report.unused == ("audio.embed_positions.weight (the tower computes the same sinusoids)",)
     assert "<|AUDIO|>" in report.added_tokens
     assert "<|im_end|>" not in report.added_tokens  # the donor had it
@@ -169,10 +179,10 @@ def test_a_graft_hears_writes_and_survives_saving(tmp_path: Path) -> None:
     clip = torch.randn(16, 60, generator=torch.Generator().manual_seed(2))
     batch = model.collate([clip], ["How?"], ["Loud."])
     with torch.no_grad():
-        expected = model.hidden_states(batch)
-        model.save(tmp_path / "graft")
-        again = SpeechLM.load(tmp_path / "graft")
-        torch.testing.assert_close(again.hidden_states(again.collate([clip], ["How?"], ["Loud."])), expected)
+        expected = model(batch)
+        save_checkpoint(model, tmp_path / "graft")
+        again = load_checkpoint(tmp_path / "graft")
+        torch.testing.assert_close(again(again.collate([clip], ["How?"], ["Loud."])), expected)
 
 
 def test_the_same_seed_gives_the_same_graft_and_leaves_the_donors_alone() -> None:
@@ -220,14 +230,14 @@ def test_donors_are_read_from_folders_and_foreign_ones_refused(tmp_path: Path) -
     tokenizer().save_pretrained(tmp_path / "text")
     GPT2Config().save_pretrained(tmp_path / "gpt2")
     for audio in ("whisper", "encoder"):
-        pair = load_donors(tmp_path / audio, tmp_path / "text")
-        assert prove(graft(pair)[0], pair, frames=50).holds
+        pair = load_pretrained_parts(tmp_path / audio, tmp_path / "text")
+        assert check_parity(graft(pair)[0], pair, frames=50).holds
     with pytest.raises(GraftError, match="need a Whisper encoder, got architecture 'llama'"):
-        load_donors(tmp_path / "text", tmp_path / "text")
+        load_pretrained_parts(tmp_path / "text", tmp_path / "text")
     with pytest.raises(GraftError, match="need one of llama, qwen2, got architecture 'gpt2'"):
-        load_donors(tmp_path / "whisper", tmp_path / "gpt2")
+        load_pretrained_parts(tmp_path / "whisper", tmp_path / "gpt2")
     with pytest.raises(GraftError, match="cannot be loaded"):
-        load_donors(tmp_path / "whisper", tmp_path / "nothing")
+        load_pretrained_parts(tmp_path / "whisper", tmp_path / "nothing")
 
 
 def test_positions_rounded_by_half_precision_are_read_as_the_sinusoids_they_were(tmp_path: Path) -> None:
@@ -235,9 +245,9 @@ def test_positions_rounded_by_half_precision_are_read_as_the_sinusoids_they_were
     language_model().save_pretrained(tmp_path / "text")
     tokenizer().save_pretrained(tmp_path / "text")
     whisper().half().save_pretrained(tmp_path / "whisper")
-    pair = load_donors(tmp_path / "whisper", tmp_path / "text")
+    pair = load_pretrained_parts(tmp_path / "whisper", tmp_path / "text")
     assert torch.equal(pair.encoder.embed_positions.weight, whisper().encoder.embed_positions.weight)
-    assert prove(graft(pair)[0], pair).audio < 1e-5
+    assert check_parity(graft(pair)[0], pair).audio < 1e-5
 
 
 def test_a_pickled_donor_is_refused(tmp_path: Path) -> None:
@@ -246,7 +256,7 @@ def test_a_pickled_donor_is_refused(tmp_path: Path) -> None:
     torch.save(language_model().state_dict(), tmp_path / "pytorch_model.bin")
     whisper().save_pretrained(tmp_path / "whisper")
     with pytest.raises(GraftError, match=r"pytorch_model\.bin is a pickle, which can run any code when it is read"):
-        load_donors(tmp_path / "whisper", tmp_path)
+        load_pretrained_parts(tmp_path / "whisper", tmp_path)
 
 
 def test_a_truncated_donor_is_refused(tmp_path: Path) -> None:
@@ -254,7 +264,7 @@ def test_a_truncated_donor_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(GraftError, match=r"it has \d+ bytes, its header promises \d+: copy it again"):
-        load_donors(tmp_path, tmp_path)
+        load_pretrained_parts(tmp_path, tmp_path)
 
 
 def test_donors_are_found_in_the_hubs_cache_and_are_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,9 +296,9 @@ def test_the_command_grafts_reports_and_does_not_overwrite(
         cli.main()
     assert ended.value.code in (0, None)
     report = json.loads(capsys.readouterr().out)
-    assert max(report["proof"].values()) < 1e-4
+    assert max(report["parity"].values()) < 1e-4
     assert len(report["zeroed"]) == 6
-    assert SpeechLM.load(tmp_path / "out").audio_id == report_id(tmp_path / "out")
+    assert load_checkpoint(tmp_path / "out").audio_id == report_id(tmp_path / "out")
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1
@@ -301,7 +311,7 @@ def report_id(folder: Path) -> int:
 
 
 @pytest.fixture(scope="session")
-def real_donors(tmp_path_factory: pytest.TempPathFactory) -> Donors:
+def real_donors(tmp_path_factory: pytest.TempPathFactory) -> PretrainedParts:
     """Whisper-base and SmolLM2-135M-Instruct; the latter lies there as GGUF, which takes two more libraries to read."""
     pytest.importorskip("gguf")
     pytest.importorskip("accelerate")
@@ -310,14 +320,14 @@ def real_donors(tmp_path_factory: pytest.TempPathFactory) -> Donors:
         pytest.skip(f"no {shared / 'models'}")
     folder = tmp_path_factory.mktemp("smollm2")
     subprocess.run([sys.executable, str(shared / "tools" / "smollm2_to_hf.py"), str(folder)], check=True)
-    return load_donors(shared / "models" / "whisper-base-encoder", folder)
+    return load_pretrained_parts(shared / "models" / "whisper-base-encoder", folder)
 
 
 @pytest.mark.corpus
-def test_whisper_base_and_smollm2_become_one_speech_llm(real_donors: Donors) -> None:
+def test_whisper_base_and_smollm2_become_one_speech_llm(real_donors: PretrainedParts) -> None:
     """The bar of 1e-4 on pretrained weights. 155 M parameters: 20.6 M of Whisper's encoder, 134.5 M of SmolLM2."""
     model, report = graft(real_donors)
-    proof = prove(model, real_donors)
+    proof = check_parity(model, real_donors)
     assert proof.holds
     assert len(report.zeroed) == 90  # q, k and v of thirty layers
     assert 150e6 < sum(w.numel() for w in model.parameters()) < 160e6

@@ -46,7 +46,7 @@ def test_one_clip_equals_the_thinkers_own_forward(
     model: SpeechLM, clips: ClipMaker, completions: list[str] | None
 ) -> None:
     batch = model.collate(clips(101), [Q], completions)
-    ours, theirs = model.head(model.hidden_states(batch)), own_logits(model, batch)
+    ours, theirs = model.head(model(batch)), own_logits(model, batch)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
     assert theirs.std() > 0.1  # logits that are all alike would agree about nothing
 
@@ -59,9 +59,7 @@ def test_a_padded_batch_equals_the_thinkers_own_forward(
     batch = model.collate(clips(40, 101), [Q, LONG_Q], completions)
     assert not batch.attention_mask.all()
     real = batch.attention_mask.bool()
-    torch.testing.assert_close(
-        model.head(model.hidden_states(batch))[real], own_logits(model, batch)[real], atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(model.head(model(batch))[real], own_logits(model, batch)[real], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("completions", [None, ["Sad.", "The pitch is high.", "Loud"]], ids=["left", "right"])
@@ -72,13 +70,11 @@ def test_a_row_is_the_same_alone_and_in_a_batch(
     """A row alone is neither padded nor are its features."""
     features, questions = clips(40, 101, 12), [Q, LONG_Q, ""]
     batch = model.collate(features, questions, completions)
-    together = model.hidden_states(batch)
+    together = model(batch)
     for i in range(3):
         alone = model.collate([features[i]], [questions[i]], completions and [completions[i]])
         assert alone.attention_mask.all()
-        torch.testing.assert_close(
-            together[i][batch.attention_mask[i].bool()], model.hidden_states(alone)[0], atol=1e-5, rtol=0
-        )
+        torch.testing.assert_close(together[i][batch.attention_mask[i].bool()], model(alone)[0], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -89,8 +85,8 @@ def test_a_clip_encoded_once_equals_the_clip_encoded_k_times(model: SpeechLM, cl
         lambda _module, _args, options, _output: seen.append(int(options["feature_lens"].sum())), with_kwargs=True
     )
     (clip,), answers = clips(40), ["Sad.", "The pitch is high.", "Loud"]
-    shared = model.hidden_states(model.collate([clip], [Q] * 3, answers, audio_index=[0] * 3))
-    copied = model.hidden_states(model.collate([clip] * 3, [Q] * 3, answers))
+    shared = model(model.collate([clip], [Q] * 3, answers, audio_index=[0] * 3))
+    copied = model(model.collate([clip] * 3, [Q] * 3, answers))
     torch.testing.assert_close(shared, copied, atol=1e-5, rtol=0)
     assert seen == [40, 120]
 
@@ -99,8 +95,8 @@ def test_a_clip_encoded_once_equals_the_clip_encoded_k_times(model: SpeechLM, cl
 def test_clips_are_heard_by_the_rows_that_ask_for_them(model: SpeechLM, clips: ClipMaker) -> None:
     """Exchanging the clips and the index changes nothing; exchanging the clips alone does."""
     one, other = clips(40, 40)
-    base = model.hidden_states(model.collate([one, other], [Q, Q]))
-    same = model.hidden_states(model.collate([other, one], [Q, Q], audio_index=[1, 0]))
+    base = model(model.collate([one, other], [Q, Q]))
+    same = model(model.collate([other, one], [Q, Q], audio_index=[1, 0]))
     torch.testing.assert_close(base, same, atol=1e-5, rtol=0)
     assert (base[0, -1] - base[1, -1]).abs().max() > 1e-2
 
@@ -144,13 +140,13 @@ def test_a_placeholder_in_a_completion_is_a_token_like_any_other(model: SpeechLM
 
 def test_features_of_another_mel_count_are_refused(model: SpeechLM, clips: ClipMaker) -> None:
     with pytest.raises(AudioInputError, match="80 mel bins, the model reads 16"):
-        model.hidden_states(model.collate(clips(40, num_mel_bins=80), [Q]))
+        model(model.collate(clips(40, num_mel_bins=80), [Q]))
 
 
 def test_gradients_reach_every_weight_that_is_run(model: SpeechLM, clips: ClipMaker) -> None:
     """All but the vision tower and the audio tower's two boundary embeddings, which text-only output does not use."""
     batch = model.collate(clips(40, 101), [Q, LONG_Q], ["Sad.", "The pitch is high."])
-    model.head(model.hidden_states(batch))[batch.completion_mask].logsumexp(-1).sum().backward()
+    model.head(model(batch))[batch.completion_mask].logsumexp(-1).sum().backward()
     silent = {name for name, p in model.thinker.named_parameters() if p.grad is None or not p.grad.any()}
     silent = {name for name in silent if "visual" not in name and "audio_bos_eos_token" not in name}
     assert silent == set()

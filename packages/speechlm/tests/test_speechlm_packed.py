@@ -15,36 +15,34 @@ GROUPS: list[list[str | list[int]]] = [[[50, 51], [60]], [[70, 71, 72]], [[80], 
 """Of 3, 3 and 6 tokens; prompts hear 8, 8 and 40 frames: 2, 2 and 10 audio tokens."""
 
 
-def test_groups_lie_longest_first_where_they_fit(model: SpeechLM, clips: ClipMaker) -> None:
-    """Prompts of p, p and p + 8 tokens. The third group is longest, the first fits behind it, and then the row is full
-    to the token, so that the second needs a row of its own."""
+def test_every_group_is_a_row(model: SpeechLM, clips: ClipMaker) -> None:
+    """Prompts of p, p and p + 8 tokens with answers of 3, 3 and 6; the third row is longest, the others are padded."""
     features = clips(8, 8, 40)
     p = model.collate(features[:1], [Q]).input_ids.shape[1]
-    packed = model.pack(features, [Q] * 3, GROUPS, row_tokens=2 * p + 17)
-    third, first, second = [2] * (p + 14), [0] * (p + 3), [1] * (p + 3)
-    assert packed.group.tolist() == [third + first, second + [-1] * (p + 14)]
-    assert packed.batch.input_ids[0, p + 8 : p + 14].tolist() == [80, 81, 82, 83, 84, 85]
-    assert packed.answer[0, p + 8 : p + 14].tolist() == [3, 4, 5, 5, 5, 5]
-    n = p + 8  # positions begin anew behind the prompt of each answer, and with each group
-    assert packed.positions[0, : p + 14].tolist() == [*range(n), n, n, n, n + 1, n + 2, n + 3]
-    assert packed.positions[0, p + 14 :].tolist() == [*range(p), p, p + 1, p]
-    assert packed.before[0, n : p + 14].tolist() == [n - 1, n - 1, n - 1, n + 2, n + 3, n + 4]
+    packed = model.pack(features, [Q] * 3, GROUPS)
+    padding = [-1] * 11
+    assert packed.group.tolist() == [[0] * (p + 3) + padding, [1] * (p + 3) + padding, [2] * (p + 14)]
+    assert packed.batch.input_ids[2, p + 8 :].tolist() == [80, 81, 82, 83, 84, 85]
+    assert packed.answer[2, p + 8 :].tolist() == [3, 4, 5, 5, 5, 5]
+    n = p + 8  # positions begin anew behind the prompt of each answer
+    assert packed.positions[2].tolist() == [*range(n), n, n, n, n + 1, n + 2, n + 3]
+    assert packed.positions[0, : p + 3].tolist() == [*range(p), p, p + 1, p]
+    assert packed.before[2, n:].tolist() == [n - 1, n - 1, n - 1, n + 2, n + 3, n + 4]
     assert packed.answers == 6
 
 
 def test_values_are_unpacked_in_the_order_of_the_answers(model: SpeechLM, clips: ClipMaker) -> None:
-    """The ids themselves, whatever rows they lie in; zeros behind the shorter answers."""
-    for row_tokens in (None, 400):
-        packed = model.pack(clips(8, 8, 40), [Q] * 3, GROUPS, row_tokens=row_tokens)
-        found = packed.unpack(packed.batch.input_ids).tolist()
-        assert [[token for token in row if token] for row in found] == [a for group in GROUPS for a in group]
-        assert {len(row) for row in found} == {4}
+    """The ids themselves; zeros behind the shorter answers."""
+    packed = model.pack(clips(8, 8, 40), [Q] * 3, GROUPS)
+    found = packed.unpack(packed.batch.input_ids).tolist()
+    assert [[token for token in row if token] for row in found] == [a for group in GROUPS for a in group]
+    assert {len(row) for row in found} == {4}
 
 
 def test_clip_and_prompt_are_run_once_for_all_answers(model: SpeechLM, clips: ClipMaker) -> None:
-    """Counted at the towers: 56 frames, and each prompt's tokens once beside those of the answers."""
+    """Counted at the towers: 56 frames, and three rows as long as the longest prompt with its answers of 6 tokens."""
     features = clips(8, 8, 40)
-    prompts = int(model.collate(features, [Q] * 3).attention_mask.sum())
+    longest = model.collate(features, [Q] * 3).input_ids.shape[1]
     frames: list[int] = []
     model.audio_tower.register_forward_hook(
         lambda _m, _a, options, _o: frames.append(int(options["feature_lens"].sum())), with_kwargs=True
@@ -52,6 +50,6 @@ def test_clip_and_prompt_are_run_once_for_all_answers(model: SpeechLM, clips: Cl
     tokens: list[int] = []
     model.text_tower.layers[0].register_forward_hook(lambda _m, inputs, _o: tokens.append(inputs[0][..., 0].numel()))
     with torch.no_grad():
-        model.packed_states(model.pack(features, [Q] * 3, GROUPS, row_tokens=400))
+        model(model.pack(features, [Q] * 3, GROUPS))
     assert frames == [56]
-    assert tokens == [prompts + 12]
+    assert tokens == [3 * (longest + 6)]

@@ -1,10 +1,11 @@
-"""Parts by name, LoRA in place, its merge and its absence; the same gradients with less memory; sdpa and eager."""
+"""Parts by name, LoRA and its absence; the same gradients with less memory; sdpa and eager."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,15 +21,16 @@ from speechlm import (
     adapters_off,
     add_lora,
     count_parts,
-    merge_lora,
+    enable_gradient_checkpointing,
+    load_checkpoint,
     pocket,
-    recompute_activations,
     released_config,
+    save_checkpoint,
     summarize,
     train_only,
 )
-from speechlm.identity import identify
-from speechlm.lora import lora_is_new, lora_weights
+from speechlm.freezing import identify
+from speechlm.lora import lora_is_new, lora_weights, merged_weights
 
 ClipMaker = Callable[..., list[Tensor]]
 Q, LONG_Q = "How does it sound?", "How does the voice of the speaker sound?"
@@ -51,7 +53,7 @@ def disturb(model: SpeechLM, *, seed: int = 3) -> None:
 
 
 def loss_of(model: SpeechLM, batch: SpeechBatch) -> Tensor:
-    loss: Tensor = model.head(model.hidden_states(batch))[batch.completion_mask].logsumexp(-1).sum()
+    loss: Tensor = model.head(model(batch))[batch.completion_mask].logsumexp(-1).sum()
     return loss
 
 
@@ -66,7 +68,7 @@ def test_parts_hold_every_weight_that_is_run(model: SpeechLM) -> None:
     assert counts.trainable[Part.ADAPTER] == 32 * 64 + 64
     assert counts.trainable[Part.AUDIO_ENCODER] == summary.audio_tower.parameters - (32 * 64 + 64) - 2 * 64
     assert counts.trainable[Part.LLM] == summary.text_tower.parameters
-    assert counts.idle == summary.unused_parameters + 2 * 64
+    assert counts.unused == summary.unused_parameters + 2 * 64
     assert counts.frozen == {}
 
 
@@ -76,7 +78,7 @@ def test_only_the_named_parts_move(model: SpeechLM, batch: SpeechBatch, parts: l
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     report = train_only(model, parts)
     assert set(report.trainable) == set(parts)
-    assert report.trained == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert sum(report.trainable.values()) == sum(p.numel() for p in model.parameters() if p.requires_grad)
     loss_of(model, batch).backward()
     torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1).step()
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
@@ -85,13 +87,13 @@ def test_only_the_named_parts_move(model: SpeechLM, batch: SpeechBatch, parts: l
     text = {name for name in before if ".audio_tower." not in name and ".visual." not in name}
     expected = {"adapter": projection, "audio_encoder": audio, "llm": text}
     assert moved == set().union(*(expected[str(part)] for part in parts))
-    assert model.trained == set(parts)
+    assert model.train_state.trained == set(parts)
 
 
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        (["vision"], "'vision' is no part of a speech LLM; choose among audio_encoder, adapter, llm, lora"),
+        (["vision"], "'vision' is not a part of a speech LLM; choose among audio_encoder, adapter, llm, lora"),
         ([], "no part to train was named"),
         (["lora"], "no LoRA to train: call add_lora first"),
     ],
@@ -128,9 +130,9 @@ def test_lora_settings_that_cannot_be_are_refused(change: dict[str, object], mes
 
 def test_lora_adds_rank_times_rows_plus_columns_and_changes_nothing(model: SpeechLM, batch: SpeechBatch) -> None:
     """At the start B is 0, so B A is 0 and the sum exact; every other weight is frozen."""
-    before = model.hidden_states(batch)
+    before = model(batch)
     add_lora(model, LoraSettings(rank=4), seed=1)
-    assert torch.equal(model.hidden_states(batch), before)
+    assert torch.equal(model(batch), before)
     assert count_parts(model).trainable == {Part.LORA: 4 * TEXT_LINEAR}
     assert lora_is_new(model)
     assert all(w.dtype is torch.float32 for w in lora_weights(model).values())
@@ -147,7 +149,7 @@ def test_lora_computes_the_formula_it_states(model: SpeechLM, batch: SpeechBatch
             stem = name.removesuffix(".weight")
             if f"{stem}.lora_A.weight" in matrices:
                 weight.add_(1.5 * matrices[f"{stem}.lora_B.weight"] @ matrices[f"{stem}.lora_A.weight"])
-        expected, found = plain.hidden_states(batch), model.hidden_states(batch)
+        expected, found = plain(batch), model(batch)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
@@ -165,60 +167,31 @@ def test_the_seed_makes_the_first_matrices_and_the_global_state_stays(tokenizer:
     assert not torch.equal(one, other)
 
 
-@torch.no_grad()
-def test_a_merged_model_computes_the_same_without_adapters(
-    model: SpeechLM, batch: SpeechBatch, clips: ClipMaker
-) -> None:
-    """Whole batches, packed groups and text behind a cache; float32 accuracy."""
-    add_lora(model, LoraSettings(rank=4))
-    disturb(model)
-    packed = model.pack(clips(40), [Q], [ANSWERS])
-    names = {name for name, _ in model.named_parameters()}
-
-    def outputs() -> list[Tensor]:
-        prefix = model.run_text(model.embed(batch), batch.attention_mask, keep_cache=True)
-        mask = torch.cat([batch.attention_mask, torch.ones(2, 1).long()], dim=1)
-        behind = model.run_text(model.embed_tokens(torch.full((2, 1), 5)), mask, cache=prefix.cache)
-        return [model.hidden_states(batch), model.packed_states(packed), behind.hidden]
-
-    without = outputs()
-    merge_lora(model)
-    torch.testing.assert_close(outputs(), without, atol=1e-5, rtol=0)
-    left = {name for name, _ in model.named_parameters()}
-    assert left == {name.replace(".base_layer.", ".") for name in names if ".lora_" not in name}
-    assert model.trained == {Part.LLM}
-    with pytest.raises(PartError, match="no LoRA to merge"):
-        merge_lora(model)
-    add_lora(model)  # and again, from here
-
-
 def test_adapters_that_overflow_are_not_merged(model: SpeechLM) -> None:
     add_lora(model)
     with torch.no_grad():
         for weight in lora_weights(model).values():
             weight.fill_(1e30)
-    before = copy.deepcopy(model.state_dict())
-    with pytest.raises(PartError, match=r"layers\.0\.self_attn\.q_proj gives values that are no finite numbers"):
-        merge_lora(model)
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with pytest.raises(PartError, match=r"layers\.0\.self_attn\.q_proj gives values that are not finite"):
+        dict(merged_weights(model))
 
 
 def test_without_its_adapters_the_model_is_the_one_before(model: SpeechLM, batch: SpeechBatch) -> None:
     """To the bit; afterwards adapters, mode and what is trainable are as they were, also after an error."""
-    before = model.hidden_states(batch)
+    before = model(batch)
     add_lora(model, LoraSettings(dropout=0.5))
     disturb(model)
     frozen = next(iter(lora_weights(model).values())).requires_grad_(requires_grad=False)
     model.train()
     with adapters_off(model) as base:
-        assert torch.equal(base.hidden_states(batch), before)
+        assert torch.equal(base(batch), before)
     with pytest.raises(ZeroDivisionError), adapters_off(model):
         raise ZeroDivisionError
     assert model.training
     assert not frozen.requires_grad
     assert sum(w.requires_grad for w in lora_weights(model).values()) == len(lora_weights(model)) - 1
     model.eval()
-    assert (model.hidden_states(batch) - before).abs().max() > 1e-3
+    assert (model(batch) - before).abs().max() > 1e-3
 
 
 def test_adapters_cannot_be_switched_off_where_that_would_not_be_the_base(model: SpeechLM) -> None:
@@ -231,7 +204,7 @@ def test_adapters_cannot_be_switched_off_where_that_would_not_be_the_base(model:
 
 
 @pytest.mark.parametrize("lora", [False, True], ids=["all", "lora"])
-def test_recomputed_activations_give_the_same_gradients(
+def test_gradient_checkpointing_gives_the_same_gradients(
     model: SpeechLM, batch: SpeechBatch, clips: ClipMaker, *, lora: bool
 ) -> None:
     """To the bit on batches; of packed groups, which attend by their mask meanwhile, to rounding. The runs of one layer
@@ -254,24 +227,40 @@ def test_recomputed_activations_give_the_same_gradients(
         loss_of(model, batch).backward()
         of_batch = gradients(model)
         model.zero_grad()
-        model.packed_states(packed)[packed.batch.completion_mask].square().mean().backward()
+        model(packed)[packed.batch.completion_mask].square().mean().backward()
         return of_batch, gradients(model)
 
     expected, expected_packed = step()
     assert (runs.count("audio"), runs.count("text")) == (2, 2)
-    recompute_activations(model)
+    enable_gradient_checkpointing(model)
     found, found_packed = step()
     assert (runs.count("audio"), runs.count("text")) == (2 + 2 if lora else 2 + 4, 2 + 4)
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in expected)
     torch.testing.assert_close(found_packed, expected_packed, atol=1e-5, rtol=1e-4)
-    recompute_activations(model, enabled=False)
-    runs.clear()
-    step()
-    assert runs.count("text") == 2
 
 
-def test_recomputed_activations_hold_less_for_the_backward_pass(model: SpeechLM, batch: SpeechBatch) -> None:
+def test_layers_of_a_loaded_model_are_run_again_in_the_backward_pass(
+    model: SpeechLM, batch: SpeechBatch, tmp_path: Path
+) -> None:
+    """A loaded model is in evaluation mode, where transformers' layers ignore checkpointing. Calls of one layer of
+    either tower: one in the forward pass, and one more in the backward."""
+    save_checkpoint(model, tmp_path / "a")
+    loaded = load_checkpoint(tmp_path / "a")
+    runs: list[str] = []
+    for name, layer in (
+        ("audio", loaded.audio_tower.layers[0].fc1),
+        ("text", loaded.text_tower.layers[0].input_layernorm),
+    ):
+        layer.register_forward_hook(lambda *_, name=name: runs.append(name))
+    enable_gradient_checkpointing(loaded)
+    loss = loss_of(loaded, batch)
+    assert (runs.count("audio"), runs.count("text")) == (1, 1)
+    loss.backward()
+    assert (runs.count("audio"), runs.count("text")) == (2, 2)
+
+
+def test_gradient_checkpointing_holds_less_for_the_backward_pass(model: SpeechLM, batch: SpeechBatch) -> None:
     """Bytes that autograd keeps, weights aside. Of two layers in either tower only the inputs stay: less than a third
     (a tenth at the size of `pocket`)."""
     model.train()
@@ -286,12 +275,12 @@ def test_recomputed_activations_hold_less_for_the_backward_pass(model: SpeechLM,
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            states = model.hidden_states(batch)
+            states = model(batch)
         assert states.requires_grad
         return sum(size for place, size in kept.items() if place not in weights)
 
     everything = held()
-    recompute_activations(model)
+    enable_gradient_checkpointing(model)
     assert held() < everything / 3
 
 
@@ -299,33 +288,33 @@ def test_fast_attention_is_the_default_and_equals_the_plain_one(
     model: SpeechLM, batch: SpeechBatch, clips: ClipMaker
 ) -> None:
     """transformers' own eager attention, on a padded batch and on packed groups, with gradients; float32 accuracy."""
-    assert model.attention == {"audio_encoder": "sdpa", "llm": "sdpa"}
+    assert model.text_tower.config._attn_implementation == "sdpa"
     packed = model.pack(clips(40), [Q], [ANSWERS])
     real = batch.attention_mask.bool()
 
     def outputs() -> list[Tensor]:
         model.zero_grad()
-        states, grouped = model.hidden_states(batch)[real], model.packed_states(packed)
+        states, grouped = model(batch)[real], model(packed)
         (states.square().mean() + grouped[packed.group >= 0].square().mean()).backward()
         return [states.detach(), grouped[packed.group >= 0].detach(), *gradients(model).values()]
 
     fast = outputs()
     model.thinker.set_attn_implementation("eager")
-    assert model.attention == {"audio_encoder": "eager", "llm": "eager"}
+    assert model.text_tower.config._attn_implementation == "eager"
     torch.testing.assert_close(outputs(), fast, atol=1e-5, rtol=1e-4)
 
 
 def test_half_precision_runs_with_adapters_in_single(model: SpeechLM, batch: SpeechBatch, clips: ClipMaker) -> None:
     """bfloat16 has 8 bits of mantissa: outputs of order 1 stay within a few hundredths of float32's."""
-    exact = model.hidden_states(batch)
+    exact = model(batch)
     model.to(torch.bfloat16)
     add_lora(model)
-    found = model.hidden_states(batch)
+    found = model(batch)
     assert found.dtype is torch.bfloat16
     assert all(w.dtype is torch.float32 for w in lora_weights(model).values())
     assert (found.float() - exact)[batch.attention_mask.bool()].abs().mean() < 0.03
     packed = model.pack(clips(40, 101), [Q, LONG_Q], [[answer] for answer in ANSWERS])
-    grouped = model.packed_states(packed)
+    grouped = model(packed)
     assert grouped.dtype is torch.bfloat16
     answers = [
         states[mask].float()
@@ -344,7 +333,7 @@ def test_identity_follows_the_weights_and_nothing_else(model: SpeechLM) -> None:
     assert (before.hidden_size, before.layers) == (64, 2)
     assert set(before.fingerprints) == {"audio_encoder", "adapter", "llm"}
     add_lora(model)
-    assert model.base == before
+    assert model.train_state.base == before
     disturb(model)
     assert identify(model) == before
     assert identify(copy.deepcopy(model).to(torch.bfloat16)) == before

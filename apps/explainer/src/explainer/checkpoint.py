@@ -15,7 +15,7 @@ import speechlm
 from explainer.errors import CheckpointError
 from prosody import LevelScale, ScaleError
 from speech_records import LABEL_SETS, LabelSet
-from speechlm import SpeechLM
+from speechlm import SpeechLM, load_checkpoint
 
 FILES = ("config.json", "model.safetensors", "policy.json", "scale.json", "tokenizer.json")
 """What a policy's folder must hold; a sharded model has `model.safetensors.index.json` instead of one weights file."""
@@ -73,7 +73,7 @@ def load_policy(directory: str | os.PathLike[str], *, device: str = "cpu") -> Tr
         raise CheckpointError(f"{folder}/policy.json: label set {card.label_set!r} is none of {known}")
     try:
         scale = LevelScale.load(folder / "scale.json")
-        model = SpeechLM.load(folder, device=device)
+        model = load_checkpoint(folder, device=device)
     except (ScaleError, speechlm.SpeechLMError) as error:
         raise CheckpointError(str(error)) from error
     return TrainedPolicy(model, card, LABEL_SETS[card.label_set], scale)

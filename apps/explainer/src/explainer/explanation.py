@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from explainer.checkpoint import PolicyCard, TrainedPolicy
 from explainer.errors import ClipError
-from policy import PolicyError, Prompt, Sampler
+from policy import PolicyError, Sampler
 from prosody import Audio, analyze
 from speech_claims import verify
 from speech_records import (
@@ -16,6 +16,7 @@ from speech_records import (
     Gender,
     ProsodyLevels,
     ProsodyProfile,
+    emotion_question,
     read_answer,
     read_label,
 )
@@ -92,7 +93,7 @@ def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, tempera
     try:
         rollout = Sampler(model).sample(
             [log_mel(audio.samples, model.features)],
-            [Prompt(policy.label_set).text],
+            [emotion_question(policy.label_set)],
             temperature=temperature,
             max_new_tokens=max_new_tokens,
             seeds=seed,

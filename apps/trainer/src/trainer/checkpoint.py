@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from speechlm import Provenance, SpeechLM
+from speechlm import Provenance, SpeechLM, save_checkpoint
 from trainer.dataset import DESCRIPTION, AnnotatedCorpus
 
 CARD = "policy.json"
@@ -52,7 +52,7 @@ def save_policy(model: SpeechLM, card: PolicyCard, scale: Path, out: Path) -> No
         synthetic=card.synthetic,
     )
     files = {SCALE: scale.read_bytes(), CARD: (json.dumps(asdict(card), indent=2) + "\n").encode()}
-    model.save(out, provenance=provenance, files=files)
+    save_checkpoint(model, out, provenance=provenance, files=files)
 
 
 def sha256_of(path: Path) -> str:

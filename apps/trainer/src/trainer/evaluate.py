@@ -17,10 +17,9 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from policy import Prompt
 from rewardmodel import RewardModel
-from speech_records import MeasuredUtterance, to_json, write_jsonl
-from speechlm import FeatureSpec, SpeechLM
+from speech_records import MeasuredUtterance, emotion_question, to_json, write_jsonl
+from speechlm import FeatureSpec, load_checkpoint
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
@@ -116,14 +115,14 @@ def evaluate_policies(
     predictions: dict[str, list[metrics.Prediction]] = {}
     results: list[PolicyResult] = []
     for name, checkpoint in policies.items():
-        model = SpeechLM.load(checkpoint)
+        model = load_checkpoint(checkpoint)
         if spec is not None:
             require_features(model, spec, what=f"policy {name}")
         answers = predict(model, clips, features, corpus.label_set, what=f"evaluate {name}")
         write_jsonl(out / f"{name}{ANSWERS}", answers)
         predictions[name] = [as_prediction(a) for a in answers]
         evaluation = metrics.evaluate(predictions[name], label_set=corpus.label_set, seed=seed)
-        question = Prompt(corpus.label_set).text
+        question = emotion_question(corpus.label_set)
         score = None if reward_model is None else _mean_score(reward_model, answers, features, question)
         results.append(PolicyResult(name, evaluation, score))
     comparisons = tuple(

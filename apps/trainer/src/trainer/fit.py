@@ -49,6 +49,7 @@ def fit(module: StageModule, batches: Batches[Any, Any], *, what: str, out: Path
             enable_model_summary=False,
             log_every_n_steps=max(1, len(batches) // TRACKED_POINTS),
         )
+        module.train()  # Lightning does not set the mode, and a loaded model is in evaluation mode
         trainer.fit(module, batches)
     write_history(out / HISTORY, module.history)
 

@@ -25,9 +25,9 @@ from grpo_ptr import (
     grpo_loss,
     rewards,
 )
-from policy import Prompt, Reference, Rollout, Sampler, sequence_logprobs
+from policy import Reference, Rollout, Sampler, sequence_logprobs
 from rewardmodel import RewardModel
-from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_answer
+from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, emotion_question, parse_answer
 from speechlm import SpeechLM
 from trainer.checkpoint import PolicyCard, save_policy
 from trainer.dataset import TRAIN, AnnotatedCorpus
@@ -119,7 +119,7 @@ class GRPOModule(StageModule):
         self.settings = settings
         self.label_set = label_set
         self.features = features
-        self.question = Prompt(label_set).text
+        self.question = emotion_question(label_set)
         reference = Reference.of(model) if settings.kl_coefficient else None
         self.frozen = Frozen(reference, reward_model)
         self.schedule_state = ScheduleState()

@@ -46,7 +46,7 @@ class StageModule(LightningModule):
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """The backward pass; raises `policy.MemoryLimitError`, which says what to lower, when memory runs out."""
-        lower = "the clips or prompts of a step, the group size or max_new_tokens, or have activations recomputed"
+        lower = "the clips or prompts of a step, the group size or max_new_tokens, or set gradient_checkpointing"
         with memory_limit("the backward pass", lower=lower):
             super().backward(loss, *args, **kwargs)
 

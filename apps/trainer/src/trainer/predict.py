@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from policy import Prompt, Sampler
+from policy import Sampler
 from speech_claims import verify
 from speech_records import (
     AnswerFormatError,
@@ -16,6 +16,7 @@ from speech_records import (
     Emotion,
     LabelSet,
     MeasuredUtterance,
+    emotion_question,
     parse_answer,
 )
 from speechlm import SpeechLM
@@ -49,7 +50,7 @@ def predict(
     what: str = "predicting",
 ) -> list[Answer]:
     """Greedy answers to `clips`, in their order. `features` maps utterance ids to log-mel clips."""
-    question = Prompt(label_set).text
+    question = emotion_question(label_set)
     sampler = Sampler(model)
     by_length = sorted(clips, key=lambda m: features[m.utterance.utterance_id].shape[-1])
     answers: dict[str, str] = {}

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from policy import Prompt
 from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
-from speech_records import LabelSet, format_answer
+from speech_records import LabelSet, emotion_question, format_answer
 from speechlm import SpeechBatch, SpeechLM
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float
@@ -77,7 +76,7 @@ def train_reward_model(
     """Train four heads (and the backbone, in place) and save them in `out`; returns quality on unseen speakers."""
     torch.manual_seed(settings.seed)
     model = RewardModel(backbone)
-    question = Prompt(corpus.label_set).text
+    question = emotion_question(corpus.label_set)
     graded = _graded(corpus, TRAIN, settings.seed)
 
     def to_batch(chosen: Sequence[GradedTrace]) -> GradedBatch:
@@ -105,7 +104,7 @@ def measure_quality(
     texts = [graded_text(t, corpus.label_set) for t in graded]
     scores = model.score(
         as_float(features[name] for name in names),
-        [Prompt(corpus.label_set).text] * len(graded),
+        [emotion_question(corpus.label_set)] * len(graded),
         texts,
         audio_index=[names.index(t.utterance_id) for t in graded],
     )

@@ -46,7 +46,7 @@ def demo_corpus(settings: Settings) -> None:
 def sft(settings: Settings) -> None:
     """Train a policy from annotated examples: prosody first, then reasoning."""
     from cotgen.tasks import Task
-    from speechlm import FeatureSpec, recompute_activations
+    from speechlm import FeatureSpec, enable_gradient_checkpointing
     from trainer.curriculum import Phase
     from trainer.features import require_features
     from trainer.parts import choose_parts
@@ -65,7 +65,8 @@ def sft(settings: Settings) -> None:
         model = new_model(corpus, preset, vocab_size=chosen.vocab_size, seed=chosen.seed, **options)
         require_features(model, _build(FeatureSpec, settings["model"]), what=f"preset {preset}")
     choose_parts(model, settings.get("train"), lora_rank=settings.get("lora_rank", 16))
-    recompute_activations(model, enabled=bool(settings.get("recompute")))
+    if settings.get("gradient_checkpointing"):
+        enable_gradient_checkpointing(model)
     train_sft(model, corpus, _features(corpus, settings), chosen, out=Path(settings["out"]))
     _say(f"policy checkpoint in {settings['out']}")
 
@@ -173,10 +174,10 @@ def _preset(model: Settings) -> tuple[str, dict[str, Any]]:
 
 def _policy(settings: Settings) -> Any:
     """The policy that a stage starts from, if it hears what `model=` extracts."""
-    from speechlm import FeatureSpec, SpeechLM
+    from speechlm import FeatureSpec, load_checkpoint
     from trainer.features import require_features
 
-    model = SpeechLM.load(Path(settings["policy"]))
+    model = load_checkpoint(Path(settings["policy"]))
     require_features(model, _build(FeatureSpec, settings["model"]), what=f"policy {settings['policy']}")
     return model
 

@@ -1,22 +1,24 @@
-"""The policy: how a speech LLM is asked for an emotion, sampled, and scored.
+"""The policy's rollouts: sampling from a speech LLM, scoring its answers, and the reference that KL is measured from.
 
-- `policy.prompt` — `Prompt`, the question for a label set
+The prompt itself, clip and question, is written by `speechlm.prompt`.
+
 - `policy.sampler` — `Sampler`, K answers per prompt behind one encoded prefix, as a `Rollout`
+- `policy.decoding` — one token at a time for the K answers of every prompt
 - `policy.randomness` — `sequence_seeds`, a seed for every answer
-- `policy.drawing` — one token from a row of scores
-- `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions; `packed_scores`, with entropy
+- `policy.token_sampling` — one token from a row of scores
+- `policy.logprobs` — `sequence_logprobs`, log-probabilities of completions; `policy.vocabulary` computes them in blocks
 - `policy.reference` — `Reference`, the policy that KL is measured from
 - `policy.limits` — `memory_limit`, which names what ran out of memory
-- `policy.vllm_sampler` — `VLLMSampler`, the same through vLLM, with what `policy.text_export` and, for its native path,
-  `policy.omni_export` hand over
-- `policy.mismatch` — `logprob_mismatch` between the engine that sampled and the trainer, and weights against it
+- `policy.vllm_sampler` — `VLLMSampler`, the same through vLLM; `policy.text_export` and, for its native path,
+  `policy.omni_export` give it the model
+- `policy.mismatch` — `logprob_mismatch` between the engine that sampled and the trainer, and `importance_weights`
+  against it
 """
 
 from policy.errors import EngineError, MemoryLimitError, OptionError, PolicyError
 from policy.limits import memory_limit
-from policy.logprobs import packed_scores, sequence_logprobs
-from policy.mismatch import Mismatch, logprob_mismatch, sequence_weights, token_weights
-from policy.prompt import Prompt
+from policy.logprobs import sequence_logprobs
+from policy.mismatch import Mismatch, importance_weights, logprob_mismatch
 from policy.randomness import sequence_seeds
 from policy.reference import Reference
 from policy.sampler import Rollout, Sampler
@@ -28,16 +30,13 @@ __all__ = [
     "Mismatch",
     "OptionError",
     "PolicyError",
-    "Prompt",
     "Reference",
     "Rollout",
     "Sampler",
     "VLLMSampler",
+    "importance_weights",
     "logprob_mismatch",
     "memory_limit",
-    "packed_scores",
     "sequence_logprobs",
     "sequence_seeds",
-    "sequence_weights",
-    "token_weights",
 ]

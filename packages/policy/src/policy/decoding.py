@@ -1,12 +1,12 @@
 """One token at a time for K answers behind each prompt, with what they share held and read once.
 
-transformers' own cache holds the prompt once per answer and is laid anew with each token. `Decoder` holds each prompt's
-keys and values once: the queries of all its answers meet them in one product, and only the answers' own tokens are kept
-per answer. To do so it calls the norms, projections and activations of the text tower itself, in the order of
-transformers' `Qwen2_5OmniDecoderLayer`; the tests hold it against transformers' own pass.
+transformers' own cache holds the prompt once per answer and is reallocated with each token. `Decoder` holds the keys
+and values of a prompt once: the queries of all its answers are multiplied with them in one product, and only the
+answers' own tokens are kept per answer. To do so it calls the norms, projections and activations of the text tower
+itself, in the order of transformers' `Qwen2_5OmniDecoderLayer`; the tests check it against transformers' own pass.
 
-Answers lie in a rectangle of P prompts by K cells. An answer that has ended leaves the layers at once, its cell
-when a quarter of the rectangle is empty.
+Answers are kept in a grid of P prompts by K cells. An answer that has ended is no longer computed; its cell is freed
+when a quarter of the grid is empty.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from policy.errors import OptionError
 from speechlm import SpeechLM
 
 ROOM = 64  # tokens by which the answers' keys and values grow
-EMPTY = 0.25  # share of empty cells at which the rectangle is laid anew
+EMPTY = 0.25  # share of empty cells at which the grid is compacted
 FEWEST, MOST = 4, 63  # rows for which a CPU multiplies weights by rows faster than rows by weights (measured)
 
 Projection = Callable[[Tensor], Tensor]
@@ -72,9 +72,9 @@ class Decoder:
     def step(self, tokens: Tensor) -> Tensor:
         """Append `tokens[N]`, one to each row, and return the scores `[N, V]` of what follows them."""
         if self._steps == self._layers[0].own[0].shape[3]:
-            self._layers = [replace(layer, own=_roomier(layer.own)) for layer in self._layers]
+            self._layers = [replace(layer, own=_grow(layer.own)) for layer in self._layers]
         cos, sin = (part[self._place // self._cells[1], self._steps][:, None] for part in self._rotation)
-        x = self._embed(tokens).t().contiguous().t()  # the layout in which `_by_columns` leaves its results
+        x = self._embed(tokens).t().contiguous().t()  # the layout in which `_matmul_transposed` leaves its results
         for layer in self._layers:
             y = layer.norms[0](x)
             qkv = torch.cat([project(y) for project in layer.qkv], dim=-1)
@@ -91,10 +91,10 @@ class Decoder:
         prompts, used = torch.unique(self._place // self._cells[1], return_counts=True)
         cells = len(prompts), int(used.max())
         if cells[0] * cells[1] <= (1 - EMPTY) * self._cells[0] * self._cells[1]:
-            self._lay_anew(prompts, used, cells)
+            self._compact(prompts, used, cells)
 
-    def _lay_anew(self, prompts: Tensor, used: Tensor, cells: tuple[int, int]) -> None:
-        """Keep these prompts, of each as many answers as `used` says, in a rectangle of `cells`."""
+    def _compact(self, prompts: Tensor, used: Tensor, cells: tuple[int, int]) -> None:
+        """Keep these prompts, of each as many answers as `used` says, in a grid of `cells`."""
         rank = torch.arange(cells[1], device=used.device)
         row = (used.cumsum(0) - used)[:, None] + rank
         old = self._place[row.clamp(max=len(self._place) - 1)] % self._cells[1]  # any cell where there is no row
@@ -113,10 +113,8 @@ class Decoder:
         rotated = torch.addcmul(rotated * cos, rotated.roll(width // 2, -1), sin)
         query, key, value = rotated[:, :heads] * layer.scaling, rotated[:, heads:], qkv[:, -groups:]
         for cache, new in zip(layer.own, (key, value), strict=True):
-            cache[:, :, :, self._steps] = self._in_cells(new).transpose(1, 2)
-        query = (
-            self._in_cells(query).view(prompts, k, groups, -1, width).transpose(1, 2).flatten(2, 3)
-        )  # [P, H, K·G, D]
+            cache[:, :, :, self._steps] = self._to_grid(new).transpose(1, 2)
+        query = self._to_grid(query).view(prompts, k, groups, -1, width).transpose(1, 2).flatten(2, 3)  # [P, H, K·G, D]
         own_keys, own_values = (part[:, :, :, : self._steps + 1] for part in layer.own)
         shared_keys, shared_values = layer.shared
         own = query.view(prompts, groups, k, -1, width) @ own_keys.transpose(-1, -2)  # [P, H, K, G, steps]
@@ -130,7 +128,7 @@ class Decoder:
         rows: Tensor = result.transpose(1, 2).reshape(prompts * k, heads * width)
         return rows if len(rows) == len(qkv) else rows[self._place]
 
-    def _in_cells(self, rows: Tensor) -> Tensor:
+    def _to_grid(self, rows: Tensor) -> Tensor:
         """`rows[N, …]` as `[P, K, …]`, zero in empty cells."""
         prompts, k = self._cells
         if len(rows) < prompts * k:
@@ -153,7 +151,7 @@ def _layer(module: Any, prefix: Any, k: int) -> _Layer:
     )
 
 
-def _roomier(own: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+def _grow(own: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     keys, values = (nn.functional.pad(part, (0, 0, 0, ROOM)) for part in own)
     return keys, values
 
@@ -170,14 +168,14 @@ def _moved(layer: _Layer, prompts: Tensor, cells: Tensor) -> _Layer:
 
 
 def _projection(module: nn.Module) -> Projection:
-    """How `module` is called: as it is, or where it is a linear map and nothing else by `_by_columns`."""
+    """How `module` is called: as it is, or where it is a linear map and nothing else by `_matmul_transposed`."""
     hooked = module._forward_hooks or module._forward_pre_hooks  # noqa: SLF001 - what calling its weight would pass by
     if type(module) is nn.Linear and module.weight.device.type == "cpu" and not hooked:
-        return partial(_by_columns, module)
+        return partial(_matmul_transposed, module)
     return module
 
 
-def _by_columns(linear: nn.Linear, x: Tensor) -> Tensor:
+def _matmul_transposed(linear: nn.Linear, x: Tensor) -> Tensor:
     """`linear(x)` for `x[N, in]`; a few rows are multiplied from the right, and the result lies column by column."""
     if not FEWEST <= len(x) <= MOST:
         by_rows: Tensor = linear(x)

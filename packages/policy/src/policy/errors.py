@@ -1,4 +1,4 @@
-"""Every error this package raises. Clips and questions that make no batch raise `speechlm.SpeechLMError`.
+"""Every error this package raises. Clips and questions that are not a valid batch raise `speechlm.SpeechLMError`.
 
 ```
 PolicyError (ValueError)

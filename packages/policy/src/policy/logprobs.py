@@ -16,7 +16,7 @@ def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temp
     """Log-probability of every completion token given all before it: `float32[N, T]`, 0 outside completions.
 
     Column t speaks of `batch.input_ids[:, t]`, so it aligns with `batch.completion_mask`. The head is applied to
-    completion tokens only; prompt tokens never meet the vocabulary. `temperature` divides the logits, as it did
+    completion tokens only; prompt tokens are never scored. `temperature` divides the logits, as it did
     when the tokens were sampled. Scores are computed in blocks, and again in the backward pass, so that
     [tokens, vocabulary] is never held (`policy.vocabulary`). A float64 model gives float64.
 
@@ -25,31 +25,17 @@ def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temp
     Raises `OptionError` unless the temperature is above 0, `MemoryLimitError` when memory runs out (in the backward
     pass `memory_limit` does, around it), and `PolicyError` when log-probabilities come out as NaN.
     """
-    return _scores(model, batch, temperature, entropy=False)
-
-
-def packed_scores(model: SpeechLM, packed: PackedGroup, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """`sequence_logprobs` of packed groups and, from the same pass, the entropy in nats of every token's distribution.
-
-    Both are `[R, T]` and 0 outside completions. Raises what `sequence_logprobs` raises.
-    """
-    logprobs, entropy = _scores(model, packed, temperature, entropy=True).unbind(-1)
-    return logprobs, entropy
-
-
-def _scores(model: SpeechLM, batch: SpeechBatch | PackedGroup, temperature: float, *, entropy: bool) -> Tensor:
-    """Log-probabilities `[R, T]`, or with `entropy` both `[R, T, 2]`."""
     _check_temperature(temperature)
     rows, tokens = (batch.batch if isinstance(batch, PackedGroup) else batch).input_ids.shape
     with memory_limit(
         f"scoring {rows} rows of {tokens} tokens",
-        lower="the groups or answers of a batch, pack answers behind their prompt, or have activations recomputed",
+        lower="the groups or answers of a batch, pack answers behind their prompt, or enable gradient checkpointing",
     ):
         ids, mask, states = _predicting(model, batch)
-        scores = head_logprobs(model.head, states, ids[mask], temperature=temperature, entropy=entropy)
+        scores = head_logprobs(model.head, states, ids[mask], temperature=temperature)
     if bool(scores.detach().isnan().any()):
         raise PolicyError("log-probabilities are NaN: look for NaN in the model's weights or clips")
-    return scores.new_zeros(*mask.shape, *scores.shape[1:]).masked_scatter(mask[..., None] if entropy else mask, scores)
+    return scores.new_zeros(mask.shape).masked_scatter(mask, scores)
 
 
 def _predicting(model: SpeechLM, batch: SpeechBatch | PackedGroup) -> tuple[Tensor, Tensor, Tensor]:
@@ -57,10 +43,10 @@ def _predicting(model: SpeechLM, batch: SpeechBatch | PackedGroup) -> tuple[Tens
     if isinstance(batch, PackedGroup):
         mask = batch.batch.completion_mask
         row, _ = mask.nonzero(as_tuple=True)
-        return batch.batch.input_ids, mask, model.packed_states(batch)[row, batch.before[mask]]
+        return batch.batch.input_ids, mask, model(batch)[row, batch.before[mask]]
     mask = batch.completion_mask.clone()
     mask[:, 0] = False  # nothing stands before it
-    return batch.input_ids, mask, model.hidden_states(batch)[:, :-1][mask[:, 1:]]
+    return batch.input_ids, mask, model(batch)[:, :-1][mask[:, 1:]]
 
 
 def _check_temperature(temperature: float) -> None:

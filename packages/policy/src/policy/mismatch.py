@@ -1,14 +1,14 @@
 """Where the engine that sampled and the trainer that learns disagree on a token's probability, and what to do about it.
 
 Two programs that run the same weights round differently, and one may still hold older weights. The answers then come
-from another policy than the one whose gradient is taken. `logprob_mismatch` measures by how much; `token_weights` and
-`sequence_weights` are the correction by truncated importance sampling (Ionides, "Truncated Importance Sampling",
+from another policy than the one whose gradient is taken. `logprob_mismatch` measures by how much; `importance_weights`
+are the correction by truncated importance sampling (Ionides, "Truncated Importance Sampling",
 Journal of Computational and Graphical Statistics 17(2), 2008; between an engine and a trainer: Yao et al., "On the
 Rollout-Training Mismatch in Modern RL Systems", NeurIPS 2025 workshop, openreview.net/forum?id=8MHqvb4lK9).
 
 Everywhere `engine[B, K, T]` are a `Rollout`'s `logprobs`, `trainer[B, K, T]` those that the trainer gives to the same
-tokens at the same temperature, and `mask bool[B, K, T]` says which tokens are real; what stands elsewhere is not looked
-at. A rollout of `top_p` below 1 is no fit: its log-probabilities are those within the nucleus.
+tokens at the same temperature, and `mask bool[B, K, T]` says which tokens are real; what is elsewhere is not looked
+at.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def logprob_mismatch(engine: Tensor, trainer: Tensor, mask: Tensor, *, threshold
     )
 
 
-def token_weights(engine: Tensor, trainer: Tensor, mask: Tensor, *, cap: float = CAP) -> Tensor:
+def importance_weights(engine: Tensor, trainer: Tensor, mask: Tensor, *, cap: float = CAP) -> Tensor:
     """min(π_trainer / π_engine, cap) of every token: `float32[B, K, T]`, 0 where `mask` is false, without gradient.
 
     Raises as `logprob_mismatch` does, and `OptionError` for a cap that is not above 0. `cap=inf` truncates nothing.
@@ -94,32 +94,13 @@ def token_weights(engine: Tensor, trainer: Tensor, mask: Tensor, *, cap: float =
     Ratios 3, cut to 2, and 1/2:
 
     >>> engine, trainer = torch.tensor([[[0.1, 0.4]]]).log(), torch.tensor([[[0.3, 0.2]]]).log()
-    >>> token_weights(engine, trainer, torch.ones(1, 1, 2).bool())
+    >>> importance_weights(engine, trainer, torch.ones(1, 1, 2).bool())
     tensor([[[2.0000, 0.5000]]])
     """
-    return _truncated(_difference(engine, trainer, mask), cap).masked_fill(~mask, 0).float()
-
-
-def sequence_weights(engine: Tensor, trainer: Tensor, mask: Tensor, *, cap: float = CAP) -> Tensor:
-    """min(π_trainer / π_engine, cap) of every whole answer, on each of its tokens: `float32[B, K, T]`, else 0.
-
-    The ratio of an answer is the product of its tokens' and truncated once. It is unbiased where nothing is truncated;
-    its spread grows with the length of the answer, that of `token_weights` does not. Raises as `token_weights` does.
-
-    Ratios 3 and 1/2 multiply to 1.5, below the cap:
-
-    >>> engine, trainer = torch.tensor([[[0.1, 0.4]]]).log(), torch.tensor([[[0.3, 0.2]]]).log()
-    >>> sequence_weights(engine, trainer, torch.ones(1, 1, 2).bool())
-    tensor([[[1.5000, 1.5000]]])
-    """
-    d = _difference(engine, trainer, mask)
-    return _truncated(d.sum(-1, keepdim=True), cap).expand(d.shape).masked_fill(~mask, 0).float()
-
-
-def _truncated(log_ratio: Tensor, cap: float) -> Tensor:
     if not cap > 0:
         raise OptionError(f"cap must be above 0 (inf truncates nothing), got {cap}")
-    return log_ratio.clamp(max=math.log(cap)).exp() if math.isfinite(cap) else log_ratio.exp()
+    log_ratio = _difference(engine, trainer, mask)
+    return log_ratio.clamp(max=math.log(cap)).exp().masked_fill(~mask, 0).float()
 
 
 def _difference(engine: Tensor, trainer: Tensor, mask: Tensor) -> Tensor:
@@ -131,5 +112,5 @@ def _difference(engine: Tensor, trainer: Tensor, mask: Tensor) -> Tensor:
             raise OptionError(f"{name} has shape {tuple(logprobs.shape)}, the mask {tuple(mask.shape)}")
         wrong = int((mask & ~logprobs.detach().isfinite()).sum())
         if wrong:
-            raise PolicyError(f"{wrong} of the {name}'s log-probabilities of real tokens are no finite numbers")
+            raise PolicyError(f"{wrong} of the {name}'s log-probabilities of real tokens are not finite")
     return (trainer.detach().double() - engine.detach().double()).masked_fill(~mask, 0)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from policy.errors import OptionError
 from policy.logprobs import sequence_logprobs
 from speechlm import PackedGroup, Part, SpeechBatch, SpeechLM, adapters_off, count_parts, lora_is_new
 
@@ -25,18 +24,9 @@ class Reference:
     shared: bool
 
     @classmethod
-    def of(cls, model: SpeechLM, *, shared: bool | None = None) -> Reference:
-        """The reference of a training of `model` that begins now; `shared` unless told whenever it can be.
-
-        Raises `OptionError` when a shared one is asked for but other parts than new adapters are trainable.
-        """
-        can = can_share(model)
-        if shared and not can:
-            raise OptionError(
-                "the policy cannot be its own reference: LoRA must be new and all that is trainable (add_lora); keep "
-                "a frozen copy instead (shared=False)"
-            )
-        if can if shared is None else shared:
+    def of(cls, model: SpeechLM) -> Reference:
+        """The reference of a training of `model` that begins now; shared whenever it can be."""
+        if can_share(model):
             return cls(model, shared=True)
         return cls(copy.deepcopy(model).eval().requires_grad_(requires_grad=False), shared=False)
 
@@ -56,4 +46,5 @@ class Reference:
 
 def can_share(model: SpeechLM) -> bool:
     """Whether `model` without its adapters is what it is now: they are new, and all that is trainable."""
-    return lora_is_new(model) and set(count_parts(model).trainable) == {Part.LORA} and model.trained == {Part.LORA}
+    only_lora = set(count_parts(model).trainable) == {Part.LORA} == model.train_state.trained
+    return only_lora and lora_is_new(model)

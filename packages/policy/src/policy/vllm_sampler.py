@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import numpy as np
@@ -26,11 +26,8 @@ from policy.sampler import Rollout, Sampler
 from policy.text_export import text_weights, write_text_model
 from speechlm import SpeechBatch, SpeechLM
 
-if TYPE_CHECKING:
-    from policy.sampler import _Options
-
 CACHE_BYTES = 1 << 30
-"""Bytes of keys and values that an engine holds unless told otherwise."""
+"""Bytes of keys and values that an engine holds unless specified otherwise."""
 PREFILL_TOKENS = 4096
 """Tokens of prompts that an engine on CPUs runs together, vLLM's own default there."""
 _NATIVE = {"enable_mm_embeds": True, "limit_mm_per_prompt": {"audio": 1, "image": 0, "video": 0}}
@@ -114,20 +111,20 @@ class VLLMSampler(Sampler):
         del self._engine
         self._open.discard(self)
 
-    def _decode(self, batch: SpeechBatch, seeds: Tensor, options: _Options) -> Rollout:
+    def _decode(self, batch: SpeechBatch, seeds: Tensor, *, temperature: float, limit: int) -> Rollout:
         longest = int(batch.attention_mask.sum(-1).max())
-        if longest + options.limit > self.max_tokens:
+        if longest + limit > self.max_tokens:
             raise OptionError(
-                f"a prompt of {longest} tokens (25 for each second of its clip) and {options.limit} new ones pass the "
+                f"a prompt of {longest} tokens (25 for each second of its clip) and {limit} new ones pass the "
                 f"engine's {self.max_tokens}: cut the clip, lower max_new_tokens or build it with larger max_tokens"
             )
         prompts = omni_prompts(self.model, batch) if self.native else _embedded_prompts(self.model, batch)
         each = [prompt for prompt in prompts for _ in range(seeds.shape[1])]
-        settings = [_sampling(self.model, options, seed) for seed in seeds.flatten().tolist()]
+        settings = [_sampling(self.model, temperature, limit, seed) for seed in seeds.flatten().tolist()]
         with _left_as_it_was(self.model.device):
             outputs = self._generate(each, settings)
         lengths = torch.tensor([len(output.token_ids) for output in outputs])
-        tokens = torch.full((len(outputs), options.limit), self.model.pad_id)
+        tokens = torch.full((len(outputs), limit), self.model.pad_id)
         logprobs = torch.zeros(tokens.shape)
         for row, output in enumerate(outputs):
             tokens[row, : lengths[row]] = torch.tensor(output.token_ids)
@@ -151,15 +148,13 @@ def _embedded_prompts(model: SpeechLM, batch: SpeechBatch) -> list[dict[str, Any
     return [{"prompt_embeds": row[keep]} for row, keep in zip(model.embed(batch), real, strict=True)]
 
 
-def _sampling(model: SpeechLM, options: _Options, seed: int) -> Any:
+def _sampling(model: SpeechLM, temperature: float, limit: int, seed: int) -> Any:
     from vllm import SamplingParams
 
     return SamplingParams(
-        temperature=options.temperature,
-        top_p=options.top_p,
-        max_tokens=options.limit,
+        temperature=temperature,
+        max_tokens=limit,
         seed=seed % (1 << 64),  # -1 would mean none
-        stop=options.stop,
         stop_token_ids=[model.end_id],
         logprobs=0,  # the sampled token's alone
         skip_special_tokens=False,

@@ -20,33 +20,28 @@ BLOCK = 2**21  # scores held at once
 FEWEST = 64  # entries of the vocabulary in a block, however many tokens there are
 
 
-def head_logprobs(
-    head: nn.Module, states: Tensor, target: Tensor, *, temperature: float = 1.0, entropy: bool = False
-) -> Tensor:
-    """Log-probability of each `target[N]` under `head(states[N, D]) / temperature`, or with `entropy` both `[N, 2]`.
+def head_logprobs(head: nn.Module, states: Tensor, target: Tensor, *, temperature: float = 1.0) -> Tensor:
+    """Log-probability of each `target[N]` under `head(states[N, D]) / temperature`.
 
-    float32, or float64 from a float64 head. A head that is no plain linear map (one with adapters or hooks, say), and
-    the entropy, take the scores of `BLOCK` / vocabulary tokens at a time instead and sum up the head's gradient.
+    float32, or float64 from a float64 head. A head that is not a plain linear map (one with adapters or hooks, say)
+    takes the scores of `BLOCK` / vocabulary tokens at a time instead and sums up the head's gradient.
     """
     hooked = head._forward_hooks or head._forward_pre_hooks  # noqa: SLF001 - what using its weight would pass by
-    if type(head) is nn.Linear and head.bias is None and not (hooked or entropy):
+    if type(head) is nn.Linear and head.bias is None and not hooked:
         scores: Tensor = _HeadLogprobs.apply(states.to(head.weight.dtype), head.weight, target, temperature)
         return scores
     few = max(1, BLOCK // int(getattr(head, "out_features", BLOCK)))
     parts = [
-        checkpoint(_score, head, h, t, temperature, entropy=entropy, use_reentrant=False)
+        checkpoint(_score, head, h, t, temperature, use_reentrant=False)
         for h, t in zip(torch.split(states, few), torch.split(target, few), strict=True)
     ]
     return torch.cat(parts)
 
 
-def _score(head: nn.Module, states: Tensor, target: Tensor, temperature: float, *, entropy: bool) -> Tensor:
+def _score(head: nn.Module, states: Tensor, target: Tensor, temperature: float) -> Tensor:
     logits = _full(head(states)) / temperature
-    if not entropy:
-        chosen: Tensor = logits.gather(-1, target[:, None])[:, 0] - logits.logsumexp(-1)
-        return chosen
-    logprobs = logits.log_softmax(-1)
-    return torch.stack([logprobs.gather(-1, target[:, None])[:, 0], -(logprobs.exp() * logprobs).sum(-1)], dim=-1)
+    chosen: Tensor = logits.gather(-1, target[:, None])[:, 0] - logits.logsumexp(-1)
+    return chosen
 
 
 class _HeadLogprobs(torch.autograd.Function):

@@ -16,7 +16,15 @@ from torch import Tensor, nn
 
 from rewardmodel.errors import CheckpointError, ScoreShapeError
 from speech_records import RewardScores
-from speechlm import PackedGroup, Provenance, SpeechBatch, SpeechLM, SpeechLMError
+from speechlm import (
+    PackedGroup,
+    Provenance,
+    SpeechBatch,
+    SpeechLM,
+    SpeechLMError,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 ARCHITECTURE = "speechlm+linear/1"
 CARD, HEAD = "reward.json", "reward_head.safetensors"
@@ -66,12 +74,11 @@ class RewardModel(nn.Module):
 
     def logits(self, batch: SpeechBatch | PackedGroup) -> Tensor:
         """Logits z of every completion, float32 [N, 4]: of each row of a batch, or of the answers in packed groups."""
+        hidden: Tensor = self.backbone(batch)
         if isinstance(batch, PackedGroup):
-            hidden, mask, answer = self.backbone.packed_states(batch), batch.batch.completion_mask, batch.answer
-            count = batch.answers
+            mask, answer, count = batch.batch.completion_mask, batch.answer, batch.answers
         else:
-            hidden, mask = self.backbone.hidden_states(batch), batch.completion_mask
-            count = len(mask)
+            mask, count = batch.completion_mask, len(batch.completion_mask)
             answer = torch.arange(count, device=mask.device)[:, None].expand_as(mask)
         row, column = mask.nonzero(as_tuple=True)
         of = answer[row, column]
@@ -150,7 +157,7 @@ class RewardModel(nn.Module):
             CARD: (json.dumps(card, indent=2) + "\n").encode(),
         }
         told = f"A reward model: it scores {', '.join(RewardScores.CRITERIA)} of reasoning about speech."
-        self.backbone.save(directory, provenance=Provenance(description=told, stage="reward"), files=files)
+        save_checkpoint(self.backbone, directory, provenance=Provenance(description=told, stage="reward"), files=files)
 
     @classmethod
     def load(cls, directory: Path, *, device: str | torch.device = "cpu") -> RewardModel:
@@ -165,7 +172,7 @@ class RewardModel(nn.Module):
             if card.get(name) != value:
                 raise CheckpointError(f"{directory / CARD}: {name} is {card.get(name)!r}, expected {value!r}")
         try:
-            model = cls(SpeechLM.load(directory, device=device))
+            model = cls(load_checkpoint(directory, device=device))
             model.head.load_state_dict(load_file(directory / HEAD, device=str(device)))
         except SpeechLMError as error:
             raise CheckpointError(str(error)) from error

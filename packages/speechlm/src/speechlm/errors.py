@@ -2,10 +2,10 @@
 
 ```
 SpeechLMError (ValueError)
-├── CheckpointError   a directory does not hold the speech LLM it should; names what was expected and found
+├── CheckpointError   a directory that is not a usable checkpoint; names what was expected and found
 ├── AudioInputError   samples or features that the model cannot take (empty, wrong shape, too short or long)
 ├── BatchError        clips, questions and completions that do not make a batch (counts, indices, text, length)
-├── GraftError        donors that cannot become one speech LLM; names which and why
+├── GraftError        pretrained parts that cannot become one speech LLM; names which and why
 ├── PartError         parts or adapters that cannot be trained, switched off or merged as asked
 └── PresetError       a preset that is unknown, lacks an argument, or whose weights are not on this machine
 ```

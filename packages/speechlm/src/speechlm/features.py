@@ -1,7 +1,7 @@
-"""Log-mel features, as Whisper and Qwen2.5-Omni hear speech: 16 kHz, 25 ms windows, one frame each 10 ms.
+"""Log-mel features, the input of Whisper and Qwen2.5-Omni: 16 kHz, 25 ms windows, one frame every 10 ms.
 
-Such windows do not resolve the harmonics of a low voice. A model may ask for longer and fewer ones, so that pitch is
-plain to see; which ones is part of its configuration (`SpeechLM.features`).
+Such windows do not resolve the harmonics of a low voice. A model may ask for longer and fewer ones, so that pitch can
+be read off them; which ones is part of its configuration (`SpeechLM.features`).
 
 Clips are never padded to 30 s: the model reads exactly the frames that carry sound.
 """
@@ -49,10 +49,10 @@ def log_mel(samples: NDArray[np.float32], spec: FeatureSpec = WHISPER) -> Tensor
 
     With `silence_behind` these are the frames that the extractor of a released model marks as real, to the last.
 
-    A value is 1 + log10(mel power) / 4. The level of the clip is kept, so loudness can be heard: 20 dB more are 0.5
-    more everywhere. Only values more than 8 decades (80 dB) below the clip's maximum, or below 1e-10, are lifted to
+    A value is 1 + log10(mel power) / 4. The level of the clip is kept, so loudness is kept: 20 dB more are 0.5 more
+    everywhere. Only values more than 8 decades (80 dB) below the clip's maximum, or below 1e-10, are lifted to
     that floor. Raises `AudioInputError` for anything but finite, mono, floating-point samples that last at least four
-    hops (0.04 s with Whisper's) and at most 30 s; `windows` cuts longer ones.
+    hops (0.04 s with Whisper's) and at most 30 s.
 
     >>> log_mel(np.zeros(16_000, dtype=np.float32)).shape
     torch.Size([80, 100])
@@ -78,7 +78,7 @@ def _check(samples: NDArray[np.float32], spec: FeatureSpec) -> None:
     seconds = samples.size / SAMPLE_RATE
     shortest = MIN_FRAMES * spec.hop_samples / SAMPLE_RATE
     if not shortest <= seconds <= MAX_SECONDS:
-        advice = "; cut it, for example by speechlm.windows" if seconds > MAX_SECONDS else ""
+        advice = ": cut it" if seconds > MAX_SECONDS else ""
         raise AudioInputError(
             f"audio must last {shortest:g} to {MAX_SECONDS:g} s at 16 kHz, got {seconds:.3f} s{advice}"
         )

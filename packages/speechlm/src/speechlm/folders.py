@@ -1,12 +1,11 @@
-"""Folders that are replaced as a whole: whoever dies while writing leaves the old one as it was.
+"""Folders that are replaced as a whole: a process that dies while writing leaves the old one.
 
-The new folder is written beside the old one, brought to the disk, and exchanged with it in one step. Where a file
-system cannot exchange two names, the old one steps aside first; a reader then finds it under that name.
+The new folder is written beside the old one and brought to the disk; then the old one is renamed aside, the new one
+takes its name, and the old one is removed. Between the two renames `resolve_dir` finds the old one where it is.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,13 +20,11 @@ from speechlm.errors import CheckpointError
 PARTIAL = ".partial"
 """Ends the name of a folder that is being written; one that stays was left by a process that died."""
 PREVIOUS = ".previous"
-"""Ends the name of an old folder that stepped aside."""
-CAN_EXCHANGE = True
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of linux/fcntl.h and linux/fs.h
+"""Ends the name of an old folder that was renamed aside."""
 
 
 @contextmanager
-def replaced_folder(directory: Path, *, discard: Iterable[str] = ()) -> Iterator[Path]:
+def atomic_dir(directory: Path, *, discard: Iterable[str] = ()) -> Iterator[Path]:
     """An empty folder to write into; it takes the place of `directory` in one step when the block ends without error.
 
     What lies in the old folder and not in the new one is kept, except for names that match a pattern in `discard`.
@@ -56,8 +53,8 @@ def replaced_folder(directory: Path, *, discard: Iterable[str] = ()) -> Iterator
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def standing(directory: Path) -> Path:
-    """Where the folder `directory` is to be read: under its own name, unless a dying process left it aside.
+def resolve_dir(directory: Path) -> Path:
+    """Where the folder `directory` is to be read: under its own name, unless a dying process left it renamed aside.
 
     Raises `CheckpointError` when it is half written or there is none.
     """
@@ -107,24 +104,14 @@ def _to_disk(path: Path) -> None:
 
 
 def _put_in_place(new: Path, target: Path) -> None:
-    if not target.exists():
-        new.rename(target)
-    elif not (CAN_EXCHANGE and _exchange(new, target)):
-        previous = _aside(target)
+    previous = _aside(target)
+    if target.exists():
         target.rename(previous)
-        try:
-            new.rename(target)
-        except OSError:
-            previous.rename(target)
-            raise
-        shutil.rmtree(previous)
-    _to_disk(target.parent)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names in one step; false where the system, the file system or a sandbox does not."""
     try:
-        renameat2 = ctypes.CDLL(None).renameat2
-    except AttributeError:
-        return False
-    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
+        new.rename(target)
+    except OSError:
+        if previous.exists():
+            previous.rename(target)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+    _to_disk(target.parent)

@@ -1,9 +1,9 @@
 """A speech LLM from two pretrained halves: any Whisper encoder and any Llama or Qwen2 language model.
 
-Both go into the Thinker class as they are. Qwen2 is Llama with biases on queries, keys and values, so Llama's are
+Both fit the Thinker class unchanged. Qwen2 is Llama with biases on queries, keys and values, so Llama's are
 zero; Whisper's convolutions, layers and final norm are the audio tower's. New and untrained are the projection between
 the two, the vocabulary rows of special tokens that the language model lacks, and a vision tower of one layer that the
-class demands and that is never run. `prove` shows that each half still computes what it did.
+class demands and that is never run. `speechlm.parity` checks that each half still computes what it did.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speechlm.errors import CheckpointError, GraftError
 from speechlm.model import SpeechLM
-from speechlm.pocket import special_token_ids, unused_vision_tower
-from speechlm.tokenizer import PAD, SPECIAL_TOKENS, TURN_END, token_id
+from speechlm.thinker_config import rope_parameters, special_token_ids, text_token_ids, unused_vision_tower
+from speechlm.tokenizer import PAD, SPECIAL_TOKENS, TURN_END
 from speechlm.weights import weight_files
 
 LANGUAGE_MODELS = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM}
@@ -43,24 +43,24 @@ _HALF_PRECISION = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class GraftReport:
-    """What became of every weight: names in the new model, and of `unused` in the donors.
+    """What became of every weight: names in the new model, and of `unused` in the source.
 
-    - `copied`: equal to a donor's; `zeroed`: biases that the donor has not
-    - `new`: random, to be trained (a range of rows stands behind a table's name); `idle`: new, and never run
-    - `unused`: donor weights without a place
-    - `added_tokens`: special tokens that the donor's tokenizer lacked
+    - `copied`: equal to a source weight; `zeroed`: biases that the source does not have
+    - `new`: random, to be trained (with a range of rows behind a table's name); `never_run`: new, and never run
+    - `unused`: source weights without a place in the new model
+    - `added_tokens`: special tokens that the language model's tokenizer lacked
     """
 
     copied: tuple[str, ...]
     zeroed: tuple[str, ...]
     new: tuple[str, ...]
-    idle: tuple[str, ...]
+    never_run: tuple[str, ...]
     unused: tuple[str, ...]
     added_tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Donors:
+class PretrainedParts:
     """The two halves that a speech LLM is grafted from, and the tokenizer of the second."""
 
     encoder: Any  # transformers leaves the modules within untyped
@@ -68,7 +68,7 @@ class Donors:
     tokenizer: PreTrainedTokenizerFast
 
 
-def load_donors(audio: str | Path, text: str | Path) -> Donors:
+def load_pretrained_parts(audio: str | Path, text: str | Path) -> PretrainedParts:
     """Read a Whisper (whole or encoder) and a Llama or Qwen2 with its tokenizer: local folders or hub ids, safetensors.
 
     A hub id is looked up in the hub's cache on this machine; nothing is downloaded.
@@ -95,18 +95,18 @@ def load_donors(audio: str | Path, text: str | Path) -> Donors:
         model: Any = LANGUAGE_MODELS[config.model_type]
         language_model = model.from_pretrained(text, **_STORED)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(text, local_files_only=True)
-    return Donors(encoder, language_model, tokenizer)
+    return PretrainedParts(encoder, language_model, tokenizer)
 
 
-def graft(donors: Donors, *, seed: int = 0) -> tuple[SpeechLM, GraftReport]:
-    """Join `donors` into one speech LLM; `seed` makes the new weights, and the donors are not changed.
+def graft(source: PretrainedParts, *, seed: int = 0) -> tuple[SpeechLM, GraftReport]:
+    """Join `source` into one speech LLM; `seed` makes the new weights, and the sources are not changed.
 
-    The donor's tokenizer gains the special tokens it lacks; their rows are the mean of the donor's embeddings, so that
+    The tokenizer gains the special tokens it lacks; their rows are the mean of the language model's embeddings, so that
     none is likelier than a common word. Raises `GraftError` with the reason when the Thinker class cannot compute what
-    a donor computes.
+    one of them computes.
     """
-    refuse_unfitting(donors)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_copy_of(donors.tokenizer))  # type: ignore[no-untyped-call]
+    refuse_unfitting(source)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=_copy_of(source.tokenizer))  # type: ignore[no-untyped-call]
     known = tokenizer.get_vocab()
     added = tuple(token for token in SPECIAL_TOKENS if token not in known)
     tokenizer.add_special_tokens(
@@ -114,14 +114,14 @@ def graft(donors: Donors, *, seed: int = 0) -> tuple[SpeechLM, GraftReport]:
     )
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        thinker = Qwen2_5OmniThinkerForConditionalGeneration(_config(donors, tokenizer))
+        thinker = Qwen2_5OmniThinkerForConditionalGeneration(_config(source, tokenizer))
     model = SpeechLM(thinker, tokenizer)
-    return model, _transplant(model, donors, added)
+    return model, _transplant(model, source, added)
 
 
-def refuse_unfitting(donors: Donors) -> None:
-    """Raise `GraftError` for donors that the Thinker class cannot hold without changing what they compute."""
-    text, audio = donors.language_model.config, donors.encoder.config
+def refuse_unfitting(source: PretrainedParts) -> None:
+    """Raise `GraftError` for parts that the Thinker class cannot hold without changing what they compute."""
+    text, audio = source.language_model.config, source.encoder.config
     rope = getattr(text, "rope_parameters", None) or {}
     head_dim = _head_dim(text)
     reasons = {
@@ -130,23 +130,22 @@ def refuse_unfitting(donors: Donors) -> None:
         "its attention output has a bias": bool(getattr(text, "attention_bias", False)),
         "its MLP has biases": bool(getattr(text, "mlp_bias", False)),
         "it attends through a sliding window": bool(getattr(text, "use_sliding_window", False)),
-        f"its heads are {head_dim} wide, no multiple of 16, which three rotary axes cannot share": head_dim % 16 != 0,
-        f"its tokenizer has {len(donors.tokenizer)} tokens, but it embeds only {text.vocab_size}": (
-            len(donors.tokenizer) > text.vocab_size
+        f"its heads are {head_dim} wide, not a multiple of 16 as three rotary axes need": head_dim % 16 != 0,
+        f"its tokenizer has {len(source.tokenizer)} tokens, but it embeds only {text.vocab_size}": (
+            len(source.tokenizer) > text.vocab_size
         ),
     }
     for reason, holds in reasons.items():
         if holds:
             raise GraftError(f"the language model cannot be grafted: {reason}")
-    if _rounding_of_positions(donors.encoder) > _HALF_PRECISION:
+    if _rounding_of_positions(source.encoder) > _HALF_PRECISION:
         raise GraftError("the encoder cannot be grafted: its positions are learned, the audio tower's are sinusoids")
     if audio.activation_function != "gelu":
         raise GraftError(f"the encoder cannot be grafted: it uses {audio.activation_function!r} instead of 'gelu'")
 
 
-def _config(donors: Donors, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniThinkerConfig:
-    text, audio = donors.language_model.config, donors.encoder.config
-    half = _head_dim(text) // 2
+def _config(source: PretrainedParts, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniThinkerConfig:
+    text, audio = source.language_model.config, source.encoder.config
     return Qwen2_5OmniThinkerConfig(
         audio_config={
             "num_mel_bins": audio.num_mel_bins,
@@ -170,14 +169,8 @@ def _config(donors: Donors, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniTh
             "hidden_act": text.hidden_act,
             "rms_norm_eps": text.rms_norm_eps,
             "max_position_embeddings": text.max_position_embeddings,
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": text.rope_parameters["rope_theta"],
-                "mrope_section": [half // 4, 3 * half // 8, 3 * half // 8],
-            },
-            "pad_token_id": token_id(tokenizer, PAD),
-            "eos_token_id": token_id(tokenizer, TURN_END),
-            "bos_token_id": None,
+            "rope_parameters": rope_parameters(_head_dim(text), theta=text.rope_parameters["rope_theta"]),
+            **text_token_ids(tokenizer),
             "tie_word_embeddings": text.tie_word_embeddings,
         },
         vision_config=unused_vision_tower(text.hidden_size),
@@ -187,36 +180,36 @@ def _config(donors: Donors, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniTh
 
 
 @torch.no_grad()
-def _transplant(model: SpeechLM, donors: Donors, added: tuple[str, ...]) -> GraftReport:
-    given = {f"audio.{_tower_name(n)}": w for n, w in donors.encoder.named_parameters() if n != _POSITIONS}
-    given |= {f"text.{n}": w for n, w in donors.language_model.model.named_parameters()}
-    if not donors.language_model.config.tie_word_embeddings:
-        given["head.weight"] = donors.language_model.lm_head.weight
+def _transplant(model: SpeechLM, source: PretrainedParts, added: tuple[str, ...]) -> GraftReport:
+    given = {f"audio.{_tower_name(n)}": w for n, w in source.encoder.named_parameters() if n != _POSITIONS}
+    given |= {f"text.{n}": w for n, w in source.language_model.model.named_parameters()}
+    if not source.language_model.config.tie_word_embeddings:
+        given["head.weight"] = source.language_model.lm_head.weight
     copied: list[str] = []
     zeroed: list[str] = []
     new: list[str] = []
     taken: set[str] = set()
     for name, weight in _named(model):
-        donor = given.get(name)
-        if donor is not None and donor.shape == weight.shape:
-            weight.copy_(donor)
+        old = given.get(name)
+        if old is not None and old.shape == weight.shape:
+            weight.copy_(old)
             copied.append(name)
-        elif donor is not None and name in _TABLES:
-            weight[: len(donor)] = donor
-            weight[len(donor) :] = donor.mean(dim=0)
-            copied.append(f"{name}[:{len(donor)}]")
-            new.append(f"{name}[{len(donor)}:{len(weight)}]")
-        elif donor is None and name.startswith("text.") and name.endswith("_proj.bias"):
+        elif old is not None and name in _TABLES:
+            weight[: len(old)] = old
+            weight[len(old) :] = old.mean(dim=0)
+            copied.append(f"{name}[:{len(old)}]")
+            new.append(f"{name}[{len(old)}:{len(weight)}]")
+        elif old is None and name.startswith("text.") and name.endswith("_proj.bias"):
             weight.zero_()
             zeroed.append(name)
-        elif donor is None:
+        elif old is None:
             new.append(name)
         else:
-            raise GraftError(f"{name}: the donor's is {tuple(donor.shape)}, the new model's {tuple(weight.shape)}")
+            raise GraftError(f"{name}: the source has {tuple(given[name].shape)}, the new model {tuple(weight.shape)}")
         taken.add(name)
-    idle = [n for n, _ in model.thinker.named_parameters() if "visual" in n.split(".")]
+    never_run = [n for n, _ in model.thinker.named_parameters() if "visual" in n.split(".")]
     unused = [*sorted(set(given) - taken), f"audio.{_POSITIONS} (the tower computes the same sinusoids)"]
-    return GraftReport(tuple(copied), tuple(zeroed), tuple(new), tuple(idle), tuple(unused), added_tokens=added)
+    return GraftReport(tuple(copied), tuple(zeroed), tuple(new), tuple(never_run), tuple(unused), added_tokens=added)
 
 
 def _named(model: SpeechLM) -> Iterator[tuple[str, Tensor]]:
@@ -249,9 +242,9 @@ def _rounding_of_positions(encoder: Any) -> float:
 
 @torch.no_grad()
 def _unround_positions(encoder: Any) -> None:
-    """Positions that half precision rounded become the sinusoids they were, which the audio tower computes anew.
+    """Positions that half precision rounded become the sinusoids they were, which the audio tower computes itself.
 
-    Left as they are, they alone would move whisper-base's states by up to 4e-3.
+    Rounded, they alone would move whisper-base's states by up to 4e-3.
     """
     if 0 < _rounding_of_positions(encoder) <= _HALF_PRECISION:
         table = encoder.embed_positions.weight
@@ -265,14 +258,14 @@ def _sinusoids(length: int, width: int) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
-def _check_files(donor: str | Path) -> None:
+def _check_files(place: str | Path) -> None:
     """Of a folder; what lies in the hub's cache was checked when it was downloaded."""
-    if Path(donor).is_dir():
-        weight_files(Path(donor))
+    if Path(place).is_dir():
+        weight_files(Path(place))
 
 
 @contextmanager
-def _reading(donor: str | Path) -> Iterator[None]:
+def _reading(place: str | Path) -> Iterator[None]:
     try:
         yield
     except GraftError:
@@ -281,6 +274,6 @@ def _reading(donor: str | Path) -> Iterator[None]:
         raise GraftError(str(error)) from error
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        if not Path(donor).is_dir():
-            reason = f"no such folder, and not in the hub's cache; get it with `hf download {donor}` ({reason})"
-        raise GraftError(f"{donor}: donor cannot be loaded: {reason[:300]}") from error
+        if not Path(place).is_dir():
+            reason = f"no such folder, and not in the hub's cache; get it with `hf download {place}` ({reason})"
+        raise GraftError(f"{place}: cannot be loaded: {reason[:300]}") from error

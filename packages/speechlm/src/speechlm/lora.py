@@ -1,9 +1,10 @@
-"""LoRA through peft on the text tower's linear layers, put in place so that `SpeechLM` drives the towers as before."""
+"""LoRA on the text tower: peft's layers in place of its linear ones, so that `SpeechLM` runs the towers as before."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -11,11 +12,9 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
 from speechlm.errors import PartError
-from speechlm.identity import identify
+from speechlm.freezing import Part, part_weights, train_only
+from speechlm.metadata import LoraSettings
 from speechlm.model import SpeechLM
-from speechlm.parts import Part, part_weights
-from speechlm.record import LoraSettings
-from speechlm.training import train_only
 
 ADAPTER = "default"
 
@@ -28,16 +27,7 @@ def add_lora(model: SpeechLM, settings: LoraSettings | None = None, *, seed: int
     """
     settings = settings or LoraSettings()
     if has_lora(model):
-        raise PartError("the model has LoRA already: merge it first (merge_lora), or train the one it has")
-    if model.base is None:
-        model.base = identify(model)
-    insert_lora(model, settings, seed=seed)
-    train_only(model, [Part.LORA])
-    return settings
-
-
-def insert_lora(model: SpeechLM, settings: LoraSettings, *, seed: int = 0) -> None:
-    """Put adapters in place and nothing else; `add_lora` is what training calls."""
+        raise PartError("the model has LoRA already: train the one it has, or save the model, which merges it")
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,  # type: ignore[arg-type]  # peft divides it by the rank, whatever its type
@@ -51,12 +41,14 @@ def insert_lora(model: SpeechLM, settings: LoraSettings, *, seed: int = 0) -> No
         weight.data = weight.data.float()
     for layer in lora_layers(model).values():
         layer.train(model.training)
-    model.lora = settings
+    model.train_state = replace(model.train_state, lora=settings)
+    train_only(model, [Part.LORA])
+    return settings
 
 
 def has_lora(model: SpeechLM) -> bool:
     """Whether the text tower has adapters."""
-    return model.lora is not None
+    return model.train_state.lora is not None
 
 
 def lora_layers(model: SpeechLM) -> dict[str, LoraLinear]:
@@ -77,14 +69,14 @@ def lora_is_new(model: SpeechLM) -> bool:
 
 @contextmanager
 def adapters_off(model: SpeechLM) -> Iterator[SpeechLM]:
-    """Run `model` without its adapters meanwhile, in evaluation mode; they and the mode come back afterwards.
+    """Run `model` without its adapters inside the block, in evaluation mode; adapters and mode are restored afterwards.
 
     Raises `PartError` when there are none, or when other parts were trained too: then the model without its adapters
     is not the one that training began with.
     """
     if not has_lora(model):
         raise PartError("the model has no adapters to switch off: keep a frozen copy as the reference")
-    others = sorted(model.trained - {Part.LORA})
+    others = sorted(model.train_state.trained - {Part.LORA})
     if others:
         raise PartError(
             f"{', '.join(others)} was trained beside LoRA, so the model without adapters is not the one that training "
@@ -106,25 +98,6 @@ def adapters_off(model: SpeechLM) -> Iterator[SpeechLM]:
 
 
 @torch.no_grad()
-def merge_lora(model: SpeechLM) -> None:
-    """Add the adapters to the weights they stand beside, in place, and take them out.
-
-    The language model then counts as trained. Raises `PartError` when there are none, or when a sum is not finite.
-    """
-    if not has_lora(model):
-        raise PartError("the model has no LoRA to merge")
-    merged = dict(merged_weights(model))
-    for name, layer in lora_layers(model).items():
-        base = layer.get_base_layer()
-        base.weight.data = merged[name]
-        parent, _, last = name.rpartition(".")
-        setattr(model.text_tower.get_submodule(parent), last, base)
-    del model.text_tower.peft_config
-    model.lora, model.merged = None, model.lora
-    model.trained = (model.trained - {Part.LORA}) | {Part.LLM}
-
-
-@torch.no_grad()
 def merged_weights(model: SpeechLM) -> Iterator[tuple[str, Tensor]]:
     """Name in the text tower and `W + scale · B A` of every layer with adapters, in `W`'s precision; nothing changes.
 
@@ -134,5 +107,5 @@ def merged_weights(model: SpeechLM) -> Iterator[tuple[str, Tensor]]:
         weight: Tensor = layer.get_base_layer().weight  # type: ignore[assignment]
         merged = (weight.float() + layer.get_delta_weight(ADAPTER).float()).to(weight.dtype)
         if not bool(merged.isfinite().all()):
-            raise PartError(f"merging LoRA into {name} gives values that are no finite numbers: it cannot be used")
+            raise PartError(f"merging LoRA into {name} gives values that are not finite: it cannot be used")
         yield name, merged

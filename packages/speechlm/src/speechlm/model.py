@@ -7,29 +7,23 @@ positions, so one running index serves all three.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerFast
 
-from speechlm.batch import Hearing, SpeechBatch, collate
 from speechlm.errors import AudioInputError, BatchError, SpeechLMError
 from speechlm.features import WHISPER, FeatureSpec
+from speechlm.metadata import TrainState
 from speechlm.packed import PackedGroup, pack
 from speechlm.packed_attention import layout_of, packed_attention
-from speechlm.record import BaseIdentity, CheckpointRecord, LoraSettings, Provenance
+from speechlm.prompt import SpeechBatch, collate
 from speechlm.tokenizer import AUDIO, PAD, TURN_END, token_id
-from speechlm.weights import SHARD_SIZE
 
 MODEL_TYPE = "qwen2_5_omni_thinker"
-WHOLE_MODEL_TYPE = "qwen2_5_omni"
-"""A Thinker beside what speaks; its weights are called `thinker.…`."""
-WHAT_SPEAKS = ("talker.", "token2wav.")
-"""Weights of a whole Qwen2.5-Omni that are not read; newer transformers do not even mention them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,10 +52,8 @@ class SpeechLM(nn.Module):
         self.pad_id = token_id(tokenizer, PAD)
         self.end_id = token_id(tokenizer, TURN_END)
         self.audio_id = token_id(tokenizer, AUDIO)
-        self.base: BaseIdentity | None = None  # what it was when it was loaded or training was declared
-        self.trained: frozenset[str] = frozenset()  # the parts that have left it since
-        self.lora: LoraSettings | None = None
-        self.merged: LoraSettings | None = None
+        self.train_state = TrainState()
+        self.eval()  # transformers' loaded models are in evaluation mode, new ones are not: here all start alike
 
     @property
     def audio_tower(self) -> nn.Module:
@@ -116,12 +108,6 @@ class SpeechLM(nn.Module):
         return int(self.thinker.config.text_config.max_position_embeddings)
 
     @property
-    def attention(self) -> dict[str, str]:
-        """How either tower attends: `sdpa`, torch's fused kernels, unless `eager` was asked for."""
-        towers: dict[str, Any] = {"audio_encoder": self.audio_tower, "llm": self.text_tower}
-        return {part: str(tower.config._attn_implementation) for part, tower in towers.items()}  # noqa: SLF001
-
-    @property
     def device(self) -> torch.device:
         """Where the weights lie."""
         return self.head.weight.device
@@ -132,16 +118,14 @@ class SpeechLM(nn.Module):
         questions: list[str],
         completions: Sequence[str | list[int]] | None = None,
         *,
-        audio_index: Hearing | None = None,
+        audio_index: Sequence[int] | None = None,
     ) -> SpeechBatch:
-        """`speechlm.collate` with this model's tokenizer and system message, on this model's device.
+        """`speechlm.prompt.collate` with this model's tokenizer and system message, on this model's device.
 
         Raises `BatchError`, besides what `collate` raises, for a row of more than `max_tokens` tokens.
         """
         batch = collate(self.tokenizer, features, questions, completions, audio_index=audio_index, system=self.system)
-        longest = batch.input_ids.shape[1]
-        if longest > self.max_tokens:
-            raise BatchError(f"a row has {longest} tokens, the model takes at most {self.max_tokens}: shorten its text")
+        self._check_length(batch.input_ids.shape[1])
         return batch.to(self.device)
 
     def pack(
@@ -149,29 +133,18 @@ class SpeechLM(nn.Module):
         features: list[Tensor],
         questions: list[str],
         completions: Sequence[Sequence[str | list[int]]],
-        *,
-        row_tokens: int | None = None,
-        audio_index: Hearing | None = None,
     ) -> PackedGroup:
-        """`speechlm.pack` with this model's tokenizer and system message, on this model's device.
+        """`speechlm.packed.pack` with this model's tokenizer and system message, on this model's device.
 
         Raises `BatchError`, besides what `pack` raises, for a prompt and answer of more than `max_tokens` tokens.
         """
-        packed = pack(
-            self.tokenizer,
-            features,
-            questions,
-            completions,
-            row_tokens=row_tokens,
-            audio_index=audio_index,
-            system=self.system,
-        )
-        longest = int(packed.positions.max()) + 1
-        if longest > self.max_tokens:
-            raise BatchError(
-                f"an answer ends at token {longest}, the model takes at most {self.max_tokens}: shorten it"
-            )
+        packed = pack(self.tokenizer, features, questions, completions, system=self.system)
+        self._check_length(int(packed.positions.max()) + 1)
         return packed.to(self.device)
+
+    def _check_length(self, longest: int) -> None:
+        if longest > self.max_tokens:
+            raise BatchError(f"a row has {longest} tokens, the model takes at most {self.max_tokens}: shorten its text")
 
     def encode_audio(self, features: Tensor, feature_lengths: Tensor) -> Tensor:
         """Audio tokens of all clips, one after the other: `[sum of audio tokens, D]`.
@@ -200,7 +173,7 @@ class SpeechLM(nn.Module):
 
         A completion has no placeholders: should a policy sample the placeholder token, it is a token like any other.
         Raises `BatchError` when placeholders, `audio_gather` and encoded audio do not match: every placeholder holds an
-        audio token and every audio token is heard (transformers itself misaligns silently when there are too many).
+        audio token and every audio token is used (transformers itself misaligns silently when there are too many).
         Raises `AudioInputError` as `encode_audio` does.
         """
         embedded = self.embed_tokens(batch.input_ids)
@@ -231,79 +204,26 @@ class SpeechLM(nn.Module):
         )
         return TextState(output.last_hidden_state, output.past_key_values if keep_cache else None)
 
-    def hidden_states(self, batch: SpeechBatch) -> Tensor:
-        """Last hidden states `[N, T, D]` of a whole batch; the head is not applied."""
-        return self.run_text(self.embed(batch), batch.attention_mask).hidden
-
-    def packed_states(self, packed: PackedGroup) -> Tensor:
-        """Last hidden states `[R, T, D]` of packed groups, every prompt and clip run once; the head is not applied."""
-        embedded = self.embed(packed.batch)
+    def forward(self, batch: SpeechBatch | PackedGroup) -> Tensor:
+        """Last hidden states `[N, T, D]` of a batch or of packed groups; the head is not applied."""
+        if isinstance(batch, SpeechBatch):
+            return self.run_text(self.embed(batch), batch.attention_mask).hidden
+        embedded = self.embed(batch.batch)
         with packed_attention(self.text_tower) as by_layout:
             if by_layout:
-                layout = layout_of(packed.group, packed.answer, answers=packed.answers)
+                layout = layout_of(batch.group, batch.answer, answers=batch.answers)
                 attention: dict[str, Any] = {"attention_mask": {"full_attention": None}, "packed_layout": layout}
-            else:
-                unseen = packed.visible().logical_not_()
+            else:  # a dense mask that is added to the scores: 0 where a token is seen, the lowest number elsewhere
+                unseen = batch.visible().logical_not_()
                 bias = embedded.new_zeros(unseen.shape).masked_fill_(unseen, torch.finfo(embedded.dtype).min)
                 attention = {"attention_mask": bias[:, None]}
             output = self.text_tower(
                 inputs_embeds=embedded,
-                position_ids=packed.positions.expand(3, *packed.positions.shape),
+                position_ids=batch.positions.expand(3, *batch.positions.shape),
                 use_cache=False,
                 **attention,
             )
         return output.last_hidden_state  # type: ignore[no-any-return]
-
-    def save(
-        self,
-        directory: Path,
-        *,
-        adapter_only: bool = False,
-        max_shard_size: int | str = SHARD_SIZE,
-        provenance: Provenance | None = None,
-        files: Mapping[str, bytes] | None = None,
-    ) -> CheckpointRecord:
-        """Write config, weights (safetensors), tokenizer, record and model card into `directory`, as a whole or not.
-
-        Who dies while saving leaves what was there; files of others in the folder are kept. LoRA is merged into what
-        is written, while the model keeps it; with `adapter_only` the trained parts alone are written, for the base
-        they were trained on. Weights larger than `max_shard_size` are cut into shards. `provenance` is what only the
-        caller knows; `files`, by name, belong to the checkpoint and come and go with it.
-        Raises `CheckpointError` when the disk does not allow it, or adapters alone would not do.
-        """
-        from speechlm.checkpoint import save_checkpoint
-
-        return save_checkpoint(
-            self,
-            directory,
-            adapter_only=adapter_only,
-            max_shard_size=max_shard_size,
-            provenance=provenance,
-            files=files,
-        )
-
-    @classmethod
-    def load(
-        cls,
-        directory: Path,
-        *,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype | None = None,
-        attention: str = "sdpa",
-        base: Path | None = None,
-    ) -> SpeechLM:
-        """Read what `save` wrote: any Thinker of this class with its tokenizer, in safetensors (pickle is refused).
-
-        Of a whole Qwen2.5-Omni, as released, only the Thinker is read.
-
-        `dtype` is that of the files unless given. Adapters are laid over their base, which is looked for where it was
-        and beside them, or at `base`; what was trained is trainable again.
-        Raises `CheckpointError` when files are missing, damaged or half written, the architecture is another one,
-        weights are not finite, weights, tokenizer or base do not fit, or memory does not suffice.
-        """
-        from speechlm.checkpoint import load_checkpoint
-
-        return load_checkpoint(directory, device=device, dtype=dtype, attention=attention, base=base)
 
 
 def _submodule(model: nn.Module, name: str) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from speechlm.record import CheckpointRecord
+from speechlm.metadata import CheckpointRecord
 
 CARD = "README.md"
 _HUB_FOLDER = re.compile(r"models--([\w.-]+?)--([\w.-]+)/snapshots/(\w+)$")
@@ -14,16 +14,15 @@ PART_WORDS = {
     "audio_encoder": "audio encoder",
     "adapter": "adapter (the projection from audio to text)",
     "llm": "language model",
-    "lora": "LoRA on the language model",
 }
 USE = """## Intended use
 
-Speech and a question in, text out: research on speech that explains what it hears. Load it with
-`speechlm.SpeechLM.load`.
+Speech and a question in, text out: research on models that explain what they conclude from speech. Load it
+with `speechlm.load_checkpoint`.
 
 ## Limits
 
-- It hears mono speech at 16 kHz; it knows no images and does not speak.
+- Its input is mono speech at 16 kHz and text; it takes no images and does not speak.
 - What it says about a voice can be wrong, however well it is reasoned, and emotion is not a fact about a person that
   a recording proves. Do not use it to judge people: in hiring, at work, in school, in court, at a border or in care.
 - It is as narrow as its training data in language, accent, age, recording and acted or real emotion.
@@ -38,7 +37,7 @@ def model_card(record: CheckpointRecord) -> str:
 
 
 def base_name(place: str) -> str:
-    """What a reader elsewhere can make of the folder of a base: a hub id with its revision, else the folder's own name.
+    """A name of the folder of a base for readers elsewhere: a hub id with its revision, else the folder's own name.
 
     >>> base_name("/cache/models--Qwen--Qwen2.5-Omni-3B/snapshots/f75b40e3")
     'Qwen/Qwen2.5-Omni-3B at f75b40e3'
@@ -58,22 +57,19 @@ def _head(record: CheckpointRecord) -> str:
 
 
 def _title(record: CheckpointRecord) -> str:
-    kind = "Adapters of a speech language model" if record.kind == "adapter" else "Speech language model"
-    return f"{kind}, {record.provenance.stage}" if record.provenance.stage else kind
+    return f"Speech language model, {record.provenance.stage}" if record.provenance.stage else "Speech language model"
 
 
 def _rows(record: CheckpointRecord) -> dict[str, str]:
     base, lora, given = record.base, record.lora, record.provenance
     rows = {
-        "kind": "adapters, to be laid over the base" if record.kind == "adapter" else "whole model",
         "base": (base_name(base.name) if base.name else "a model built in memory") if base else "not recorded",
         "trained": ", ".join(PART_WORDS.get(part, part) for part in record.trained) or "not recorded",
         "parameters": ", ".join(f"{count:,} {part}" for part, count in record.parameters.items()),
     }
     if lora is not None:
-        merged = "" if record.kind == "adapter" else ", merged"
         targets = ", ".join(lora.targets)
-        rows["LoRA"] = f"rank {lora.rank}, alpha {lora.alpha:g}, dropout {lora.dropout:g}, on {targets}{merged}"
+        rows["LoRA"] = f"rank {lora.rank}, alpha {lora.alpha:g}, dropout {lora.dropout:g}, on {targets}, merged"
     rows["vocabulary"] = f"{record.vocabulary} tokens"
     if given.label_set:
         rows["label set"] = given.label_set

@@ -14,18 +14,7 @@ from transformers import (
 
 from speechlm.errors import SpeechLMError
 from speechlm.model import SpeechLM
-from speechlm.tokenizer import (
-    AUDIO,
-    AUDIO_END,
-    AUDIO_START,
-    IMAGE,
-    PAD,
-    TURN_END,
-    TURN_START,
-    VIDEO,
-    VISION_START,
-    token_id,
-)
+from speechlm.thinker_config import rope_parameters, special_token_ids, text_token_ids, unused_vision_tower
 
 INIT_STD = 0.05
 """Standard deviation of random weights; 0.02 is for models twenty times as wide."""
@@ -36,24 +25,12 @@ HEAD_DIM = 32
 """Width of an attention head; the smallest that fast attention kernels support."""
 
 
-TOKENS_BY_ROLE = {
-    "audio_token_index": AUDIO,
-    "audio_start_token_id": AUDIO_START,
-    "audio_end_token_id": AUDIO_END,
-    "image_token_index": IMAGE,
-    "video_token_index": VIDEO,
-    "vision_start_token_id": VISION_START,
-    "pad_token_id": PAD,
-}
-"""The Thinker's settings that name special tokens, `user_token_id` aside: it is a word in released models."""
-
-
 @dataclass(frozen=True, slots=True)
 class PocketSize:
-    """Width and depth of both towers, and what they hear. The widths must be multiples of the head width, 32.
+    """Width and depth of both towers, and their features. The widths must be multiples of the head width, 32.
 
     Windows of 64 ms and mel bins 23 Hz apart resolve the harmonics of a low voice, Whisper's 25 ms do not; a model
-    learns to hear pitch faster from the former. A frame each 20 ms halves the work (`docs/experiments.md`).
+    learns pitch faster from the former. A frame each 20 ms halves the work (`docs/experiments.md`).
     """
 
     audio_width: int = 128
@@ -69,7 +46,7 @@ def pocket(tokenizer: PreTrainedTokenizerFast, *, seed: int, size: PocketSize | 
     """A randomly initialised Thinker with the vocabulary of `tokenizer`.
 
     The same seed gives the same weights; the global random state is left as it was. Raises `SpeechLMError` for a
-    size that is not positive or a width that is no multiple of 32.
+    size that is not positive or a width that is not a multiple of 32.
     """
     config = _config(tokenizer, size or PocketSize())
     with torch.random.fork_rng(devices=[]):
@@ -84,7 +61,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
             raise SpeechLMError(f"{name} must be at least 1, got {value}")
         if name.endswith("_width") and value % HEAD_DIM:
             raise SpeechLMError(f"{name} must be a multiple of {HEAD_DIM}, got {value}")
-    ours: dict[str, Any] = {  # read by `SpeechLM`, unknown to the class
+    own: dict[str, Any] = {  # read by `SpeechLM`, unknown to the class
         "audio_feature_gain": FEATURE_GAIN,
         "audio_feature_window": size.window_samples,
         "audio_feature_hop": size.hop_samples,
@@ -95,7 +72,7 @@ def _config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> Qwen2_5Omni
         vision_config=unused_vision_tower(size.text_width),
         tie_word_embeddings=True,
         **special_token_ids(tokenizer),
-        **ours,
+        **own,
     )
 
 
@@ -113,7 +90,6 @@ def _audio_config(size: PocketSize) -> dict[str, Any]:
 
 
 def _text_config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> dict[str, Any]:
-    half = HEAD_DIM // 2
     return {
         "vocab_size": len(tokenizer),
         "initializer_range": INIT_STD,
@@ -123,31 +99,7 @@ def _text_config(tokenizer: PreTrainedTokenizerFast, size: PocketSize) -> dict[s
         "num_attention_heads": size.text_width // HEAD_DIM,
         "num_key_value_heads": size.text_width // HEAD_DIM,
         "max_position_embeddings": 4096,
-        "rope_parameters": {
-            "rope_type": "default",
-            "rope_theta": 10_000.0,
-            "mrope_section": [half // 4, 3 * half // 8, 3 * half // 8],
-        },
-        "pad_token_id": token_id(tokenizer, PAD),
-        "eos_token_id": token_id(tokenizer, TURN_END),
-        "bos_token_id": None,
+        "rope_parameters": rope_parameters(HEAD_DIM, theta=10_000.0),
+        **text_token_ids(tokenizer),
         "tie_word_embeddings": True,
     }
-
-
-def unused_vision_tower(text_width: int) -> dict[str, Any]:
-    """The smallest vision tower that the Thinker class accepts; it demands one, and ours is never run."""
-    return {
-        "depth": 1,
-        "hidden_size": HEAD_DIM,
-        "intermediate_size": HEAD_DIM,
-        "num_heads": 1,
-        "out_hidden_size": text_width,
-        "fullatt_block_indexes": [0],
-    }
-
-
-def special_token_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """The Thinker's settings that name special tokens."""
-    roles = TOKENS_BY_ROLE | {"user_token_id": TURN_START}
-    return {name: token_id(tokenizer, token) for name, token in roles.items()}

@@ -1,8 +1,12 @@
-"""One entry to every size, from the pocket model to the released 7B: `load_preset`."""
+"""One entry to every size, from the pocket model to the released 7B: `load_preset`.
+
+A whole Qwen2.5-Omni on the hub holds a talker and a vocoder beside the Thinker; only the Thinker is read.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +14,47 @@ import torch
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.hub import cached_file
 
+from speechlm.checkpoint import load_checkpoint
 from speechlm.errors import PresetError
-from speechlm.graft import graft, load_donors
+from speechlm.graft import graft, load_pretrained_parts
 from speechlm.model import SpeechLM
+from speechlm.parity import check_parity
 from speechlm.pocket import PocketSize, pocket
-from speechlm.proof import prove
-from speechlm.released import RELEASES, Release
 from speechlm.tokenizer import train_tokenizer
 
+HELPFUL = "You are a helpful assistant."
+"""What Qwen2.5-Omni's chat template says when a conversation has no system message of its own."""
+THINKING = (
+    "The user asks about a recording. Reason first, from what you hear, then answer: "
+    "<think> reasoning </think><answer> answer </answer>."
+)
+"""A wording of what EmotionThinker was trained to do; its model card has the authors'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A Thinker that others trained.
+
+    - `hub_id`: its name on the Hugging Face hub; `revision`: the commit that this package was written for, or none
+      where no commit is known, so that the caller must name one (or a folder)
+    - `system`: the message before every turn
+    """
+
+    hub_id: str
+    revision: str | None
+    system: str
+
+
+RELEASES = {
+    "omni3b": Release("Qwen/Qwen2.5-Omni-3B", "f75b40e3da2003cdd6e1829b1f420ca70797c34e", HELPFUL),
+    "omni7b": Release("Qwen/Qwen2.5-Omni-7B", "ae9e1690543ffd5c0221dc27f79834d0294cba00", HELPFUL),
+    "emotionthinker": Release("ddwang2000/EmotionThinker", None, THINKING),
+}
+"""By the name of their preset. EmotionThinker answers with one of nine labels (`speech_records.PAPER_9`)."""
+
 PRESETS = ("pocket", "compact", *RELEASES)
-NEEDED: Mapping[str, tuple[str, ...]] = {"pocket": ("texts",), "compact": ("audio", "text")}
-TAKEN: Mapping[str, tuple[str, ...]] = {
+REQUIRED: Mapping[str, tuple[str, ...]] = {"pocket": ("texts",), "compact": ("audio", "text")}
+ALLOWED: Mapping[str, tuple[str, ...]] = {
     "pocket": ("texts", "vocab_size", "size", "system"),
     "compact": ("audio", "text", "system"),
     **dict.fromkeys(RELEASES, ("source", "revision", "system")),
@@ -42,16 +76,16 @@ def load_preset(
     device: str | torch.device = "cpu",
     dtype: torch.dtype | None = None,
 ) -> SpeechLM:
-    """The model of a preset, ready to be asked or trained.
+    """The model of a preset, ready to be sampled from or trained.
 
     - `pocket`: random weights of a `size`, and a tokenizer of at most `vocab_size` tokens trained on `texts`
-    - `compact`: grafted from a Whisper, `audio`, and a Llama or Qwen2, `text`, and proven to compute what they do
+    - `compact`: grafted from a Whisper, `audio`, and a Llama or Qwen2, `text`, and checked to compute what they do
     - `omni3b`, `omni7b`, `emotionthinker`: released weights, from `source`, a folder, or from the hub's cache on this
       machine at the pinned `revision`; EmotionThinker's is not pinned, so it must be named
 
     `system` replaces the preset's message before every turn, `dtype` the precision that the weights were stored in.
     Nothing is downloaded. Raises `PresetError` for an unknown preset, an argument that it needs and lacks or does not
-    take, and weights that are not on this machine; whatever `SpeechLM.load`, `load_donors` and `pocket` raise.
+    take, and weights that are not on this machine; what `load_checkpoint`, `load_pretrained_parts` and `pocket` raise.
     """
     given = {
         "texts": texts,
@@ -67,13 +101,13 @@ def load_preset(
     if name == "pocket":
         model = pocket(_tokenizer(texts, vocab_size), seed=seed, size=size)
     elif name == "compact":
-        donors = load_donors(audio or "", text or "")
-        model, _ = graft(donors, seed=seed)
-        prove(model, donors)
+        parts = load_pretrained_parts(audio or "", text or "")
+        model, _ = graft(parts, seed=seed)
+        check_parity(model, parts)
     else:
         release = RELEASES[name]
         folder = Path(source) if source is not None else cached_folder(release, revision=revision)
-        model = SpeechLM.load(folder, device=device, dtype=dtype)
+        model = load_checkpoint(folder, device=device, dtype=dtype)
         if model.system is None:
             model.system = release.system
     if system is not None:
@@ -110,9 +144,9 @@ def _tokenizer(texts: Iterable[str] | None, vocab_size: int | None) -> PreTraine
 def _check(name: str, given: set[str]) -> None:
     if name not in PRESETS:
         raise PresetError(f"unknown preset {name!r}; there are {', '.join(PRESETS)}")
-    missing = [key for key in NEEDED.get(name, ()) if key not in given]
+    missing = [key for key in REQUIRED.get(name, ()) if key not in given]
     if missing:
         raise PresetError(f"preset {name} needs {', '.join(f'{key}=…' for key in missing)}")
-    foreign = sorted(given - set(TAKEN[name]))
+    foreign = sorted(given - set(ALLOWED[name]))
     if foreign:
-        raise PresetError(f"preset {name} takes no {', '.join(foreign)}; it takes {', '.join(TAKEN[name])}")
+        raise PresetError(f"preset {name} takes no {', '.join(foreign)}; it takes {', '.join(ALLOWED[name])}")

@@ -1,11 +1,7 @@
-"""Released Thinkers: where they lie on the hub, at which revision, and of what shape they are.
-
-A whole Qwen2.5-Omni on the hub holds a talker and a vocoder beside the Thinker; `SpeechLM.load` reads the Thinker only.
-"""
+"""The shapes of the released Thinkers, to measure what they cost or to look at them without their weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,39 +14,8 @@ from transformers import (
 
 from speechlm.errors import PresetError
 from speechlm.model import SpeechLM
-from speechlm.pocket import TOKENS_BY_ROLE
+from speechlm.thinker_config import TOKENS_BY_ROLE, rope_parameters
 from speechlm.tokenizer import PAD, TURN_END
-
-HELPFUL = "You are a helpful assistant."
-"""What Qwen2.5-Omni's chat template says when a conversation has no system message of its own."""
-THINKING = (
-    "The user asks about a recording. Reason first, from what you hear, then answer: "
-    "<think> reasoning </think><answer> answer </answer>."
-)
-"""Our wording of what EmotionThinker was trained to do; its model card has the authors'."""
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A Thinker that others trained.
-
-    - `hub_id`: its name on the Hugging Face hub; `revision`: the commit that this package was written for, or none
-      where no commit is known, so that the caller must name one (or a folder)
-    - `size`: whose shape it has, a key of `SHAPES`; `system`: the message before every turn
-    """
-
-    hub_id: str
-    revision: str | None
-    size: str
-    system: str
-
-
-RELEASES = {
-    "omni3b": Release("Qwen/Qwen2.5-Omni-3B", "f75b40e3da2003cdd6e1829b1f420ca70797c34e", "omni3b", HELPFUL),
-    "omni7b": Release("Qwen/Qwen2.5-Omni-7B", "ae9e1690543ffd5c0221dc27f79834d0294cba00", "omni7b", HELPFUL),
-    "emotionthinker": Release("ddwang2000/EmotionThinker", None, "omni7b", THINKING),
-}
-"""By the name of their preset. EmotionThinker answers with one of nine labels (`speech_records.PAPER_9`)."""
 
 SHAPES: dict[str, dict[str, Any]] = {
     "omni3b": {
@@ -114,7 +79,7 @@ def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
         | {
             "max_position_embeddings": 32_768,
             "rms_norm_eps": 1e-6,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
+            "rope_parameters": rope_parameters(128, theta=1e6),
             "pad_token_id": TOKEN_IDS["<|endoftext|>"],
             "eos_token_id": TOKEN_IDS["<|im_end|>"],
             "tie_word_embeddings": False,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from speechlm.freezing import part_weights
 from speechlm.model import SpeechLM
 from speechlm.tokenizer import SPECIAL_TOKENS
 
@@ -23,9 +24,10 @@ class TowerSummary:
 
 @dataclass(frozen=True, slots=True)
 class ModelSummary:
-    """A speech LLM in figures.
+    """A speech LLM in numbers.
 
     - `parameters`: all weights, each counted once; `unused_parameters` of them are never run (the vision tower)
+    - `parts`: weights by the part that they are trained with
     - `vocabulary`: tokens that the tokenizer knows; `embeddings`: rows of the model's table, at least as many
     - `special_tokens`: the tokens with a role, and their ids
     """
@@ -34,6 +36,7 @@ class ModelSummary:
     dtype: str
     parameters: int
     unused_parameters: int
+    parts: Mapping[str, int]
     audio_tower: TowerSummary
     text_tower: TowerSummary
     num_mel_bins: int
@@ -45,32 +48,27 @@ class ModelSummary:
 
 
 def summarize(model: SpeechLM) -> ModelSummary:
-    """The figures of `model`."""
-    config = model.thinker.config
+    """Sizes, vocabulary and special tokens of `model`."""
+    config, known = model.thinker.config, model.tokenizer.get_vocab()
     audio, text = config.audio_config, config.text_config
-    audio_parameters, text_parameters = _count(model.audio_tower), _count(model.text_tower)
-    tied = model.head_is_tied
-    total = _count(model.thinker)
+    sizes = [_count(module) for module in (model.audio_tower, model.text_tower)]
+    total, head = _count(model.thinker), 0 if model.head_is_tied else _count(model.head)
     return ModelSummary(
         architecture=config.model_type,
         dtype=str(model.head.weight.dtype).removeprefix("torch."),
         parameters=total,
-        unused_parameters=total - audio_parameters - text_parameters - (0 if tied else _count(model.head)),
-        audio_tower=TowerSummary(audio.encoder_layers, audio.d_model, audio.encoder_attention_heads, audio_parameters),
-        text_tower=TowerSummary(text.num_hidden_layers, text.hidden_size, text.num_attention_heads, text_parameters),
+        unused_parameters=total - sum(sizes) - head,
+        parts={part: sum(w.numel() for w in weights.values()) for part, weights in part_weights(model).items()},
+        audio_tower=TowerSummary(audio.encoder_layers, audio.d_model, audio.encoder_attention_heads, sizes[0]),
+        text_tower=TowerSummary(text.num_hidden_layers, text.hidden_size, text.num_attention_heads, sizes[1]),
         num_mel_bins=model.features.num_mel_bins,
         max_tokens=model.max_tokens,
-        head_is_tied=tied,
+        head_is_tied=model.head_is_tied,
         vocabulary=len(model.tokenizer),
         embeddings=text.vocab_size,
-        special_tokens=_special_tokens(model),
+        special_tokens={token: known[token] for token in SPECIAL_TOKENS if token in known},
     )
 
 
 def _count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _special_tokens(model: SpeechLM) -> dict[str, int]:
-    known = model.tokenizer.get_vocab()
-    return {token: known[token] for token in SPECIAL_TOKENS if token in known}

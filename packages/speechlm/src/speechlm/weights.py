@@ -17,12 +17,12 @@ from speechlm.errors import CheckpointError
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 SHARD_SIZE = "5GB"
-"""Weights above it are cut into several files unless told otherwise."""
-PICKLES = ("pytorch_model*.bin", "adapter_model.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+"""Weights above it are written in several files unless specified otherwise."""
+PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _HEADER_LENGTH = 8
 """Bytes at the start of a safetensors file that say how long its header is."""
 _GIB = 1024**3
-REFUSALS = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory")
+OOM_MESSAGES = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory")
 """How libraries say that memory ran out where they have no error of its own for it, torch's CPU allocator for one."""
 
 
@@ -36,7 +36,7 @@ def weight_files(directory: Path) -> list[Path]:
         try:
             names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{index}: weights cannot be loaded: it is no index of shards: {error}") from error
+            raise CheckpointError(f"{index}: weights cannot be loaded: not a valid index of shards: {error}") from error
         missing = [name for name in names if not (directory / name).is_file()]
         if missing:
             raise CheckpointError(
@@ -45,27 +45,26 @@ def weight_files(directory: Path) -> list[Path]:
             )
         files = [directory / name for name in names]
     else:
-        files = [require_safetensors(directory, WEIGHTS)]
+        files = [_require_weights(directory)]
     for path in files:
-        check_complete(path)
+        _check_complete(path)
     return files
 
 
-def require_safetensors(directory: Path, name: str) -> Path:
-    """The path of a weight file that must be there. Raises `CheckpointError` when it is not, or only as a pickle."""
-    path = directory / name
+def _require_weights(directory: Path) -> Path:
+    path = directory / WEIGHTS
     if path.is_file():
         return path
     pickles = sorted(found.name for pattern in PICKLES for found in directory.glob(pattern))
     if pickles:
         raise CheckpointError(
             f"{directory}: weights cannot be loaded: {pickles[0]} is a pickle, which can run any code when it is read; "
-            f"convert it to {name} (safetensors) where you trust it"
+            f"convert it to {WEIGHTS} (safetensors) where you trust it"
         )
-    raise CheckpointError(f"{directory}: weights cannot be loaded: no {name}: copy or save the checkpoint again")
+    raise CheckpointError(f"{directory}: weights cannot be loaded: no {WEIGHTS}: copy or save the checkpoint again")
 
 
-def check_complete(path: Path) -> None:
+def _check_complete(path: Path) -> None:
     """Raise `CheckpointError` unless the safetensors file is as long as its header says."""
     size = path.stat().st_size
     try:
@@ -75,7 +74,7 @@ def check_complete(path: Path) -> None:
         ends = [int(entry["data_offsets"][1]) for name, entry in header.items() if name != "__metadata__"]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise CheckpointError(
-            f"{path}: weights cannot be loaded: the file ({size} bytes) is cut off or no safetensors: copy it again"
+            f"{path}: weights cannot be loaded: the file ({size} bytes) is cut off or not safetensors: copy it again"
         ) from error
     expected = _HEADER_LENGTH + length + max(ends, default=0)
     if size != expected:
@@ -127,6 +126,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
     text = str(error).lower()
-    if any(words in text for words in REFUSALS):
+    if any(words in text for words in OOM_MESSAGES):
         return True
     return error.__cause__ is not None and is_out_of_memory(error.__cause__)

@@ -1,12 +1,16 @@
-"""From clips, questions and completions to the tensors of one forward pass.
+"""Where a clip becomes a prompt: `collate` writes clip, question and completion as the tensors of one forward pass.
 
-Every row is one turn of ChatML, the layout that Qwen models were trained on, behind a system message if there is one:
+Sampling, training and the reward model all come through here (`SpeechLM.collate`; `SpeechLM.pack` calls it too):
 
-    <|im_start|>system ⏎ system message <|im_end|> ⏎
-    <|im_start|>user ⏎ <|audio_bos|> audio tokens <|audio_eos|> question <|im_end|> ⏎ <|im_start|>assistant ⏎
-    completion <|im_end|>
+1. `speechlm.features.log_mel` makes log-mel frames of the samples, `[n_mels, frames]`.
+2. `collate` writes one turn of ChatML per row, the layout that Qwen models were trained on, with one `<|AUDIO|>`
+   placeholder for every audio token that the encoder will make of the frames (`audio_token_count`):
 
-A row that hears several clips has them one behind the other, each between its own `<|audio_bos|>` and `<|audio_eos|>`.
+       <|im_start|>system ⏎ system message <|im_end|> ⏎                                     (if there is a message)
+       <|im_start|>user ⏎ <|audio_bos|> <|AUDIO|> … <|audio_eos|> question <|im_end|> ⏎
+       <|im_start|>assistant ⏎ completion <|im_end|>
+
+3. `SpeechLM.embed` encodes every clip once and puts the encoded audio where the placeholders are.
 """
 
 from __future__ import annotations
@@ -23,19 +27,16 @@ from speechlm.errors import BatchError
 from speechlm.features import audio_token_count, pad_features
 from speechlm.tokenizer import AUDIO, AUDIO_END, AUDIO_START, PAD, TURN_END, TURN_START, text_ids, token_id
 
-Hearing = Sequence[int | Sequence[int]]
-"""Which clip each row hears; a row may name several, one behind the other."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeechBatch:
-    """Tensors of one forward pass over N rows of T tokens that hear C clips.
+    """Tensors of one forward pass over N rows of T tokens about C clips.
 
     - `input_ids` int64[N, T], `attention_mask` int64[N, T] (1 on real tokens)
     - `completion_mask` bool[N, T]: tokens of the completion, its end token included
     - `features` float[C, n_mels, frames], `feature_lengths` int64[C]
     - `audio_gather` int64[audio placeholders]: which encoded audio token each placeholder holds, in row order;
-      rows that hear the same clip point to the same tokens, so a clip is encoded once
+      rows about the same clip point to the same tokens, so a clip is encoded once
     """
 
     input_ids: Tensor
@@ -56,73 +57,47 @@ def collate(
     questions: list[str],
     completions: Sequence[str | list[int]] | None = None,
     *,
-    audio_index: Hearing | None = None,
+    audio_index: Sequence[int] | None = None,
     system: str | None = None,
 ) -> SpeechBatch:
     """Build a batch of one row per question.
 
-    `features` are log-mel clips `[n_mels, frames]`; row i hears clip `audio_index[i]`, or the clips if it is a
-    sequence (by default clip i). `system` is the message that stands before every turn.
-    A completion is text, which gets an end token, or the very token ids that were sampled, which are not touched.
+    `features` are log-mel clips `[n_mels, frames]`; row i is about clip `audio_index[i]`, by default clip i. `system`
+    is the message before every turn. A completion is text, which gets an end token, or the very token ids that were
+    sampled, which are not changed.
     Without `completions` rows end where the answer begins and are padded on the left, ready for sampling; with
     them rows are padded on the right. Text is untrusted: special tokens spelled out inside it are not honoured.
 
-    Raises `BatchError` when there is no question, counts differ, a clip is asked for that is not there, a row hears
-    none, or a text cannot be encoded; `AudioInputError` for clips that make no batch (`pad_features`).
+    Raises `BatchError` when there is no question, counts differ, a row names a clip that does not exist, or a text
+    cannot be encoded; `AudioInputError` for clips that cannot be stacked (`pad_features`).
     """
-    heard = clips_of_rows(range(len(features)) if audio_index is None else audio_index)
-    _check_counts(len(features), len(questions), heard, completions)
+    clip_of_row = list(range(len(features)) if audio_index is None else audio_index)
+    _check_counts(len(features), len(questions), clip_of_row, completions)
     padded, lengths = pad_features(features)
     counts = [audio_token_count(frames) for frames in lengths.tolist()]
-    rows = [
-        _prompt_ids(tokenizer, [counts[clip] for clip in clips], question, system)
-        for clips, question in zip(heard, questions, strict=True)
-    ]
+    rows = [prompt_ids(tokenizer, counts[c], q, system) for c, q in zip(clip_of_row, questions, strict=True)]
     ends = [completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
     width = max(len(row) + len(end) for row, end in zip(rows, ends, strict=True))
     input_ids = torch.full((len(rows), width), token_id(tokenizer, PAD), dtype=torch.long)
     attention_mask = torch.zeros_like(input_ids)
     completion_mask = torch.zeros_like(input_ids, dtype=torch.bool)
     for i, (row, end) in enumerate(zip(rows, ends, strict=True)):
+        # Left padding for sampling: all rows then go on from the last column. Right padding where answers are scored.
         start = width - len(row) if completions is None else 0
         stop = start + len(row) + len(end)
         input_ids[i, start:stop] = torch.tensor(row + end)
         attention_mask[i, start:stop] = 1
         completion_mask[i, stop - len(end) : stop] = True
     offsets = [0, *accumulate(counts)]
-    gather = torch.cat([torch.arange(offsets[clip], offsets[clip + 1]) for clips in heard for clip in clips])
+    gather = torch.cat([torch.arange(offsets[clip], offsets[clip + 1]) for clip in clip_of_row])
     return SpeechBatch(input_ids, attention_mask, completion_mask, padded, lengths, gather)
 
 
-def clips_of_rows(audio_index: Hearing) -> list[list[int]]:
-    """The clips that each row hears, as lists.
-
-    >>> clips_of_rows([0, (1, 2)])
-    [[0], [1, 2]]
-    """
-    return [[clips] if isinstance(clips, int) else list(clips) for clips in audio_index]
-
-
-def _check_counts(
-    clips: int, questions: int, heard: list[list[int]], completions: Sequence[str | list[int]] | None
-) -> None:
-    if not questions:
-        raise BatchError("no questions: a batch needs at least one row")
-    if len(heard) != questions:
-        raise BatchError(f"{questions} questions need as many clips (or entries of audio_index): {len(heard)}")
-    if completions is not None and len(completions) != questions:
-        raise BatchError(f"{questions} questions need as many completions, got {len(completions)}")
-    for i, row in enumerate(heard):
-        if not row:
-            raise BatchError(f"row {i} hears no clip: name at least one in audio_index")
-        for clip in row:
-            if not 0 <= clip < clips:
-                raise BatchError(f"row {i} hears clip {clip}, but there are {clips} clips")
-
-
-def _prompt_ids(
-    tokenizer: PreTrainedTokenizerFast, audio_tokens: list[int], question: str, system: str | None
+def prompt_ids(
+    tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question: str, system: str | None = None
 ) -> list[int]:
+    """Token ids of one prompt: a clip of `audio_tokens` placeholders and a question, up to where the answer begins."""
+
     def special(token: str) -> int:
         return token_id(tokenizer, token)
 
@@ -130,12 +105,13 @@ def _prompt_ids(
     if system is not None:
         before = [special(TURN_START), *text_ids(tokenizer, f"system\n{system}"), special(TURN_END)]
         before += text_ids(tokenizer, "\n")
-    clips = [[special(AUDIO_START), *[special(AUDIO)] * n, special(AUDIO_END)] for n in audio_tokens]
     return [
         *before,
         special(TURN_START),
         *text_ids(tokenizer, "user\n"),
-        *[token for clip in clips for token in clip],
+        special(AUDIO_START),
+        *[special(AUDIO)] * audio_tokens,
+        special(AUDIO_END),
         *text_ids(tokenizer, question),
         special(TURN_END),
         *text_ids(tokenizer, "\n"),
@@ -149,3 +125,17 @@ def completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str | list[in
     if not isinstance(completion, str):
         return completion
     return [*text_ids(tokenizer, completion), token_id(tokenizer, TURN_END)]
+
+
+def _check_counts(
+    clips: int, questions: int, clip_of_row: list[int], completions: Sequence[str | list[int]] | None
+) -> None:
+    if not questions:
+        raise BatchError("no questions: a batch needs at least one row")
+    if len(clip_of_row) != questions:
+        raise BatchError(f"{questions} questions need as many clips (or entries of audio_index): {len(clip_of_row)}")
+    if completions is not None and len(completions) != questions:
+        raise BatchError(f"{questions} questions need as many completions, got {len(completions)}")
+    for i, clip in enumerate(clip_of_row):
+        if not 0 <= clip < clips:
+            raise BatchError(f"row {i} names clip {clip}, but there are {clips} clips")

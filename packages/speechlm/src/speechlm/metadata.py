@@ -1,18 +1,28 @@
-"""What is stored beside the weights of a checkpoint, in `checkpoint.json`: where it comes from and what was trained."""
+"""What is known of a model beside its weights: what it was trained from and in which parts, and `checkpoint.json`.
+
+`TrainState` travels with a `SpeechLM`; `CheckpointRecord` is what a checkpoint stores of it. Neither knows the model.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
 from speechlm.errors import CheckpointError, PartError
 
 RECORD = "checkpoint.json"
-KINDS = ("full", "adapter")
+KIND = "full"
 SCHEMA = "1.0"
+SAMPLED_VALUES = 1024
+"""Values of each weight that a fingerprint reads; training moves all of them."""
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Every linear layer of a decoder layer, by its last name."""
 
@@ -64,6 +74,20 @@ class BaseIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainState:
+    """What training has made of a model; replaced, never changed.
+
+    - `base`: what it was when it was loaded, or when training was first declared
+    - `trained`: names of the parts that training was allowed to move since
+    - `lora`: the settings of its adapters, if it has any
+    """
+
+    base: BaseIdentity | None = None
+    trained: frozenset[str] = frozenset()
+    lora: LoraSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """What only the caller knows of a checkpoint; it goes into its record and its card.
 
@@ -81,12 +105,12 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRecord:
-    """A checkpoint in words.
+    """The contents of `checkpoint.json`.
 
-    - `kind`: `full` (every weight) or `adapter` (LoRA and other trained parts, to be laid over `base`)
+    - `kind`: always `full`, every weight
     - `trained`: parts that differ from `base`; empty when nobody declared them
-    - `parameters`: weights by part
-    - `lora`: of the adapters stored, or of those that were merged
+    - `parameters`: number of weights by part
+    - `lora`: settings of the adapters that were merged into the weights
     - `vocabulary`: tokens, and `vocabulary_sha256` of them with their ids
     - `versions`: of the code that wrote it; `files`: the names of the weight files
     """
@@ -104,13 +128,43 @@ class CheckpointRecord:
     schema_version: str = SCHEMA
 
 
+def identity_of(
+    parts: Mapping[str, Mapping[str, Tensor]], *, hidden_size: int, layers: int, name: str | None = None
+) -> BaseIdentity | None:
+    """The identity of a model from its `parts`' weights by name; none on the `meta` device, which has no values.
+
+    Fingerprints read evenly spaced values of every weight, rounded to bfloat16: the same in every precision.
+    """
+    if any(weight.is_meta for weights in parts.values() for weight in weights.values()):
+        return None
+    return BaseIdentity(
+        name, hidden_size, layers, {str(part): _fingerprint(weights) for part, weights in parts.items()}
+    )
+
+
+@torch.no_grad()
+def _fingerprint(weights: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        flat = weights[name].detach().flatten()
+        values = flat[:: max(1, flat.numel() // SAMPLED_VALUES)].to("cpu", torch.bfloat16).view(torch.int16)
+        digest.update(f"{name}{tuple(weights[name].shape)}".encode())
+        digest.update(values.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def vocabulary_sha256(tokenizer: PreTrainedTokenizerFast) -> str:
+    """Hash of all tokens with their ids."""
+    return hashlib.sha256(json.dumps(tokenizer.get_vocab(), sort_keys=True).encode()).hexdigest()
+
+
 def write_record(record: CheckpointRecord, directory: Path) -> None:
     """Write `record` into `directory`."""
     (directory / RECORD).write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
 
 
 def read_record(directory: Path) -> CheckpointRecord | None:
-    """The record of a checkpoint, none for one that has none (it is older than records, or comes from elsewhere).
+    """The record of a checkpoint; none for one without (older than records, or written by another program).
 
     Raises `CheckpointError` for a record that cannot be read or is of a later major version.
     """
@@ -126,13 +180,13 @@ def read_record(directory: Path) -> CheckpointRecord | None:
     except CheckpointError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path}: is no record of a checkpoint: {type(error).__name__}: {error}") from error
+        raise CheckpointError(f"{path}: is not a valid checkpoint record: {type(error).__name__}: {error}") from error
 
 
 def _record(data: dict[str, Any]) -> CheckpointRecord:
     base, lora = data["base"], data["lora"]
-    if data["kind"] not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {data['kind']!r}")
+    if data["kind"] != KIND:
+        raise ValueError(f"kind must be {KIND!r}, got {data['kind']!r}")
     known = {name: data[name] for name in CheckpointRecord.__slots__ if name in data}
     known |= {
         "base": base and BaseIdentity(**_fields(BaseIdentity, base)),

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 BLOCK = 256  # tokens whose probabilities are summed up before the sums are searched
-LIKELIEST = 256  # tokens among which a nucleus is looked for before all are sorted
 BELOW_ONE = 1 - 2.0**-52  # times any float64 it stays below it, which 1 − 2⁻⁵³ does not after rounding
 
 
@@ -16,18 +15,14 @@ def greedy(logits: Tensor) -> tuple[Tensor, Tensor]:
     return token[:, 0], (logits.gather(-1, token) - logits.logsumexp(-1, keepdim=True))[:, 0]
 
 
-def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -> tuple[Tensor, Tensor]:
+def sample_token(logits: Tensor, uniform: Tensor, *, temperature: float) -> tuple[Tensor, Tensor]:
     """The token at which the cumulated probability of each row passes `uniform[N]`, and its log-probability.
 
-    The distribution is the softmax of `logits / temperature`, with `top_p` below 1 cut to the fewest likeliest tokens
-    (of equal ones the first) whose probabilities reach `top_p` and divided by their sum; the log-probability is that of
-    this distribution. Cumulated in vocabulary order: rounding in the logits moves a boundary between two tokens by
-    little, and only a number that falls beside it gives another token.
+    The distribution is the softmax of `logits / temperature`, cumulated in vocabulary order: rounding in the logits
+    moves a boundary between two tokens by little, and only a number that falls beside it gives another token.
     """
     weights = logits - logits.amax(-1, keepdim=True)
     weights = (weights if temperature == 1 else weights.div_(temperature)).exp_()
-    if top_p < 1:
-        weights = _nucleus(weights, top_p)
     # Two searches, first for the block and then within it, as most of the time would go into 64-bit sums of all tokens.
     # A block or token of weight 0 adds nothing to the sum, so the first sum above the number is never its own.
     padded = torch.nn.functional.pad(weights, (0, -weights.shape[-1] % BLOCK)).view(len(weights), -1, BLOCK)
@@ -45,17 +40,3 @@ def draw(logits: Tensor, uniform: Tensor, *, temperature: float, top_p: float) -
 def _first_above(sums: Tensor, number: Tensor) -> Tensor:
     """The first of each row of ascending `sums[N, M]` that is above `number[N, 1]`: `int64[N, 1]`."""
     return torch.searchsorted(sums, number, right=True).clamp(max=sums.shape[-1] - 1)
-
-
-def _nucleus(weights: Tensor, top_p: float) -> Tensor:
-    """`weights[N, V]`, zero but for the fewest largest that reach `top_p` of their sum."""
-    wanted = top_p * weights.sum(-1, keepdim=True, dtype=torch.float64)
-    largest = weights.topk(min(LIKELIEST, weights.shape[-1])).values
-    if bool((largest.sum(-1, keepdim=True, dtype=torch.float64) < wanted).any()):
-        largest = weights.sort(descending=True).values
-    before = largest.cumsum(-1, dtype=torch.float64) - largest
-    count = (before < wanted).sum(-1, keepdim=True).clamp(min=1)
-    smallest = largest.gather(-1, count - 1)
-    equal = weights == smallest
-    spare = equal & (equal.cumsum(-1) > count - (largest > smallest).sum(-1, keepdim=True))
-    return weights.masked_fill((weights < smallest) | spare, 0)

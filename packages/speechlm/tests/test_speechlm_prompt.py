@@ -70,14 +70,6 @@ def test_a_system_message_stands_before_every_turn(tokenizer: PreTrainedTokenize
     assert tokenizer.decode(batch.input_ids[0]) == "<|im_start|>system\n<|im_end|>\n" + PROMPT
 
 
-def test_a_row_may_hear_several_clips(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker) -> None:
-    """Clips of 4 and 8 frames make the tokens 0 and 1, 2; the first row hears both, the second the first."""
-    batch = collate(tokenizer, clips(4, 8), [Q, Q], audio_index=[(1, 0), 0])
-    assert batch.audio_gather.tolist() == [1, 2, 0, 0]
-    heard = "<|audio_bos|><|AUDIO|><|AUDIO|><|audio_eos|><|audio_bos|><|AUDIO|><|audio_eos|>"
-    assert heard + Q in tokenizer.decode(batch.input_ids[0])
-
-
 def test_sampled_tokens_are_not_touched(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker) -> None:
     """Neither is an end token added nor a special one taken out: what was sampled is what is scored."""
     sampled = [5, tokenizer.convert_tokens_to_ids("<|AUDIO|>"), 9]
@@ -114,8 +106,8 @@ def test_to_moves_every_tensor(tokenizer: PreTrainedTokenizerFast, clips: ClipMa
         ({"questions": [Q] * 3}, r"3 questions need as many clips.*: 2"),
         ({"completions": ["a"]}, "2 questions need as many completions, got 1"),
         ({"audio_index": [0]}, "2 questions need as many clips"),
-        ({"audio_index": [0, 2]}, "row 1 hears clip 2, but there are 2 clips"),
-        ({"audio_index": [-1, 0]}, "row 0 hears clip -1"),
+        ({"audio_index": [0, 2]}, "row 1 names clip 2, but there are 2 clips"),
+        ({"audio_index": [-1, 0]}, "row 0 names clip -1"),
         ({"questions": [Q, "\udfff"]}, "cannot be encoded"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Does a grafted model still compute what its donors did?"""
+"""Does a grafted model still compute what its pretrained parts did?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from speechlm.errors import GraftError
-from speechlm.graft import Donors
+from speechlm.graft import PretrainedParts
 from speechlm.model import SpeechLM
 
 TOLERANCE = 1e-4
@@ -18,10 +18,10 @@ TEXT_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """The largest absolute differences to the donors, on random input.
+class Parity:
+    """The largest absolute differences to the pretrained parts, on random input.
 
-    - `logits`: of the language model over the donor's vocabulary
+    - `logits`: of the language model over its own vocabulary
     - `audio`: of the audio tower's output before its norm, to the encoder's averaged over pairs of frames
     """
 
@@ -35,32 +35,32 @@ class Proof:
 
 
 @torch.no_grad()
-def prove(model: SpeechLM, donors: Donors, *, frames: int = 400, seed: int = 0) -> Proof:
+def check_parity(model: SpeechLM, source: PretrainedParts, *, frames: int = 400, seed: int = 0) -> Parity:
     """Run both on the same random tokens and log-mel `frames`. Raises `GraftError` when they differ by more than 1e-4.
 
     The encoder is run on the clip alone, not padded to 30 s as Whisper itself pads: positions and layers are the same.
     """
     generator = torch.Generator().manual_seed(seed)
-    config = donors.language_model.config
+    config = source.language_model.config
     ids = torch.randint(config.vocab_size, (2, TEXT_TOKENS), generator=generator)
-    frames = min(frames, 2 * donors.encoder.config.max_source_positions)
-    features = torch.randn(1, donors.encoder.config.num_mel_bins, frames, generator=generator)
+    frames = min(frames, 2 * source.encoder.config.max_source_positions)
+    features = torch.randn(1, source.encoder.config.num_mel_bins, frames, generator=generator)
     was_training = model.training
-    for module in (model, donors.encoder, donors.language_model):
+    for module in (model, source.encoder, source.language_model):
         module.eval()
     try:
-        proof = Proof(
-            logits=_distance(_logits(model, ids)[..., : config.vocab_size], donors.language_model(ids).logits),
-            audio=_distance(_before_norm(model, features), pair_average(encoder_states(donors.encoder, features))[0]),
+        parity = Parity(
+            logits=_distance(_logits(model, ids)[..., : config.vocab_size], source.language_model(ids).logits),
+            audio=_distance(_before_norm(model, features), pair_average(encoder_states(source.encoder, features))[0]),
         )
     finally:
         model.train(was_training)
-    if not proof.holds:
+    if not parity.holds:
         raise GraftError(
-            f"the graft does not compute what its donors do: logits differ by {proof.logits:.2e}, "
-            f"audio by {proof.audio:.2e}; at most {TOLERANCE:g} is rounding"
+            f"the grafted model does not compute what its parts did: logits differ by {parity.logits:.2e}, "
+            f"audio by {parity.audio:.2e}; at most {TOLERANCE:g} is rounding"
         )
-    return proof
+    return parity
 
 
 def encoder_states(encoder: Any, features: Tensor) -> Tensor:
