@@ -19,8 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, Verdict, read_jsonl
-from trainer.fit import HISTORY
-from trainer.modules import read_history
+from trainer.tracking import HISTORY, read_history
 
 BIN = Path(sys.executable).parent
 TINY = ["model.audio_width=32", "model.audio_layers=1", "model.text_width=32", "model.text_layers=1"]
@@ -171,8 +170,8 @@ def train_on_a_graft(run: Path, home: Path, audio: Path, text: Path, *words: str
 def test_sft_starts_from_a_graft(run: Path, donors: tuple[Path, Path], tmp_path: Path) -> None:
     """The checkpoint has the towers of both donors and the message before every turn; its record names what was
     trained, and LoRA, merged when it was written, is the language model's."""
-    words = ["model.num_mel_bins=16", "model.system=Listen.", STEPS, "train=[adapter,lora]"]
-    words.append("gradient_checkpointing=true")
+    features = ["model.num_mel_bins=16", "model.system=Listen."]
+    words = [*features, STEPS, "train=[adapter,lora]", "gradient_checkpointing=true"]
     config = train_on_a_graft(run, tmp_path, *donors, *words)
     assert (config["audio_config"]["d_model"], config["text_config"]["num_hidden_layers"]) == (32, 1)
     assert config["system_message"] == "Listen."

@@ -18,12 +18,13 @@ import soundfile
 from rich.console import Console
 from typer.testing import CliRunner
 
-from explainer import CheckpointError, ClipError, Explanation, PolicyCard, explain, load_policy
+from explainer import CheckpointError, ClipError, Explanation, explain, load_policy
 from explainer.cli import app
-from explainer.explanation import _read_answer
+from explainer.explanation import interpret_response
 from explainer.terminal import render
-from prosody import Audio, load_audio
-from speech_records import Claim, Cue, Emotion, LabelSet, Verdict, from_json, to_json
+from prosody import Audio, LevelScale, analyze, load_audio
+from prosody.audio import resample
+from speech_records import Claim, Cue, Emotion, Gender, LabelSet, PolicyCard, Verdict, from_json, to_json
 
 SAD_OR_HAPPY = LabelSet("SAD_OR_HAPPY", (Emotion.SAD, Emotion.HAPPY))
 TRANSCRIPT = "Leave it by the door"
@@ -47,7 +48,7 @@ def test_a_clip_is_explained_and_every_claim_judged(explanation: Explanation, an
     assert explanation.text == answer
     assert explanation.emotion is Emotion.ANGRY
     assert explanation.problem is None
-    assert explanation.policy == PolicyCard("PAPER_9", "demo", "grpo_ptr", synthetic=True)
+    assert explanation.policy == PolicyCard("PAPER_9", "demo", synthetic=True, stage="grpo_ptr", seed=0)
     judged = [(claim.cue, claim.value, claim.verdict) for claim in explanation.claims]
     assert judged[0] == (Cue.PITCH, "high", Verdict.SUPPORTED)
     assert judged[1] == (Cue.PITCH, "low", Verdict.CONTRADICTED)
@@ -56,7 +57,7 @@ def test_a_clip_is_explained_and_every_claim_judged(explanation: Explanation, an
 
 
 def test_without_a_transcript_quotes_cannot_be_verified(trained: Path, clip: Path) -> None:
-    """Nothing to hold the quoted words against."""
+    """There is nothing to check the quoted words against."""
     explanation = explain(load_audio(clip), load_policy(trained))
     (quote,) = [claim for claim in explanation.claims if claim.cue is Cue.QUOTE]
     assert quote.verdict is Verdict.UNVERIFIABLE
@@ -102,16 +103,15 @@ def test_an_unreadable_answer_is_shown_as_it_is(babbling: Path, clip: Path) -> N
         ("<think>Low.</think><answer>Sadness", Emotion.SAD, "off its form: the answer has no closing tag", "Low."),
         ("Low.</think>It is sad.", Emotion.SAD, "the reasoning has no opening tag; the answer has no opening", "Low."),
         ("<think>Low.</think><answer>sad or happy</answer>", None, "names more than one label of SAD_OR_HAPPY", "Low."),
-        ("<think>Low.</think><answer>purple</answer>", None, "the answer 'purple' is no label of SAD_OR_HAPPY", "Low."),
+        ("<think>Low.</think><answer>purple</answer>", None, "'purple' is not a label of SAD_OR_HAPPY", "Low."),
         ("<think>Low.", None, "cannot be read: the reasoning has no closing tag; there is no answer", "Low."),
     ],
 )
 def test_what_a_policy_said_is_read_as_far_as_it_goes(
-    babbling: Path, text: str, emotion: Emotion | None, problem: str | None, reasoning: str
+    text: str, emotion: Emotion | None, problem: str | None, reasoning: str
 ) -> None:
     """Texts as policies write them, read by hand."""
-    policy = dataclasses.replace(load_policy(babbling), label_set=SAD_OR_HAPPY)
-    found = _read_answer(text, policy)
+    found = interpret_response(text, SAD_OR_HAPPY)
     assert (found[0], found[2]) == (emotion, reasoning)
     assert found[1] is None if problem is None else problem in str(found[1])
 
@@ -120,7 +120,7 @@ def test_an_answer_outside_the_label_set_keeps_its_reasoning(trained: Path, clip
     """The policy answers "angry" to this question too (`conftest.trained`), but the set has only sad and happy."""
     explanation = explain(load_audio(clip), dataclasses.replace(load_policy(trained), label_set=SAD_OR_HAPPY))
     assert explanation.emotion is None
-    assert explanation.problem == "the answer 'angry' is no label of SAD_OR_HAPPY"
+    assert explanation.problem == "the answer 'angry' is not a label of SAD_OR_HAPPY"
     assert explanation.reasoning is not None
     assert len(explanation.claims) == 3
     assert "no emotion" in shown(explanation)
@@ -184,8 +184,8 @@ def test_checkpoints_that_are_none_are_refused(babbling: Path, tmp_path: Path) -
         (damaged("scale.json", None), "lacks scale.json"),
         (damaged("config.json", other), "expected architecture qwen2_5_omni_thinker, found bert"),
         (damaged("policy.json", "not json"), "policy.json: not JSON"),
-        (damaged("policy.json", "[]"), "expected a JSON object, found list"),
-        (damaged("policy.json", json.dumps(card | {"synthetic": "yes"})), "synthetic must be a bool, found 'yes'"),
+        (damaged("policy.json", "[]"), "PolicyCard must be a JSON object, got \\[\\]"),
+        (damaged("policy.json", json.dumps(card | {"synthetic": "yes"})), "synthetic must be true or false, got 'yes'"),
         (damaged("policy.json", json.dumps(card | {"label_set": "MOODS"})), "label set 'MOODS' is none of PAPER_9"),
         (damaged("scale.json", "{}"), "scale.json: not a level scale"),
         (damaged("model.safetensors", "no weights"), "weights cannot be loaded"),
@@ -233,6 +233,36 @@ def test_command_without_a_checkpoint_says_how_to_get_one(
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
     assert "`make demo` makes one in runs/demo/demo/grpo_ptr" in line
+
+
+def test_without_a_gender_pitch_is_read_against_all_speakers(
+    trained: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scale has groups of both genders, and `prosody` guesses one: only the gender that was given chooses one."""
+    audio = load_audio(clip)
+    guessed = dataclasses.replace(analyze(audio.samples, audio.sample_rate), gender=Gender.MALE)
+    monkeypatch.setattr("explainer.explanation.analyze", lambda *_args, **_kwargs: guessed)
+    scale = LevelScale.fit([(guessed, gender) for gender in Gender for _ in range(20)], name="both")
+    assert set(scale.groups["pitch"]) == {"pooled", "female", "male"}
+    policy = dataclasses.replace(load_policy(trained), scale=scale)
+    groups = []
+    for gender in (None, Gender.FEMALE):
+        pitch = explain(audio, policy, gender=gender).levels.pitch
+        groups.append(None if pitch is None else pitch.group)
+    assert groups == ["pooled", "female"]
+
+
+def test_an_8_khz_file_is_measured_at_its_own_rate(trained: Path, clip: Path, tmp_path: Path) -> None:
+    """At 8 kHz `prosody` withholds the speaker's gender and says so; the model still gets 16 kHz and answers."""
+    path = tmp_path / "telephone.wav"
+    soundfile.write(path, resample(load_audio(clip).samples, RATE, RATE // 2), RATE // 2)
+    audio = load_audio(path, sample_rate=None)
+    expected = analyze(audio.samples, audio.sample_rate)
+    result = CliRunner().invoke(app, ["explain", str(path), "--checkpoint", str(trained), "--json"])
+    assert result.exit_code == 0, result.stderr
+    explanation = from_json(Explanation, result.stdout)
+    assert explanation.profile == expected
+    assert (explanation.profile.sample_rate, explanation.profile.gender) == (RATE // 2, None)
 
 
 def test_one_transcript_for_two_files_is_refused(clip: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from speech_records import PolicyCard
 from speechlm import PocketSize, SpeechLM, load_checkpoint, pocket, read_record, train_tokenizer
-from trainer.checkpoint import PolicyCard, save_policy
+from trainer.checkpoint import save_policy
 
 CARD = PolicyCard(
     label_set="PAPER_9",

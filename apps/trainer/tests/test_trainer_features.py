@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 
-from cotgen.tasks import SFTExample
+from cotgen.tasks import SFTExample, Task
 from speech_records import PAPER_9, MeasuredUtterance, ProsodyProfile, Utterance
 from speechlm import FeatureSpec, log_mel
 from trainer import features
@@ -24,6 +24,7 @@ def corpus(root: Path, *utterances: Utterance, examples: tuple[SFTExample, ...] 
     return AnnotatedCorpus(root / "annotated", "made", root, PAPER_9, True, measured, {}, examples, {})
 
 
+@pytest.mark.slow
 def test_features_are_of_the_part_that_was_measured(tmp_path: Path) -> None:
     """Truth: the features of the second second of the right channel, written to a file of its own."""
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (3 * RATE, 2)).astype(np.float32)
@@ -33,7 +34,9 @@ def test_features_are_of_the_part_that_was_measured(tmp_path: Path) -> None:
     assert clip == AudioClip(tmp_path / "talk.wav", 1.0, 2.0, 1)
     spec = FeatureSpec()
     expected = log_mel(np.ascontiguousarray(noise[RATE : 2 * RATE, 1]), spec).half()
-    assert torch.equal(features._extract((clip, spec)), expected)
+    found, failed = features.load_features({"u1": clip}, tmp_path / "f", identity="x", spec=spec, workers=1)
+    assert torch.equal(found["u1"], expected)
+    assert failed == []
 
 
 @pytest.mark.slow
@@ -44,7 +47,7 @@ def test_a_cache_of_another_part_is_not_used(tmp_path: Path) -> None:
     cache = tmp_path / "features.safetensors"
 
     def frames(clip: AudioClip) -> int:
-        found = features.load_features({"u1": clip}, cache, identity="same", spec=FeatureSpec(), workers=1)
+        found, _ = features.load_features({"u1": clip}, cache, identity="same", spec=FeatureSpec(), workers=1)
         return int(found["u1"].shape[-1])
 
     whole = frames(AudioClip(tmp_path / "a.wav"))
@@ -52,3 +55,27 @@ def test_a_cache_of_another_part_is_not_used(tmp_path: Path) -> None:
     assert whole == 2 * half
     (tmp_path / "a.wav").unlink()
     assert frames(AudioClip(tmp_path / "a.wav", end_s=1.0)) == half
+
+
+@pytest.mark.slow
+def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) -> None:
+    """One clip of 33.6 s between two of one second: only it is left out, from the cache too, with its examples."""
+    rng = np.random.default_rng(2)
+    seconds = {"u1": 1.0, "u2": 33.6, "u3": 1.0}
+    for name, length in seconds.items():
+        soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-0.5, 0.5, int(length * RATE)), RATE)
+    examples = tuple(
+        SFTExample(f"e-{name}", Task.ATTRIBUTE, name, f"{name}.wav", "what?", "this", split="train") for name in seconds
+    )
+    whole = corpus(tmp_path, *(Utterance(name, "made", f"{name}.wav", "s") for name in seconds), examples=examples)
+    for _ in range(2):  # extracted, then from the cache
+        found, failed = features.load_features(
+            whole.audio_clips(), tmp_path / "f", identity="x", spec=FeatureSpec(), workers=1
+        )
+        assert sorted(found) == ["u1", "u3"]
+        (item,) = failed
+        assert (item.id, item.stage) == ("u2", "features")
+        assert "to 30 s" in item.message
+    rest = features.with_features(whole, found)
+    assert sorted(rest.measured) == ["u1", "u3"]
+    assert [e.example_id for e in rest.examples] == ["e-u1", "e-u3"]

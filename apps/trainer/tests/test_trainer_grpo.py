@@ -12,7 +12,8 @@ from grpo_ptr import LossInputs, LossResult, grpo_loss
 from policy import Reference, sequence_logprobs
 from speech_records import PAPER_9, emotion_question
 from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
-from trainer.grpo import Algorithm, GRPOModule, GRPOSettings
+from trainer.grpo import GRPOModule
+from trainer.settings import Algorithm, GRPOSettings
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=2, num_mel_bins=16)
 ANSWERS = (("The pitch is high.", "a"), ("low and slow", "The voice is loud, the pitch is low."))
@@ -42,7 +43,7 @@ def answers(model: SpeechLM) -> tuple[Tensor, Tensor]:
 
 
 def packed_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
-    settings = GRPOSettings(Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
+    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
     module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
     with torch.no_grad():  # away from the reference, so that the KL term and its gradient are not 0
         model.head.weight.mul_(1.1)
@@ -95,7 +96,7 @@ def test_with_lora_the_policy_is_its_own_reference(
 ) -> None:
     """No copy is kept, and loss, KL and gradients are those that a frozen copy of the start gives."""
     add_lora(model, LoraSettings(rank=2))
-    settings = GRPOSettings(Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
+    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
     module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
     shared, copied = module.frozen.reference, Reference(copy.deepcopy(model).eval(), shared=False)
     assert shared is not None

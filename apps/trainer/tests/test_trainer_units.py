@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,17 @@ import torch
 
 from cotgen.tasks import SFTExample, Task
 from policy import MemoryLimitError
-from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
+from speech_records import IEMOCAP_4, PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
 from trainer import stages
 from trainer.curriculum import Phase, plan_batches
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, DataSetError
 from trainer.fit import fit
-from trainer.grpo import Algorithm, GRPOSettings, judge_outcome, prompt_batches
+from trainer.grpo import prompt_batches, rule_rewards
 from trainer.modules import Batches, StageModule, parameter_groups
-from trainer.predict import read_answer
+from trainer.predict import expected_label, score_response
+from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings
+
+SETTINGS = OptimizerSettings(learning_rate=0.1, warmup_steps=0)
 
 
 def example(number: int, task: Task) -> SFTExample:
@@ -29,7 +33,7 @@ def clip(name: str, emotion: Emotion = Emotion.SAD) -> MeasuredUtterance:
     return MeasuredUtterance(utterance, ProsodyProfile(duration_s=1.0, sample_rate=16_000))
 
 
-def test_a_deck_deals_every_example_before_any_comes_again() -> None:
+def test_every_example_is_drawn_before_any_is_drawn_again() -> None:
     """Five examples over ten draws: each must come exactly twice."""
     examples = [example(i, Task.ATTRIBUTE) for i in range(5)]
     batches = plan_batches(examples, [Phase("p", 5, 2, {Task.ATTRIBUTE: 1.0})], seed=3)
@@ -76,26 +80,35 @@ def test_the_plan_depends_on_the_seed_alone() -> None:
 )
 def test_outcome_of_one_answer(text: str, format_ok: bool, correct: bool) -> None:  # noqa: FBT001
     """Expected values follow from the strict form and the aliases of `speech_records`."""
-    outcome = judge_outcome([[text]], [Emotion.SAD], PAPER_9)
-    assert (bool(outcome.format_ok), bool(outcome.correct)) == (format_ok, correct)
+    rules = rule_rewards([[text]], [Emotion.SAD], PAPER_9)
+    assert (bool(rules.format_ok), bool(rules.correct)) == (format_ok, correct)
 
 
 def test_an_emotion_outside_the_label_set_counts_as_what_it_maps_to() -> None:
     """PAPER_9 maps calm to neutral, so `neutral` is right for a calm clip."""
-    outcome = judge_outcome([["<think>Flat.</think><answer>neutral</answer>"]], [Emotion.CALM], PAPER_9)
-    assert bool(outcome.correct)
+    rules = rule_rewards([["<think>Flat.</think><answer>neutral</answer>"]], [Emotion.CALM], PAPER_9)
+    assert bool(rules.correct)
 
 
 def test_reading_an_answer_keeps_what_cannot_be_parsed() -> None:
     """Without form there is no label and no claim, but the text stays for people to read."""
-    answer = read_answer(clip("u1"), "I think sad", PAPER_9)
+    answer = score_response(clip("u1"), "I think sad", PAPER_9)
     assert (answer.format_ok, answer.predicted, answer.claims, answer.text) == (False, None, (), "I think sad")
+
+
+def test_a_clip_without_a_label_is_named() -> None:
+    """Unlabelled, and with a label that the set does not have (IEMOCAP_4 has no fear)."""
+    unlabelled = replace(clip("u1"), utterance=replace(clip("u1").utterance, emotion=None))
+    with pytest.raises(DataSetError, match="u1 has no label of IEMOCAP_4: it is not labelled; leave it out"):
+        expected_label(unlabelled, IEMOCAP_4)
+    with pytest.raises(DataSetError, match="u2 has no label of IEMOCAP_4: its emotion fear is not in it"):
+        expected_label(clip("u2", Emotion.FEAR), IEMOCAP_4)
 
 
 def test_prompts_come_again_only_after_all_have_come() -> None:
     """Six clips in three steps of two: each once; in six steps: each twice."""
     clips = [clip(f"u{i}") for i in range(6)]
-    settings = GRPOSettings(Algorithm.GRPO, steps=6, prompts_per_step=2)
+    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=6, prompts_per_step=2)
     batches = prompt_batches(clips, settings)
     assert len({m.utterance.utterance_id for b in batches[:3] for m in b}) == 6
     assert set(Counter(m.utterance.utterance_id for b in batches for m in b).values()) == {2}
@@ -114,7 +127,7 @@ def test_a_backward_pass_without_memory_says_what_to_lower() -> None:
     weight = torch.nn.Parameter(torch.ones(1))
     loss = 2 * weight
     loss.register_hook(lambda _gradient: torch.empty(1 << 50))
-    module = StageModule(learning_rate=1e-3, steps=1, warmup_steps=1)
+    module = StageModule(SETTINGS, steps=1)
     with pytest.raises(MemoryLimitError, match="out of memory in the backward pass: lower the clips or prompts"):
         module.backward(loss.sum())
 
@@ -133,7 +146,7 @@ def test_every_training_is_in_training_mode(tmp_path: Path) -> None:
 
     class Probe(StageModule):
         def __init__(self) -> None:
-            super().__init__(learning_rate=0.1, steps=1, warmup_steps=0)
+            super().__init__(SETTINGS, steps=1)
             self.layer = torch.nn.Linear(1, 1).eval()
             self.modes: list[bool] = []
 
@@ -143,5 +156,6 @@ def test_every_training_is_in_training_mode(tmp_path: Path) -> None:
             return self.layer(batch).sum()
 
     probe = Probe()
-    fit(probe, Batches([torch.ones(1, 1)], lambda batch: batch), what="probe", out=tmp_path, run_name="probe")
+    batches = Batches([torch.ones(1, 1)], lambda batch: batch)
+    fit(probe, batches, SETTINGS, what="probe", out=tmp_path, run_name="probe", data={})
     assert probe.modes == [True]

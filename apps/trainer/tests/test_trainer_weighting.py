@@ -8,8 +8,8 @@ import torch
 from speech_records import Claim, Cue, Verdict
 from speechlm import train_tokenizer
 from trainer.errors import ConfigError
-from trainer.sft import SFTSettings
-from trainer.weighting import Part, claim_spans, completion_parts, token_weights
+from trainer.settings import SFTSettings
+from trainer.weighting import Part, claim_spans, completion_parts, sft_loss_weights
 
 SHARES = {Part.TEXT: 0.3, Part.CLAIM: 0.5, Part.ANSWER: 0.2}
 THINK = "We hear “Go.” The pitch is high."
@@ -21,12 +21,12 @@ def test_every_row_counts_the_same_and_each_part_has_its_share() -> None:
     has no claim: 0.3 and 0.2 become 0.6 and 0.4."""
     parts = torch.tensor([[0, 1, 2, 1, 3, 3], [0, 0, 1, 1, 0, 0], [0, 1, 1, 3, 0, 0]])
     expected = [[0, 0.15, 0.5, 0.15, 0.1, 0.1], [0, 0, 0.5, 0.5, 0, 0], [0, 0.3, 0.3, 0.4, 0, 0]]
-    assert torch.allclose(token_weights(parts, SHARES), torch.tensor(expected))
+    assert torch.allclose(sft_loss_weights(parts, SHARES), torch.tensor(expected))
 
 
 def test_a_row_without_completion_counts_nothing() -> None:
     """No token, no weight, and no division by zero."""
-    assert torch.equal(token_weights(torch.zeros(1, 3, dtype=torch.long), SHARES), torch.zeros(1, 3))
+    assert torch.equal(sft_loss_weights(torch.zeros(1, 3, dtype=torch.long), SHARES), torch.zeros(1, 3))
 
 
 def claim(text: str, cue: Cue) -> Claim:
@@ -60,9 +60,9 @@ def test_tokens_belong_to_the_part_that_their_characters_lie_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"answer_share": -0.1}, {"answer_share": 0.6, "claim_share": 0.4}, {"filter_db": -1}]
+    "wrong", [{"answer_share": -0.1}, {"answer_share": 0.6, "claim_share": 0.4}, {"filter_augment_db": -1}]
 )
 def test_shares_that_leave_nothing_for_the_text_are_refused(wrong: dict[str, float]) -> None:
     """A row of text alone would then count nothing."""
-    with pytest.raises(ConfigError, match="must be"):
+    with pytest.raises(ConfigError, match=r"must be|expected"):
         SFTSettings(phases=(), **wrong)  # type: ignore[arg-type]

@@ -37,7 +37,7 @@ from speech_records import (
     Verdict,
     format_answer,
     from_json,
-    parse_answer,
+    parse_response,
     read_jsonl,
 )
 
@@ -120,7 +120,7 @@ def test_whatever_is_measured_and_said_the_trace_is_sound(
     ]
     assert MIN_WORDS <= len(trace.think.split()) <= MAX_WORDS
     answer = label_set.text(trace.answer)
-    parsed = parse_answer(format_answer(trace.think, answer))
+    parsed = parse_response(format_answer(trace.think, answer), strict=True)
     assert (parsed.think, parsed.answer) == (trace.think, answer)
     assert label_set.parse(answer) is trace.answer
     assert trace.synthetic is measured.utterance.synthetic

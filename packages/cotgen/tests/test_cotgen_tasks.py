@@ -19,7 +19,7 @@ from speech_records import (
     MeasuredUtterance,
     ProsodyProfile,
     ReasoningTrace,
-    parse_answer,
+    parse_response,
     read_jsonl,
     to_json,
     write_jsonl,
@@ -98,7 +98,7 @@ def test_reasoning_targets_have_the_answer_form_and_the_given_question() -> None
     """The question is handed in, word for word, because the policy's prompt must be the same text."""
     reasoning = [e for e in build() if e.task is Task.REASONING]
     assert {e.question for e in reasoning} == {QUESTION}
-    assert parse_answer(reasoning[0].target).answer == "angry"
+    assert parse_response(reasoning[0].target, strict=True).answer == "angry"
 
 
 def test_synthetic_speech_stays_marked() -> None:
@@ -204,7 +204,7 @@ def test_balanced_classes_are_equal() -> None:
     assert {targets[Task.ATTRIBUTE, f"pitch {v}"] for v in ("low", "normal", "high", "unvoiced")} == {60}
     assert {targets[Task.ATTRIBUTE, f"energy {v}"] for v in ("low", "normal", "high")} == {60}
     assert {n for (task, _), n in targets.items() if task is Task.COMPARATIVE} <= {8, 16}
-    labels = Counter(parse_answer(e.target).answer for e in examples if e.task is Task.REASONING)
+    labels = Counter(parse_response(e.target, strict=True).answer for e in examples if e.task is Task.REASONING)
     assert set(labels.values()) == {26}  # 240 traces over nine labels: 26 or 27 each
 
 

@@ -7,7 +7,7 @@
 - `errors`: the one exception tree
 """
 
-from explainer.checkpoint import PolicyCard, TrainedPolicy, load_policy
+from explainer.checkpoint import TrainedPolicy, load_policy
 from explainer.errors import CheckpointError, ClipError, ExplainerError
 from explainer.explanation import Explanation, explain
 
@@ -16,7 +16,6 @@ __all__ = [
     "ClipError",
     "ExplainerError",
     "Explanation",
-    "PolicyCard",
     "TrainedPolicy",
     "explain",
     "load_policy",

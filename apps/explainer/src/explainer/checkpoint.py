@@ -6,7 +6,6 @@ that "high" means to the verifier what it meant when the policy learned the word
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +13,13 @@ from pathlib import Path
 import speechlm
 from explainer.errors import CheckpointError
 from prosody import LevelScale, ScaleError
-from speech_records import LABEL_SETS, LabelSet
+from speech_records import LABEL_SETS, LabelSet, PolicyCard, from_json
 from speechlm import SpeechLM, load_checkpoint
 
 FILES = ("config.json", "model.safetensors", "policy.json", "scale.json", "tokenizer.json")
 """What a policy's folder must hold; a sharded model has `model.safetensors.index.json` instead of one weights file."""
 ENVIRONMENT = "EMOTIONTHINKER_CHECKPOINT"
 DEMO = Path("runs/demo/demo/grpo_ptr")
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyCard:
-    """What a policy was trained for and on. `synthetic`: no person's voice was in its training data."""
-
-    label_set: str
-    corpus: str
-    stage: str
-    synthetic: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,13 +81,6 @@ def _check_files(folder: Path) -> None:
 
 def _read_card(path: Path) -> PolicyCard:
     try:
-        data = json.loads(path.read_bytes())
+        return from_json(PolicyCard, path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path}: not JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path}: expected a JSON object, found {type(data).__name__}")
-    kinds = {"label_set": str, "corpus": str, "stage": str, "synthetic": bool}
-    for name, kind in kinds.items():
-        if not isinstance(data.get(name), kind):
-            raise CheckpointError(f"{path}: {name} must be a {kind.__name__}, found {data.get(name)!r}")
-    return PolicyCard(**{name: data[name] for name in kinds})
+        raise CheckpointError(f"{path}: {error}") from error

@@ -17,7 +17,7 @@ from explainer.explanation import explain as explain_clip
 from explainer.terminal import printable, render
 from prosody import ProsodyError, load_audio
 from speech_records import Gender, to_json
-from speechlm.features import MAX_SECONDS, SAMPLE_RATE
+from speechlm.features import MAX_SECONDS
 
 FILES_FAILED: Final = 1
 BAD_CHECKPOINT: Final = 2
@@ -63,7 +63,7 @@ def explain(
         try:
             with notes.status(f"listening to {printable(_name(file))}"):
                 explanation = explain_clip(
-                    load_audio(file, sample_rate=SAMPLE_RATE, max_duration_s=MAX_SECONDS),
+                    load_audio(file, sample_rate=None, max_duration_s=MAX_SECONDS),
                     policy,
                     source=_name(file),
                     transcript=transcript,

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from explainer.checkpoint import PolicyCard, TrainedPolicy
+from explainer.checkpoint import TrainedPolicy
 from explainer.errors import ClipError
 from policy import PolicyError, Sampler
 from prosody import Audio, analyze
+from prosody.audio import resample
 from speech_claims import verify
 from speech_records import (
     Claim,
     Emotion,
     Gender,
+    LabelSet,
+    PolicyCard,
     ProsodyLevels,
     ProsodyProfile,
     emotion_question,
-    read_answer,
+    parse_response,
     read_label,
 )
 from speechlm import SpeechLMError, log_mel
+from speechlm.features import SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +32,11 @@ class Explanation:
     """What a policy said of one clip, and what the measurement says of that.
 
     - `emotion` is `None` when the answer cannot be read, names none of the policy's labels, or several; `problem` then
-      says which. An answer off the think/answer form is read as far as it goes (`speech_records.read_answer`), and
-      `problem` says how it is off
+      says which. An answer off the think/answer form is read leniently (`speech_records.parse_response`), and `problem`
+      says how it is off
     - `text` is the answer as it was written; `reasoning` its think part, in which the claims' spans count
-    - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were held against
-    - `policy.synthetic` says that the policy never heard a person
+    - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were checked against
+    - `policy.synthetic` says that the policy was trained on synthetic speech only
     """
 
     schema_version: ClassVar[str] = "1.0"
@@ -60,19 +64,21 @@ def explain(
     temperature: float = 0.0,
     seed: int = 0,
 ) -> Explanation:
-    """Explain one clip of speech at 16 kHz, at most 30 s long; `source` names it.
+    """Explain one clip of speech at its own sample rate, at most 30 s long; `source` names it.
 
     With a `transcript`, quotes in the reasoning can be verified; with the speaker's `gender`, pitch is read against
-    the scale of that gender. Temperature 0 takes the likeliest answer; above it, an answer is sampled with `seed`.
+    the scale of that gender, otherwise against all speakers. Temperature 0 takes the likeliest answer; above it, an
+    answer is sampled with `seed`.
     Raises `ClipError` when no speech is found, the clip is too short or too long for the model, or the model cannot
     answer as asked, for example because clip and answer pass the tokens that it takes.
     """
     profile = analyze(audio.samples, audio.sample_rate, transcript=transcript)
     if profile.speech_start_s is None:
         raise ClipError(f"nothing to explain: {'; '.join(profile.notes) or 'no speech found'}")
-    levels = policy.scale.read(profile, gender=gender)
+    # A gender that was guessed from the sound is no basis for the scale of its pitch.
+    levels = policy.scale.read(replace(profile, gender=None), gender=gender)
     text = _answer(audio, policy, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
-    emotion, problem, reasoning = _read_answer(text, policy)
+    emotion, problem, reasoning = interpret_response(text, policy.label_set)
     claims = verify(reasoning, profile, levels, transcript) if reasoning is not None else []
     return Explanation(
         source=source,
@@ -92,7 +98,7 @@ def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, tempera
     model = policy.model
     try:
         rollout = Sampler(model).sample(
-            [log_mel(audio.samples, model.features)],
+            [log_mel(resample(audio.samples, audio.sample_rate, SAMPLE_RATE), model.features)],
             [emotion_question(policy.label_set)],
             temperature=temperature,
             max_new_tokens=max_new_tokens,
@@ -103,16 +109,16 @@ def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, tempera
     return rollout.texts[0][0]
 
 
-def _read_answer(text: str, policy: TrainedPolicy) -> tuple[Emotion | None, str | None, str | None]:
-    """Emotion, what is wrong with the answer, and its reasoning; a text off the form is read as far as it goes."""
-    reading = read_answer(text)
+def interpret_response(text: str, label_set: LabelSet) -> tuple[Emotion | None, str | None, str | None]:
+    """Emotion, what is wrong with the answer, and its reasoning; a text off the form is read leniently."""
+    reading = parse_response(text, strict=False)
     off = "; ".join(reading.problems)
     if reading.answer is None:
         return None, f"the answer cannot be read: {off}", reading.think
-    found = read_label(reading.answer, policy.label_set)
+    found = read_label(reading.answer, label_set)
     if found.label is None:
-        means = "names more than one label" if found.ambiguous else "is no label"
-        return None, f"the answer {_shorten(reading.answer)} {means} of {policy.label_set.name}", reading.think
+        means = "names more than one label" if found.ambiguous else "is not a label"
+        return None, f"the answer {_shorten(reading.answer)} {means} of {label_set.name}", reading.think
     return found.label, f"the answer is off its form: {off}" if off else None, reading.think
 
 

@@ -9,9 +9,8 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from explainer.checkpoint import PolicyCard
 from explainer.explanation import Explanation
-from speech_records import LABEL_SETS, Claim, Verdict
+from speech_records import LABEL_SETS, Claim, PolicyCard, Verdict
 
 STYLES = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNVERIFIABLE: "yellow"}
 SYMBOLS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNVERIFIABLE: "?"}
@@ -67,7 +66,7 @@ def _claims(explanation: Explanation) -> RenderableType:
 
 def _row(claim: Claim) -> tuple[Text, Text, Text]:
     verdict = Text(f"{SYMBOLS[claim.verdict]} {claim.verdict.value}", style=STYLES[claim.verdict])
-    return Text(printable(claim.text)), verdict, Text(printable(claim.measured or "nothing to hold it against"))
+    return Text(printable(claim.text)), verdict, Text(printable(claim.measured or "nothing to check it against"))
 
 
 def _origin(card: PolicyCard) -> Text:

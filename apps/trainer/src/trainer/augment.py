@@ -15,7 +15,7 @@ _PER_DB = 1 / 40
 _TO_LOG_POWER = 4 * math.log(10)
 
 
-def filter_bands(features: Tensor, sd_db: float, generator: Generator) -> Tensor:
+def random_eq_bands(features: Tensor, sd_db: float, generator: Generator) -> Tensor:
     """The clip `[n_mels, frames]` through a random smooth filter, its total power unchanged.
 
     Gains are drawn from a normal distribution of `sd_db` decibels, so the timbre becomes another speaker's, while
@@ -24,7 +24,7 @@ def filter_bands(features: Tensor, sd_db: float, generator: Generator) -> Tensor
     Equal generators give equal filters; `sd_db` 0 leaves the clip alone.
 
     >>> clip = torch.rand(8, 20)
-    >>> filtered = filter_bands(clip, 6.0, Generator().manual_seed(0))
+    >>> filtered = random_eq_bands(clip, 6.0, Generator().manual_seed(0))
     >>> bool(torch.isclose(log_power(filtered), log_power(clip), atol=1e-4))
     True
     """

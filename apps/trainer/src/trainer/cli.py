@@ -1,19 +1,23 @@
 """`trainer stage=NAME [setting=value …]`: Hydra composes the configuration, the stage runs, MLflow tracks.
 
-Each stage's settings and their defaults stand in `trainer/conf/stage/NAME.yaml`.
+The defaults of all settings are in `trainer.settings`; `trainer/conf` holds only what the demo sets otherwise.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from speech_records import SpeechRecordsError
 from trainer.errors import ConfigError, TrainerError
-from trainer.stages import STAGES, run
+from trainer.settings import STAGE_SETTINGS, plain_defaults
+from trainer.stages import STAGES, model_defaults, run
 
+CONFIGURATION = "trainer.conf"
 DEFAULT_TRACKING = "sqlite:///runs/mlflow.db"
 
 HELP = """usage: trainer stage=NAME [setting=value …]
@@ -39,28 +43,48 @@ def main() -> None:
 
 
 def _compose_and_run(arguments: list[str]) -> int:
-    from hydra import compose, initialize_config_module
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     show = arguments[-2:] == ["--cfg", "job"]
-    overrides = arguments[:-2] if show else arguments
     try:
-        if not any(argument.startswith("stage=") for argument in overrides):
-            raise ConfigError(f"say which stage: stage={'|'.join(STAGES)}")
-        with initialize_config_module("trainer.conf", version_base=None):
-            config = compose("config", overrides=overrides)
+        settings = compose_settings(arguments[:-2] if show else arguments)
         if show:
-            print(OmegaConf.to_yaml(config))
+            print(OmegaConf.to_yaml(OmegaConf.create(settings)))
             return 0
-        settings: Any = OmegaConf.to_object(config)
         _configure_tracking(settings["tracking_uri"])
         run(settings["name"], settings)
     except (HydraException, OmegaConfBaseException, TrainerError, SpeechRecordsError, ValueError, OSError) as error:
         print(f"trainer: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 2
     return 0
+
+
+def compose_settings(overrides: Sequence[str]) -> dict[str, Any]:
+    """The configuration of a stage: defaults of `trainer.settings`, then `conf/`, then Hydra's `overrides`."""
+    from hydra import compose, initialize_config_module
+    from omegaconf import OmegaConf
+
+    if not any(override.startswith("stage=") for override in overrides):
+        raise ConfigError(f"say which stage: stage={'|'.join(STAGES)}")
+    for stage, kind in STAGE_SETTINGS.items():
+        values = plain_defaults(kind) | {"name": stage}
+        del values["model"]
+        _store_defaults("stage", stage, values, package="_global_")
+    for preset, values in model_defaults().items():
+        _store_defaults("model", preset, values, package="model")
+    with initialize_config_module(CONFIGURATION, version_base="1.2"):
+        settings: Any = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+    return dict(settings)
+
+
+def _store_defaults(group: str, name: str, values: dict[str, Any], *, package: str) -> None:
+    """Give Hydra the defaults that `conf/GROUP/NAME.yaml` builds on, or that take its place where there is none."""
+    from hydra.core.config_store import ConfigStore
+
+    has_file = (files(CONFIGURATION) / group / f"{name}.yaml").is_file()
+    ConfigStore.instance().store(name, values, group=f"{group}/defaults" if has_file else group, package=package)
 
 
 def _configure_tracking(uri: str | None) -> None:

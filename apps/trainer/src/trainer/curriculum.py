@@ -1,4 +1,4 @@
-"""Which examples stand in which batch of SFT: a plan made before training, from a seed alone."""
+"""Which examples are in which batch of SFT: a plan made before training, from a seed alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainer.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A stretch of training: so many steps of so many examples; each step draws its task by weight.
+    """`steps` steps of `batch_size` examples each; every step draws its task by weight.
 
     All examples of a batch are of one task, so rows are about equally long and little is padded. The weight of a task
     without any example goes to the others (a corpus may know no stressed words).
@@ -35,25 +35,26 @@ def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, see
     """The batches of all phases in order. Inside a task every example is seen once before any is seen again."""
     rng = np.random.default_rng(seed)
     by_task = {task: [e for e in examples if e.task is task] for task in Task}
-    decks = {task: _Deck(items, rng) for task, items in by_task.items() if items}
+    samplers = {task: EpochSampler(items, rng) for task, items in by_task.items() if items}
     batches: list[list[SFTExample]] = []
     for phase in phases:
-        tasks = [task for task, weight in phase.weights.items() if weight > 0 and task in decks]
+        tasks = [task for task, weight in phase.weights.items() if weight > 0 and task in samplers]
         if not tasks:
             raise ConfigError(f"phase {phase.name!r}: no example of its tasks {[t.value for t in phase.weights]}")
         shares = np.array([phase.weights[task] for task in tasks])
         drawn = rng.choice(len(tasks), size=phase.steps, p=shares / shares.sum())
-        batches.extend([decks[tasks[task]].draw() for _ in range(phase.batch_size)] for task in drawn)
+        batches.extend([samplers[tasks[task]].draw() for _ in range(phase.batch_size)] for task in drawn)
     return batches
 
 
-class _Deck:
-    """Deals shuffled examples, reshuffling when all are dealt."""
+class EpochSampler:
+    """Draws shuffled examples, reshuffled when all were drawn."""
 
     def __init__(self, items: list[SFTExample], rng: np.random.Generator) -> None:
         self._items, self._rng, self._left = items, rng, list[int]()
 
     def draw(self) -> SFTExample:
+        """The next example."""
         if not self._left:
             self._left = self._rng.permutation(len(self._items)).tolist()
         return self._items[self._left.pop()]

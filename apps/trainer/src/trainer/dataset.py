@@ -92,7 +92,12 @@ class AnnotatedCorpus:
             and self.label_set.map(m.utterance.emotion) is not None
         ]
         if not chosen:
-            raise DataSetError(f"{self.folder}: no usable clip in split {name!r}")
+            found = sorted({m.utterance.split or "none" for m in self.measured.values()})
+            raise DataSetError(
+                f"{self.folder}: nothing usable is in split {name!r}; its clips are in {', '.join(found) or 'none'}. "
+                f"Make folds with `speech-corpora manifest {self.corpus} ROOT -o ROOT/manifest.jsonl --fold 1/5` and "
+                "annotate again with `--corpus manifest`"
+            )
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
     def audio_clip(self, utterance_id: str) -> AudioClip:

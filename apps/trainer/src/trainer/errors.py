@@ -4,6 +4,7 @@
 TrainerError (ValueError)
 ├── ConfigError            a setting is unknown, missing or out of range; names it
 ├── DataSetError           an annotated data set is incomplete or contradicts itself; names the file
+├── TrackingError          a tracking server cannot be reached or refuses; says what it said
 └── SpeechSynthesisError   espeak-ng could not be started, does not know a voice, or returned no sound
 ```
 """
@@ -19,6 +20,10 @@ class ConfigError(TrainerError):
 
 class DataSetError(TrainerError):
     """An annotated data set cannot be used."""
+
+
+class TrackingError(TrainerError):
+    """A tracking server does not take what it is sent."""
 
 
 class SpeechSynthesisError(TrainerError):

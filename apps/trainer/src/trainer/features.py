@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,8 +20,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from speechlm import FeatureSpec, SpeechLM, log_mel
-from trainer.dataset import AudioClip
+from speech_records import FailedItem, atomic_path
+from speechlm import AudioInputError, FeatureSpec, SpeechLM, log_mel
+from trainer.dataset import AnnotatedCorpus, AudioClip, feature_key
 from trainer.errors import ConfigError
 from trainer.progress import track
 
@@ -32,29 +34,44 @@ FRAMES_KEY = "frames"
 
 def load_features(
     clips: Mapping[str, AudioClip], cache: Path, *, identity: str, spec: FeatureSpec, workers: int = 2
-) -> dict[str, Tensor]:
-    """Log-mel features (float16 `[n_mels, frames]`) by key, from `cache` when it was made of these very clips.
+) -> tuple[dict[str, Tensor], list[FailedItem]]:
+    """Log-mel features (float16 `[n_mels, frames]`) by key, and the clips that a model cannot take, such as long ones.
 
-    `clips` maps feature keys to parts of audio files; `identity` is a hash that changes whenever a file does. With a
-    cache of that identity no audio is touched.
+    They come from `cache` when it was made of these very clips; then no audio is touched. `clips` maps feature keys to
+    parts of audio files; `identity` is a hash that changes whenever a file does. Raises what `prosody.load_audio`
+    raises for a file that cannot be read.
     """
     named = sorted(f"{key}{clip.part}" for key, clip in clips.items())
     digest = hashlib.sha256("\n".join([identity, repr(spec), *named]).encode()).hexdigest()
     if cache.is_file():
         with safe_open(cache, framework="pt") as stored:
-            if (stored.metadata() or {}).get("digest") == digest:
-                return _split(stored.get_tensor(FRAMES_KEY), json.loads(stored.metadata()["index"]))
+            metadata = stored.metadata() or {}
+            if metadata.get("digest") == digest:
+                failed = [FailedItem(**item) for item in json.loads(metadata.get("failed", "[]"))]
+                return _split(stored.get_tensor(FRAMES_KEY), json.loads(metadata["index"])), failed
     keys = sorted(clips)
-    jobs = [(clips[key], spec) for key in keys]
+    jobs = [(key, clips[key], spec) for key in keys]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        features = list(track(pool.map(_extract, jobs, chunksize=32), total=len(jobs), what="log-mel features"))
-    index = {key: int(feature.shape[-1]) for key, feature in zip(keys, features, strict=True)}
-    frames = torch.cat(features, dim=-1) if features else torch.zeros(spec.num_mel_bins, 0, dtype=torch.float16)
+        extracted = list(track(pool.map(_extract, jobs, chunksize=32), total=len(jobs), what="log-mel features"))
+    failed = [item for item in extracted if isinstance(item, FailedItem)]
+    features = {key: item for key, item in zip(keys, extracted, strict=True) if isinstance(item, Tensor)}
+    index = {key: int(feature.shape[-1]) for key, feature in features.items()}
+    frames = torch.zeros(spec.num_mel_bins, 0, dtype=torch.float16)
+    frames = torch.cat([frames, *features.values()], dim=-1)
+    metadata = {"digest": digest, "index": json.dumps(index), "failed": json.dumps([asdict(item) for item in failed])}
     cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_suffix(".partial")
-    save_file({FRAMES_KEY: frames}, partial, metadata={"digest": digest, "index": json.dumps(index)})
-    partial.replace(cache)
-    return _split(frames, index)
+    with atomic_path(cache) as partial:
+        save_file({FRAMES_KEY: frames}, partial, metadata=metadata)
+    return _split(frames, index), failed
+
+
+def with_features(corpus: AnnotatedCorpus, features: Mapping[str, Tensor]) -> AnnotatedCorpus:
+    """The data set without the clips and examples that have no features."""
+    return replace(
+        corpus,
+        measured={name: m for name, m in corpus.measured.items() if name in features},
+        examples=tuple(e for e in corpus.examples if feature_key(e) in features),
+    )
 
 
 def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
@@ -62,11 +79,14 @@ def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
     return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
 
 
-def _extract(job: tuple[AudioClip, FeatureSpec]) -> Tensor:
-    clip, spec = job
+def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> Tensor | FailedItem:
+    key, clip, spec = job
     torch.set_num_threads(1)
     audio = _decoded(clip.path, clip.channel).part(clip.start_s, clip.end_s)
-    return log_mel(audio.samples, spec).half()
+    try:
+        return log_mel(audio.samples, spec).half()
+    except AudioInputError as error:
+        return FailedItem.of(key, "features", error)
 
 
 @lru_cache(maxsize=1)  # a conversation has a hundred turns, and they come one after the other
@@ -77,10 +97,10 @@ def _decoded(path: Path, channel: int | None) -> Audio:
 
 
 def require_features(model: SpeechLM, spec: FeatureSpec, *, what: str) -> None:
-    """Raise `ConfigError` unless `model`, called `what`, hears the features that were extracted: `spec`."""
+    """Raise `ConfigError` unless `model`, called `what`, takes the features that were extracted: `spec`."""
     if model.features != spec:
         raise ConfigError(
-            f"{what} hears {model.features}, but model= extracts {spec}: choose the model= that it was made from"
+            f"{what} takes {model.features}, but model= extracts {spec}: choose the model= that it was made from"
         )
 
 

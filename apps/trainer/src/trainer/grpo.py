@@ -6,89 +6,59 @@ forward is run. The two algorithms differ in one thing: GRPO-PTR's schedule may 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from grpo_ptr import (
-    LossInputs,
-    LossResult,
-    ProgressiveSchedule,
-    RewardBreakdown,
-    ScheduleState,
-    group_advantages,
-    grpo_loss,
-    rewards,
-)
+from grpo_ptr import ADVANTAGES, LOSSES, LossInputs, LossResult, RewardBreakdown, ScheduleState, rewards
 from policy import Reference, Rollout, Sampler, sequence_logprobs
 from rewardmodel import RewardModel
-from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, emotion_question, parse_answer
+from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, emotion_question, parse_response
 from speechlm import SpeechLM
-from trainer.checkpoint import PolicyCard, save_policy
+from trainer.checkpoint import data_identity, policy_card, save_policy
 from trainer.dataset import TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
-
-
-class Algorithm(StrEnum):
-    """Which rewards the policy is trained on."""
-
-    GRPO = "grpo"
-    GRPO_PTR = "grpo_ptr"
+from trainer.predict import expected_label
+from trainer.settings import Algorithm, GRPOSettings
 
 
 @dataclass(frozen=True, slots=True)
-class GRPOSettings:
-    """Settings of one reinforcement run. K is `group_size`; β is `kl_coefficient`."""
-
-    algorithm: Algorithm
-    steps: int
-    prompts_per_step: int = 4
-    group_size: int = 8
-    temperature: float = 1.0
-    max_new_tokens: int = 160
-    learning_rate: float = 1e-4
-    warmup_steps: int = 5
-    kl_coefficient: float = 0.04
-    schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class RuleRewards:
     """What the rule-based rewards see of a rollout: both `bool[B, K]`."""
 
     format_ok: Tensor
     correct: Tensor
 
 
-def judge_outcome(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], label_set: LabelSet) -> Outcome:
-    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer means `labels[B]`.
+def rule_rewards(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], label_set: LabelSet) -> RuleRewards:
+    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer is `labels[B]`.
 
-    Both strictly (`parse_answer`, `LabelSet.parse`): a reward for what can only be read with good will
-    (`speech_records.read_answer`, `read_label`) would teach the policy to write it.
+    Both strictly (`parse_response` with `strict`, `LabelSet.parse`): a reward for what a lenient reading can make of an
+    answer would teach the policy to write it.
     """
     format_ok = torch.zeros(len(texts), len(texts[0]), dtype=torch.bool)
     correct = torch.zeros_like(format_ok)
     for i, (group, label) in enumerate(zip(texts, labels, strict=True)):
         for j, text in enumerate(group):
             try:
-                answer = parse_answer(text).answer
+                answer = parse_response(text, strict=True).answer
             except AnswerFormatError:
                 continue
             format_ok[i, j] = True
             correct[i, j] = label_set.parse(answer) is label_set.map(label)
-    return Outcome(format_ok, correct)
+    return RuleRewards(format_ok, correct)
 
 
-class Frozen:
-    """The models that judge and are not trained; no `nn.Module` itself, so the optimiser and Lightning pass it by."""
+class FrozenModels:
+    """Reference and reward model; not an `nn.Module` itself, so that optimizer and Lightning leave them alone."""
 
     def __init__(self, reference: Reference | None, reward_model: RewardModel | None) -> None:
         self.reference, self.reward_model = reference, reward_model
@@ -103,7 +73,7 @@ class Frozen:
 
 
 class GRPOModule(StageModule):
-    """One training step: roll out, judge, reward, update."""
+    """One training step: sample, reward, update."""
 
     def __init__(
         self,
@@ -114,36 +84,38 @@ class GRPOModule(StageModule):
         features: Mapping[str, Tensor],
         reward_model: RewardModel | None,
     ) -> None:
-        super().__init__(learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps)
+        super().__init__(settings, steps=settings.steps)
         self.model = model
+        self.sampler = Sampler(model)
         self.settings = settings
         self.label_set = label_set
         self.features = features
         self.question = emotion_question(label_set)
         reference = Reference.of(model) if settings.kl_coefficient else None
-        self.frozen = Frozen(reference, reward_model)
+        self.frozen = FrozenModels(reference, reward_model)
+        self._loss = _loss_of(settings)
         self.schedule_state = ScheduleState()
         self.rollout_rng = torch.Generator().manual_seed(settings.seed)
 
     def on_fit_start(self) -> None:
-        """Bring the judges to where the policy is trained."""
+        """Move the frozen models to where the policy is trained."""
         self.frozen.to(self.device)
 
     def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor:
         """Sample K answers to each prompt, turn them into advantages, and return the GRPO loss."""
         clips = as_float(self.features[m.utterance.utterance_id] for m in batch)
         rollout = self._roll_out(clips)
-        labels = [m.utterance.emotion for m in batch if m.utterance.emotion is not None]
-        outcome = judge_outcome(rollout.texts, labels, self.label_set)
-        accuracy = float(outcome.correct.float().mean())
-        breakdown = self._rewards(clips, rollout, outcome, accuracy=accuracy, step=batch_idx + 1)
-        result = self.loss(clips, rollout.tokens, rollout.mask, group_advantages(breakdown.total))
-        self.record(batch_idx + 1, **self._figures(outcome, breakdown, result, rollout))
+        labels = [expected_label(m, self.label_set) for m in batch]
+        rules = rule_rewards(rollout.texts, labels, self.label_set)
+        breakdown = self._rewards(clips, rollout, rules, step=batch_idx + 1)
+        advantages = ADVANTAGES[self.settings.advantages or self.settings.loss](breakdown.total)
+        result = self.loss(clips, rollout.tokens, rollout.mask, advantages)
+        self.record(batch_idx + 1, **self._metrics(rules, breakdown, result, rollout))
         return result.loss
 
     def _roll_out(self, clips: list[Tensor]) -> Rollout:
         s = self.settings
-        return Sampler(self.model).sample(
+        return self.sampler.sample(
             clips,
             [self.question] * len(clips),
             k=s.group_size,
@@ -152,13 +124,23 @@ class GRPOModule(StageModule):
             seeds=torch.randint(2**63 - 1, (len(clips), s.group_size), generator=self.rollout_rng),
         )
 
-    def _rewards(
-        self, clips: list[Tensor], rollout: Rollout, outcome: Outcome, *, accuracy: float, step: int
-    ) -> RewardBreakdown:
-        if self.settings.algorithm is Algorithm.GRPO_PTR:
-            self.schedule_state = self.settings.schedule.update(self.schedule_state, accuracy, step=step)
-        scores = self._score(clips, rollout) if self.schedule_state.is_open else None
-        return rewards(outcome.format_ok, outcome.correct, scores, reasoning_enabled=self.schedule_state.is_open)
+    def _rewards(self, clips: list[Tensor], rollout: Rollout, rules: RuleRewards, *, step: int) -> RewardBreakdown:
+        """Equation (3): the step's own accuracy may open the gate, from which on reasoning rewards enter."""
+        s = self.settings
+        if s.algorithm is Algorithm.GRPO_PTR:
+            accuracy = float(rules.correct.float().mean())
+            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
+        is_open = self.schedule_state.is_open
+        return rewards(
+            rules.format_ok,
+            rules.correct,
+            self._score(clips, rollout) if is_open else None,
+            weights=s.criterion_weights,
+            coefficients=s.reward_weights,
+            reasoning_enabled=is_open,
+            unparseable=s.unparseable,
+            degenerate=s.degenerate,
+        )
 
     def _score(self, clips: list[Tensor], rollout: Rollout) -> Tensor:
         if self.frozen.reward_model is None:
@@ -170,7 +152,7 @@ class GRPOModule(StageModule):
         return scores.view(len(clips), k, -1).cpu()
 
     def loss(self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor) -> LossResult:
-        """GRPO's loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt."""
+        """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt."""
         groups = [
             [answer[real].tolist() for answer, real in zip(group, group_mask, strict=True)]
             for group, group_mask in zip(tokens, mask, strict=True)
@@ -185,13 +167,13 @@ class GRPOModule(StageModule):
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,
         )
-        return grpo_loss(inputs, beta=self.settings.kl_coefficient)
+        return self._loss(inputs, beta=self.settings.kl_coefficient)
 
-    def _figures(
-        self, outcome: Outcome, breakdown: RewardBreakdown, result: LossResult, rollout: Rollout
+    def _metrics(
+        self, rules: RuleRewards, breakdown: RewardBreakdown, result: LossResult, rollout: Rollout
     ) -> dict[str, float]:
-        figures = {
-            "accuracy": outcome.correct.float().mean(),
+        metrics = {
+            "accuracy": rules.correct.float().mean(),
             "format": breakdown.format.mean(),
             "reward": breakdown.total.mean(),
             "loss": result.loss.detach(),
@@ -199,13 +181,22 @@ class GRPOModule(StageModule):
             "gate": torch.tensor(float(self.schedule_state.is_open)),
         }
         if result.kl is not None:
-            figures["kl"] = result.kl
+            metrics["kl"] = result.kl
         if breakdown.reasoning is not None and breakdown.trust is not None:
-            figures["reasoning"] = breakdown.reasoning.mean()
-            figures["trust_mean"] = breakdown.trust.mean()
-            figures["trust_min"] = breakdown.trust.min()
-            figures["distrusted_groups"] = (breakdown.trust < 1).float().mean()
-        return {name: float(value) for name, value in figures.items()}
+            metrics["reasoning"] = breakdown.reasoning.mean()
+            metrics["trust_mean"] = breakdown.trust.mean()
+            metrics["trust_min"] = breakdown.trust.min()
+            metrics["distrusted_groups"] = (breakdown.trust < 1).float().mean()
+        return {name: float(value) for name, value in metrics.items()}
+
+
+def _loss_of(settings: GRPOSettings) -> Callable[..., LossResult]:
+    """The loss that the settings name, with what they specify of its options."""
+    given = {"clip_low": settings.clip_low, "clip_high": settings.clip_high}
+    options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if settings.loss == "dr_grpo":
+        options["max_tokens"] = settings.max_new_tokens
+    return partial(LOSSES[settings.loss], **options)
 
 
 def train_grpo(
@@ -225,13 +216,15 @@ def train_grpo(
     batches = prompt_batches(corpus.split(TRAIN), settings)
     module = GRPOModule(model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model)
     name = settings.algorithm.value
-    fit(module, Batches(batches, list), what=name.upper().replace("_", "-"), out=out, run_name=name)
-    save_policy(model, PolicyCard.of(corpus, stage=name, seed=settings.seed), corpus.folder / "scale.json", out)
+    what, data = name.upper().replace("_", "-"), data_identity(corpus)
+    card = policy_card(corpus, stage=name, seed=settings.seed)
+    fit(module, Batches(batches, list), settings, what=what, out=out, run_name=name, data=data)
+    save_policy(model, card, corpus.folder / "scale.json", out)
     return module
 
 
 def prompt_batches(clips: Sequence[MeasuredUtterance], settings: GRPOSettings) -> list[list[MeasuredUtterance]]:
-    """The prompts of every step, shuffled; no clip comes again before all have come."""
+    """The prompts of every step, shuffled; every clip is used once before any is used again."""
     rng = np.random.default_rng(settings.seed)
     needed = settings.steps * settings.prompts_per_step
     order: list[int] = []

@@ -1,11 +1,9 @@
-"""What all Lightning modules here share: device transfer of our batches, the optimiser, and the history of figures."""
+"""What all Lightning modules here share: device transfer of our batches, the optimiser, and the history of metrics."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -13,6 +11,9 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from policy import memory_limit
+from trainer.settings import OptimizerSettings
+
+WEIGHT_DECAY = 0.01
 
 Planned = TypeVar("Planned")
 Ready = TypeVar("Ready")
@@ -32,12 +33,11 @@ class Batches(Generic[Planned, Ready]):
 
 
 class StageModule(LightningModule):
-    """A module whose every step appends one line of figures to `history`."""
+    """A module whose every step appends its metrics to `history`."""
 
-    def __init__(self, *, learning_rate: float, steps: int, warmup_steps: int, weight_decay: float = 0.01) -> None:
+    def __init__(self, settings: OptimizerSettings, *, steps: int) -> None:
         super().__init__()
-        self.learning_rate, self.steps, self.warmup_steps = learning_rate, steps, warmup_steps
-        self.weight_decay = weight_decay
+        self.learning_rate, self.warmup_steps, self.steps = settings.learning_rate, settings.warmup_steps, steps
         self.history: list[dict[str, float]] = []
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
@@ -50,16 +50,14 @@ class StageModule(LightningModule):
         with memory_limit("the backward pass", lower=lower):
             super().backward(loss, *args, **kwargs)
 
-    def record(self, step: int, **figures: float) -> None:
-        """Keep and log the figures of one step, counted from 1."""
-        self.history.append({"step": step, **figures})
-        self.log_dict(figures, on_step=True, on_epoch=False, batch_size=1)
+    def record(self, step: int, **metrics: float) -> None:
+        """Keep the metrics of one step, counted from 1."""
+        self.history.append({"step": step, **metrics})
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay to a tenth."""
-        optimizer = torch.optim.AdamW(
-            parameter_groups(self, self.weight_decay), lr=self.learning_rate, betas=(0.9, 0.95)
-        )
+        groups = parameter_groups(self, WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, warmup_steps=self.warmup_steps, steps=self.steps)
         )
@@ -85,13 +83,3 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
         {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},
     ]
-
-
-def write_history(path: Path, history: list[dict[str, float]]) -> None:
-    """One JSON object per step."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in history))
-
-
-def read_history(path: Path) -> list[dict[str, float]]:
-    """What `write_history` wrote."""
-    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""A policy's answers to clips, with every claim of their reasoning held against the measurement."""
+"""A policy's answers to clips, with every claim of their reasoning checked against the measurement."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from speech_records import (
     LabelSet,
     MeasuredUtterance,
     emotion_question,
-    parse_answer,
+    parse_response,
 )
 from speechlm import SpeechLM
+from trainer.errors import DataSetError
 from trainer.features import as_float
 from trainer.progress import Meter
 
@@ -62,23 +63,31 @@ def predict(
             for m, (text,) in zip(chosen, rollout.texts, strict=True):
                 answers[m.utterance.utterance_id] = text
             meter.advance(len(chosen))
-    return [read_answer(m, answers[m.utterance.utterance_id], label_set) for m in clips]
+    return [score_response(m, answers[m.utterance.utterance_id], label_set) for m in clips]
 
 
-def read_answer(clip: MeasuredUtterance, text: str, label_set: LabelSet) -> Answer:
+def score_response(clip: MeasuredUtterance, text: str, label_set: LabelSet) -> Answer:
     """Parse one answer and verify its claims; a text without form has no claims.
 
-    Strictly: an answer counts only in the form and spelling that it was asked for (`parse_answer`, `LabelSet.parse`),
-    so that accuracy means what the reward means; `speech_records.read_answer` would read more of it.
+    Strictly: an answer counts only in the form and spelling that it was asked for (`parse_response` with `strict`,
+    `LabelSet.parse`), so that accuracy means what the reward means.
     """
     utterance = clip.utterance
-    expected = label_set.map(utterance.emotion) if utterance.emotion is not None else None
-    if expected is None:
-        raise ValueError(f"{utterance.utterance_id}: no label of {label_set.name} to compare with")
+    expected = expected_label(clip, label_set)
     try:
-        parsed = parse_answer(text)
+        parsed = parse_response(text, strict=True)
     except AnswerFormatError:
         return Answer(utterance.utterance_id, utterance.speaker_id, expected, None, False, text)
     claims = verify(parsed.think, clip.profile, clip.levels, utterance.transcript)
     predicted = label_set.parse(parsed.answer)
     return Answer(utterance.utterance_id, utterance.speaker_id, expected, predicted, True, text, tuple(claims))
+
+
+def expected_label(clip: MeasuredUtterance, label_set: LabelSet) -> Emotion:
+    """The label of `label_set` that a clip has. Raises `DataSetError` when it has none."""
+    emotion = clip.utterance.emotion
+    label = None if emotion is None else label_set.map(emotion)
+    if label is None:
+        known = "it is not labelled" if emotion is None else f"its emotion {emotion.value} is not in it"
+        raise DataSetError(f"{clip.utterance.utterance_id} has no label of {label_set.name}: {known}; leave it out")
+    return label

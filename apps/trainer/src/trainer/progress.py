@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,51 +14,53 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LINE_EVERY_S = 10.0
-"""Seconds between two lines when stderr is no terminal."""
+"""Seconds between two lines when stderr is not a terminal."""
 
 T = TypeVar("T")
 
 
 class Meter:
-    """Shows how many of `total` units are done, how long the rest will take, and a few figures.
+    """Shows how many of `total` units are done, how long the rest will take, and a few metrics.
 
     >>> with Meter("steps", total=2) as meter:
     ...     meter.advance(loss=0.5)
     """
 
-    def __init__(self, what: str, *, total: int) -> None:
-        self.what, self.total, self.done = what, total, 0
-        self._began = self._spoke = time.monotonic()
-        self._bar: Progress | None = None
+    def __init__(self, what: str, *, total: int = 0) -> None:
+        self.what = what
+        self._last_line = time.monotonic()
+        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        self._silent = not sys.stderr.isatty()
+        console = Console(stderr=True)
+        self._bar = Progress(TextColumn("{task.description}"), *columns, console=console, disable=self._silent)
+        self._bar.add_task(what, total=total)
+        (self._task,) = self._bar.tasks
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-            self._bar = Progress(TextColumn("{task.description}"), *columns, console=Console(stderr=True))
-            self._bar.start()
-            self._task = self._bar.add_task(self.what, total=self.total)
+        self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.stop()
 
-    def advance(self, units: int = 1, **figures: float) -> None:
-        """Count `units` as done and show the latest `figures`."""
-        self.done += units
-        shown = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
-        if self._bar is not None:
-            self._bar.update(self._task, advance=units, description=f"{self.what}  {shown}")
-            return
+    def advance(self, units: int = 1, **metrics: float) -> None:
+        """Count `units` as done and show the latest `metrics`."""
+        self._show(int(self._task.completed) + units, None, metrics)
+
+    def at(self, done: int, total: int) -> None:
+        """Show that `done` of `total` units are done."""
+        self._show(done, total, {})
+
+    def _show(self, done: int, total: int | None, metrics: Mapping[str, float]) -> None:
+        shown = "  ".join([self.what, *(f"{name} {value:.3g}" for name, value in metrics.items())])
+        self._bar.update(self._task.id, completed=done, total=total, description=shown)
         now = time.monotonic()
-        if now - self._spoke >= LINE_EVERY_S or self.done == self.total:
-            self._spoke = now
-            spent = now - self._began
-            left = spent / self.done * (self.total - self.done)
-            line = f"{self.what}  {self.done}/{self.total}  {_clock(spent)} spent  {_clock(left)} left  {shown}"
-            sys.stderr.write(line.rstrip() + "\n")
+        if self._silent and (now - self._last_line >= LINE_EVERY_S or self._task.finished):
+            self._last_line = now
+            left = "" if self._task.time_remaining is None else f"  {_clock(self._task.time_remaining)} left"
+            sys.stderr.write(f"{shown}  {done}/{self._task.total:g}  {_clock(self._task.elapsed or 0)} spent{left}\n")
             sys.stderr.flush()
 
 
@@ -68,8 +70,7 @@ def silence_libraries() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    for name in ("lightning.pytorch", "mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning 2.6 on torch 2.13
 
 

@@ -10,20 +10,17 @@ import numpy as np
 
 from prosody import load_audio, tracks
 from speech_records import (
-    AnswerFormatError,
     MeasuredUtterance,
     Verdict,
     from_json,
-    parse_answer,
+    parse_response,
     read_jsonl,
 )
 from trainer.checkpoint import CARD
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import DataSetError
 from trainer.evaluate import ANSWERS, RESULT, EvaluationResult
-from trainer.fit import HISTORY
 from trainer.metrics import Estimate
-from trainer.modules import read_history
 from trainer.predict import Answer
 from trainer.report import (
     ClipView,
@@ -38,6 +35,7 @@ from trainer.report import (
     rl_run,
     system_result,
 )
+from trainer.tracking import HISTORY, read_history
 
 DURATIONS = "durations.json"
 """Seconds that each stage of the pipeline took, by its name; written by the pipeline itself."""
@@ -121,10 +119,6 @@ def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
     place = corpus.audio_clip(answer.utterance_id)
     audio = load_audio(place.path, sample_rate=16_000, channel=place.channel).part(place.start_s, place.end_s)
     measured = tracks(audio.samples, audio.sample_rate)
-    try:
-        text = parse_answer(answer.text).think
-    except AnswerFormatError:
-        text = answer.text
     return ClipView(
         utterance_id=answer.utterance_id,
         speaker_id=answer.speaker_id,
@@ -132,7 +126,7 @@ def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
         label=corpus.label_set.text(answer.expected),
         emotion=None if answer.predicted is None else corpus.label_set.text(answer.predicted),
         transcript=clip.utterance.transcript,
-        text=text,
+        text=parse_response(answer.text, strict=True).think if answer.format_ok else answer.text,
         claims=answer.claims,
         samples=audio.samples,
         sample_rate=audio.sample_rate,

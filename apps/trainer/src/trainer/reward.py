@@ -14,24 +14,14 @@ from torch import Tensor
 from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
 from speech_records import LabelSet, emotion_question, format_answer
 from speechlm import SpeechBatch, SpeechLM
+from trainer.checkpoint import data_identity
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
+from trainer.settings import RewardSettings
 
 QUALITY = "quality.json"
-
-
-@dataclass(frozen=True, slots=True)
-class RewardSettings:
-    """Settings of one reward-model run. `test_clips` clips of unseen speakers measure its quality afterwards."""
-
-    steps: int
-    batch_size: int = 24
-    learning_rate: float = 5e-4
-    warmup_steps: int = 20
-    test_clips: int = 80
-    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +40,7 @@ class RewardModule(StageModule):
     """Regression of the four scores."""
 
     def __init__(self, model: RewardModel, settings: RewardSettings) -> None:
-        super().__init__(learning_rate=settings.learning_rate, steps=settings.steps, warmup_steps=settings.warmup_steps)
+        super().__init__(settings, steps=settings.steps)
         self.model = model
 
     def training_step(self, batch: GradedBatch, batch_idx: int) -> Tensor:
@@ -86,9 +76,11 @@ def train_reward_model(
         return GradedBatch(speech, torch.tensor([t.scores.as_tuple() for t in chosen]))
 
     rng = np.random.default_rng(settings.seed)
-    order = rng.permutation(np.resize(np.arange(len(graded)), settings.steps * settings.batch_size))
+    # shuffled before it is cut to the steps, so that a short training sees traces of all speakers
+    order = np.resize(rng.permutation(len(graded)), settings.steps * settings.batch_size)
     batches = [[graded[i] for i in rows] for rows in order.reshape(settings.steps, settings.batch_size)]
-    fit(RewardModule(model, settings), Batches(batches, to_batch), what="reward model", out=out, run_name="reward")
+    module, plan = RewardModule(model, settings), Batches(batches, to_batch)
+    fit(module, plan, settings, what="reward model", out=out, run_name="reward", data=data_identity(corpus))
     model.save(out)
     measured = measure_quality(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
     (out / QUALITY).write_text(json.dumps({name: asdict(q) for name, q in measured.items()}, indent=2) + "\n")

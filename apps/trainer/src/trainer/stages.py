@@ -1,4 +1,4 @@
-"""The stages by name: each reads a plain resolved configuration, calls one library function, and says what it wrote.
+"""The stages by name: each takes its settings, calls one library function, and says what it wrote.
 
 Nothing here knows Hydra or MLflow, so `python -m trainer.stages CONFIG.json` trains from a resolved configuration on
 a machine that has neither.
@@ -9,211 +9,249 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainer.errors import ConfigError
+from trainer.settings import (
+    STAGE_SETTINGS,
+    Algorithm,
+    CorpusStage,
+    EvaluateStage,
+    GRPOStage,
+    PolicyStage,
+    ReportStage,
+    RewardStage,
+    SFTStage,
+    TrackStage,
+    TrainStage,
+    read_settings,
+)
 
-Settings = Mapping[str, Any]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rewardmodel import RewardModel
+    from speechlm import FeatureSpec, SpeechLM
+    from trainer.dataset import AnnotatedCorpus
 
 
-def demo_corpus(settings: Settings) -> None:
+def demo_corpus(settings: CorpusStage) -> None:
     """Speak the synthetic demo corpus."""
     from trainer.demo_corpus import build
     from trainer.progress import Meter
 
-    meter: Meter | None = None
-
-    def show(done: int, total: int) -> None:
-        nonlocal meter
-        meter = meter or Meter("demo corpus (clips)", total=total).__enter__()
-        meter.advance(done - meter.done)
-
-    report = build(
-        Path(settings["out"]),
-        seed=settings["seed"],
-        voices=settings["voices"],
-        sentences=settings["sentences"],
-        workers=settings["workers"],
-        progress=show,
-    )
-    if meter is not None:
-        meter.__exit__(None, None, None)
+    with Meter("demo corpus (clips)") as meter:
+        report = build(
+            Path(settings.out),
+            seed=settings.seed,
+            voices=settings.voices,
+            sentences=settings.sentences,
+            workers=settings.workers,
+            progress=meter.at,
+        )
     _say(f"{report.clips} synthetic clips in {report.root} (manifest {report.manifest_sha256[:12]})")
 
 
-def sft(settings: Settings) -> None:
+def sft(settings: SFTStage) -> None:
     """Train a policy from annotated examples: prosody first, then reasoning."""
-    from cotgen.tasks import Task
-    from speechlm import FeatureSpec, enable_gradient_checkpointing
-    from trainer.curriculum import Phase
     from trainer.features import require_features
-    from trainer.parts import choose_parts
-    from trainer.sft import SFTSettings, new_model, train_sft
+    from trainer.sft import new_model, train_sft
 
-    phases = tuple(
-        Phase(p["name"], p["steps"], p["batch_size"], {Task(task): w for task, w in p["weights"].items()})
-        for p in settings["phases"]
-    )
-    chosen = _build(SFTSettings, settings, phases=phases)
     corpus = _corpus(settings)
-    if settings.get("policy"):
+    if settings.policy:
         model = _policy(settings)
     else:
-        preset, options = _preset(settings["model"])
-        model = new_model(corpus, preset, vocab_size=chosen.vocab_size, seed=chosen.seed, **options)
-        require_features(model, _build(FeatureSpec, settings["model"]), what=f"preset {preset}")
-    choose_parts(model, settings.get("train"), lora_rank=settings.get("lora_rank", 16))
-    if settings.get("gradient_checkpointing"):
-        enable_gradient_checkpointing(model)
-    train_sft(model, corpus, _features(corpus, settings), chosen, out=Path(settings["out"]))
-    _say(f"policy checkpoint in {settings['out']}")
+        preset, options = preset_options(settings.model)
+        model = new_model(corpus, preset, vocab_size=settings.vocab_size, seed=settings.seed, **options)
+        require_features(model, feature_spec(settings.model), what=f"preset {preset}")
+    _prepare(model, settings)
+    corpus, features = _features(corpus, settings)
+    train_sft(model, corpus, features, settings, out=Path(settings.out))
+    _say(f"policy checkpoint in {settings.out}")
 
 
-def reward(settings: Settings) -> None:
+def reward(settings: RewardStage) -> None:
     """Train the reward model on graded traces, from the SFT policy's weights."""
-    from trainer.reward import RewardSettings, train_reward_model
+    from trainer.reward import train_reward_model
 
     backbone = _policy(settings)
     corpus, features = _data(settings)
-    measured = train_reward_model(
-        backbone, corpus, features, _build(RewardSettings, settings), out=Path(settings["out"])
-    )
-    for name, criterion in measured.items():
+    for name, criterion in train_reward_model(backbone, corpus, features, settings, out=Path(settings.out)).items():
         _say(f"{name}: Spearman {_shown(criterion.spearman)}, right order {_shown(criterion.pair_accuracy)}")
 
 
-def grpo(settings: Settings) -> None:
+def grpo(settings: GRPOStage) -> None:
     """Reinforce a policy with GRPO or GRPO-PTR."""
-    from grpo_ptr import ProgressiveSchedule
-    from rewardmodel import RewardModel
-    from trainer.grpo import Algorithm, GRPOSettings, train_grpo
+    from trainer.grpo import train_grpo
 
+    policy = _policy(settings)
+    gated = settings.algorithm is Algorithm.GRPO_PTR
+    judge = _reward_model(settings.reward_model) if gated else None
     corpus, features = _data(settings)
-    algorithm = Algorithm(settings["algorithm"])
-    schedule = _build(ProgressiveSchedule, settings["schedule"])
-    chosen = _build(GRPOSettings, settings, algorithm=algorithm, schedule=schedule)
-    judge = RewardModel.load(Path(settings["reward_model"])) if algorithm is Algorithm.GRPO_PTR else None
-    module = train_grpo(
-        _policy(settings),
-        corpus,
-        features,
-        chosen,
-        reward_model=judge,
-        out=Path(settings["out"]),
-    )
+    _prepare(policy, settings)
+    module = train_grpo(policy, corpus, features, settings, reward_model=judge, out=Path(settings.out))
     opened = module.schedule_state.opened_at
-    if algorithm is Algorithm.GRPO_PTR:
+    if gated:
         _say("the gate stayed shut" if opened is None else f"the gate opened at step {opened}")
 
 
-def evaluate(settings: Settings) -> None:
-    """Evaluate policies and baselines on speakers that training never heard."""
-    from rewardmodel import RewardModel
-    from speechlm import FeatureSpec
+def evaluate(settings: EvaluateStage) -> None:
+    """Evaluate policies and baselines on speakers that were not in training."""
     from trainer.evaluate import evaluate_policies
 
     corpus, features = _data(settings)
-    judge = RewardModel.load(Path(settings["reward_model"])) if settings.get("reward_model") else None
     result = evaluate_policies(
-        {name: Path(folder) for name, folder in settings["policies"].items() if folder},
+        {name: Path(folder) for name, folder in settings.policies.items() if folder},
         corpus,
         features,
-        reward_model=judge,
-        out=Path(settings["out"]),
-        limit=settings["limit"],
-        seed=settings["seed"],
-        split=settings["split"],
-        spec=_build(FeatureSpec, settings["model"]),
+        reward_model=_reward_model(settings.reward_model),
+        out=Path(settings.out),
+        limit=settings.limit,
+        seed=settings.seed,
+        split=settings.split,
+        spec=feature_spec(settings.model),
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
     for name, row in rows + [(p.name, p.evaluation) for p in result.policies]:
         _say(f"{name:>20}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
 
 
-def report(settings: Settings) -> None:
+def report(settings: ReportStage) -> None:
     """Put a finished pipeline run on one HTML page."""
     from trainer.report import write_report
     from trainer.report_files import collect_report
 
-    page = write_report(collect_report(Path(settings["run"])), Path(settings["out"]))
+    page = write_report(collect_report(Path(settings.run)), Path(settings.out))
     _say(f"report: {page}")
 
 
-STAGES: Mapping[str, Callable[[Settings], None]] = {
+def track(settings: TrackStage) -> None:
+    """Send to the tracking server the metrics of a training that it does not have."""
+    from trainer.tracking import send
+
+    _say(f"tracked as run {send(Path(settings.out))}")
+
+
+STAGES: Mapping[str, Callable[[Any], None]] = {
     "demo_corpus": demo_corpus,
     "sft": sft,
     "reward": reward,
     "grpo": grpo,
     "evaluate": evaluate,
     "report": report,
+    "track": track,
 }
 
 
-def run(name: str, settings: Settings) -> None:
-    """Run one stage. Raises `ConfigError` for an unknown stage or a missing setting."""
+def run(name: str, values: Mapping[str, Any]) -> None:
+    """Run one stage. Raises `ConfigError` for an unknown stage and for settings that are missing, unknown or wrong."""
     if name not in STAGES:
         raise ConfigError(f"unknown stage {name!r}; there are {', '.join(STAGES)}")
-    missing = [key for key, value in settings.items() if value == "???"]
-    if missing:
-        raise ConfigError(f"stage {name} needs {', '.join(f'{key}=…' for key in missing)}")
-    STAGES[name](settings)
+    STAGES[name](read_settings(STAGE_SETTINGS[name], dict(values) | {"name": name}))
 
 
-def _preset(model: Settings) -> tuple[str, dict[str, Any]]:
-    """The name of a preset, and its options for `speechlm.load_preset`, of the settings of `model=`."""
+def model_defaults() -> dict[str, dict[str, Any]]:
+    """What `model=` may set, and its defaults, by preset: what the preset takes, and the features."""
+    from speechlm import FeatureSpec, PocketSize
+    from speechlm.presets import ALLOWED, PRESETS
+
+    pocket = {"preset": "pocket", **asdict(PocketSize())}
+    return {"pocket": pocket} | {
+        name: {"preset": name, **dict.fromkeys(ALLOWED[name]), **asdict(FeatureSpec())}
+        for name in PRESETS
+        if name != "pocket"
+    }
+
+
+def preset_options(model: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a preset, and its options for `speechlm.load_preset`, of the settings of `model=`.
+
+    Raises `ConfigError` for an unknown preset and for settings that it does not take.
+    """
     from speechlm import FeatureSpec, PocketSize
 
+    known = model_defaults()
     preset = model.get("preset", "pocket")
+    if preset not in known:
+        raise ConfigError(f"model.preset is {preset!r}, expected one of {', '.join(known)}")
+    unknown = sorted(set(model) - set(known[preset]))
+    if unknown:
+        raise ConfigError(f"model={preset} has no setting {unknown[0]!r}; it has {', '.join(known[preset])}")
     if preset == "pocket":
-        return preset, {"size": _build(PocketSize, model)}
-    heard = {f.name for f in fields(FeatureSpec)}
-    return preset, {key: value for key, value in model.items() if key not in heard and key != "preset"}
+        return preset, {"size": PocketSize(**{key: value for key, value in model.items() if key != "preset"})}
+    extracted = {f.name for f in fields(FeatureSpec)}
+    return preset, {key: value for key, value in model.items() if key not in extracted and key != "preset"}
 
 
-def _policy(settings: Settings) -> Any:
-    """The policy that a stage starts from, if it hears what `model=` extracts."""
-    from speechlm import FeatureSpec, load_checkpoint
+def feature_spec(model: Mapping[str, Any]) -> FeatureSpec:
+    """The features that the settings of `model=` extract from the sound. Raises `ConfigError` as `preset_options`."""
+    from speechlm import FeatureSpec
+
+    preset, _ = preset_options(model)
+    values = model_defaults()[preset] | dict(model)
+    return FeatureSpec(**{f.name: values[f.name] for f in fields(FeatureSpec) if f.name in values})
+
+
+def _policy(settings: TrainStage) -> SpeechLM:
+    """The policy that a stage starts from, if it takes the features that `model=` extracts."""
+    from speechlm import load_checkpoint
     from trainer.features import require_features
 
-    model = load_checkpoint(Path(settings["policy"]))
-    require_features(model, _build(FeatureSpec, settings["model"]), what=f"policy {settings['policy']}")
+    model = load_checkpoint(Path(settings.policy))
+    require_features(model, feature_spec(settings.model), what=f"policy {settings.policy}")
     return model
 
 
-def _data(settings: Settings) -> tuple[Any, Any]:
-    corpus = _corpus(settings)
-    return corpus, _features(corpus, settings)
+def _reward_model(folder: str | None) -> RewardModel | None:
+    from rewardmodel import RewardModel
+
+    return RewardModel.load(Path(folder)) if folder else None
 
 
-def _corpus(settings: Settings) -> Any:
+def _prepare(model: SpeechLM, settings: PolicyStage) -> None:
+    """Freeze all of `model` but the parts to train, with new adapters where `lora` is one and there are none."""
+    from speechlm import LoraSettings, Part, add_lora, enable_gradient_checkpointing, has_lora, train_only
+
+    if settings.train is not None:
+        if Part.LORA in settings.train and not has_lora(model):
+            add_lora(model, LoraSettings(rank=settings.lora_rank, alpha=2.0 * settings.lora_rank))
+        train_only(model, settings.train)
+    if settings.gradient_checkpointing:
+        enable_gradient_checkpointing(model)
+
+
+def _data(settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, dict[str, Tensor]]:
+    return _features(_corpus(settings), settings)
+
+
+def _corpus(settings: TrainStage | EvaluateStage) -> AnnotatedCorpus:
     from trainer.dataset import AnnotatedCorpus
     from trainer.progress import silence_libraries
 
     silence_libraries()
-    return AnnotatedCorpus.read(Path(settings["data"]))
+    return AnnotatedCorpus.read(Path(settings.data))
 
 
-def _features(corpus: Any, settings: Settings) -> Any:
-    from speechlm import FeatureSpec
-    from trainer.checkpoint import sha256_of
+def _features(
+    corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage
+) -> tuple[AnnotatedCorpus, dict[str, Tensor]]:
+    """The data set without the clips that the model cannot take, which are named, and the features of the others."""
+    from speech_records import file_sha256
     from trainer.dataset import DESCRIPTION
-    from trainer.features import load_features
+    from trainer.features import load_features, with_features
 
-    return load_features(
+    features, failed = load_features(
         corpus.audio_clips(),
         corpus.folder / "features.safetensors",
-        identity=sha256_of(corpus.folder / DESCRIPTION),
-        spec=_build(FeatureSpec, settings["model"]),
-        workers=settings["workers"],
+        identity=file_sha256(corpus.folder / DESCRIPTION),
+        spec=feature_spec(settings.model),
+        workers=settings.workers,
     )
-
-
-def _build(kind: type[Any], settings: Settings, **given: Any) -> Any:
-    """A settings dataclass from the keys of `settings` that it has."""
-    names = {f.name for f in fields(kind)}
-    return kind(**{key: value for key, value in settings.items() if key in names and key not in given}, **given)
+    for item in failed:
+        _say(f"left out: {item.id}: {item.message}")
+    return with_features(corpus, features), features
 
 
 def _shown(value: float | None) -> str:

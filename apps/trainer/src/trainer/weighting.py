@@ -47,7 +47,7 @@ def claim_spans(target: str, think: str, claims: Sequence[Claim]) -> list[Span]:
     return [(c.start + offset, c.end + offset) for c in claims if c.cue is not Cue.QUOTE]
 
 
-def token_weights(parts: Tensor, shares: Mapping[Part, float]) -> Tensor:
+def sft_loss_weights(parts: Tensor, shares: Mapping[Part, float]) -> Tensor:
     """Weights `float32[N, T]` of tokens whose parts are `int64[N, T]`; every row with a completion sums to 1.
 
     Rows count the same however long they are, so a four-word answer about prosody weighs as much as a page of
@@ -56,7 +56,7 @@ def token_weights(parts: Tensor, shares: Mapping[Part, float]) -> Tensor:
     among the many that only make a sentence.
 
     >>> parts = torch.tensor([[0, 1, 1, 2, 3], [0, 1, 0, 0, 0]])
-    >>> token_weights(parts, {Part.TEXT: 0.4, Part.CLAIM: 0.3, Part.ANSWER: 0.3})
+    >>> sft_loss_weights(parts, {Part.TEXT: 0.4, Part.CLAIM: 0.3, Part.ANSWER: 0.3})
     tensor([[0.0000, 0.2000, 0.2000, 0.3000, 0.3000],
             [0.0000, 1.0000, 0.0000, 0.0000, 0.0000]])
     """

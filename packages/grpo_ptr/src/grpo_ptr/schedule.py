@@ -5,8 +5,8 @@
 
 The paper says neither whose accuracy nor over what window. Here it is the accuracy that the caller observes (`trainer`:
 of the rollouts of each step). Let m be the running mean of the last `window` accuracies: the gate opens when the newest
-m has reached `threshold` and the last `window` values of m lie within `tolerance` of one another. Single accuracies are no basis for "steady": over 32 answers their standard error alone is
-9 points.
+m has reached `threshold` and the last `window` values of m lie within `tolerance` of one another. Single accuracies are
+no basis for "steady": over 32 answers their standard error alone is 9 points.
 
 Once open, the gate stays open, whatever the accuracy does: closing it would move the objective under the policy, and
 the totals before and after would not be comparable.

@@ -2,8 +2,9 @@
 
 - `records`: utterances, prosody profiles and levels, claims, reasoning traces, reward scores
 - `emotions`: the union of what corpora label, aliases, and the label sets of benchmarks
-- `answers`: the question, and the strict think/answer form of its answer
-- `readings`, `labels`: what can be read of an answer that missed the form, and which label its words mean
+- `answers`, `response_parser`: the question, and the think/answer form of the response, parsed strictly or leniently
+- `labels`: which label the words of an answer mean
+- `policy_card`: what a policy checkpoint was trained for and on
 - `jsonio`: strict JSON and JSON Lines
 - `failures`, `files`: the failed item and the log of them; files that are written whole, and their hashes
 - `shards`, `streams`: files of any size, one or numbered shards, read a record at a time
@@ -12,7 +13,7 @@
 Standard library only.
 """
 
-from speech_records.answers import ParsedAnswer, emotion_question, format_answer, parse_answer
+from speech_records.answers import emotion_question, format_answer
 from speech_records.emotions import (
     ALIASES,
     CREMAD_6,
@@ -38,7 +39,7 @@ from speech_records.failures import FailedItem
 from speech_records.files import atomic_path, atomic_write, file_sha256
 from speech_records.jsonio import from_dict, from_json, read_jsonl, to_dict, to_json, write_jsonl
 from speech_records.labels import LabelReading, read_label
-from speech_records.readings import AnswerProblem, AnswerReading, read_answer
+from speech_records.policy_card import PolicyCard
 from speech_records.records import (
     Claim,
     ContourDynamics,
@@ -59,6 +60,7 @@ from speech_records.records import (
     Utterance,
     Verdict,
 )
+from speech_records.response_parser import LenientResponse, ResponseProblem, StrictResponse, parse_response
 
 __all__ = [
     "ALIASES",
@@ -71,8 +73,6 @@ __all__ = [
     "RAVDESS_8",
     "SAVEE_7",
     "AnswerFormatError",
-    "AnswerProblem",
-    "AnswerReading",
     "Claim",
     "ContourDynamics",
     "ContourShape",
@@ -84,19 +84,22 @@ __all__ = [
     "InvalidRecordError",
     "LabelReading",
     "LabelSet",
+    "LenientResponse",
     "Level",
     "LevelReading",
     "MeasuredUtterance",
-    "ParsedAnswer",
     "Pause",
+    "PolicyCard",
     "ProsodyLevels",
     "ProsodyProfile",
     "ReasoningTrace",
     "RecordFileError",
     "RecordFormatError",
+    "ResponseProblem",
     "RewardScores",
     "SpeechRecordsError",
     "StressedWord",
+    "StrictResponse",
     "SyllableSource",
     "UnknownEmotionError",
     "Utterance",
@@ -108,8 +111,7 @@ __all__ = [
     "format_answer",
     "from_dict",
     "from_json",
-    "parse_answer",
-    "read_answer",
+    "parse_response",
     "read_jsonl",
     "read_label",
     "to_dict",

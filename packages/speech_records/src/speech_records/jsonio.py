@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -183,6 +183,8 @@ def _encode(value: object, name: str) -> Any:
         return value
     if isinstance(value, tuple):
         return [_encode(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        return {_encode(key, name): _encode(item, f"{name}.{key}") for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return to_dict(value)
     raise TypeError(f"{name}: {type(value).__name__} has no JSON form here")
@@ -246,10 +248,8 @@ def _decode(hint: Any, value: object, path: str, where: str) -> Any:
             return None
         (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
         return _decode(inner, value, path, where)
-    if origin is tuple:
-        if not isinstance(value, list):
-            raise _fail(where, f"{path} must be a list, got {_shown(value)}")
-        return tuple(_decode(get_args(hint)[0], item, f"{path}[{i}]", where) for i, item in enumerate(value))
+    if origin in _CONTAINERS:
+        return _CONTAINERS[origin](hint, value, path, where)
     if is_dataclass(hint) and isinstance(hint, type):
         return _decode_record(hint, value, path, where)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -263,7 +263,28 @@ def _decode_enum(hint: type[StrEnum], value: object, path: str, where: str) -> S
     raise _fail(where, f"{path} must be one of {', '.join(hint)}, got {_shown(value)}")
 
 
-def _decode_scalar(hint: type, value: object, path: str, where: str) -> object:
+def _decode_tuple(hint: Any, value: object, path: str, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise _fail(where, f"{path} must be a list, got {_shown(value)}")
+    return tuple(_decode(get_args(hint)[0], item, f"{path}[{i}]", where) for i, item in enumerate(value))
+
+
+def _decode_mapping(hint: Any, value: object, path: str, where: str) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise _fail(where, f"{path} must be a JSON object, got {_shown(value)}")
+    key_hint, item_hint = get_args(hint)
+    return {
+        _decode(key_hint, key, path, where): _decode(item_hint, item, f"{path}.{key}", where)
+        for key, item in value.items()
+    }
+
+
+_CONTAINERS: dict[Any, Callable[..., Any]] = {tuple: _decode_tuple, Mapping: _decode_mapping}
+
+
+def _decode_scalar(hint: Any, value: object, path: str, where: str) -> object:
+    if hint is Any:
+        return value
     if hint not in _SCALAR_NAMES:
         raise TypeError(f"{path}: fields of type {hint!r} cannot be read from JSON")
     if hint is float and type(value) is int:

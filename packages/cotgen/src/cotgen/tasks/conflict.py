@@ -38,7 +38,7 @@ from speech_records import (
     LabelSet,
     MeasuredUtterance,
     Utterance,
-    parse_answer,
+    parse_response,
 )
 from speech_records.failures import Report
 
@@ -250,7 +250,7 @@ def recipes(label_set: LabelSet) -> list[ConflictRecipe]:
 def followed(item: ConflictItem, answer: str) -> Followed:
     """What an answer followed: a label alone, or the think/answer form; anything else is invalid."""
     try:
-        text = parse_answer(answer).answer if "<" in answer else answer
+        text = parse_response(answer, strict=True).answer if "<" in answer else answer
     except AnswerFormatError:
         return Followed.INVALID
     label = LABEL_SETS[item.label_set].parse(text)

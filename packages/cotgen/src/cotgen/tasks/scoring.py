@@ -25,7 +25,7 @@ from types import MappingProxyType
 from cotgen.tasks.phrasing import ATTRIBUTES, VALUES
 from cotgen.tasks.records import SFTExample, Task
 from speech_claims.quotes import words
-from speech_records import AnswerFormatError, Emotion, LabelSet, UnknownEmotionError, parse_answer
+from speech_records import AnswerFormatError, Emotion, LabelSet, UnknownEmotionError, parse_response
 
 FORMAT_CREDIT = 0.3 / 1.3
 """What the think/answer form is worth without the right label: the paper weighs format 0.3 and outcome 1.0."""
@@ -159,10 +159,10 @@ def _comparative(example: SFTExample, answer: str) -> float:
 
 def _reasoning(example: SFTExample, answer: str, label_set: LabelSet | None) -> float:
     try:
-        given = _label(parse_answer(answer).answer, label_set)
+        given = _label(parse_response(answer, strict=True).answer, label_set)
     except AnswerFormatError as error:
         raise _InvalidError(str(error)) from error
-    return 1.0 if given is _label(parse_answer(example.target).answer, label_set) else FORMAT_CREDIT
+    return 1.0 if given is _label(parse_response(example.target, strict=True).answer, label_set) else FORMAT_CREDIT
 
 
 def _label(text: str, label_set: LabelSet | None) -> Emotion:

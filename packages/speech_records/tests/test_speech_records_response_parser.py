@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_records import AnswerFormatError, AnswerReading, format_answer, parse_answer, read_answer
-from speech_records import AnswerProblem as P
+from speech_records import AnswerFormatError, LenientResponse, format_answer, parse_response
+from speech_records import ResponseProblem as P
 
 # Texts as models write them, what a person reads of them, and what that person would object to.
 CASES: dict[str, tuple[str, str | None, str | None, set[P]]] = {
@@ -125,7 +125,7 @@ WILD = st.one_of(st.text(), st.lists(st.sampled_from(PIECES), max_size=14).map("
 @pytest.mark.parametrize(("text", "think", "answer", "problems"), CASES.values(), ids=CASES)
 def test_what_models_write(text: str, think: str | None, answer: str | None, problems: set[P]) -> None:
     """By hand, see `CASES`."""
-    found = read_answer(text)
+    found = parse_response(text, strict=False)
     assert (found.think, found.answer) == (think, answer)
     assert set(found.problems) == problems
 
@@ -133,14 +133,14 @@ def test_what_models_write(text: str, think: str | None, answer: str | None, pro
 @given(WILD)
 def test_any_text_is_read_and_what_the_form_takes_is_read_as_it_does(text: str) -> None:
     """Never an exception; problems exactly where the strict form refuses; parts stripped and never empty."""
-    found = read_answer(text)
+    found = parse_response(text, strict=False)
     try:
-        parsed = parse_answer(text)
+        parsed = parse_response(text, strict=True)
     except AnswerFormatError:
         assert found.problems
         assert list(found.problems) == sorted(set(found.problems), key=list(P).index)
     else:
-        assert found == AnswerReading(parsed.think, parsed.answer, ())
+        assert found == LenientResponse(parsed.think, parsed.answer, ())
     for part in (found.think, found.answer):
         assert part is None or part == part.strip() != ""
     assert (found.think is None) == (P.NO_THINK in found.problems)
@@ -150,10 +150,10 @@ def test_any_text_is_read_and_what_the_form_takes_is_read_as_it_does(text: str) 
 @given(WILD)
 def test_what_was_read_and_put_into_the_form_is_read_again(text: str) -> None:
     """The form of the parts has the same parts and no problem."""
-    found = read_answer(text)
+    found = parse_response(text, strict=False)
     if found.think is not None and found.answer is not None:
-        again = read_answer(format_answer(found.think, found.answer))
-        assert again == AnswerReading(found.think, found.answer, ())
+        again = parse_response(format_answer(found.think, found.answer), strict=False)
+        assert again == LenientResponse(found.think, found.answer, ())
 
 
 def test_a_runaway_text_is_read_in_time() -> None:
@@ -166,5 +166,5 @@ def test_a_runaway_text_is_read_in_time() -> None:
         "<" + " " * 500_000,
     ):
         start = time.process_time()
-        read_answer(text)
+        parse_response(text, strict=False)
         assert time.process_time() - start < 5, text[:9]

@@ -1,0 +1,320 @@
+"""The settings of every stage. Each default is here and nowhere else; `conf/` holds only what the demo sets otherwise.
+
+`STAGE_SETTINGS` maps a stage to the dataclass of its whole configuration, `read_settings` builds that from plain
+values, and refuses what it does not know or what cannot be right, and `plain_defaults` gives the defaults back as plain
+values, for the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from grpo_ptr import ADVANTAGES, LOSSES, ProgressiveSchedule, RewardWeights, Unparseable
+from speech_records import RecordFormatError, from_dict
+from trainer.curriculum import Phase
+from trainer.errors import ConfigError
+
+REQUIRED = "???"
+"""How a composed configuration marks a setting that must be given."""
+
+SettingsT = TypeVar("SettingsT", bound="StageSettings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """Linear warm-up to `learning_rate` over `warmup_steps`, then a cosine to a tenth of it."""
+
+    learning_rate: float
+    warmup_steps: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check("learning_rate", self.learning_rate, self.learning_rate > 0, "> 0")
+        _check("warmup_steps", self.warmup_steps, self.warmup_steps >= 0, ">= 0")
+        _check("seed", self.seed, self.seed >= 0, ">= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFTSettings(OptimizerSettings):
+    """One SFT run: `phases` are trained in order under one learning-rate schedule.
+
+    - `learning_rate` suits the random weights of `pocket`; pretrained ones need about 1e-5
+    - `vocab_size` of the tokenizer that a pocket model gets
+    - `answer_share`, `claim_share`: weights of the answer and of the claims about the sound in a reasoning example, see
+      `sft_loss_weights`; the rest of the text has what remains of 1
+    - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`; it closes most of the gap to
+      unseen voices
+    """
+
+    phases: tuple[Phase, ...]
+    learning_rate: float = 8e-4
+    warmup_steps: int = 30
+    vocab_size: int = 1024
+    answer_share: float = 0.3
+    claim_share: float = 0.35
+    filter_augment_db: float = 9.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.answer_share, self.claim_share) < 0 or self.answer_share + self.claim_share >= 1:
+            raise ConfigError(
+                f"answer_share {self.answer_share} and claim_share {self.claim_share} must be >= 0, together below 1"
+            )
+        _check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardSettings(OptimizerSettings):
+    """One reward-model run. `test_clips` clips of unseen speakers measure its quality afterwards."""
+
+    learning_rate: float = 5e-4
+    warmup_steps: int = 20
+    steps: int = 120
+    batch_size: int = 24
+    test_clips: int = 80
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "steps", "batch_size", "test_clips")
+
+
+class Algorithm(StrEnum):
+    """Which rewards the policy is trained on."""
+
+    GRPO = "grpo"
+    GRPO_PTR = "grpo_ptr"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRPOSettings(OptimizerSettings):
+    """One reinforcement run.
+
+    - `algorithm`: `grpo` for format and outcome rewards only, `grpo_ptr` with reasoning rewards and trust
+    - `group_size`: K answers to each prompt; `kl_coefficient`: β, 0 for no reference policy
+    - `loss`: `grpo`, `dr_grpo` or `dapo`; `advantages`: those of that loss unless specified; `clip_low`, `clip_high`:
+      those of that loss unless specified
+    - `reward_weights`: of format, outcome and reasoning; `criterion_weights`: of the reward model's four scores, a
+      quarter each unless specified; `unparseable`, `degenerate`: see `grpo_ptr.rewards`
+    - `schedule`: when reasoning rewards enter (equation 4)
+    """
+
+    algorithm: Algorithm = Algorithm.GRPO_PTR
+    learning_rate: float = 3e-5
+    warmup_steps: int = 5
+    steps: int = 40
+    prompts_per_step: int = 4
+    group_size: int = 8
+    temperature: float = 1.0
+    max_new_tokens: int = 160
+    kl_coefficient: float = 0.04
+    loss: str = "grpo"
+    advantages: str | None = None
+    clip_low: float | None = None
+    clip_high: float | None = None
+    reward_weights: RewardWeights = RewardWeights()  # noqa: RUF009 - frozen
+    criterion_weights: tuple[float, ...] | None = None
+    unparseable: Unparseable = Unparseable.EXCLUDE
+    degenerate: float = 1.0
+    schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_positive(self, "steps", "prompts_per_step", "group_size", "max_new_tokens")
+        _check("temperature", self.temperature, self.temperature > 0, "> 0: rollouts are sampled")
+        _check("kl_coefficient", self.kl_coefficient, self.kl_coefficient >= 0, ">= 0")
+        _check("degenerate", self.degenerate, 0 <= self.degenerate <= 1, "a trust weight in [0, 1]")
+        _check("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
+        known = self.advantages is None or self.advantages in ADVANTAGES
+        _check("advantages", self.advantages, known, f"one of {', '.join(ADVANTAGES)}")
+        _check("clip_low", self.clip_low, self.clip_low is None or 0 <= self.clip_low <= 1, "in [0, 1]")
+        _check("clip_high", self.clip_high, self.clip_high is None or self.clip_high >= 0, ">= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """What every stage takes; `workers` processes synthesise or load audio, `tracking_uri` names an MLflow store."""
+
+    name: str
+    seed: int = 0
+    workers: int = 2
+    tracking_uri: str | None = None
+    model: Mapping[str, Any] = field(default_factory=lambda: {"preset": "pocket"})
+
+    def __post_init__(self) -> None:
+        _check_positive(self, "workers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusStage(StageSettings):
+    """Where the demo corpus goes, and how large it is."""
+
+    out: str
+    voices: int = 20
+    sentences: int = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainStage(StageSettings):
+    """`data` is an annotated data set, `out` the checkpoint's folder, `policy` the checkpoint to start from."""
+
+    data: str
+    out: str
+    policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyStage(TrainStage):
+    """`train` names the parts to train, of audio_encoder, adapter, llm and lora, everything unless specified.
+
+    New LoRA adapters have `lora_rank`. `gradient_checkpointing` takes less memory and more time.
+    """
+
+    train: tuple[str, ...] | None = None
+    lora_rank: int = 16
+    gradient_checkpointing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFTStage(SFTSettings, PolicyStage):
+    """Supervised fine-tuning; without `policy` it starts from the preset of `model`."""
+
+    policy: str | None = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        SFTSettings.__post_init__(self)
+        StageSettings.__post_init__(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardStage(RewardSettings, TrainStage):
+    """The reward model, from the weights of an SFT policy."""
+
+    def __post_init__(self) -> None:
+        RewardSettings.__post_init__(self)
+        StageSettings.__post_init__(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GRPOStage(GRPOSettings, PolicyStage):
+    """Reinforcement of an SFT policy; `grpo_ptr` needs a `reward_model`."""
+
+    reward_model: str | None = None
+
+    def __post_init__(self) -> None:
+        GRPOSettings.__post_init__(self)
+        StageSettings.__post_init__(self)
+        if self.algorithm is Algorithm.GRPO_PTR and self.reward_model is None:
+            raise ConfigError(
+                "algorithm=grpo_ptr needs reward_model=DIR, which stage=reward makes; algorithm=grpo needs none"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateStage(StageSettings):
+    """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
+
+    `limit` clips of `split` are drawn evenly over speakers and emotions, all of it unless specified. Settings are
+    chosen on `validation`, results are reported on `test`.
+    """
+
+    data: str
+    out: str
+    policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("sft", "grpo", "grpo_ptr")))
+    reward_model: str | None = None
+    limit: int | None = None
+    split: str = "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportStage(StageSettings):
+    """`run` is the output directory of a pipeline run, `out` the page to write."""
+
+    run: str
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackStage(StageSettings):
+    """`out` is the output directory of a training whose metrics were not sent."""
+
+    out: str
+
+
+STAGE_SETTINGS: Mapping[str, type[StageSettings]] = {
+    "demo_corpus": CorpusStage,
+    "sft": SFTStage,
+    "reward": RewardStage,
+    "grpo": GRPOStage,
+    "evaluate": EvaluateStage,
+    "report": ReportStage,
+    "track": TrackStage,
+}
+
+
+def read_settings(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT:
+    """The settings that plain `values` hold; a dataclass's defaults for what is not in them.
+
+    Raises `ConfigError` for an unknown setting, a value of another type, and one that cannot be right.
+    """
+    missing = [key for key, value in values.items() if value == REQUIRED]
+    if missing:
+        raise ConfigError(f"stage {values.get('name')} needs {', '.join(f'{key}=…' for key in missing)}")
+    try:
+        return from_dict(kind, values, where=f"stage {values.get('name')}")
+    except RecordFormatError as error:
+        raise ConfigError(str(error)) from error
+
+
+def plain_defaults(kind: type[Any]) -> dict[str, Any]:
+    """The defaults of a settings dataclass as plain values, `???` for what must be given."""
+    values = {}
+    for f in fields(kind):
+        value = f.default_factory() if f.default_factory is not MISSING else f.default
+        values[f.name] = REQUIRED if value is MISSING else plain(value)
+    return values
+
+
+def plain(value: Any) -> Any:
+    """`value` in lists, dicts and scalars.
+
+    >>> plain(ProgressiveSchedule(window=4))
+    {'threshold': 0.5, 'window': 4, 'tolerance': 0.05}
+    """
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as `a.b` and their values.
+
+    >>> dict(flat({"a": {"b": 1}, "c": [2]}))
+    {'a.b': 1, 'c': [2]}
+    """
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _check_positive(settings: object, *names: str) -> None:
+    for name in names:
+        _check(name, getattr(settings, name), getattr(settings, name) >= 1, ">= 1")
+
+
+def _check(name: str, value: object, holds: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} is {value}, expected {expected}")

@@ -1,0 +1,171 @@
+"""Settings: each default once, the demo's values, and refusals of what is unknown or cannot be right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cotgen.tasks import Task
+from grpo_ptr import ProgressiveSchedule
+from speechlm import PRESETS, FeatureSpec, PocketSize, PresetError, load_preset
+from trainer import stages
+from trainer.cli import compose_settings
+from trainer.curriculum import Phase
+from trainer.errors import ConfigError
+from trainer.settings import (
+    STAGE_SETTINGS,
+    Algorithm,
+    GRPOSettings,
+    GRPOStage,
+    RewardSettings,
+    RewardStage,
+    SFTStage,
+    read_settings,
+)
+
+GIVEN = {
+    "demo_corpus": ["out=o"],
+    "sft": ["data=d", "out=o"],
+    "reward": ["data=d", "out=o", "policy=p"],
+    "grpo": ["data=d", "out=o", "policy=p", "reward_model=r"],
+    "evaluate": ["data=d", "out=o"],
+    "report": ["run=r", "out=o"],
+    "track": ["out=o"],
+}
+
+
+def settings_of(stage: str, *overrides: str) -> Any:
+    values = compose_settings([f"stage={stage}", *GIVEN[stage], *overrides])
+    return read_settings(STAGE_SETTINGS[stage], values)
+
+
+@pytest.mark.parametrize("stage", STAGE_SETTINGS)
+def test_every_stage_has_a_configuration_without_anything_unknown(stage: str) -> None:
+    """What Hydra composes is what the stage takes; its name is in it, and the rest of `GIVEN` is required."""
+    assert settings_of(stage).name == stage
+    for left_out in GIVEN[stage]:
+        given = [word for word in GIVEN[stage] if word != left_out]
+        values = compose_settings([f"stage={stage}", *given])
+        with pytest.raises(ConfigError, match=f"needs.*{left_out.split('=')[0]}="):
+            read_settings(STAGE_SETTINGS[stage], values)
+
+
+def test_the_demo_trains_with_these_values() -> None:
+    """Written out by hand: what `make demo` trained with before defaults moved into the dataclasses."""
+    sft, reward, grpo = settings_of("sft"), settings_of("reward"), settings_of("grpo")
+    weights = ((0.7, 0.28, 0.01, 0.01), (0.2, 0.78, 0.01, 0.01))
+    tasks = (Task.ATTRIBUTE, Task.REASONING, Task.STRESS, Task.COMPARATIVE)
+    assert sft == SFTStage(
+        name="sft", data="d", out="o", learning_rate=8e-4, warmup_steps=30, vocab_size=1024, answer_share=0.3,
+        claim_share=0.35, filter_augment_db=9.0, model=stages.model_defaults()["pocket"],
+        phases=(
+            Phase("prosody", 2200, 8, dict(zip(tasks, weights[0], strict=True))),
+            Phase("reasoning", 1800, 8, dict(zip(tasks, weights[1], strict=True))),
+        ),
+    )  # fmt: skip
+    assert reward == RewardStage(
+        name="reward", data="d", out="o", policy="p", steps=120, batch_size=24, learning_rate=5e-4, warmup_steps=20,
+        test_clips=80, model=stages.model_defaults()["pocket"],
+    )  # fmt: skip
+    assert grpo == GRPOStage(
+        name="grpo", data="d", out="o", policy="p", reward_model="r", algorithm=Algorithm.GRPO_PTR, steps=40,
+        prompts_per_step=4, group_size=8, temperature=1.0, max_new_tokens=160, learning_rate=3e-5, warmup_steps=5,
+        kl_coefficient=0.04, schedule=ProgressiveSchedule(threshold=0.3, window=4, tolerance=0.15),
+        model=stages.model_defaults()["pocket"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"learnin_rate": 1.0}, "has no field 'learnin_rate'"),
+        ({"schedule": {"source": "validation"}}, "has no field 'source'"),
+        ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+        ({"learning_rate": 0.0}, "learning_rate is 0.0, expected > 0"),
+        ({"steps": 0}, "steps is 0, expected >= 1"),
+        ({"group_size": 0}, "group_size is 0, expected >= 1"),
+        ({"temperature": 0.0}, "temperature is 0.0, expected > 0"),
+        ({"kl_coefficient": -1.0}, "kl_coefficient is -1.0, expected >= 0"),
+        ({"loss": "ppo"}, "loss is ppo, expected one of grpo, dr_grpo, dapo"),
+        ({"advantages": "gae"}, "advantages is gae, expected one of"),
+        ({"clip_low": 1.5}, r"clip_low is 1.5, expected in \[0, 1\]"),
+        ({"degenerate": 2.0}, r"degenerate is 2.0, expected a trust weight in \[0, 1\]"),
+        ({"reward_weights": {"format": -1.0}}, "reward weight format is -1.0"),
+        ({"algorithm": "ppo"}, "algorithm must be one of grpo, grpo_ptr, got 'ppo'"),
+        ({"reward_model": None}, "algorithm=grpo_ptr needs reward_model=DIR"),
+        ({"workers": 0}, "workers is 0, expected >= 1"),
+    ],
+)
+def test_what_is_unknown_or_cannot_be_right_is_refused(change: dict[str, Any], said: str) -> None:
+    """From a file or from the command line alike: this is the plain configuration that both become."""
+    values = compose_settings(["stage=grpo", *GIVEN["grpo"]])
+    with pytest.raises(ConfigError, match=said):
+        stages.run("grpo", values | change)
+
+
+def test_the_reward_stage_validates_too() -> None:
+    for name in ("steps", "batch_size", "test_clips"):
+        with pytest.raises(ConfigError, match=f"{name} is 0, expected >= 1"):
+            replace(RewardSettings(), **{name: 0})
+
+
+def test_plain_grpo_needs_no_reward_model() -> None:
+    assert settings_of("grpo", "algorithm=grpo", "reward_model=null").reward_model is None
+    assert GRPOSettings(algorithm=Algorithm.GRPO).steps == 40
+
+
+def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the configuration whose grpo.yaml has a misspelt key, composed as any other."""
+    import sys
+
+    package = tmp_path / "misspelt"
+    source = Path(stages.__file__).parent / "conf"
+    for path in source.rglob("*"):
+        if path.suffix in (".yaml", ".py"):
+            target = package / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    with (package / "stage" / "grpo.yaml").open("a") as file:
+        file.write("clip_hihg: 0.3\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr("trainer.cli.CONFIGURATION", "misspelt")
+    with pytest.raises(ConfigError, match="stage grpo: GRPOStage has no field 'clip_hihg'"):
+        settings_of("grpo")
+
+
+# model=
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_settings_are_those_that_the_preset_takes(name: str) -> None:
+    """Features as the released models' own extractors make them; pocket's are its own."""
+    model = settings_of("sft", f"model={name}").model
+    preset, options = stages.preset_options(model)
+    assert preset == name
+    assert all(value is None for key, value in options.items() if key != "size")
+    assert stages.feature_spec(model) == (
+        FeatureSpec(128, 1_024, 320)
+        if name == "pocket"
+        else FeatureSpec(80 if name == "compact" else 128, silence_behind=True)
+    )
+
+
+def test_pocket_has_the_size_of_its_configuration() -> None:
+    _, options = stages.preset_options(settings_of("sft", "model.text_layers=2").model)
+    assert options == {"size": PocketSize(128, 3, 160, 2, 128, 1_024, 320)}
+
+
+def test_an_unknown_setting_of_a_model_is_refused() -> None:
+    with pytest.raises(ConfigError, match="model=pocket has no setting 'depth'; it has preset, audio_width"):
+        stages.preset_options({"preset": "pocket", "depth": 3})
+    with pytest.raises(ConfigError, match=r"model.preset is 'huge', expected one of pocket, compact"):
+        stages.feature_spec({"preset": "huge"})
+
+
+def test_a_compact_model_needs_its_source_checkpoints() -> None:
+    preset, options = stages.preset_options(settings_of("sft", "model=compact").model)
+    with pytest.raises(PresetError, match="preset compact needs audio=…, text=…"):
+        load_preset(preset, **options)
