@@ -5,7 +5,7 @@ of 256 tokens. Speed does not know what the weights mean.
 
 1. Tokens a second of `policy.Sampler`.
 2. Seconds and peak memory of a step of training (log-probabilities of all answers, gradients, AdamW) with LoRA or all
-   weights, layers recomputed in the backward, on one `PackedGroup` and on K rows with a copy of clip and prompt each.
+   weights, with gradient checkpointing, on one `PackedGroup` and on K rows with a copy of clip and prompt each.
 
 MFU is the share of the card's bfloat16 peak that goes into what the model must compute: two operations for each weight
 and token, four for each pair of tokens that see one another and each channel, twice that again in the backward (once

@@ -17,10 +17,10 @@ from speechlm import (
     SpeechLM,
     add_lora,
     cli,
-    count_parts,
     read_record,
     save_checkpoint,
     summarize,
+    trainable_parts,
 )
 
 ClipMaker = Callable[..., list[Tensor]]
@@ -45,7 +45,7 @@ def test_json_is_the_summary(
     record = read_record(tmp_path)
     assert record is not None
     assert found["checkpoint"] == json.loads(json.dumps(asdict(record)))
-    assert found["parts"] == dict(count_parts(model).trainable)
+    assert found["parts"] == trainable_parts(model)
 
 
 def test_lines_say_what_a_person_asks(

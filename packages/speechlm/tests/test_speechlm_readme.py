@@ -31,7 +31,7 @@ def test_readme_example_runs(tmp_path: Path) -> None:
     assert names["model"].head.weight.equal(names["saved"].head.weight)
     assert names["model"] is not names["saved"]
     exec(training, names)
-    assert set(speechlm.count_parts(names["model"]).trainable) == {"lora", "adapter"}
+    assert set(speechlm.trainable_parts(names["model"])) == {"lora", "adapter"}
     assert names["model"].train_state.lora.rank == 8
     assert names["model"].training
     record = speechlm.read_record(tmp_path / "trained")

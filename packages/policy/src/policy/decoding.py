@@ -117,6 +117,7 @@ class Decoder:
         query = self._to_grid(query).view(prompts, k, groups, -1, width).transpose(1, 2).flatten(2, 3)  # [P, H, K·G, D]
         own_keys, own_values = (part[:, :, :, : self._steps + 1] for part in layer.own)
         shared_keys, shared_values = layer.shared
+        # Scores of the shared and of the own tokens come from two products, but one softmax must span both.
         own = query.view(prompts, groups, k, -1, width) @ own_keys.transpose(-1, -2)  # [P, H, K, G, steps]
         shared = (query @ shared_keys.transpose(-1, -2)).view(*own.shape[:-1], -1)
         if self._padding is not None:
@@ -176,7 +177,7 @@ def _projection(module: nn.Module) -> Projection:
 
 
 def _matmul_transposed(linear: nn.Linear, x: Tensor) -> Tensor:
-    """`linear(x)` for `x[N, in]`; a few rows are multiplied from the right, and the result lies column by column."""
+    """`linear(x)` for `x[N, in]`; a few rows are multiplied from the right, so the result is stored by column."""
     if not FEWEST <= len(x) <= MOST:
         by_rows: Tensor = linear(x)
         return by_rows

@@ -15,7 +15,7 @@ from speechlm import PackedGroup, SpeechBatch, SpeechLM
 def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temperature: float = 1.0) -> Tensor:
     """Log-probability of every completion token given all before it: `float32[N, T]`, 0 outside completions.
 
-    Column t speaks of `batch.input_ids[:, t]`, so it aligns with `batch.completion_mask`. The head is applied to
+    Column t is about `batch.input_ids[:, t]`, so it aligns with `batch.completion_mask`. The head is applied to
     completion tokens only; prompt tokens are never scored. `temperature` divides the logits, as it did
     when the tokens were sampled. Scores are computed in blocks, and again in the backward pass, so that
     [tokens, vocabulary] is never held (`policy.vocabulary`). A float64 model gives float64.
@@ -45,7 +45,7 @@ def _predicting(model: SpeechLM, batch: SpeechBatch | PackedGroup) -> tuple[Tens
         row, _ = mask.nonzero(as_tuple=True)
         return batch.batch.input_ids, mask, model(batch)[row, batch.before[mask]]
     mask = batch.completion_mask.clone()
-    mask[:, 0] = False  # nothing stands before it
+    mask[:, 0] = False  # nothing comes before it
     return batch.input_ids, mask, model(batch)[:, :-1][mask[:, 1:]]
 
 

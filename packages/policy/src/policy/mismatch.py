@@ -53,7 +53,7 @@ def logprob_mismatch(engine: Tensor, trainer: Tensor, mask: Tensor, *, threshold
     """Compare two sets of log-probabilities of the same tokens.
 
     Raises `OptionError` for tensors of different shape, no token at all or a threshold that is not above 0, and
-    `PolicyError` where a real token's log-probability is no finite number.
+    `PolicyError` where a real token's log-probability is not finite.
 
     One answer of two tokens that the engine drew with probabilities 1/2 and 1/4 and the trainer gives 1/4 and 1/4:
     d = (−0.693, 0), so the mean of −d is 0.347, that of e^d − d − 1 is (0.5 + 0.693 − 1) / 2 = 0.097, and the answer

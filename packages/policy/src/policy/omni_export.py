@@ -1,6 +1,6 @@
 """A speech LLM as the Qwen2.5-Omni that engines know: its config, its processor's files, its weights and its prompts.
 
-Only the Thinker is meant: vLLM leaves the Talker out. The processor wants those of pictures, and they want torchvision.
+Only the Thinker: vLLM leaves the Talker out. The processor needs those of pictures, which need torchvision.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def write_omni_model(model: SpeechLM, directory: Path) -> None:
 
 
 def omni_prompts(model: SpeechLM, batch: SpeechBatch) -> list[dict[str, Any]]:
-    """VLLM's prompts of a batch whose row i hears clip i: token ids with one placeholder, and the clip's features."""
+    """VLLM's prompts of a batch, row i about clip i: token ids with one placeholder, and the clip's features."""
     gain = getattr(model.thinker.config, "audio_feature_gain", 1.0)
     prompts = []
     for row, real, features, length in zip(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from policy.logprobs import sequence_logprobs
-from speechlm import PackedGroup, Part, SpeechBatch, SpeechLM, adapters_off, count_parts, lora_is_new
+from speechlm import PackedGroup, Part, SpeechBatch, SpeechLM, adapters_off, lora_is_new, trainable_parts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,5 +46,5 @@ class Reference:
 
 def can_share(model: SpeechLM) -> bool:
     """Whether `model` without its adapters is what it is now: they are new, and all that is trainable."""
-    only_lora = set(count_parts(model).trainable) == {Part.LORA} == model.train_state.trained
+    only_lora = set(trainable_parts(model)) == {Part.LORA} == model.train_state.trained
     return only_lora and lora_is_new(model)

@@ -144,7 +144,7 @@ def _seeds(seeds: int | Tensor | None, prompts: int, k: int) -> Tensor:
         seeds = int(torch.randint(2**63 - 1, ()))
     if isinstance(seeds, int):
         if not -(2**63) <= seeds < 2**63:
-            raise OptionError(f"seeds must lie in the range of int64, got {seeds}")
+            raise OptionError(f"seeds must be in the range of int64, got {seeds}")
         return sequence_seeds(seeds, prompts, k)
     if seeds.shape != (prompts, k) or seeds.dtype != torch.int64:
         raise OptionError(

@@ -73,7 +73,7 @@ class VLLMSampler(Sampler):
         self.native = native
         self.max_tokens = model.max_tokens if max_tokens is None else max_tokens
         if not 1 < self.max_tokens <= model.max_tokens:
-            raise OptionError(f"max_tokens must lie between 2 and the model's {model.max_tokens}, got {max_tokens}")
+            raise OptionError(f"max_tokens must be between 2 and the model's {model.max_tokens}, got {max_tokens}")
         if self._open:
             raise EngineError("this process has an open VLLMSampler: close() it first, or hand it the new weights")
         options: dict[str, Any] = {"kv_cache_memory_bytes": cache_bytes, "disable_log_stats": True}

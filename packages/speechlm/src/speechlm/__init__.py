@@ -29,7 +29,7 @@ from speechlm.errors import (
     SpeechLMError,
 )
 from speechlm.features import SAMPLE_RATE, FeatureSpec, audio_token_count, log_mel, pad_features
-from speechlm.freezing import Part, PartCounts, count_parts, enable_gradient_checkpointing, train_only
+from speechlm.freezing import Part, enable_gradient_checkpointing, train_only, trainable_parts
 from speechlm.graft import GraftReport, PretrainedParts, graft, load_pretrained_parts
 from speechlm.lora import adapters_off, add_lora, has_lora, lora_is_new
 from speechlm.metadata import BaseIdentity, CheckpointRecord, LoraSettings, Provenance, TrainState, read_record
@@ -60,7 +60,6 @@ __all__ = [
     "PackedGroup",
     "Parity",
     "Part",
-    "PartCounts",
     "PartError",
     "PocketSize",
     "PresetError",
@@ -78,7 +77,6 @@ __all__ = [
     "audio_token_count",
     "check_parity",
     "collate",
-    "count_parts",
     "enable_gradient_checkpointing",
     "graft",
     "has_lora",
@@ -96,4 +94,5 @@ __all__ = [
     "summarize",
     "train_only",
     "train_tokenizer",
+    "trainable_parts",
 ]

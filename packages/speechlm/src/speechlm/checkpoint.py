@@ -65,7 +65,8 @@ def save_checkpoint(
     `provenance` is what only the caller knows; `files`, by name, belong to the checkpoint and are replaced with it.
     Raises `CheckpointError` when the disk does not allow it, or a weight is not finite.
     """
-    _check_shard_size(max_shard_size)
+    if not (max_shard_size > 0 if isinstance(max_shard_size, int) else _SIZE.fullmatch(max_shard_size)):
+        raise CheckpointError(f"max_shard_size must be bytes or a size such as 500MB or 5GB, got {max_shard_size!r}")
     _check_names(files or {})
     check_finite(dict(model.named_parameters()), directory, remedy="nothing was written; go back to an earlier state")
     with atomic_dir(Path(directory), discard=CHECKPOINT_FILES) as folder:
@@ -130,16 +131,10 @@ def _config(directory: Path) -> tuple[Any, bool]:
     return config, whole
 
 
-def _check_shard_size(size: int | str) -> None:
-    valid = size > 0 if isinstance(size, int) else _SIZE.fullmatch(size)
-    if not valid:
-        raise CheckpointError(f"max_shard_size must be bytes or a size such as 500MB or 5GB, got {size!r}")
-
-
 def _check_names(names: Iterable[str]) -> None:
-    """Files of the caller lie in the folder itself and replace none of the model's."""
+    """Files of the caller must be in the folder itself and replace none of the model's."""
     for name in names:
-        if name in {"", ".."} or Path(name).name != name or any(fnmatch(name, ours) for ours in CHECKPOINT_FILES):
+        if name in {"", ".."} or Path(name).name != name or any(fnmatch(name, pattern) for pattern in CHECKPOINT_FILES):
             raise CheckpointError(
                 f"a file of the checkpoint cannot be called {name!r}: give it a plain name of its own"
             )

@@ -27,7 +27,7 @@ PREVIOUS = ".previous"
 def atomic_dir(directory: Path, *, discard: Iterable[str] = ()) -> Iterator[Path]:
     """An empty folder to write into; it takes the place of `directory` in one step when the block ends without error.
 
-    What lies in the old folder and not in the new one is kept, except for names that match a pattern in `discard`.
+    Whatever is in the old folder and not in the new one is kept, except for names that match a pattern in `discard`.
     One process at a time may write to a place. Raises `CheckpointError` when the disk or its rights do not allow it.
     """
     target = Path(directory).resolve()

@@ -5,8 +5,8 @@ Names of weights are those within their part, so they are the same whatever tran
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
@@ -38,15 +38,6 @@ class Part(StrEnum):
     LORA = "lora"
 
 
-@dataclass(frozen=True, slots=True)
-class PartCounts:
-    """Number of weights by part, trainable or frozen, and of the `unused` ones, which are never run."""
-
-    trainable: Mapping[Part, int]
-    frozen: Mapping[Part, int]
-    unused: int
-
-
 def part_weights(model: SpeechLM) -> dict[Part, dict[str, nn.Parameter]]:
     """Every weight that is run, once, by its part and its name there; parts without weights are left out."""
     parts: dict[Part, dict[str, nn.Parameter]] = {part: {} for part in Part}
@@ -60,17 +51,10 @@ def part_weights(model: SpeechLM) -> dict[Part, dict[str, nn.Parameter]]:
     return {part: weights for part, weights in parts.items() if weights}
 
 
-def count_parts(model: SpeechLM) -> PartCounts:
-    """Weights of `model` by part, each counted once; a part is trainable weight by weight."""
-    trainable: dict[Part, int] = {}
-    frozen: dict[Part, int] = {}
-    for part, weights in part_weights(model).items():
-        moving = sum(w.numel() for w in weights.values() if w.requires_grad)
-        resting = sum(w.numel() for w in weights.values()) - moving
-        trainable |= {part: moving} if moving else {}
-        frozen |= {part: resting} if resting else {}
-    total = sum(p.numel() for p in model.parameters())
-    return PartCounts(trainable, frozen, unused=total - sum(trainable.values()) - sum(frozen.values()))
+def trainable_parts(model: SpeechLM) -> dict[Part, int]:
+    """How many weights training moves, by part; a part is trainable weight by weight."""
+    counts = {part: sum(w.numel() for w in ws.values() if w.requires_grad) for part, ws in part_weights(model).items()}
+    return {part: count for part, count in counts.items() if count}
 
 
 def identify(model: SpeechLM, *, name: str | None = None) -> BaseIdentity | None:
@@ -80,7 +64,7 @@ def identify(model: SpeechLM, *, name: str | None = None) -> BaseIdentity | None
     return identity_of(parts, hidden_size=int(text.hidden_size), layers=int(text.num_hidden_layers), name=name)
 
 
-def train_only(model: SpeechLM, parts: Iterable[Part | str]) -> PartCounts:
+def train_only(model: SpeechLM, parts: Iterable[Part | str]) -> dict[Part, int]:
     """Freeze everything but `parts`, and say how many weights that leaves.
 
     `model.train_state` remembers the parts as trained, and checkpoints name them.
@@ -93,7 +77,7 @@ def train_only(model: SpeechLM, parts: Iterable[Part | str]) -> PartCounts:
             weight.requires_grad_(part in chosen)
     state = model.train_state
     model.train_state = replace(state, base=state.base or identify(model), trained=state.trained | chosen)
-    return count_parts(model)
+    return trainable_parts(model)
 
 
 def enable_gradient_checkpointing(model: SpeechLM) -> None:

@@ -259,7 +259,7 @@ def _sinusoids(length: int, width: int) -> Tensor:
 
 
 def _check_files(place: str | Path) -> None:
-    """Of a folder; what lies in the hub's cache was checked when it was downloaded."""
+    """Of a folder; files in the hub's cache were checked when it was downloaded."""
     if Path(place).is_dir():
         weight_files(Path(place))
 

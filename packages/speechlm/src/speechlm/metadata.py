@@ -1,6 +1,6 @@
 """What is known of a model beside its weights: what it was trained from and in which parts, and `checkpoint.json`.
 
-`TrainState` travels with a `SpeechLM`; `CheckpointRecord` is what a checkpoint stores of it. Neither knows the model.
+`TrainState` travels with a `SpeechLM`; `CheckpointRecord` is what a checkpoint stores of it. Neither imports the model.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Provenance:
     """What only the caller knows of a checkpoint; it goes into its record and its card.
 
     - `description`: what it is, in a sentence; `stage`: which training made it
-    - `label_set`: the answers it knows; `data`: names of data sets or files and their SHA-256
+    - `label_set`: the answers it was trained to give; `data`: names of data sets or files and their SHA-256
     - `synthetic`: whether no person's voice was in the training data; none when unknown
     """
 

@@ -1,7 +1,7 @@
 """`SpeechLM`: a Qwen2.5-Omni Thinker with its tokenizer, driven for speech in and text out.
 
 The towers are called one after the other instead of through the Thinker's own `forward`, so that a clip is encoded
-once however many answers stand behind it. For audio and text alone the Thinker's three rotary axes carry the same
+once however many answers follow it. For audio and text alone the Thinker's three rotary axes carry the same
 positions, so one running index serves all three.
 """
 
@@ -94,7 +94,7 @@ class SpeechLM(nn.Module):
 
     @property
     def system(self) -> str | None:
-        """The message that stands before every turn; a part of the configuration, as released models were trained."""
+        """The message before every turn; a part of the configuration, as released models were trained."""
         message: str | None = getattr(self.thinker.config, "system_message", None)
         return message
 
@@ -109,7 +109,7 @@ class SpeechLM(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights lie."""
+        """The device that the weights are on."""
         return self.head.weight.device
 
     def collate(
@@ -171,7 +171,7 @@ class SpeechLM(nn.Module):
     def embed(self, batch: SpeechBatch) -> Tensor:
         """Input embeddings `[N, T, D]`: text tokens looked up, audio placeholders filled with encoded audio.
 
-        A completion has no placeholders: should a policy sample the placeholder token, it is a token like any other.
+        A completion has no placeholders: a placeholder token that a policy samples is a token like any other.
         Raises `BatchError` when placeholders, `audio_gather` and encoded audio do not match: every placeholder holds an
         audio token and every audio token is used (transformers itself misaligns silently when there are too many).
         Raises `AudioInputError` as `encode_audio` does.
@@ -180,8 +180,8 @@ class SpeechLM(nn.Module):
         audio = self.encode_audio(batch.features, batch.feature_lengths)
         place = (batch.input_ids == self.audio_id) & ~batch.completion_mask
         placeholders, needed = int(place.sum()), batch.audio_gather.numel()
-        heard = torch.bincount(batch.audio_gather, minlength=len(audio))
-        if placeholders != needed or len(heard) != len(audio) or not bool(heard.all()):
+        uses = torch.bincount(batch.audio_gather, minlength=len(audio))
+        if placeholders != needed or len(uses) != len(audio) or not bool(uses.all()):
             raise BatchError(f"{placeholders} audio placeholders for {needed} audio tokens ({len(audio)} encoded)")
         source = audio.index_select(0, batch.audio_gather).to(embedded.dtype)
         return embedded.masked_scatter(place[..., None], source)

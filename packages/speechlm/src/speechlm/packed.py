@@ -1,7 +1,7 @@
 """Groups of answers behind shared prompts, packed so that every prompt and its clip run once.
 
-A group lies in its row as its prompt, then its K answers one after the other. Every answer sees the prompt and itself
-(a block mask) and counts its positions from the end of the prompt, so it is computed as if it stood there alone.
+A row holds the prompt of its group, then the K answers one after the other. Every answer attends to the prompt and to
+itself (a block mask) and counts its positions from the end of the prompt, so it is computed as if it were alone.
 """
 
 from __future__ import annotations
@@ -39,10 +39,8 @@ class PackedGroup:
 
     def to(self, device: torch.device | str) -> PackedGroup:
         """The same groups on another device."""
-        positions, group, answer, before = (
-            x.to(device) for x in (self.positions, self.group, self.answer, self.before)
-        )
-        return PackedGroup(self.batch.to(device), positions, group, answer, before, self.answers)
+        moved = {name: getattr(self, name).to(device) for name in self.__slots__ if name != "answers"}
+        return replace(self, **moved)
 
     def visible(self) -> Tensor:
         """Which token (second axis) sees which (third): `bool[R, T, T]`; padding sees itself and its like."""
@@ -97,7 +95,7 @@ def _fill(prefixes: list[list[int]], answers: list[list[list[int]]], *, pad: int
         for k, ids in enumerate(group):
             start = len(tokens)
             for p, token in enumerate(ids):
-                # The first token of every answer is predicted by the last one of the prompt, whatever lies between.
+                # The first token of every answer is predicted by the last one of the prompt, whatever is between.
                 before = len(prefix) - 1 if p == 0 else start + p - 1
                 tokens.append((token, len(prefix) + p, i, first + k, before))
         first += len(group)

@@ -22,7 +22,7 @@ PACKED = "speechlm_packed"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PackedLayout:
-    """Where the tokens of G prompts and A answers lie among the R·T of all rows.
+    """The places of the tokens of G prompts and A answers among the R·T of all rows.
 
     - `prompts` int64[G, longest], `answers` int64[A, longest]: their places, -1 behind the last
     - `owner` int64[A]: the prompt of each answer
@@ -51,17 +51,17 @@ def layout_of(group: Tensor, answer: Tensor, *, answers: int) -> PackedLayout:
 
 @contextmanager
 def packed_attention(text_tower: nn.Module) -> Iterator[bool]:
-    """Have the text tower attend by the `packed_layout` that it is called with; whether it does.
+    """Have the text tower attend by the `packed_layout` that it is called with; yields whether it does.
 
     It does not where another attention than torch's was asked for, where layers attend to a window, and where
-    activations are recomputed: that happens after this context, with the attention that the tower has then.
+    gradient checkpointing is on: layers are run again after this context, with the attention that the tower has then.
     """
     config: Any = text_tower.config
     before = config._attn_implementation  # noqa: SLF001 - read at every call; its setter walks all submodules
-    recomputed = (
+    checkpointing = (
         text_tower.training and torch.is_grad_enabled() and getattr(text_tower, "gradient_checkpointing", False)
     )
-    if before != "sdpa" or recomputed or set(config.layer_types) != {"full_attention"}:
+    if before != "sdpa" or checkpointing or set(config.layer_types) != {"full_attention"}:
         yield False
         return
     config._attn_implementation = PACKED  # noqa: SLF001
@@ -99,6 +99,8 @@ def _attend(
         torch.cat([s.index_select(0, of.owner), _taken(x, of.answers)], dim=2)
         for s, x in zip(shared, (key, value), strict=True)
     ]
+    # Two calls instead of one over the whole row: prompts are causal among themselves (no mask to build), and answers
+    # attend to a copy of their prompt's keys, so that no product between two answers is computed at all.
     ways: list[tuple[Tensor, list[Tensor], dict[str, Any]]] = [
         (of.prompts, shared, {"is_causal": True}),
         (of.answers, own, {"attn_mask": of.seen}),

@@ -8,10 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerFast
 from transformers.utils.hub import cached_file
 
 from speechlm.checkpoint import load_checkpoint
@@ -99,7 +97,8 @@ def load_preset(
     }
     _check(name, {key for key, value in given.items() if value is not None})
     if name == "pocket":
-        model = pocket(_tokenizer(texts, vocab_size), seed=seed, size=size)
+        chosen = {} if vocab_size is None else {"vocab_size": vocab_size}
+        model = pocket(train_tokenizer(texts or (), **chosen), seed=seed, size=size)
     elif name == "compact":
         parts = load_pretrained_parts(audio or "", text or "")
         model, _ = graft(parts, seed=seed)
@@ -134,11 +133,6 @@ def cached_folder(release: Release, *, revision: str | None = None) -> Path:
             f"`hf download {release.hub_id} --revision {chosen}`, or name a folder that holds it as source=…"
         ) from error
     return Path(str(found)).parent
-
-
-def _tokenizer(texts: Iterable[str] | None, vocab_size: int | None) -> PreTrainedTokenizerFast:
-    chosen: dict[str, Any] = {} if vocab_size is None else {"vocab_size": vocab_size}
-    return train_tokenizer(texts or (), **chosen)
 
 
 def _check(name: str, given: set[str]) -> None:

@@ -98,20 +98,17 @@ def released_config(size: str) -> Qwen2_5OmniThinkerConfig:
     )
 
 
-def random_released(
-    size: str, *, device: str | torch.device, dtype: torch.dtype = torch.bfloat16, seed: int = 0
-) -> SpeechLM:
-    """A released size with random weights: to measure what it costs, or on the `meta` device to look at its shapes.
+def random_released(size: str, *, device: str | torch.device) -> SpeechLM:
+    """A released size with random bfloat16 weights: to measure its cost, or its shapes on the `meta` device.
 
     Its tokenizer has the special tokens of the released ones at their ids, and bytes for words. Raises `PresetError`
     for another size.
     """
-    config = released_config(size)
     thinker_class: Any = Qwen2_5OmniThinkerForConditionalGeneration  # its constructors are untyped
     cards = [torch.device(device)] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=cards), torch.device(device):
-        torch.manual_seed(seed)
-        thinker = thinker_class._from_config(config, dtype=dtype)  # noqa: SLF001
+        torch.manual_seed(0)
+        thinker = thinker_class._from_config(released_config(size), dtype=torch.bfloat16)  # noqa: SLF001
     return SpeechLM(thinker, _stand_in_tokenizer())
 
 

@@ -28,7 +28,7 @@ class ModelSummary:
 
     - `parameters`: all weights, each counted once; `unused_parameters` of them are never run (the vision tower)
     - `parts`: weights by the part that they are trained with
-    - `vocabulary`: tokens that the tokenizer knows; `embeddings`: rows of the model's table, at least as many
+    - `vocabulary`: tokens of the tokenizer; `embeddings`: rows of the model's table, at least as many
     - `special_tokens`: the tokens with a role, and their ids
     """
 

@@ -1,4 +1,4 @@
-"""The text side's tokens: a small byte-level BPE of our own, with the special tokens of Qwen2.5-Omni.
+"""The text side's tokens: a small byte-level BPE with the special tokens of Qwen2.5-Omni.
 
 Tokenizers of released models are loaded as they are; both kinds answer to the same names below.
 """
@@ -66,14 +66,14 @@ def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
     """The id of a token that must exist. Raises `SpeechLMError` naming it when it does not."""
     found = tokenizer.convert_tokens_to_ids(token)
     if not isinstance(found, int) or found == tokenizer.unk_token_id:
-        raise SpeechLMError(f"the tokenizer has no token {token!r}; it is no tokenizer of a speech LLM")
+        raise SpeechLMError(f"the tokenizer has no token {token!r}; it is not the tokenizer of a speech LLM")
     return found
 
 
 def text_ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     """Token ids of untrusted text: special tokens that are spelled out in it are encoded as the letters they are.
 
-    Raises `BatchError` for text that is no valid Unicode (lone surrogates, which JSON can smuggle in).
+    Raises `BatchError` for text that is not valid Unicode (lone surrogates, which JSON can smuggle in).
     """
     try:
         text.encode()

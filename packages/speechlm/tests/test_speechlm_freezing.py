@@ -20,7 +20,6 @@ from speechlm import (
     SpeechLM,
     adapters_off,
     add_lora,
-    count_parts,
     enable_gradient_checkpointing,
     load_checkpoint,
     pocket,
@@ -28,6 +27,7 @@ from speechlm import (
     save_checkpoint,
     summarize,
     train_only,
+    trainable_parts,
 )
 from speechlm.freezing import identify
 from speechlm.lora import lora_is_new, lora_weights, merged_weights
@@ -64,12 +64,12 @@ def gradients(model: SpeechLM) -> dict[str, Tensor]:
 def test_parts_hold_every_weight_that_is_run(model: SpeechLM) -> None:
     """The projection is 32 × 64 with a bias of 64; the other counts are those of the summary (counted by hand in its
     own test), less the two boundary embeddings of 64, which text output never uses."""
-    counts, summary = count_parts(model), summarize(model)
-    assert counts.trainable[Part.ADAPTER] == 32 * 64 + 64
-    assert counts.trainable[Part.AUDIO_ENCODER] == summary.audio_tower.parameters - (32 * 64 + 64) - 2 * 64
-    assert counts.trainable[Part.LLM] == summary.text_tower.parameters
-    assert counts.unused == summary.unused_parameters + 2 * 64
-    assert counts.frozen == {}
+    counts, summary = trainable_parts(model), summarize(model)
+    assert counts[Part.ADAPTER] == 32 * 64 + 64
+    assert counts[Part.AUDIO_ENCODER] == summary.audio_tower.parameters - (32 * 64 + 64) - 2 * 64
+    assert counts[Part.LLM] == summary.text_tower.parameters
+    assert sum(counts.values()) + summary.unused_parameters + 2 * 64 == summary.parameters
+    assert summary.parts == counts
 
 
 @pytest.mark.parametrize("parts", [["adapter"], [Part.AUDIO_ENCODER], ["llm", "adapter"]], ids=str)
@@ -77,8 +77,8 @@ def test_only_the_named_parts_move(model: SpeechLM, batch: SpeechBatch, parts: l
     """One step of plain gradient descent; a weight has moved exactly if it lies in a named part."""
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     report = train_only(model, parts)
-    assert set(report.trainable) == set(parts)
-    assert sum(report.trainable.values()) == sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert set(report) == set(parts)
+    assert sum(report.values()) == sum(p.numel() for p in model.parameters() if p.requires_grad)
     loss_of(model, batch).backward()
     torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1).step()
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
@@ -133,7 +133,7 @@ def test_lora_adds_rank_times_rows_plus_columns_and_changes_nothing(model: Speec
     before = model(batch)
     add_lora(model, LoraSettings(rank=4), seed=1)
     assert torch.equal(model(batch), before)
-    assert count_parts(model).trainable == {Part.LORA: 4 * TEXT_LINEAR}
+    assert trainable_parts(model) == {Part.LORA: 4 * TEXT_LINEAR}
     assert lora_is_new(model)
     assert all(w.dtype is torch.float32 for w in lora_weights(model).values())
 
@@ -356,7 +356,7 @@ def test_parts_and_adapters_of_the_released_7b_are_counted_without_its_weights(
         thinker = Qwen2_5OmniThinkerForConditionalGeneration(released_config("omni7b"))
     model = SpeechLM(thinker, tokenizer)
     add_lora(model, LoraSettings(rank=16))
-    assert count_parts(model).trainable == {Part.LORA: 40_370_176}
+    assert trainable_parts(model) == {Part.LORA: 40_370_176}
     report = train_only(model, ["lora", "adapter"])
-    assert report.trainable[Part.ADAPTER] == 1_280 * 3_584 + 3_584
+    assert report[Part.ADAPTER] == 1_280 * 3_584 + 3_584
     assert all(weight.is_meta for weight in model.parameters())
