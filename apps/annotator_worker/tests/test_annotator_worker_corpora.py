@@ -55,7 +55,7 @@ def test_a_conversation_is_measured_voice_by_voice(tmp_path: Path, kit) -> None:
     assert [first.f0_median_hz, second.f0_median_hz] == pytest.approx([220 * lower, 110 * lower], rel=0.02)
     assert (first.energy_dbfs or 0.0) - (second.energy_dbfs or 0.0) > 3.0
     error, message = letters(out)[f"{name}_channel2_60.00_62.00"]
-    assert (error, "hold no sample from 60 s to 62 s" in message) == ("EmptyAudioError", True)
+    assert (error, "holds no sample from 60 s to 62 s" in message) == ("EmptyAudioError", True)
 
 
 def write_meld(root: Path, *clips: str) -> Path:

@@ -24,11 +24,11 @@ from annotator_worker.errors import (
     TooLittleSpeechError,
 )
 from annotator_worker.jobfiles import JobFiles
-from annotator_worker.pipeline import Writing, audio_sha256, calibrate, measure, read_levels, reason, verify
+from annotator_worker.pipeline import Writing, calibrate, measure, read_levels, reason, verify
 from annotator_worker.records import JobSpec, Submitted, Versions, work_key
 from annotator_worker.store import FolderStore, open_store
 from prosody import EmptyAudioError, NoSuchChannelError
-from speech_records import PAPER_9, Emotion, Level, MeasuredUtterance, Utterance, to_dict
+from speech_records import PAPER_9, Emotion, Level, MeasuredUtterance, Utterance, file_sha256, to_dict
 
 VERSIONS = Versions("1", "1", "1", "1")
 SPEC = JobSpec("manifest", "/corpus", "PAPER_9", "What?", 0, 2, None, VERSIONS)
@@ -71,7 +71,7 @@ def test_measure_reads_the_part_that_is_named(clip: Path) -> None:
     part = measure(utterance(start_s=0.5, end_s=1.5), clip.parent)
     assert whole.profile.duration_s == pytest.approx(1.8)
     assert part.profile.duration_s == pytest.approx(1.0)
-    assert whole.audio_sha256 == part.audio_sha256 == audio_sha256(clip)
+    assert whole.audio_sha256 == part.audio_sha256 == file_sha256(clip)
 
 
 def test_measure_hears_the_channel_that_is_named(tmp_path: Path, kit) -> None:
@@ -85,7 +85,7 @@ def test_measure_hears_the_channel_that_is_named(tmp_path: Path, kit) -> None:
     assert pitches == pytest.approx([220.0 * 2 ** (-1 / 12), 110.0 * 2 ** (-1 / 12)], rel=0.02)
     with pytest.raises(NoSuchChannelError, match="no channel 2, its 2 are counted from 0"):
         measure(utterance(channel=2), tmp_path)
-    with pytest.raises(EmptyAudioError, match="hold no sample from 9 s to the end"):
+    with pytest.raises(EmptyAudioError, match="holds no sample from 9 s to the end"):
         measure(utterance(start_s=9.0), tmp_path)
 
 
@@ -96,7 +96,7 @@ def test_a_file_of_many_parts_that_is_written_anew_is_read_anew(clip: Path, kit)
     soundfile.write(clip, kit.speechlike(100.0, syllables=6, rate_sps=4.0, peak=0.3), 16_000)
     after = [measure(u, clip.parent) for u in (one, two)]
     for old, new in zip(before, after, strict=True):
-        assert old.audio_sha256 != new.audio_sha256 == audio_sha256(clip)
+        assert old.audio_sha256 != new.audio_sha256 == file_sha256(clip)
         assert (old.profile.f0_median_hz or 0.0) / (new.profile.f0_median_hz or 1.0) == pytest.approx(2.0, rel=0.03)
 
 
@@ -208,7 +208,7 @@ def test_submit_without_a_broker_is_one_line_and_status_2(tmp_path: Path, monkey
 @pytest.fixture
 def request_and_store(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Submitted, FolderStore]:
     store = FolderStore(tmp_path / "store")
-    sha256 = audio_sha256(clip)
+    sha256 = file_sha256(clip)
     item = Submitted(work_key(utterance(), sha256, VERSIONS), utterance(), sha256, keys.audio(sha256, ".FLAC"))
     store.upload(item.audio_key, clip)
     monkeypatch.setenv(tasks.STORE_VARIABLE, f"file://{tmp_path}/store")

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import prosody
-from prosody import audio as audio_module
+from prosody import decoding
 
 RATE = 16_000
 SINE = (0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.float32)
@@ -90,7 +90,7 @@ def test_blocks_join_without_a_seam(tmp_path, monkeypatch):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48_000)
     soundfile.write(tmp_path / "a.wav", noise, 48_000, subtype="FLOAT")
     whole = prosody.load_audio(tmp_path / "a.wav").samples
-    monkeypatch.setattr(audio_module, "_BLOCK_SAMPLES", 7_001)
+    monkeypatch.setattr(decoding, "_BLOCK_SAMPLES", 7_001)
     np.testing.assert_allclose(prosody.load_audio(tmp_path / "a.wav").samples, whole, atol=1e-6)
 
 
@@ -165,7 +165,7 @@ def test_a_decoder_that_misbehaves(tmp_path, monkeypatch, script, error, message
     """A program in ffmpeg's place that fails, floods, hangs or is silent: a typed error, nothing left running."""
     _program(tmp_path, script)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    monkeypatch.setattr(audio_module, "FFMPEG_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(decoding, "FFMPEG_TIMEOUT_S", 0.3)
     (tmp_path / "a.m4a").write_bytes(b"not audio at all" * 10)
     with pytest.raises(error, match=message):
         prosody.load_audio(tmp_path / "a.m4a", max_duration_s=2.0)

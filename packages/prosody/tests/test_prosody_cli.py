@@ -16,7 +16,7 @@ import soundfile
 
 import prosody
 from prosody import batch, cli
-from speech_records import ProsodyProfile, StressedWord, from_dict
+from speech_records import FailedItem, ProsodyProfile, StressedWord, from_dict
 
 RATE = 16_000
 
@@ -168,9 +168,9 @@ def test_a_clip_that_takes_too_long_costs_itself_only(clips, tmp_path):
             file.write(block)
     first, last = str(clips / "a.wav"), str(clips / "b.flac")
     results = list(batch.measure_files([first, str(slow), last], workers=1, timeout_s=4.0))
-    assert [result.path for result in results] == [first, str(slow), last]
-    assert isinstance(results[1], batch.Failed)
-    assert results[1].error == "Timeout"
+    assert isinstance(results[1], FailedItem)
+    assert (results[1].id, results[1].error) == (str(slow), "ItemTimeoutError")
+    assert [results[0].path, results[2].path] == [first, last]
     assert all(isinstance(results[i], batch.Measured) for i in (0, 2))
 
 
@@ -216,7 +216,7 @@ def test_parquet_and_textgrid(run, clips, tmp_path):
     table = parquet.read_table(tmp_path / "p.parquet").to_pydict()
     assert table["f0_median_hz"][0] == pytest.approx(120.0, rel=0.01)
     run("analyze", clips / "a.wav", "--format", "textgrid", "-o", tmp_path / "a.TextGrid")
-    assert set(prosody.read_textgrid(tmp_path / "a.TextGrid")) == {"pauses", "voicing"}
+    assert set(prosody.read_textgrid(tmp_path / "a.TextGrid")) == {"pauses", "phrases", "voicing"}
 
 
 def test_prosody_itself_loads_no_model_library():

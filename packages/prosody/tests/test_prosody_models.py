@@ -324,4 +324,4 @@ def test_the_command_takes_both_folders(tmp_path, whistress_folder, speaker_part
     assert isinstance(profile["stressed_words"], list)
     status, captured = run(tmp_path, "--speaker-model", tmp_path)
     assert (status, captured.out) == (1, "")
-    assert captured.err.splitlines() == [f"prosody: {tmp_path}: no model.safetensors there"]
+    assert captured.err.splitlines()[-1] == f"prosody: {tmp_path}: no model.safetensors there"

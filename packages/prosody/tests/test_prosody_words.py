@@ -1,4 +1,4 @@
-"""Syllables of texts, words in time, prominence, TextGrids, comparisons."""
+"""Syllables of texts, words in time, prominence, TextGrids."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 
 import prosody
 from prosody import Segment
-from prosody.alignment import given as given_alignment
 from prosody.stress import word_prominence
 from prosody.textgrid import tiers_of
-from speech_records import Level
 
 RATE = 16_000
 
@@ -129,7 +127,7 @@ def sentence(stressed, *, words=5):
 def test_the_word_that_stands_out_is_the_stressed_one(stressed):
     """Truth: the word that was made higher, louder and longer."""
     signal, segments = sentence(stressed)
-    (word,) = prosody.stressed_words(signal, RATE, given_alignment(segments))
+    (word,) = prosody.stressed_words(signal, RATE, prosody.Alignment(tuple(segments), "given"))
     assert word.word == f"w{stressed}"
     assert (word.start_s, word.end_s) == (segments[stressed].start_s, segments[stressed].end_s)
 
@@ -179,7 +177,7 @@ def test_words_that_cannot_be_placed_are_a_note():
 def test_segments_that_do_not_fit(segments, message):
     """Overlapping words, words after the end."""
     with pytest.raises(prosody.AlignmentError, match=message):
-        prosody.stressed_words(sentence(0)[0], RATE, given_alignment(segments))
+        prosody.stressed_words(sentence(0)[0], RATE, prosody.Alignment(tuple(segments), "given"))
 
 
 def test_pocketsphinx_finds_the_words(tmp_path):
@@ -282,33 +280,7 @@ def test_tiers_of_a_clip_and_phrases():
     measured = prosody.tracks(signal, RATE)
     tiers = tiers_of(measured)
     assert [s.label for s in tiers["pauses"]] == ["pause"]
+    assert [s.label for s in tiers["phrases"]] == ["rising", "falling"]
     assert [round(s.start_s, 1) for s in tiers["voicing"]] == [0.6, 2.0]
     assert [contour.shape.value for contour in prosody.phrase_contours(measured)] == ["rising", "falling"]
     assert "pause" in prosody.format_textgrid(tiers, measured.duration_s)
-
-
-@pytest.mark.parametrize("order", [(Level.LOW, Level.HIGH, Level.NORMAL), (Level.HIGH, Level.LOW)])
-@pytest.mark.parametrize("attribute", list(prosody.Attribute))
-def test_comparative_variants_stand_in_their_order(attribute, order):
-    """Truth: the order asked for, measured again on each variant (tempo by length, pitch and energy by analysis)."""
-    signal, _ = sentence(2)
-    joined = prosody.comparative(signal, RATE, attribute=attribute, order=order, gap_s=0.5)
-    steps = [{Level.LOW: -1, Level.NORMAL: 0, Level.HIGH: 1}[level] for level in order]
-    lengths = [round(len(signal) / (1.3**step if attribute is prosody.Attribute.RATE else 1.0)) for step in steps]
-    assert len(joined) == pytest.approx(sum(lengths) + 8000 * (len(order) - 1), abs=4)
-    starts = np.cumsum([0, *(length + 8000 for length in lengths)])
-    parts = [prosody.analyze(joined[s : s + n], RATE) for s, n in zip(starts, lengths, strict=False)]
-    for step, part in zip(steps, parts, strict=True):
-        if attribute is prosody.Attribute.PITCH:
-            assert 12 * np.log2(part.f0_median_hz / parts[0].f0_median_hz) == pytest.approx(
-                4 * (step - steps[0]), abs=0.4
-            )
-        if attribute is prosody.Attribute.ENERGY:
-            assert part.energy_dbfs - parts[0].energy_dbfs == pytest.approx(8.0 * (step - steps[0]), abs=0.1)
-
-
-@pytest.mark.parametrize("order", [(Level.LOW,), (Level.LOW, Level.LOW)])
-def test_comparative_needs_an_order(order):
-    """One variant, or the same twice, compares nothing."""
-    with pytest.raises(prosody.ModificationError, match="different levels"):
-        prosody.comparative(sentence(0)[0], RATE, attribute=prosody.Attribute.PITCH, order=order)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from annotator_worker.errors import UnusableInputError
-from annotator_worker.pipeline import audio_sha256, verify
+from annotator_worker.pipeline import verify
 from annotator_worker.records import ComparativePlan, DeadLetter, JobSpec, Stage, digest
 from cotgen import tasks
 from cotgen.dataset import card
@@ -38,6 +38,7 @@ from speech_records import (
     ReasoningTrace,
     SpeechRecordsError,
     Verdict,
+    file_sha256,
     read_jsonl,
     to_dict,
     to_json,
@@ -108,7 +109,7 @@ def write(out: Path, annotation: Annotation) -> Summary:
         "synthetic": any(m.utterance.synthetic for m in measured),
         "inputs": fingerprint(annotation),
         "counts": _counts(measured, traces, examples, letters),
-        "files": {name: audio_sha256(out / name) for name in _files(clips)},
+        "files": {name: file_sha256(out / name) for name in _files(clips)},
     }
     _write_text(out / INDEX, json.dumps(index, indent=1, ensure_ascii=False) + "\n")
     return Summary(out, index)
@@ -129,7 +130,7 @@ def read_summary(out: Path) -> Summary | None:
     """The summary of a data set that is whole: `dataset.json` is there and every file has the SHA-256 it names."""
     try:
         index = json.loads((out / INDEX).read_text(encoding="utf-8"))
-        whole = all(audio_sha256(out / name) == sha256 for name, sha256 in index["files"].items())
+        whole = all(file_sha256(out / name) == sha256 for name, sha256 in index["files"].items())
         return Summary(out, index) if whole and index["counts"]["dead_letters"] >= 0 else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -19,7 +19,7 @@ from annotator_worker.dataset import Annotation, Summary
 from annotator_worker.errors import BrokerError, JobError
 from annotator_worker.jobfiles import JobFiles, concurrently, present
 from annotator_worker.listing import Listing
-from annotator_worker.pipeline import attempt, audio_file, calibrate, clip_sha256, read_levels
+from annotator_worker.pipeline import attempt, audio_file, calibrate, read_levels
 from annotator_worker.records import (
     ComparativePlan,
     CompareRequest,
@@ -32,7 +32,7 @@ from annotator_worker.records import (
 )
 from annotator_worker.store import ObjectStore
 from prosody import LevelScale
-from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, to_dict
+from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, file_sha256, to_dict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -155,7 +155,7 @@ def collect(files: JobFiles, out: Path) -> Summary:
 
 def _push(store: ObjectStore, spec: JobSpec, found: tuple[Utterance, Path]) -> Submitted:
     utterance, path = found
-    sha256 = clip_sha256(utterance, path)
+    sha256 = file_sha256(path)
     audio_key = keys.audio(sha256, path.suffix)
     if not store.exists(audio_key):
         store.upload(audio_key, path)

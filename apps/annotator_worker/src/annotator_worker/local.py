@@ -19,7 +19,6 @@ from annotator_worker.pipeline import (
     attempt,
     audio_file,
     calibrate,
-    clip_sha256,
     read_levels,
     try_measure,
     try_reason,
@@ -27,7 +26,7 @@ from annotator_worker.pipeline import (
 from annotator_worker.pool import map_chunks
 from annotator_worker.records import ComparativePlan, DeadLetter, Stage, work_key
 from annotator_worker.workfile import Done, WorkFile
-from speech_records import LABEL_SETS, MeasuredUtterance, ReasoningTrace, Utterance
+from speech_records import LABEL_SETS, MeasuredUtterance, ReasoningTrace, Utterance, file_sha256
 
 T = TypeVar("T")
 Report = Callable[[Stage, int, int], None]
@@ -93,7 +92,7 @@ def _measure(listing: Listing, work_file: Path, workers: int, report: Report) ->
 
 
 def _sha256(utterance: Utterance, root: Path) -> str:
-    return clip_sha256(utterance, audio_file(utterance, root))
+    return file_sha256(audio_file(utterance, root))
 
 
 def _measure_chunk(utterances: Sequence[Utterance], *, root: Path) -> list[MeasuredUtterance | DeadLetter]:

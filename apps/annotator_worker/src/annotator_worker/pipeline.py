@@ -6,15 +6,14 @@ Plain functions over records, without services, queues or processes. Each raises
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import cotgen
+import prosody
 from annotator_worker.errors import (
     ContradictedTraceError,
     MissingAudioError,
@@ -23,14 +22,13 @@ from annotator_worker.errors import (
 )
 from annotator_worker.records import DeadLetter, Stage
 from cotgen import Style
-from prosody import Audio, LevelScale, ScaleError, analyze, load_audio
+from prosody import Audio, LevelScale, ScaleError, load_audio
 from speech_claims import verify_trace
 from speech_records import LabelSet, MeasuredUtterance, ProsodyProfile, ReasoningTrace, Utterance, Verdict
 
 T = TypeVar("T")
 
 TRAIN_SPLIT = "train"
-_HASH_BLOCK = 1 << 20
 _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 
 
@@ -44,50 +42,12 @@ def audio_file(utterance: Utterance, root: Path) -> Path:
     return path
 
 
-def audio_sha256(path: Path) -> str:
-    """SHA-256 of the bytes of a file, in hexadecimal."""
-    state = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_HASH_BLOCK):
-            state.update(block)
-    return state.hexdigest()
-
-
-def clip_sha256(utterance: Utterance, path: Path) -> str:
-    """`audio_sha256` of the file of an utterance; one that holds many utterances is not read again for each."""
-    return _sha256_kept(*_state(path)) if _is_part(utterance) else audio_sha256(path)
-
-
 def load_clip(utterance: Utterance, path: Path) -> Audio:
     """The utterance's part of the file at `path`: its channel, or the mean of all, as mono float32 at 16 kHz.
 
-    Between `start_s` and `end_s` when given. The last file that was cut is kept decoded: a conversation has a hundred
-    turns. Raises `prosody.AudioError`, also where that names nothing in the file.
+    Raises `prosody.AudioError`, also where `start_s`, `end_s` or `channel` name nothing in the file.
     """
-    if not _is_part(utterance):
-        return load_audio(path)
-    part = _decoded_kept(*_state(path), utterance.channel).part(utterance.start_s, utterance.end_s)
-    return Audio(part.samples.copy(), part.sample_rate)
-
-
-def _is_part(utterance: Utterance) -> bool:
-    return (utterance.start_s, utterance.end_s, utterance.channel) != (None, None, None)
-
-
-def _state(path: Path) -> tuple[Path, int, int]:
-    """A file as it is now: one that is written anew counts as another."""
-    found = path.stat()
-    return path, found.st_mtime_ns, found.st_size
-
-
-@lru_cache(maxsize=64)
-def _sha256_kept(path: Path, _modified_ns: int, _size: int) -> str:
-    return audio_sha256(path)
-
-
-@lru_cache(maxsize=1)
-def _decoded_kept(path: Path, _modified_ns: int, _size: int, channel: int | None) -> Audio:
-    return load_audio(path, channel=channel)
+    return load_audio(path, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s)
 
 
 def measure(utterance: Utterance, root: Path) -> MeasuredUtterance:
@@ -101,10 +61,16 @@ def measure_file(utterance: Utterance, path: Path) -> MeasuredUtterance:
     Raises `TooLittleSpeechError` for silence and clips too short to hold a syllable, `prosody.ProsodyError` for audio
     that cannot be read or measured.
     """
-    clip = load_clip(utterance, path)
-    profile = analyze(clip.samples, clip.sample_rate, transcript=utterance.transcript)
-    _require_speech(utterance, profile)
-    return MeasuredUtterance(utterance=utterance, profile=profile, audio_sha256=clip_sha256(utterance, path))
+    measured = prosody.measure_file(
+        path,
+        transcript=utterance.transcript,
+        language=utterance.language,
+        channel=utterance.channel,
+        start_s=utterance.start_s,
+        end_s=utterance.end_s,
+    )
+    _require_speech(utterance, measured.profile)
+    return MeasuredUtterance(utterance=utterance, profile=measured.profile, audio_sha256=measured.sha256)
 
 
 def calibrate(measured: Iterable[MeasuredUtterance], *, name: str) -> LevelScale:

@@ -21,10 +21,10 @@ from annotator_worker import keys
 from annotator_worker.celery import app
 from annotator_worker.comparative import render
 from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreUnavailableError, WorkerLostError
-from annotator_worker.pipeline import Writing, attempt, audio_sha256, try_measure, try_reason
+from annotator_worker.pipeline import Writing, attempt, try_measure, try_reason
 from annotator_worker.records import CompareRequest, DeadLetter, ReasonRequest, Stage, Submitted
 from annotator_worker.store import ObjectStore, open_store
-from speech_records import LABEL_SETS, from_dict, to_json
+from speech_records import LABEL_SETS, file_sha256, from_dict, to_json
 
 if TYPE_CHECKING:
     from celery import Task
@@ -132,6 +132,6 @@ def _fetched(store: ObjectStore, key: str, sha256: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="annotator-") as folder:
         path = Path(folder) / Path(key).name
         store.download(key, path)
-        if audio_sha256(path) != sha256:
+        if file_sha256(path) != sha256:
             raise StoreUnavailableError(f"{key} does not have the SHA-256 that it is named by")
         yield path

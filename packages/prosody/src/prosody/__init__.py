@@ -1,13 +1,14 @@
 """Prosody of speech: from samples to a `ProsodyProfile` in physical units, and back to modified speech.
 
-`audio`      files to mono samples          `measurement`  samples to tracks    `analysis`  tracks to the profile
+`files`      a file to its profile          `audio`      files to mono samples    `decoding`, `containers`  to blocks
+`analysis`   tracks to the profile          `measurement`  samples to tracks
 `pitch`      F0 in two passes               `energy`     levels, speech activity, noise, clipping
 `contour`    intonation shape, dynamics     `nuclei`     syllables from the sound     `syllabify` from the text
 `levels`     low / normal / high            `report`     a corpus, drawn          `plotting`  one clip, one picture
 `modification`  changed speech              `vocoder`    WORLD                    `psola`     Praat's overlap-add
-`batch`      many files over processes      `tables`, `output`  rows in and out   `cli`       the command `prosody`
+`batch`, `parallel`  many files over processes  `tables`, `output`  rows in and out   `cli`       the command `prosody`
 `alignment`  words in time                  `stress`     prominence, stressed words    `textgrid`  Praat's tiers
-`comparative`  variants in a known order    `gender`     a guess about the voice       `perturbation`  jitter, shimmer
+`gender`     a guess about the voice        `perturbation`  jitter, shimmer
 `whistress`, `age_gender`, `neural`  optional models, read from folders of weights
 """
 
@@ -15,7 +16,6 @@ from prosody.age_gender import AgeGender, SpeakerBackend, SpeakerGuess
 from prosody.alignment import Aligner, Alignment, EvenSpread, PocketSphinxAligner, Segment
 from prosody.analysis import analyze, phrase_contours
 from prosody.audio import Audio, load_audio
-from prosody.comparative import Attribute, comparative
 from prosody.contour import Contour
 from prosody.errors import (
     AlignmentError,
@@ -33,6 +33,7 @@ from prosody.errors import (
     UnreadableAudioError,
     UnsupportedAudioError,
 )
+from prosody.files import MeasuredFile, measure_file
 from prosody.levels import Distribution, LevelScale, default_scale
 from prosody.measurement import Tracks, tracks
 from prosody.modification import Method, PauseAt, modify
@@ -62,7 +63,6 @@ __all__ = [
     "Alignment",
     "AlignmentError",
     "AnalysisError",
-    "Attribute",
     "Audio",
     "AudioError",
     "AudioNotFoundError",
@@ -73,6 +73,7 @@ __all__ = [
     "EvenSpread",
     "InvalidSamplesError",
     "LevelScale",
+    "MeasuredFile",
     "Method",
     "ModelError",
     "ModificationError",
@@ -92,10 +93,10 @@ __all__ = [
     "VoiceQuality",
     "WhiStress",
     "analyze",
-    "comparative",
     "count_syllables",
     "format_textgrid",
     "load_audio",
+    "measure_file",
     "modify",
     "phrase_contours",
     "plot",

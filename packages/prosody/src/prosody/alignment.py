@@ -6,8 +6,8 @@ Every aligner answers the same question, `align(samples, sample_rate, transcript
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -129,6 +129,22 @@ def _segment(piece: Any, word: str, syllables: int) -> Segment:
     return Segment(word, round(start_s, 3), round(end_s, 3), syllables)
 
 
-def given(words: Sequence[Segment]) -> Alignment:
-    """An alignment from boundaries that someone else has set."""
-    return Alignment(tuple(words), "given")
+@dataclass(frozen=True, slots=True)
+class GivenWords:
+    """Words whose boundaries someone has set."""
+
+    words: tuple[Segment, ...]
+
+    @classmethod
+    def read(cls, path: str | Path) -> GivenWords:
+        """The tier `words` of a TextGrid. Raises `AlignmentError` when there is none."""
+        from prosody.textgrid import read_textgrid
+
+        tiers = read_textgrid(path)
+        if "words" not in tiers:
+            raise AlignmentError(f"{path}: has no tier 'words', only {', '.join(tiers) or 'none'}")
+        return cls(tiers["words"])
+
+    def align(self, samples: NDArray[np.float32], sample_rate: int, transcript: str) -> Alignment:
+        """The words as they were given, whatever the transcript."""
+        return Alignment(self.words, "given")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from prosody.audio import DEFAULT_SAMPLE_RATE, resample
 from prosody.contour import Contour, contour_of
 from prosody.energy import HOP_S, EnergyTrack, clipping_share, summarise_energy
 from prosody.errors import AlignmentError
-from prosody.measurement import Tracks, checked_samples, measure, reliability
+from prosody.measurement import Tracks, checked_samples, measure_signal, reliability
 from prosody.pitch import PitchTrack, harmonicity_db
 from prosody.syllabify import count_syllables
 from speech_records import ContourShape, ProsodyProfile, SyllableSource
@@ -45,15 +46,46 @@ def analyze(
     a `speaker` backend says gender and age group.
     """
     checked = checked_samples(samples, sample_rate)
-    profile = _summarise(measure(checked, sample_rate), checked, transcript, language)
+    recording = Recording(
+        resample(checked, sample_rate, DEFAULT_SAMPLE_RATE),
+        duration_s=len(checked) / sample_rate,
+        sample_rate=sample_rate,
+        clipping_share=clipping_share(checked),
+    )
+    return profile_of(recording, transcript=transcript, language=language, stress=stress, speaker=speaker)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """A clip at 16 kHz, with what only its own sample rate shows: float32 `signal` [n], full scale ±1."""
+
+    signal: NDArray[np.float32]
+    duration_s: float
+    sample_rate: int
+    clipping_share: float
+    notes: tuple[str, ...] = ()
+
+
+def profile_of(
+    recording: Recording,
+    *,
+    transcript: str | None = None,
+    language: str | None = None,
+    stress: StressBackend | None = None,
+    speaker: SpeakerBackend | None = None,
+) -> ProsodyProfile:
+    """`analyze` of a recording."""
+    measured = measure_signal(recording.signal, duration_s=recording.duration_s, sample_rate=recording.sample_rate)
+    profile = _summarise(measured, recording, transcript, language)
     if profile.energy_dbfs is None:
         return profile
+    signal, rate = recording.signal, DEFAULT_SAMPLE_RATE
     if speaker is not None:
-        profile = _with_speaker(profile, speaker.speaker(checked, sample_rate))
+        profile = _with_speaker(profile, speaker.speaker(signal, rate))
     if stress is None or transcript is None:
         return profile
     try:
-        return replace(profile, stressed_words=stress.stressed_words(checked, sample_rate, transcript=transcript))
+        return replace(profile, stressed_words=stress.stressed_words(signal, rate, transcript=transcript))
     except AlignmentError as error:
         return replace(profile, notes=(*profile.notes, f"stressed words unknown: {error}"))
 
@@ -83,16 +115,14 @@ def phrase_contours(measured: Tracks) -> tuple[Contour | None, ...]:
     return tuple(phrases)
 
 
-def _summarise(
-    measured: Tracks, samples: NDArray[np.float32], transcript: str | None, language: str | None
-) -> ProsodyProfile:
+def _summarise(measured: Tracks, recording: Recording, transcript: str | None, language: str | None) -> ProsodyProfile:
+    notes = [*recording.notes, *measured.notes]
     if not measured.speech.any():
-        return ProsodyProfile(duration_s=measured.duration_s, sample_rate=measured.sample_rate, notes=measured.notes)
+        return ProsodyProfile(duration_s=measured.duration_s, sample_rate=measured.sample_rate, notes=tuple(notes))
     energy = summarise_energy(EnergyTrack(measured.energy_times_s, measured.energy_dbfs), measured.speech)
     frames = measured.energy_times_s[measured.speech]
     start, end = float(frames[0] - HOP_S / 2), float(frames[-1] + HOP_S / 2)
     pause_s = sum(p.end_s - p.start_s for p in measured.pauses)
-    notes = list(measured.notes)
     if energy.noise_floor_dbfs is None:
         notes.append("noise floor and SNR unknown: under 100 ms of recorded background")
     syllables, source = _syllables(measured, transcript, language, notes)
@@ -108,7 +138,7 @@ def _summarise(
         energy_range_db=energy.range_db,
         noise_floor_dbfs=energy.noise_floor_dbfs,
         snr_db=energy.snr_db,
-        clipping_share=clipping_share(samples),
+        clipping_share=recording.clipping_share,
         hnr_db=harmonicity_db(measured.pitch),
         syllables=syllables,
         syllable_source=source,

@@ -1,39 +1,34 @@
-"""Many files: find them, measure them over processes, keep what fails apart from what works.
-
-Each worker is a process of its own with one clip at a time, so that a clip that takes too long, or kills its process,
-costs that clip and nothing else.
-"""
+"""Many files: find them, measure them over processes, keep what fails apart from what works."""
 
 from __future__ import annotations
 
-import hashlib
-import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cache
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from prosody.errors import ProsodyError
-from speech_records import ProsodyProfile, to_dict
+from prosody.parallel import DEFAULT_TIMEOUT_S, map_isolated
+from speech_records import FailedItem, ProsodyProfile, to_dict
 
 if TYPE_CHECKING:
-    from multiprocessing.context import SpawnProcess
-
     from prosody.age_gender import SpeakerBackend
     from prosody.perturbation import VoiceQuality
     from prosody.stress import StressBackend
 
 AUDIO_SUFFIXES: Final = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".w64", ".caf"}
-    | {".m4a", ".mp4", ".webm", ".amr", ".wma", ".mkv"}
+    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".rf64"}
+    | {".caf", ".sph", ".nist", ".voc"}
 )
-"""Only a folder is searched by suffix; a file named outright is opened whatever it is called."""
-DEFAULT_TIMEOUT_S: Final = 300.0
-_AHEAD_PER_WORKER: Final = 8  # how far fast clips may run ahead of a slow one while results keep their order
+"""What libsndfile decodes. Only a folder is searched by suffix; a file named outright is opened whatever it is called.
+"""
+FFMPEG_SUFFIXES: Final = frozenset(
+    {".m4a", ".mp4", ".webm", ".amr", ".wma", ".mkv", ".aac", ".3gp", ".avi", ".flv", ".mov", ".wv", ".ape", ".ac3"}
+)
+"""What ffmpeg decodes where it is installed."""
+STAGE: Final = "measure"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +36,14 @@ class Extras:
     """What is measured beyond the profile, each at a cost of its own.
 
     `voice`: jitter and shimmer. `align`: how the transcript's words are placed, `even` or `pocketsphinx`, for stressed
-    words by acoustic prominence. `stress_model` and `speaker_model`: folders of weights for `WhiStress` (which then
-    judges the words, timed by `align` where given) and `AgeGender`.
+    words by acoustic prominence; `words`: a TextGrid whose tier `words` has their boundaries, instead. `stress_model`
+    and `speaker_model`: folders of weights for `WhiStress` (which then judges the words, timed as said) and
+    `AgeGender`.
     """
 
     voice: bool = False
     align: str | None = None
+    words: str | None = None
     stress_model: str | None = None
     speaker_model: str | None = None
 
@@ -61,11 +58,14 @@ NO_EXTRAS: Final = Extras()
 def load_models(extras: Extras) -> tuple[StressBackend | None, SpeakerBackend | None]:
     """The models that `extras` asks for; `ModelError` when a folder does not hold its model."""
     from prosody.age_gender import AgeGender
-    from prosody.alignment import EvenSpread, PocketSphinxAligner
+    from prosody.alignment import Aligner, EvenSpread, GivenWords, PocketSphinxAligner
     from prosody.stress import AcousticProminence
     from prosody.whistress import WhiStress
 
-    aligner = {None: None, "even": EvenSpread(), "pocketsphinx": PocketSphinxAligner()}[extras.align]
+    aligners: dict[str | None, Aligner | None] = {
+        None: None, "even": EvenSpread(), "pocketsphinx": PocketSphinxAligner(),
+    }  # fmt: skip
+    aligner = aligners[extras.align] if extras.words is None else GivenWords.read(extras.words)
     stress: StressBackend | None = None
     if extras.stress_model is not None:
         stress = WhiStress(extras.stress_model, aligner=aligner)
@@ -79,7 +79,7 @@ _models = cache(load_models)  # once a process
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One file and its profile; `sha256` is the file's; `voice` only where `extras` asked for it."""
+    """One file and its profile; `sha256` is of what was decoded; `voice` only where `extras` asked for it."""
 
     path: str
     sha256: str
@@ -95,52 +95,62 @@ class Measured:
         return row if self.extras == NO_EXTRAS else {**row, "extras": self.extras.row()}
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """One file that could not be measured: the error's class and message."""
+def shown(path: str) -> str:
+    r"""A path as text that can be stored: bytes of a name that are not UTF-8 are escaped.
 
-    path: str
-    error: str
-    message: str
-
-    def row(self) -> dict[str, Any]:
-        """The JSON Lines form of the errors file."""
-        return {"path": self.path, "error": self.error, "message": self.message}
+    >>> shown("caf\udce9.wav")
+    'caf\\xe9.wav'
+    """
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def find_audio(paths: Iterable[Path]) -> list[Path]:
-    """The files named, and those with an audio suffix below the folders named, sorted within each folder."""
+def find_audio(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
+    """The files named, and those with an audio suffix below the folders named, sorted within each folder.
+
+    Links to folders are followed, each folder once. The counter has the suffixes of files that were passed over.
+    """
     found: list[Path] = []
+    passed_over: Counter[str] = Counter()
     for path in paths:
-        if path.is_dir():
-            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file())
-        else:
+        if not path.is_dir():
             found.append(path)
-    return found
+            continue
+        below = sorted(_files_below(path, set()))
+        found += [p for p in below if p.suffix.lower() in AUDIO_SUFFIXES | FFMPEG_SUFFIXES]
+        passed_over.update(p.suffix.lower() or "no suffix" for p in below if p not in found)
+    return found, passed_over
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _files_below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in seen:
+        return
+    seen.add(real)
+    for entry in sorted(folder.iterdir()):
+        if entry.is_dir():
+            yield from _files_below(entry, seen)
+        elif entry.is_file():
+            yield entry
 
 
-def measure_file(path: str, *, transcript: str | None = None, extras: Extras = NO_EXTRAS) -> Measured | Failed:
-    """Load and analyse one file; what this package raises becomes a `Failed`, but for the models' `ModelError`."""
-    from prosody.analysis import analyze
+def measure_one(path: str, *, transcript: str | None = None, extras: Extras = NO_EXTRAS) -> Measured:
+    """Measure one file with what `extras` asks for. Raises `ProsodyError` or `OSError`."""
     from prosody.audio import load_audio
+    from prosody.files import measure_file
     from prosody.perturbation import voice_quality
 
     stress, speaker = _models(extras)
-
-    try:
-        # At the file's own rate: clipping shows there, and `analyze` resamples for itself.
+    measured = measure_file(path, transcript=transcript, stress=stress, speaker=speaker)
+    voice = None
+    if extras.voice:  # periods are marked at the file's own rate
         audio = load_audio(path, sample_rate=None)
-        profile = analyze(audio.samples, audio.sample_rate, transcript=transcript, stress=stress, speaker=speaker)
-        voice = voice_quality(audio.samples, audio.sample_rate) if extras.voice else None
-        return Measured(path, file_sha256(Path(path)), profile, voice, extras)
-    except (ProsodyError, OSError) as error:
-        return Failed(path, type(error).__name__, str(error))
+        voice = voice_quality(audio.samples, audio.sample_rate)
+    return Measured(shown(path), measured.sha256, measured.profile, voice, extras)
+
+
+def failed(path: str, error: Exception) -> FailedItem:
+    """The failed item of a file."""
+    return FailedItem(shown(path), STAGE, type(error).__name__, shown(str(error)))
 
 
 def measure_files(
@@ -150,105 +160,41 @@ def measure_files(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     transcripts: Mapping[str, str] | None = None,
     extras: Extras = NO_EXTRAS,
-) -> Iterator[Measured | Failed]:
+) -> Iterator[Measured | FailedItem]:
     """Measure `paths` over `workers` processes; results come in the order of the paths, each process with its models.
 
-    A clip that needs longer than `timeout_s`, or whose process dies, becomes a `Failed`, and a fresh worker goes on.
+    A clip that needs longer than `timeout_s`, or whose process dies, becomes a `FailedItem`, and the others are
+    measured.
     """
-    if workers < 1 or timeout_s <= 0:
-        raise ValueError(f"need workers >= 1 and timeout_s > 0, got {workers} and {timeout_s}")
     given = transcripts or {}
-    done: dict[int, Measured | Failed] = {}
-    pool = [_Worker(extras) for _ in range(min(workers, len(paths)))]
-    upcoming = iter(enumerate(paths))
-    next_out = 0
-    try:
-        while next_out < len(paths):
-            for worker in pool:
-                if worker.index is None and len(done) < _AHEAD_PER_WORKER * workers:
-                    index, path = next(upcoming, (None, ""))
-                    if index is not None:
-                        worker.start(index, path, given.get(path), timeout_s)
-            for worker in _ready([w for w in pool if w.index is not None]):
-                index, result = worker.collect()
-                done[index] = result
-            while next_out in done:
-                yield done.pop(next_out)
-                next_out += 1
-    finally:
-        for worker in pool:
-            worker.stop()
-
-
-def _ready(busy: list[_Worker]) -> list[_Worker]:
-    """Workers with an answer, a broken pipe or an expired clock; waits for the first of them."""
-    patience = max(0.0, min(worker.deadline for worker in busy) - time.monotonic())
-    answered = wait([worker.connection for worker in busy], timeout=patience)
-    now = time.monotonic()
-    return [worker for worker in busy if worker.connection in answered or now >= worker.deadline]
-
-
-class _Worker:
-    """One child process and the clip it is busy with (`index` is `None` when idle)."""
-
-    def __init__(self, extras: Extras) -> None:
-        self._extras = extras
-        self.index: int | None = None
-        self.deadline = 0.0
-        self._path = ""
-        self._timeout_s = 0.0
-        self._spawn()
-
-    def _spawn(self) -> None:
-        # Spawned, not forked: a fork of a process with threads (numpy, Praat) may hang.
-        context = get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self._process: SpawnProcess = context.Process(target=_serve, args=(theirs, self._extras), daemon=True)
-        self._process.start()
-        theirs.close()
-        self._imported = False
-
-    def start(self, index: int, path: str, transcript: str | None, timeout_s: float) -> None:
-        self.index, self._path, self._timeout_s = index, path, timeout_s
-        if not self._imported:  # the clock of a clip does not run while its process is still starting
-            with suppress(EOFError):  # a process that died at once is found by `collect`
-                self.connection.recv()
-            self._imported = True
-        self.deadline = time.monotonic() + timeout_s
-        with suppress(BrokenPipeError):
-            self.connection.send((path, transcript))
-
-    def collect(self) -> tuple[int, Measured | Failed]:
-        index, self.index = cast(int, self.index), None  # only busy workers are collected
-        if self.connection.poll():
-            try:
-                return index, self.connection.recv()
-            except (EOFError, OSError):
-                failure = Failed(self._path, "WorkerDied", f"{self._path}: the process that measured it died")
+    tasks = ((path, given.get(path), extras) for path in paths)
+    pairs = map_isolated(
+        _measure, tasks, workers=min(workers, max(1, len(paths))), timeout_s=timeout_s, initializer=_warm_up,
+        initargs=(extras,),
+    )  # fmt: skip
+    for (path, _, _), outcome in pairs:
+        if isinstance(outcome, ProsodyError | OSError):
+            yield failed(path, outcome)
+        elif isinstance(outcome, RuntimeError):  # of the pool
+            yield failed(path, type(outcome)(f"{path}: {outcome}"))
+        elif isinstance(outcome, Exception):
+            raise outcome
         else:
-            failure = Failed(self._path, "Timeout", f"{self._path}: took longer than {self._timeout_s:g} s")
-        self.stop()
-        self._spawn()
-        return index, failure
-
-    def stop(self) -> None:
-        self.connection.close()
-        self._process.kill()
-        self._process.join()
+            yield outcome
 
 
-def _serve(connection: Connection, extras: Extras) -> None:
-    """The child's loop: a path and a transcript in, a result out, until the pipe closes."""
-    import parselmouth  # noqa: F401 - the slow imports, before the first clip's clock starts
+def _measure(task: tuple[str, str | None, Extras]) -> Measured:
+    path, transcript, extras = task
+    return measure_one(path, transcript=transcript, extras=extras)
+
+
+def _warm_up(extras: Extras) -> None:
+    """The slow imports and the models, before the first clip's clock starts."""
+    import parselmouth  # noqa: F401
     import scipy.ndimage
     import scipy.signal  # noqa: F401
     import soundfile  # noqa: F401
 
+    import prosody.files  # noqa: F401
+
     _models(extras)
-    connection.send("ready")
-    while True:
-        try:
-            path, transcript = connection.recv()
-        except EOFError:
-            return
-        connection.send(measure_file(path, transcript=transcript, extras=extras))

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from prosody.batch import (
-    DEFAULT_TIMEOUT_S,
     Extras,
-    Failed,
     Measured,
+    failed,
     find_audio,
     load_models,
-    measure_file,
     measure_files,
+    measure_one,
 )
-from prosody.errors import ModificationError, ProsodyError, ScaleError
+from prosody.errors import ModelError, ModificationError, ProsodyError, ScaleError
 from prosody.modification import Method, PauseAt
 from prosody.output import (
     Align,
@@ -34,7 +33,8 @@ from prosody.output import (
     write_errors,
     write_file,
 )
-from speech_records import ContourShape
+from prosody.parallel import DEFAULT_TIMEOUT_S
+from speech_records import ContourShape, FailedItem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +81,9 @@ def analyze(
     align: Annotated[
         Align | None, typer.Option(help="Stressed words of the transcript too, its words placed like this.")
     ] = None,
+    words: Annotated[
+        Path | None, typer.Option(help="TextGrid of the clip whose tier `words` has their boundaries, instead.")
+    ] = None,
     stress_model: Annotated[
         Path | None, typer.Option(help="Folder of WhiStress, to judge them instead (English).")
     ] = None,
@@ -93,23 +96,29 @@ def analyze(
     A file that cannot be measured is reported on stderr and, with -o, in OUT.errors.jsonl; the others are done, and the
     status is 1 at the end.
     """
-    files = [str(path) for path in find_audio(paths)]
+    found, passed_over = find_audio(paths)
+    files = [str(path) for path in found]
+    if passed_over:
+        names = ", ".join(f"{number} {suffix}" for suffix, number in sorted(passed_over.items()))
+        typer.echo(f"prosody: passed over in folders: {names} (name a file to open it whatever its suffix)", err=True)
     check_analyze(files, paths, transcript, output_format, out, resume=resume)
+    if words is not None and len(files) > 1:
+        raise ProsodyError(f"--words belongs to one file, {len(files)} were given")
     if output_format is Format.TEXTGRID:
         print_textgrid(files[0], out)
         return
-    extras = Extras(voice, None if align is None else align.value, _folder(stress_model), _folder(speaker_model))
-    kept = kept_rows(out, extras) if resume and out is not None else {}
+    extras = Extras(
+        voice, None if align is None else align.value, _folder(words), _folder(stress_model), _folder(speaker_model)
+    )
+    kept = kept_rows(out, files, extras) if resume and out is not None else {}
     files = [file for file in files if file not in kept]
     transcripts = {} if transcript is None else dict.fromkeys(files, transcript)
     if len(files) == _INLINE_FILES:
-        results: Iterable[Measured | Failed] = (
-            measure_file(f, transcript=transcripts.get(f), extras=extras) for f in files
-        )
+        results: Iterable[Measured | FailedItem] = [_measure_here(files[0], transcript, extras)]
     else:
         load_models(extras)  # a bad folder is one error here, not a worker that dies
         results = measure_files(files, workers=workers, timeout_s=timeout, transcripts=transcripts, extras=extras)
-    failures: list[Failed] = []
+    failures: list[FailedItem] = []
     measured = progress(report(results, failures), total=len(files), shown=out is not None)
     if out is None:
         write(measured, sys.stdout, output_format)
@@ -118,6 +127,15 @@ def analyze(
         write_errors(failures, out.with_name(out.name + ".errors.jsonl"))
     if failures:
         _fail(f"{len(failures)} of {len(files)} files could not be measured")
+
+
+def _measure_here(file: str, transcript: str | None, extras: Extras) -> Measured | FailedItem:
+    try:
+        return measure_one(file, transcript=transcript, extras=extras)
+    except ModelError:
+        raise
+    except (ProsodyError, OSError) as error:
+        return failed(file, error)
 
 
 @app.command()

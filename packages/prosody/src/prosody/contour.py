@@ -156,7 +156,7 @@ def savitzky_golay(values: NDArray[np.float64], window: int) -> NDArray[np.float
     The first and last half window are read off the parabola of the first and last full window. Equal to scipy's
     `savgol_filter(values, window, 2)`, without its cost for a few dozen values.
 
-    >>> savitzky_golay(np.array([0.0, 1.0, 4.0, 9.0, 16.0]), 5).round(6)
+    >>> savitzky_golay(np.array([0.0, 1.0, 4.0, 9.0, 16.0]), 5).round(6) + 0.0
     array([ 0.,  1.,  4.,  9., 16.])
     """
     hat, half = _projection(window), window // 2
@@ -179,13 +179,15 @@ def _fit_knee(
     The basis are hat functions, so the coefficients are the heights themselves. A light penalty on the bend keeps a
     knee that falls into a gap from flying off.
     """
-    k = _KNEES[:, None]
-    left = np.clip(1.0 - u / k, 0.0, 1.0)
-    right = np.clip((u - k) / (1.0 - k), 0.0, 1.0)
-    basis = np.stack([left, 1.0 - left - right, right], axis=1)  # [knees, 3, frames]
     edges = np.linspace(0, len(u), _BLOCKS + 1).astype(int)[:-1]
-    gram = np.add.reduceat(basis[:, :, None, :] * basis[:, None, :, :], edges, axis=-1)  # [knees, 3, 3, blocks]
-    moment = np.add.reduceat(basis * st, edges, axis=-1)  # [knees, 3, blocks]
+    grams_of, moments_of = [], []
+    for k in _KNEES:  # one after the other: products of all of them are half a gigabyte for an hour of speech
+        left = np.clip(1.0 - u / k, 0.0, 1.0)
+        right = np.clip((u - k) / (1.0 - k), 0.0, 1.0)
+        basis = np.stack([left, 1.0 - left - right, right])  # [3, frames]
+        grams_of.append(np.add.reduceat(basis[:, None, :] * basis[None, :, :], edges, axis=-1))
+        moments_of.append(np.add.reduceat(basis * st, edges, axis=-1))
+    gram, moment = np.stack(grams_of), np.stack(moments_of)  # [knees, 3, 3, blocks], [knees, 3, blocks]
     square = np.add.reduceat(st**2, edges)
     bend = np.stack([-(1.0 - _KNEES), np.ones_like(_KNEES), -_KNEES], axis=1)  # knee minus the chord
     penalty = _BEND_PENALTY * len(u) * bend[:, :, None] * bend[:, None, :]

@@ -156,13 +156,44 @@ def clipping_share(samples: NDArray[np.float32]) -> float:
 
     Needs the file's own sample rate: resampling and lossy coding round the flat tops away.
     """
-    top = peak(samples)
-    if top <= 0.0 or len(samples) < _CLIP_RUN:
-        return 0.0
-    near = np.flatnonzero((samples >= _CLIP_NEAR_PEAK * top) | (samples <= -_CLIP_NEAR_PEAK * top))
-    if len(near) < _CLIP_RUN:
-        return 0.0
-    joined = (np.diff(near) == 1) & (np.abs(np.diff(samples[near])) <= _CLIP_FLATNESS * top)
-    starts = np.concatenate(([0], np.flatnonzero(~joined) + 1))
-    runs = np.diff(np.concatenate((starts, [len(near)])))
-    return float(runs[runs >= _CLIP_RUN].sum() / len(samples))
+    count = ClippingCount(peak(samples))
+    count.add(samples)
+    return count.share
+
+
+class ClippingCount:
+    """`clipping_share` of a clip that comes in blocks and whose peak is known."""
+
+    def __init__(self, top: float) -> None:
+        self._top = top
+        self._samples = self._clipped = 0
+        self._run, self._last = 0, 0.0  # the flat top that goes on, and its last sample
+
+    def add(self, samples: NDArray[np.float32]) -> None:
+        """Count the next block."""
+        self._samples += len(samples)
+        if self._top <= 0.0 or not len(samples):
+            return
+        near = np.flatnonzero((samples >= _CLIP_NEAR_PEAK * self._top) | (samples <= -_CLIP_NEAR_PEAK * self._top))
+        flat = _CLIP_FLATNESS * self._top
+        joined = (np.diff(near) == 1) & (np.abs(np.diff(samples[near])) <= flat)
+        starts = np.concatenate(([0], np.flatnonzero(~joined) + 1))
+        runs = np.diff(np.concatenate((starts, [len(near)]))) if len(near) else np.empty(0, dtype=np.intp)
+        if len(near) and near[0] == 0 and self._run and abs(float(samples[0]) - self._last) <= flat:
+            runs[0] += self._run
+        else:
+            self._close()
+        goes_on = len(near) > 0 and near[-1] == len(samples) - 1
+        self._run, self._last = (int(runs[-1]), float(samples[-1])) if goes_on else (0, 0.0)
+        whole = runs[:-1] if goes_on else runs
+        self._clipped += int(whole[whole >= _CLIP_RUN].sum())
+
+    @property
+    def share(self) -> float:
+        """Share of all samples that were added."""
+        self._close()
+        return self._clipped / self._samples if self._samples else 0.0
+
+    def _close(self) -> None:
+        self._clipped += self._run if self._run >= _CLIP_RUN else 0
+        self._run = 0

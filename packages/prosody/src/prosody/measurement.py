@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prosody.audio import DEFAULT_SAMPLE_RATE, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, resample
+from prosody.audio import DEFAULT_SAMPLE_RATE, resample
 from prosody.contour import Contour, contour_of
+from prosody.decoding import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from prosody.energy import (
     ACTIVITY_FLOOR_DB,
     HOP_S,
@@ -93,20 +94,31 @@ def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]
     if top <= MAX_PEAK:  # false for NaN too
         return single
     if np.isfinite(single).all():
-        raise AnalysisError(f"samples reach {top:g}, full scale is ±1: divide integers by their full scale (32768, …)")
+        check_peak(top)
     first = int(np.flatnonzero(~np.isfinite(single))[0])
     raise AnalysisError(f"sample {first} ({first / sample_rate:.3f} s) is NaN, infinite or beyond 32-bit floats")
 
 
+def check_peak(top: float) -> None:
+    """Raise `AnalysisError` for samples that nobody scaled."""
+    if top > MAX_PEAK:
+        raise AnalysisError(f"samples reach {top:g}, full scale is ±1: divide integers by their full scale (32768, …)")
+
+
 def measure(samples: NDArray[np.float32], sample_rate: int) -> Tracks:
     """`tracks` of samples that `checked_samples` has passed."""
-    duration_s = len(samples) / sample_rate
+    signal = resample(samples, sample_rate, DEFAULT_SAMPLE_RATE)
+    return measure_signal(signal, duration_s=len(samples) / sample_rate, sample_rate=sample_rate)
+
+
+def measure_signal(signal: NDArray[np.float32], *, duration_s: float, sample_rate: int) -> Tracks:
+    """`tracks` of a clip that is at 16 kHz now and lasted `duration_s` at its own `sample_rate`."""
+    rate = DEFAULT_SAMPLE_RATE
     if duration_s < MIN_DURATION_S:
         energy = EnergyTrack(np.empty(0), np.empty(0))
         return _without_speech(
             duration_s, sample_rate, energy, f"shorter than {MIN_DURATION_S:g} s: nothing was measured"
         )
-    signal, rate = resample(samples, sample_rate, DEFAULT_SAMPLE_RATE), DEFAULT_SAMPLE_RATE
     energy = frame_energy(signal, rate)
     level = active_level(energy.dbfs)
     if level is None or level < SILENCE_DBFS:

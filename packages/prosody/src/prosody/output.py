@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import typer
 
-from prosody.batch import Extras, Failed, Measured, file_sha256
+from prosody.batch import Extras, Measured, shown
 from prosody.errors import ProsodyError
+from speech_records import FailedItem, file_sha256, write_jsonl
 
 
 class Align(StrEnum):
@@ -41,6 +42,8 @@ def check_analyze(
     resume: bool,
 ) -> None:
     """Options that do not go together, each with its own clear line."""
+    if out is not None and not out.resolve().parent.is_dir():
+        raise ProsodyError(f"the folder {str(out.parent)!r} does not exist: make it first")
     if not files:
         raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
     if transcript is not None and len(files) > 1:
@@ -68,24 +71,41 @@ def print_textgrid(file: str, out: Path | None) -> None:
         out.write_text(text, encoding="utf-8")
 
 
-def kept_rows(out: Path, extras: Extras) -> dict[str, str]:
-    """Rows of an earlier run by path, where the same was asked for and the file still has the content measured."""
+def kept_rows(out: Path, files: list[str], extras: Extras) -> dict[str, str]:
+    """Rows of an earlier run for `files`, where the same was asked for and the file still has the content measured.
+
+    Raises `ProsodyError` when OUT holds no such row at all: it is another file, which would be lost.
+    """
     from prosody.tables import complete_lines
 
+    by_name = {shown(file): file for file in files}
     kept: dict[str, str] = {}
-    for line in complete_lines(out):
-        row = json.loads(line)
-        path = Path(row["path"])
+    lines = complete_lines(out)
+    rows = [row for row in map(_row, lines) if row is not None]
+    if lines and not rows:
+        raise ProsodyError(f"{out}: holds no row of `prosody analyze`; name another file, or leave --resume away")
+    for line, row in zip([line for line in lines if _row(line) is not None], rows, strict=True):
+        file = by_name.get(row["path"])
         asked = row.get("extras", {}) == extras.row()
-        if asked and path.is_file() and file_sha256(path) == row["sha256"]:
-            kept[row["path"]] = line
+        if asked and file is not None and Path(file).is_file() and file_sha256(Path(file)) == row["sha256"]:
+            kept[file] = line
+    if len(rows) < len(lines):
+        typer.echo(f"prosody: {out}: left out {len(lines) - len(rows)} lines that are not rows", err=True)
     return kept
 
 
-def report(results: Iterable[Measured | Failed], failures: list[Failed]) -> Iterator[Measured]:
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+        return row if isinstance(row["path"], str) and isinstance(row["sha256"], str) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def report(results: Iterable[Measured | FailedItem], failures: list[FailedItem]) -> Iterator[Measured]:
     """The results that are rows; the others go to stderr and into `failures`."""
     for result in results:
-        if isinstance(result, Failed):
+        if isinstance(result, FailedItem):
             failures.append(result)
             typer.echo(f"prosody: {result.message}", err=True)
         else:
@@ -129,9 +149,9 @@ def write_file(measured: Iterable[Measured], out: Path, output_format: Format, k
         raise ProsodyError(f"{out}: {error.strerror}") from error
 
 
-def write_errors(failures: list[Failed], path: Path) -> None:
+def write_errors(failures: list[FailedItem], path: Path) -> None:
     """Beside OUT; a run without failures leaves no such file, not even an old one."""
-    if not failures:
+    if failures:
+        write_jsonl(path, failures)
+    else:
         path.unlink(missing_ok=True)
-        return
-    path.write_text("".join(json.dumps(f.row(), ensure_ascii=False) + "\n" for f in failures), encoding="utf-8")

@@ -12,9 +12,12 @@ from typing import IO, Any
 
 from prosody.batch import Measured
 from prosody.errors import ProsodyError, ScaleError
+from prosody.perturbation import VoiceQuality
 from speech_records import ProsodyProfile, from_dict
 
 COLUMNS: tuple[str, ...] = ("path", "sha256", *(field.name for field in fields(ProsodyProfile)))
+VOICE_COLUMNS: tuple[str, ...] = tuple(f"voice_{field.name}" for field in fields(VoiceQuality))
+_TYPES = {"path": "str", "sha256": "str", **{field.name: str(field.type) for field in fields(ProsodyProfile)}}
 
 
 def flat_row(measured: Measured) -> dict[str, Any]:
@@ -56,15 +59,27 @@ def write_parquet(results: Iterable[Measured], path: Path) -> None:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise ProsodyError("Parquet needs pyarrow: pip install 'emotionthinker-prosody[parquet]'") from error
+    schema = pa.schema([(name, _arrow_type(name, pa)) for name in (*COLUMNS, *VOICE_COLUMNS)])
     rows = [flat_row(measured) for measured in results]
-    columns = {name: [row[name] for row in rows] for name in (rows[0] if rows else COLUMNS)}
-    pq.write_table(pa.table(columns), path)
+    if not any(name in row for row in rows for name in VOICE_COLUMNS):
+        schema = pa.schema([schema.field(name) for name in COLUMNS])
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def _arrow_type(column: str, pa: Any) -> Any:
+    """By the field's type, never by its values: files in which a field is always unknown go together with others."""
+    hint = _TYPES.get(column, "float")
+    if "int" in hint:
+        return pa.int64()
+    if "bool" in hint:
+        return pa.bool_()
+    return pa.float64() if "float" in hint else pa.string()
 
 
 def read_rows(path: Path) -> Iterator[Measured]:
     """The rows of a JSON Lines file that `prosody analyze` wrote; `ScaleError` names the line that is not one."""
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open(encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):
                 yield _row(line, f"{path}: line {number}")
     except (OSError, UnicodeDecodeError) as error:
@@ -83,5 +98,5 @@ def complete_lines(path: Path) -> Sequence[str]:
     """The finished lines of a file that a killed run may have left in the middle of one."""
     if not path.exists():
         return []
-    text = path.read_text(encoding="utf-8")
-    return text[: text.rfind("\n") + 1].splitlines()
+    text = path.read_bytes().decode("utf-8", "replace")
+    return text[: text.rfind("\n") + 1].split("\n")[:-1]  # other characters that end a line may be in a path

@@ -1,72 +1,46 @@
-"""Praat's TextGrid: interval tiers in (long or short text form, UTF-8 or UTF-16), long text form out."""
+"""Praat's TextGrid: interval tiers in and out, by Praat's own reader and writer."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
 
 from prosody.alignment import Segment
 from prosody.errors import AlignmentError
 from prosody.measurement import Tracks
 
-MAX_BYTES: Final = 16 << 20
-_TOKEN: Final = re.compile(r'"((?:[^"]|"")*)"|(?<![\w.])(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|<exists>|\[\d*\]')
-"""A text or a number; else a flag or a running number in brackets, which the long form adds and reading skips."""
+_EDGE_S = 1e-6
+_BOM = (b"\xfe\xff", b"\xff\xfe")
 
 
 def read_textgrid(path: str | Path) -> dict[str, tuple[Segment, ...]]:
     """The interval tiers of a TextGrid by name, without their empty intervals; point tiers are left out.
 
-    Raises `AlignmentError` for a missing file and for one that is no TextGrid.
+    Raises `AlignmentError` for a missing file and for one that is not a TextGrid.
     """
-    path = Path(path)
+    import parselmouth
+    from parselmouth.praat import call
+
     try:
-        raw = path.read_bytes()[: MAX_BYTES + 1]
-    except OSError as error:
-        raise AlignmentError(f"{path}: {error.strerror}") from error
-    if len(raw) > MAX_BYTES:
-        raise AlignmentError(f"{path}: larger than {MAX_BYTES} bytes")
-    try:
-        text = raw.decode("utf-16" if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} else "utf-8-sig")
-        return _parse(text)
-    except (UnicodeDecodeError, ValueError, IndexError, StopIteration) as error:
-        raise AlignmentError(f"{path}: not a TextGrid ({error})") from error
-
-
-def _parse(text: str) -> dict[str, tuple[Segment, ...]]:
-    """Both text forms hold the same values in the same order; the long one only adds names, which are skipped."""
-    if not text.lstrip().startswith("File type"):
-        raise ValueError("no 'File type' at its beginning")
-    tokens = iter(match for match in _TOKEN.finditer(text) if match.group()[0] not in "<[")
-
-    def string() -> str:
-        token = next(tokens)
-        if token.group(1) is None:
-            raise ValueError(f"a text was expected, found {token.group()!r}")
-        return token.group(1).replace('""', '"')
-
-    def number() -> float:
-        token = next(tokens)
-        if token.group(2) is None:
-            raise ValueError(f"a number was expected, found {token.group()!r}")
-        return float(token.group(2))
-
-    if string() != "ooTextFile" or string() != "TextGrid":
-        raise ValueError("another kind of Praat file")
-    number(), number()
+        grid = parselmouth.read(str(path))
+    except parselmouth.PraatError as error:
+        raise AlignmentError(f"{path}: not a TextGrid ({str(error).splitlines()[0]})") from error
+    if not isinstance(grid, parselmouth.TextGrid):
+        raise AlignmentError(f"{path}: not a TextGrid but a {type(grid).__name__}")
     tiers: dict[str, tuple[Segment, ...]] = {}
-    for _ in range(int(number())):
-        kind, name = string(), string()
-        number(), number()
-        count = int(number())
-        if kind == "IntervalTier":
-            intervals = [(number(), number(), string()) for _ in range(count)]
-            tiers[name] = tuple(Segment(label, start, end) for start, end, label in intervals if label.strip())
-        else:
-            for _ in range(count):
-                number(), string()
+    for tier in range(1, int(call(grid, "Get number of tiers")) + 1):
+        if not call(grid, "Is interval tier", tier):
+            continue
+        intervals = [
+            Segment(
+                call(grid, "Get label of interval", tier, number),
+                call(grid, "Get start time of interval", tier, number),
+                call(grid, "Get end time of interval", tier, number),
+            )
+            for number in range(1, int(call(grid, "Get number of intervals", tier)) + 1)
+        ]
+        tiers[call(grid, "Get tier name", tier)] = tuple(i for i in intervals if i.label.strip())
     return tiers
 
 
@@ -75,57 +49,51 @@ def format_textgrid(tiers: Mapping[str, Sequence[Segment]], duration_s: float) -
 
     Raises `AlignmentError` when segments overlap or leave the clip.
     """
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {duration_s:.6f}"]
-    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, segments) in enumerate(tiers.items(), start=1):
-        intervals = _filled(name, segments, duration_s)
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
-        lines += ["        xmin = 0", f"        xmax = {duration_s:.6f}", f"        intervals: size = {len(intervals)}"]
-        for index, (start, end, label) in enumerate(intervals, start=1):
-            lines += [
-                f"        intervals [{index}]:",
-                f"            xmin = {start:.6f}",
-                f"            xmax = {end:.6f}",
-            ]
-            lines += [f"            text = {_quoted(label)}"]
-    return "\n".join(lines) + "\n"
+    from parselmouth.praat import call
+
+    names = list(tiers)
+    grid = call("Create TextGrid", 0.0, duration_s, " ".join(f"tier{n}" for n in range(len(names))), "")
+    for number, name in enumerate(names, start=1):
+        call(grid, "Set tier name", number, name)
+        edges: set[float] = set()
+        at = 0.0
+        for segment in tiers[name]:
+            if segment.start_s < at - _EDGE_S or segment.end_s > duration_s + _EDGE_S:
+                raise AlignmentError(
+                    f"tier {name!r}: {segment} overlaps its neighbour or leaves the clip of {duration_s} s"
+                )
+            for edge in (segment.start_s, segment.end_s):
+                if _EDGE_S < edge < duration_s - _EDGE_S and all(abs(edge - e) > _EDGE_S for e in edges):
+                    call(grid, "Insert boundary", number, edge)
+                    edges.add(edge)
+            at = segment.end_s
+        for segment in tiers[name]:
+            middle = (segment.start_s + min(segment.end_s, duration_s)) / 2
+            call(grid, "Set interval text", number, call(grid, "Get interval at time", number, middle), segment.label)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tiers.TextGrid"
+        grid.save(str(path))
+        raw = path.read_bytes()
+    return raw.decode("utf-16" if raw.startswith(_BOM) else "utf-8")  # Praat writes UTF-16 where ASCII does not do
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace('"', '""') + '"'
-
-
-def _filled(name: str, segments: Sequence[Segment], duration_s: float) -> list[tuple[float, float, str]]:
-    intervals: list[tuple[float, float, str]] = []
-    at = 0.0
-    for segment in segments:
-        if segment.start_s < at - 1e-6 or segment.end_s > duration_s + 1e-6:
-            raise AlignmentError(
-                f"tier {name!r}: {segment} overlaps its neighbour or leaves the clip of {duration_s} s"
-            )
-        if segment.start_s > at + 1e-6:
-            intervals.append((at, segment.start_s, ""))
-        at = min(segment.end_s, duration_s)
-        intervals.append((segment.start_s, at, segment.label))
-    if at < duration_s - 1e-6 or not intervals:
-        intervals.append((at, duration_s, ""))
-    return intervals
-
-
-def tiers_of(measured: Tracks, words: Sequence[Segment] = ()) -> dict[str, tuple[Segment, ...]]:
-    """What was found in a clip as tiers: `pauses`, `voicing`, and `words` where given."""
+def tiers_of(measured: Tracks) -> dict[str, tuple[Segment, ...]]:
+    """What was found in a clip as tiers: `pauses`, `phrases` with the shape of their contour, `voicing`."""
+    from prosody.analysis import phrase_contours
     from prosody.pitch import STEP_S, voiced_runs
 
-    pitch = measured.pitch
+    pitch, end_s = measured.pitch, measured.duration_s
     half = STEP_S / 2
-    runs = voiced_runs(pitch.times_s, pitch.voiced)
-    voicing = tuple(
-        Segment(
-            "voiced",
-            max(0.0, float(pitch.times_s[run][0] - half)),
-            min(measured.duration_s, float(pitch.times_s[run][-1] + half)),
-        )
-        for run in runs
-    )
-    tiers = {"pauses": tuple(Segment("pause", p.start_s, p.end_s) for p in measured.pauses), "voicing": voicing}
-    return {**tiers, "words": tuple(words)} if words else tiers
+    edges = [0.0, *(t for pause in measured.pauses for t in (pause.start_s, pause.end_s)), end_s]
+    return {
+        "pauses": tuple(Segment("pause", p.start_s, p.end_s) for p in measured.pauses),
+        "phrases": tuple(
+            Segment(contour.shape.value, start, end)
+            for contour, start, end in zip(phrase_contours(measured), edges[::2], edges[1::2], strict=True)
+            if contour is not None
+        ),
+        "voicing": tuple(
+            Segment("voiced", max(0.0, float(times[0] - half)), min(end_s, float(times[-1] + half)))
+            for times in (pitch.times_s[run] for run in voiced_runs(pitch.times_s, pitch.voiced))
+        ),
+    }
