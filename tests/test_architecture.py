@@ -217,7 +217,10 @@ def test_the_import_contracts_can_fail(tmp_path: Path) -> None:
     }
     for name, statements in violations.items():
         (tmp_path / name / "src" / Path(name).name / "violation.py").write_text(statements, encoding="utf-8")
-    inside = {"packages/cotgen/src/cotgen/rules": "import cotgen.cli"}
+    inside = {
+        "packages/cotgen/src/cotgen/rules": "import cotgen.cli",
+        "packages/speechlm/src/speechlm": "import speechlm.cli",
+    }
     for name, statements in inside.items():
         (tmp_path / name / "violation.py").write_text(statements, encoding="utf-8")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

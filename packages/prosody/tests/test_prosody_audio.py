@@ -243,16 +243,6 @@ def test_a_channel_that_is_not_there(tmp_path, channel):
         prosody.load_audio(tmp_path / "s.wav", channel=channel)
 
 
-def test_a_part_of_a_clip():
-    """Seconds times the rate; past the end there is nothing."""
-    clip = prosody.Audio(np.arange(RATE, dtype=np.float32), RATE)
-    assert clip.part(None, None) is clip
-    assert clip.part(0.5, 9.0).samples[[0, -1]].tolist() == [8000.0, 15999.0]
-    assert clip.part(None, 0.25).duration_s == 0.25
-    with pytest.raises(prosody.EmptyAudioError, match=r"1\.000 s hold no sample from 1\.5 s to 2 s"):
-        clip.part(1.5, 2.0)
-
-
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize("channels", [1, 2, 6])
 def test_ffmpeg_decodes_every_channel_of_an_mp4(tmp_path, channels):

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +26,7 @@ from trainer.errors import ConfigError
 from trainer.progress import track
 
 if TYPE_CHECKING:
-    from prosody import Audio
+    pass
 
 FRAMES_KEY = "frames"
 
@@ -81,19 +80,14 @@ def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
 
 def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> Tensor | FailedItem:
     key, clip, spec = job
+    from prosody import load_audio
+
     torch.set_num_threads(1)
-    audio = _decoded(clip.path, clip.channel).part(clip.start_s, clip.end_s)
+    audio = load_audio(clip.path, channel=clip.channel, start_s=clip.start_s, end_s=clip.end_s)
     try:
         return log_mel(audio.samples, spec).half()
     except AudioInputError as error:
         return FailedItem.of(key, "features", error)
-
-
-@lru_cache(maxsize=1)  # a conversation has a hundred turns, and they come one after the other
-def _decoded(path: Path, channel: int | None) -> Audio:
-    from prosody import load_audio
-
-    return load_audio(path, sample_rate=16_000, channel=channel)
 
 
 def require_features(model: SpeechLM, spec: FeatureSpec, *, what: str) -> None:

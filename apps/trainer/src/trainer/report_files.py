@@ -117,7 +117,7 @@ def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
     answer = _illustration(list(read_jsonl(run / "evaluate" / f"{System.GRPO_PTR.value}{ANSWERS}", Answer)))
     clip: MeasuredUtterance = corpus.measured[answer.utterance_id]
     place = corpus.audio_clip(answer.utterance_id)
-    audio = load_audio(place.path, sample_rate=16_000, channel=place.channel).part(place.start_s, place.end_s)
+    audio = load_audio(place.path, channel=place.channel, start_s=place.start_s, end_s=place.end_s)
     measured = tracks(audio.samples, audio.sample_rate)
     return ClipView(
         utterance_id=answer.utterance_id,

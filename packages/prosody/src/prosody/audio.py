@@ -38,24 +38,6 @@ class Audio:
         """Length in seconds."""
         return len(self.samples) / self.sample_rate
 
-    def part(self, start_s: float | None, end_s: float | None) -> Audio:
-        """From `start_s` (`None`: the start) to `end_s` (`None`: the end); what lies past the end is not there.
-
-        Raises `EmptyAudioError` when that holds no sample.
-
-        >>> clip = Audio(np.arange(8, dtype=np.float32), sample_rate=4)
-        >>> clip.part(0.5, 1.25).samples
-        array([2., 3., 4.], dtype=float32)
-        """
-        if start_s is None and end_s is None:
-            return self
-        start = round((start_s or 0.0) * self.sample_rate)
-        samples = self.samples[start : None if end_s is None else round(end_s * self.sample_rate)]
-        if not len(samples):
-            end = "the end" if end_s is None else f"{end_s:g} s"
-            raise EmptyAudioError(f"{self.duration_s:.3f} s hold no sample from {start_s or 0.0:g} s to {end}")
-        return Audio(samples, self.sample_rate)
-
 
 def load_audio(
     path: str | Path,
