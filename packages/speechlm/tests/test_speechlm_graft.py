@@ -1,4 +1,4 @@
-"""Grafting: what donors compute must come out of the grafted model. Expected values are the donors' own outputs."""
+"""Grafting: a grafted model computes what its pretrained parts compute. Expected values are their own outputs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def whisper(**changes: Any) -> WhisperModel:
     return WhisperModel(WhisperConfig(**settings)).eval()
 
 
-def donors(text: Any = None, audio: Any = None) -> PretrainedParts:
+def pretrained(text: Any = None, audio: Any = None) -> PretrainedParts:
     return PretrainedParts((audio or whisper()).encoder, text or language_model(), tokenizer())
 
 
@@ -107,17 +107,17 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_graft_computes_what_its_donors_do(kind: str) -> None:
+def test_a_graft_computes_what_its_parts_do(kind: str) -> None:
     """The bar is 1e-4; both run the same float32 operations, so far less is expected."""
-    pair = donors(KINDS[kind]())
+    pair = pretrained(KINDS[kind]())
     model, _ = graft(pair)
-    proof = check_parity(model, pair, frames=90)
-    assert proof.holds
-    assert max(proof.logits, proof.audio) < 1e-5
+    parity = check_parity(model, pair, frames=90)
+    assert parity.holds
+    assert max(parity.logits, parity.audio) < 1e-5
 
 
-def test_the_proof_finds_a_damaged_weight() -> None:
-    pair = donors()
+def test_the_parity_check_finds_a_damaged_weight() -> None:
+    pair = pretrained()
     model, _ = graft(pair)
     with torch.no_grad():
         model.text_tower.layers[1].mlp.up_proj.weight[3, 5] += 1.0  # type: ignore[union-attr,index]
@@ -131,9 +131,9 @@ def test_the_proof_finds_a_damaged_weight() -> None:
 
 
 @pytest.mark.parametrize("half", ["audio", "logits"])
-def test_a_donor_that_is_no_number_proves_nothing(half: str) -> None:
+def test_a_part_that_holds_nan_fails_the_parity_check(half: str) -> None:
     """Differences are NaN then, which no comparison finds large."""
-    pair = donors()
+    pair = pretrained()
     damaged = pair.encoder.layers[0].fc1 if half == "audio" else pair.language_model.model.layers[0].mlp.up_proj
     with torch.no_grad():
         damaged.weight[0, 0] = torch.nan
@@ -141,7 +141,7 @@ def test_a_donor_that_is_no_number_proves_nothing(half: str) -> None:
         check_parity(graft(pair)[0], pair)
 
 
-def test_the_proofs_encoder_is_whispers_own() -> None:
+def test_the_encoder_of_the_parity_check_is_whispers_own() -> None:
     """On the full length, the only one that Whisper takes, its own forward pass is the expected value."""
     encoder = whisper().encoder
     features = torch.randn(1, 16, 200, generator=torch.Generator().manual_seed(3))
@@ -151,7 +151,7 @@ def test_the_proofs_encoder_is_whispers_own() -> None:
 
 
 def test_the_report_names_every_weight_once() -> None:
-    model, report = graft(donors())
+    model, report = graft(pretrained())
     full = {n.partition("[")[0] for n in (*report.copied, *report.zeroed, *report.new)}
     towers = [f"audio.{n}" for n, _ in model.audio_tower.named_parameters()]
     towers += [f"text.{n}" for n, _ in model.text_tower.named_parameters()]
@@ -163,11 +163,11 @@ def test_the_report_names_every_weight_once() -> None:
     assert all("visual" in n for n in report.never_run)
     assert report.unused == ("audio.embed_positions.weight (the tower computes the same sinusoids)",)
     assert "<|AUDIO|>" in report.added_tokens
-    assert "<|im_end|>" not in report.added_tokens  # the donor had it
+    assert "<|im_end|>" not in report.added_tokens  # the language model had it
 
 
 def test_new_rows_of_the_vocabulary_are_the_mean_of_the_old() -> None:
-    pair = donors(language_model(vocab_size=257))
+    pair = pretrained(language_model(vocab_size=257))
     model, report = graft(pair)
     table = model.thinker.get_input_embeddings().weight
     assert "text.embed_tokens.weight[257:265]" in report.new  # nine special tokens, one of them there already
@@ -175,7 +175,7 @@ def test_new_rows_of_the_vocabulary_are_the_mean_of_the_old() -> None:
 
 
 def test_a_graft_hears_writes_and_survives_saving(tmp_path: Path) -> None:
-    model, _ = graft(donors())
+    model, _ = graft(pretrained())
     clip = torch.randn(16, 60, generator=torch.Generator().manual_seed(2))
     batch = model.collate([clip], ["How?"], ["Loud."])
     with torch.no_grad():
@@ -185,8 +185,8 @@ def test_a_graft_hears_writes_and_survives_saving(tmp_path: Path) -> None:
         torch.testing.assert_close(again(again.collate([clip], ["How?"], ["Loud."])), expected)
 
 
-def test_the_same_seed_gives_the_same_graft_and_leaves_the_donors_alone() -> None:
-    pair = donors()
+def test_the_same_seed_gives_the_same_graft_and_leaves_its_parts_alone() -> None:
+    pair = pretrained()
     before = {n: w.clone() for n, w in pair.language_model.named_parameters()}
     a, b, c = (graft(pair, seed=s)[0].audio_tower.proj.weight for s in (0, 0, 1))  # type: ignore[union-attr]
     assert torch.equal(a, b)
@@ -205,25 +205,25 @@ UNFIT: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_a_donor_that_does_not_fit_is_refused_with_the_reason(name: str) -> None:
+def test_a_part_that_does_not_fit_is_refused_with_the_reason(name: str) -> None:
     changes, reason = UNFIT[name]
     with pytest.raises(GraftError, match=reason):
-        graft(donors(language_model(**changes)))
+        graft(pretrained(language_model(**changes)))
 
 
-def test_other_unfit_donors_are_refused() -> None:
+def test_other_unfit_parts_are_refused() -> None:
     with pytest.raises(GraftError, match="sliding window"):
-        graft(donors(language_model("qwen2", use_sliding_window=True)))
+        graft(pretrained(language_model("qwen2", use_sliding_window=True)))
     with pytest.raises(GraftError, match="'relu'"):
-        graft(donors(audio=whisper(activation_function="relu")))
+        graft(pretrained(audio=whisper(activation_function="relu")))
     learned = whisper()
     with torch.no_grad():
         learned.encoder.embed_positions.weight += 0.1
     with pytest.raises(GraftError, match="positions are learned"):
-        graft(donors(audio=learned))
+        graft(pretrained(audio=learned))
 
 
-def test_donors_are_read_from_folders_and_foreign_ones_refused(tmp_path: Path) -> None:
+def test_parts_are_read_from_folders_and_foreign_ones_refused(tmp_path: Path) -> None:
     whisper().save_pretrained(tmp_path / "whisper")
     whisper().encoder.save_pretrained(tmp_path / "encoder")
     language_model().save_pretrained(tmp_path / "text")
@@ -250,7 +250,7 @@ def test_positions_rounded_by_half_precision_are_read_as_the_sinusoids_they_were
     assert check_parity(graft(pair)[0], pair).audio < 1e-5
 
 
-def test_a_pickled_donor_is_refused(tmp_path: Path) -> None:
+def test_a_pickled_part_is_refused(tmp_path: Path) -> None:
     language_model().config.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
     torch.save(language_model().state_dict(), tmp_path / "pytorch_model.bin")
@@ -259,7 +259,7 @@ def test_a_pickled_donor_is_refused(tmp_path: Path) -> None:
         load_pretrained_parts(tmp_path / "whisper", tmp_path)
 
 
-def test_a_truncated_donor_is_refused(tmp_path: Path) -> None:
+def test_a_truncated_part_is_refused(tmp_path: Path) -> None:
     whisper().save_pretrained(tmp_path)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
@@ -267,7 +267,7 @@ def test_a_truncated_donor_is_refused(tmp_path: Path) -> None:
         load_pretrained_parts(tmp_path, tmp_path)
 
 
-def test_donors_are_found_in_the_hubs_cache_and_are_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_found_in_the_hubs_cache_and_are_a_preset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Laid down as `hf download` does: folders of a commit, which `main` names."""
     from huggingface_hub import constants
 
@@ -279,7 +279,7 @@ def test_donors_are_found_in_the_hubs_cache_and_are_a_preset(tmp_path: Path, mon
         (place / "refs").mkdir()
         (place / "refs" / "main").write_text("0" * 40)
     model = load_preset("compact", audio="someone/ear", text="someone/voice", system="Listen.", seed=3)
-    expected, _ = graft(donors(), seed=3)
+    expected, _ = graft(pretrained(), seed=3)
     assert model.system == "Listen."
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), expected.parameters(), strict=True))
 
@@ -311,7 +311,7 @@ def report_id(folder: Path) -> int:
 
 
 @pytest.fixture(scope="session")
-def real_donors(tmp_path_factory: pytest.TempPathFactory) -> PretrainedParts:
+def real_parts(tmp_path_factory: pytest.TempPathFactory) -> PretrainedParts:
     """Whisper-base and SmolLM2-135M-Instruct; the latter lies there as GGUF, which takes two more libraries to read."""
     pytest.importorskip("gguf")
     pytest.importorskip("accelerate")
@@ -324,10 +324,10 @@ def real_donors(tmp_path_factory: pytest.TempPathFactory) -> PretrainedParts:
 
 
 @pytest.mark.corpus
-def test_whisper_base_and_smollm2_become_one_speech_llm(real_donors: PretrainedParts) -> None:
+def test_whisper_base_and_smollm2_become_one_speech_llm(real_parts: PretrainedParts) -> None:
     """The bar of 1e-4 on pretrained weights. 155 M parameters: 20.6 M of Whisper's encoder, 134.5 M of SmolLM2."""
-    model, report = graft(real_donors)
-    proof = check_parity(model, real_donors)
-    assert proof.holds
+    model, report = graft(real_parts)
+    parity = check_parity(model, real_parts)
+    assert parity.holds
     assert len(report.zeroed) == 90  # q, k and v of thirty layers
     assert 150e6 < sum(w.numel() for w in model.parameters()) < 160e6
