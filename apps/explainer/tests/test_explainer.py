@@ -100,11 +100,11 @@ def test_an_unreadable_answer_is_shown_as_it_is(babbling: Path, clip: Path) -> N
     ("text", "emotion", "problem", "reasoning"),
     [
         ("<think>Low.</think><answer>sad</answer>", Emotion.SAD, None, "Low."),
-        ("<think>Low.</think><answer>Sadness", Emotion.SAD, "off its form: the answer has no closing tag", "Low."),
-        ("Low.</think>It is sad.", Emotion.SAD, "the reasoning has no opening tag; the answer has no opening", "Low."),
+        ("<think>Low.</think><answer>Sadness", Emotion.SAD, "off its form: text is not", "Low."),
+        ("Low.</think>It is sad.", Emotion.SAD, "off its form: text is not", "Low."),
         ("<think>Low.</think><answer>sad or happy</answer>", None, "names more than one label of SAD_OR_HAPPY", "Low."),
         ("<think>Low.</think><answer>purple</answer>", None, "'purple' is not a label of SAD_OR_HAPPY", "Low."),
-        ("<think>Low.", None, "cannot be read: the reasoning has no closing tag; there is no answer", "Low."),
+        ("<think>Low.", None, "cannot be read: text is not", "Low."),
     ],
 )
 def test_what_a_policy_said_is_read_as_far_as_it_goes(

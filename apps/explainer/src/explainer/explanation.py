@@ -112,14 +112,13 @@ def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, tempera
 def interpret_response(text: str, label_set: LabelSet) -> tuple[Emotion | None, str | None, str | None]:
     """Emotion, what is wrong with the answer, and its reasoning; a text off the form is read leniently."""
     reading = parse_response(text, strict=False)
-    off = "; ".join(reading.problems)
     if reading.answer is None:
-        return None, f"the answer cannot be read: {off}", reading.think
+        return None, f"the answer cannot be read: {reading.problem}", reading.think
     found = read_label(reading.answer, label_set)
     if found.label is None:
         means = "names more than one label" if found.ambiguous else "is not a label"
         return None, f"the answer {_shorten(reading.answer)} {means} of {label_set.name}", reading.think
-    return found.label, f"the answer is off its form: {off}" if off else None, reading.think
+    return found.label, f"the answer is off its form: {reading.problem}" if reading.problem else None, reading.think
 
 
 def _shorten(answer: str, limit: int = 80) -> str:

@@ -60,7 +60,7 @@ from speech_records.records import (
     Utterance,
     Verdict,
 )
-from speech_records.response_parser import LenientResponse, ResponseProblem, StrictResponse, parse_response
+from speech_records.response_parser import LenientResponse, StrictResponse, parse_response
 
 __all__ = [
     "ALIASES",
@@ -95,7 +95,6 @@ __all__ = [
     "ReasoningTrace",
     "RecordFileError",
     "RecordFormatError",
-    "ResponseProblem",
     "RewardScores",
     "SpeechRecordsError",
     "StressedWord",
