@@ -42,8 +42,8 @@ from trainer.report import (
     system_result,
     write_report,
 )
-from trainer.report.charts import Line, Mark, line_chart
-from trainer.report.clip import audio_uri, contours, mark_claims
+from trainer.report.charts import Line, contours, line_chart
+from trainer.report.clip import audio_uri, mark_claims
 from trainer.report.findings import compare, gate, standing
 
 LABELS = tuple(PAPER_9.text(label) for label in PAPER_9.labels)
@@ -315,7 +315,7 @@ def test_standing_of_sft() -> None:
     assert standing(dataclasses.replace(data, systems=data.systems[1:])) is None
 
 
-def test_sanity_checks_are_held_against_chance() -> None:
+def test_sanity_checks_are_compared_with_chance() -> None:
     """Chance is 1/9 = 0.111: [0.06, 0.15] holds it, [0.2, 0.4] lies above, [0.01, 0.05] below."""
     data = dataclasses.replace(
         report_data(),
@@ -414,7 +414,7 @@ def test_nothing_is_loaded() -> None:
     fetching = {"src", "href", "srcset", "poster", "action", "data", "xlink:href", "background"}
     urls = [value for _, attributes in page.elements for name, value in attributes.items() if name in fetching]
     assert urls
-    assert all(value is not None and value.startswith("data:") for value in urls)
+    assert all(value is not None and value.startswith(("data:", "#")) for value in urls)  # `#`: in this page
     (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
     assert "url(" not in style
     assert "@import" not in style
@@ -432,12 +432,14 @@ def test_pictures_are_well_formed_and_described() -> None:
     text = render(report_data())
     pictures = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(pictures) > 8
+    ids = re.findall(r' id="([^"]+)"', "".join(pictures))
+    assert len(set(ids)) == len(ids)
     for picture in pictures:
         root = ET.fromstring(picture)
         assert root.get("aria-hidden") == "true" or (root.get("role") == "img" and root.get("aria-label"))
         for shape in root.iter():
-            placed = " ".join(shape.get(name, "0") for name in ("x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "points"))
-            assert all(isfinite(float(number)) for number in placed.replace(",", " ").split())
+            placed = " ".join(shape.get(name, "0") for name in ("x", "y", "d", "width", "height"))
+            assert all(isfinite(float(number)) for number in re.findall(r"[^MLHVCQzZ\s,]+", placed))
 
 
 def test_tables_have_headers() -> None:
@@ -476,13 +478,26 @@ def test_overlapping_claims_show_the_gravest_verdict_and_every_measurement() -> 
     assert "3.1 syll/s" in tip.text
 
 
+def coordinates(path: str) -> list[tuple[str, float, float]]:
+    """The commands of an SVG path with their points."""
+    found = re.findall(r"([ML]) ([\d.-]+) ([\d.-]+)", path)
+    return [(command, float(x), float(y)) for command, x, y in found]
+
+
 def test_line_chart_places_points_by_value() -> None:
-    """Two points at the ends of both axes lie in the corners of the plotting area: (34, 212) and (470, 40)."""
-    line = Line.of("loss", [1, 2, 3], [0.0, None, 1.0], colour="c-blue")
-    root = ET.fromstring(str(line_chart([line], title="t", y_label="y", marks=[Mark(3, "here")])))
-    (polyline,) = list(root.iter("polyline"))
-    assert polyline.get("points") == "34.0,212.0 470.0,40.0"
-    assert [e.text for e in root.iter("text") if e.get("class") == "mark-label"] == ["here"]
+    """Values 0, 1 and 2 over even steps: three points evenly spaced in both directions, the last on top; a step
+    without a value is left out. The gate's mark is at the last step."""
+    line = Line("loss", [1, 2, 3, 4], [0.0, 1.0, None, 3.0], "blue")
+    root = ET.fromstring(str(line_chart([line], title="t", y_label="y", gates=[4])))
+    (drawn,) = [
+        p for p in root.iter("path") if p.get("stroke") == "var(--blue)" and len(coordinates(p.get("d", ""))) == 3
+    ]
+    (_, x0, y0), (_, x1, y1), (_, x2, y2) = coordinates(drawn.get("d", ""))
+    assert (x2 - x0, y2 - y0) == pytest.approx((3 * (x1 - x0), 3 * (y1 - y0)))
+    assert (x1 > x0, y1 < y0) == (True, True)
+    (mark,) = [p for p in root.iter("path") if p.get("stroke") == "var(--accent)"]
+    assert [x for _, x, _ in coordinates(mark.get("d", ""))] == pytest.approx([x2, x2])
+    assert "gate opens, step 4" in "".join(root.itertext())
 
 
 def test_unvoiced_and_unheard_clips_are_drawn_as_such() -> None:
@@ -498,7 +513,9 @@ def test_unvoiced_and_unheard_clips_are_drawn_as_such() -> None:
     energy[90:100] = -np.inf
     cut = dataclasses.replace(data.clip, energy_dbfs=energy)
     root = ET.fromstring(str(contours(cut)))
-    assert len([line for line in root.iter("polyline") if line.get("class") == "line energy"]) == 2
+    lines = [coordinates(p.get("d", "")) for p in root.iter("path") if p.get("stroke") == "var(--amber)"]
+    (energy_line,) = [line for line in lines if len(line) > 2]
+    assert [command for command, _, _ in energy_line].count("M") == 2
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:

@@ -3,7 +3,7 @@
 - `data`: what the page shows, as frozen records (`ReportData` and its parts).
 - `sources`: those parts from evaluations and histories (`system_result`, `paired_differences`, `rl_run`).
 - `findings`: plain sentences computed from those numbers.
-- `svg`, `charts`, `clip`: inline pictures, and the clip with its marked claims.
+- `charts`, `clip`: pictures, and the clip with its marked claims.
 - `page`: puts them into `page.html.j2` and writes the file (`write_report`).
 """
 

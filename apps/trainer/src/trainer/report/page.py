@@ -9,24 +9,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
-from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from speech_records import atomic_write
 from trainer.report import charts, clip, findings
-from trainer.report.charts import Dot, Line, Mark
+from trainer.report.charts import Dot, Line
 from trainer.report.data import Measure, ReportData, RLRun, System, SystemResult
 
 COLOURS = {
-    System.MAJORITY: "c-grey",
-    System.LOGISTIC_REGRESSION: "c-slate",
-    System.SFT: "c-blue",
-    System.GRPO: "c-amber",
-    System.GRPO_PTR: "c-violet",
+    System.MAJORITY: "grey",
+    System.LOGISTIC_REGRESSION: "slate",
+    System.SFT: "blue",
+    System.GRPO: "amber",
+    System.GRPO_PTR: "violet",
 }
 
 
@@ -37,16 +36,8 @@ def write_report(data: ReportData, out_html: str | os.PathLike[str]) -> Path:
     """
     target = Path(out_html)
     target.parent.mkdir(parents=True, exist_ok=True)
-    page = render(data)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        Path(temporary).chmod(0o644)  # mkstemp makes files that only their owner may read
-        Path(temporary).replace(target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with atomic_write(target) as file:
+        file.write(render(data))
     return target
 
 
@@ -74,12 +65,11 @@ def render(data: ReportData) -> str:
         interval=findings.interval,
         against_chance=findings.against_chance,
         colours=COLOURS,
-        bar=charts.bar,
         learning=_learning(data),
         rewards=[chart for run in data.rl_runs for chart in _rewards(run)],
         policies=[result for result in data.systems if result.confusion is not None],
         recalls=_recalls(data),
-        contours=clip.contours,
+        contours=charts.contours,
         mark_claims=clip.mark_claims,
         symbols=clip.SYMBOLS,
         audio_uri=clip.audio_uri,
@@ -111,21 +101,16 @@ def _overview(data: ReportData) -> Markup:
         for result in data.systems
         if (estimate := result.measures.get(Measure.ACCURACY)) is not None
     ]
-    dots += [Dot(check.name, check.accuracy, "c-faint") for check in data.sanity]
+    dots += [Dot(check.name, check.accuracy, "faint") for check in data.sanity]
     if not dots:
         return Markup('<p class="missing">No accuracy was evaluated.</p>')
     return charts.forest_plot(dots, title="Accuracy on held-out speakers", chance=data.chance)
 
 
 def _learning(data: ReportData) -> list[Markup]:
-    palette = ("c-blue", "c-teal", "c-amber", "c-violet", "c-slate")
-    losses = [Line.of(c.name, c.steps, c.values, colour=palette[i % 5]) for i, c in enumerate(data.sft_curves)]
-    outcomes = [
-        Line.of(
-            run.system.display, [s.step for s in run.steps], [s.outcome for s in run.steps], colour=COLOURS[run.system]
-        )
-        for run in data.rl_runs
-    ]
+    palette = ("blue", "teal", "amber", "violet", "slate")
+    losses = [Line(c.name, c.steps, c.values, palette[i % 5]) for i, c in enumerate(data.sft_curves)]
+    outcomes = [_line(run.system.display, run, "outcome", COLOURS[run.system]) for run in data.rl_runs]
     return [
         charts.line_chart(losses, title="Supervised fine-tuning: loss", y_label="cross-entropy, nats per token"),
         charts.line_chart(
@@ -133,38 +118,38 @@ def _learning(data: ReportData) -> list[Markup]:
             title="Reinforcement learning: accuracy of rollouts",
             y_label="share with the right label",
             y_range=(0.0, 1.0),
-            marks=[mark for run in data.rl_runs for mark in _gate_mark(run)],
+            gates=[run.gate_step for run in data.rl_runs if run.gate_step is not None],
         ),
     ]
 
 
-def _gate_mark(run: RLRun) -> Sequence[Mark]:
-    return [] if run.gate_step is None else [Mark(run.gate_step, f"gate opens, step {run.gate_step}")]
+def _line(name: str, run: RLRun, value: str, colour: str) -> Line:
+    return Line(name, [step.step for step in run.steps], [getattr(step, value) for step in run.steps], colour)
 
 
 def _rewards(run: RLRun) -> list[Markup]:
     if not run.steps:
         return []
-    steps = [s.step for s in run.steps]
     parts = [
-        Line.of("format", steps, [s.format for s in run.steps], colour="c-slate"),
-        Line.of("outcome", steps, [s.outcome for s in run.steps], colour="c-blue"),
-        Line.of("reasoning, before τ", steps, [s.reasoning for s in run.steps], colour="c-teal"),
+        ("format", "format", "slate"),
+        ("outcome", "outcome", "blue"),
+        ("reasoning, before τ", "reasoning", "teal"),
     ]
-    trust = [
-        Line.of("mean over groups", steps, [s.tau_mean for s in run.steps], colour="c-violet"),
-        Line.of("lowest group", steps, [s.tau_min for s in run.steps], colour="c-amber"),
-    ]
-    lowered = [Line.of("τ < 1", steps, [s.tau_below_one_share for s in run.steps], colour="c-violet")]
-    name = run.system.display
-    charted = [(parts, f"{name}: reward parts", "mean over rollouts", True)]
+    trust = [("mean over groups", "tau_mean", "violet"), ("lowest group", "tau_min", "amber")]
+    lowered = [("τ < 1", "tau_below_one_share", "violet")]
+    charted = [(parts, "reward parts", "mean over rollouts", True)]
     if run.gated:
-        charted.append((trust, f"{name}: trust weight τ", "weight of the reasoning reward", False))
-        charted.append((lowered, f"{name}: groups with τ < 1", "share of the step's groups", False))
-    ends, marks = (min(steps), max(steps)), _gate_mark(run)
+        charted.append((trust, "trust weight τ", "weight of the reasoning reward", False))
+        charted.append((lowered, "groups with τ < 1", "share of the step's groups", False))
     return [
         charts.line_chart(
-            lines, title=title, y_label=label, y_range=(0.0, 1.0), x_range=ends, marks=marks, smooth=smooth
+            [_line(name, run, value, colour) for name, value, colour in lines],
+            title=f"{run.system.display}: {title}",
+            y_label=label,
+            y_range=(0.0, 1.0),
+            x_range=(run.steps[0].step, run.steps[-1].step),
+            gates=[] if run.gate_step is None else [run.gate_step],
+            smooth=smooth,
         )
         for lines, title, label, smooth in charted
     ]
