@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from speech_claims.senses import GROUP_OF_HEAD, SENSES, WORDS, split, word_set
+from speech_claims.senses import GROUP_OF_HEAD, SENSES, WORDS, phrases, word_set
 
 
 class Kind(StrEnum):
@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 
 GRAMMAR: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
-    {Kind[name.upper()]: split(listed) for name, listed in WORDS["grammar"].items()}
+    {Kind[name.upper()]: phrases(words) for name, words in WORDS["grammar"].items()}
 )
 """Words that carry no claim but join, negate or separate."""
 
@@ -53,8 +53,8 @@ HEDGES, SLIGHT, STRONG = (word_set(name) for name in ("hedges", "slight", "stron
 def kinds() -> Mapping[str, Kind]:
     """Every phrase of the lexicon with its letter. Where a phrase has two, the one that can carry a claim wins."""
     table: dict[str, Kind] = {}
-    for kind, phrases in GRAMMAR.items():
-        _add(table, phrases, kind)
+    for kind, listed in GRAMMAR.items():
+        _add(table, listed, kind)
     for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():

@@ -13,10 +13,10 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
+from speech_claims.notation import listed
 from speech_records import Cue
 
 ALONE = "alone"
-POSSESSIVES = ("his", "her", "their", "the", "its", "the speaker's", "this speaker's", "a", "one's")
 
 WORDS: Mapping[str, Any] = MappingProxyType(
     tomllib.loads((files("speech_claims") / "english.toml").read_text(encoding="utf-8"))
@@ -24,54 +24,35 @@ WORDS: Mapping[str, Any] = MappingProxyType(
 """The tables of `english.toml` as they stand there."""
 
 
-def split(text: str) -> tuple[str, ...]:
-    """The phrases of a comma-separated list, lists of lists and possessives filled in.
+def phrases(text: str) -> tuple[str, ...]:
+    """The phrases of a list of `english.toml`.
 
-    >>> split("loud, at the top of {own} voice")[:3]
-    ('loud', 'at the top of his voice', 'at the top of her voice')
-    >>> split("{slow}") == split(WORDS["lists"]["slow"])
-    True
+    >>> phrases("{moderately}, moderate")[-2:]
+    ('moderately melodic', 'moderate')
     """
-    filled: list[str] = []
-    for phrase in filter(None, (" ".join(p.split()) for p in text.split(","))):
-        if phrase in _COMPARED:
-            norms = split(WORDS["lists"]["norm"])
-            filled += [f"{preposition} {norm}" for preposition in _COMPARED[phrase] for norm in norms]
-        elif phrase.startswith("{") and phrase != "{own}" and phrase[1:-1] in WORDS["lists"]:
-            filled += split(WORDS["lists"][phrase[1:-1]])
-        elif "{own}" in phrase:
-            filled += [phrase.replace("{own}", own) for own in POSSESSIVES]
-        else:
-            filled.append(phrase)
-    return tuple(filled)
-
-
-_COMPARED: Mapping[str, tuple[str, ...]] = {
-    "{above}": ("above", "over", "beyond"),
-    "{below}": ("below", "under", "beneath"),
-    "{around}": ("around", "near", "close to", "about", "at"),
-}
-"""Comparisons with each of the list `norm`."""
+    return listed(text, WORDS["lists"])
 
 
 def word_set(name: str) -> frozenset[str]:
     """One of the sets of `english.toml`."""
-    return frozenset(split(WORDS["sets"][name]))
+    return frozenset(phrases(WORDS["sets"][name]))
 
 
-def _senses(rows: Mapping[str, str]) -> Mapping[str, tuple[Cue, str]]:
-    table: dict[str, tuple[Cue, str]] = {}
-    for sense, listed in rows.items():
+def _senses(group: str) -> Mapping[str, tuple[Cue, str]]:
+    rows = dict(WORDS["values"][group])
+    shared = rows.pop("shares", None)
+    table = dict(_senses(shared)) if shared else {}
+    for sense, words in rows.items():
         cue, _, value = sense.partition(" ")
-        table |= dict.fromkeys(split(listed), (Cue(cue), value))
+        table |= dict.fromkeys(phrases(words), (Cue(cue), value))
     return MappingProxyType(table)
 
 
 GROUP_OF_HEAD: Mapping[str, str] = MappingProxyType(
-    {head: group for group, heads in WORDS["heads"].items() for head in split(heads)}
+    {head: group for group, heads in WORDS["heads"].items() for head in phrases(heads)}
 )
 SENSES: Mapping[str, Mapping[str, tuple[Cue, str]]] = MappingProxyType(
-    {group: _senses(rows) for group, rows in WORDS["values"].items()}
+    {group: _senses(group) for group in (*WORDS["heads"], ALONE)}
 )
 """What a value word means when it is said of a head of a group: cue and value."""
 
@@ -97,5 +78,5 @@ FINAL_PHRASES = frozenset(
 )
 """Phrases that speak of the contour's end without saying so otherwise: *trails off*."""
 
-RAISING = frozenset(split("{raises}, {lowers}"))
+RAISING = frozenset(phrases("{raises}, {lowers}"))
 """Verbs whose object is the head: *raises the volume*."""

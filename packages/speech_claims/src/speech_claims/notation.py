@@ -1,0 +1,42 @@
+"""Many phrases in few words: `(high/raised) pitch` is two, `rise(/s)` the verb with and without its ending."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+_INNERMOST = re.compile(r"\(([^()]*)\)")
+_LIST = re.compile(r"\{([a-z_]+)\}")
+
+
+def expand(template: str) -> tuple[str, ...]:
+    """Every text that the alternatives of `template` make, each once; alternatives may hold others.
+
+    >>> expand("a (high/raised) (pitch/tone)")
+    ('a high pitch', 'a high tone', 'a raised pitch', 'a raised tone')
+    >>> expand("(glide(/s)/went) up")
+    ('glide up', 'went up', 'glides up')
+    """
+    return tuple(dict.fromkeys(_expanded(template)))
+
+
+def _expanded(template: str) -> Iterator[str]:
+    found = _INNERMOST.search(template)
+    if found is None:
+        yield template
+        return
+    before, after = template[: found.start()], template[found.end() :]
+    for option in found[1].split("/"):
+        yield from _expanded(before + option + after)
+
+
+def listed(text: str, lists: Mapping[str, str]) -> tuple[str, ...]:
+    """The phrases of a comma-separated list, each once; `{name}` is any phrase of the list of that name.
+
+    >>> listed("loud, at the top of {own} voice", {"own": "his, her"})
+    ('loud', 'at the top of his voice', 'at the top of her voice')
+    """
+    phrases: list[str] = []
+    for template in filter(None, (" ".join(part.split()) for part in text.split(","))):
+        phrases += expand(_LIST.sub(lambda found: f"({'/'.join(listed(lists[found[1]], lists))})", template))
+    return tuple(dict.fromkeys(phrases))

@@ -1,0 +1,36 @@
+"""The lexicon as its notation writes it out."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from speech_claims.finding import find
+from speech_claims.lexicon import kinds
+from speech_claims.notation import expand, listed
+from speech_records import Cue
+
+VERBS = {"drift": "drifts", "glide": "glides", "inch": "inches", "go": "goes", "swoop": "swoops", "slide": "slides"}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verbs_of_movement_take_every_particle(verb: str) -> None:
+    """Third persons and directions as a dictionary of English has them."""
+    for form in (verb, VERBS[verb]):
+        for ending in ("", "ward", "wards"):
+            for particle, value in ((f"up{ending}", "rising"), (f"down{ending}", "falling")):
+                (finding,) = find(f"We hear the pitch {form} {particle} here.")
+                assert (finding.cue, finding.value) == (Cue.CONTOUR_SHAPE, value), (form, particle)
+
+
+def test_no_phrase_keeps_marks_of_the_notation() -> None:
+    """English words, apostrophes, one ampersand and single blanks: anything else is a slip of the notation."""
+    assert [phrase for phrase in kinds() if not re.fullmatch(r"[a-z0-9']+( [a-z0-9']+)*|&", phrase)] == []
+
+
+def test_alternatives_come_in_order_and_once() -> None:
+    """2 x 2 texts by hand, the first choice changing slowest; a text that two ways lead to is there once."""
+    assert expand("(a/b)(c/d)") == ("ac", "ad", "bc", "bd")
+    assert expand("(x(/s)/x) y") == ("x y", "xs y")
+    assert listed("{own} norm, the norm", {"own": "the, her"}) == ("the norm", "her norm")
