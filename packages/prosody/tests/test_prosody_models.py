@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import prosody
-from prosody.age_gender import AGE_GROUPS
-from speech_records import Gender
+from speech_records import AGE_GROUPS, Gender
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

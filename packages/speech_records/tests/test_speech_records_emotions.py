@@ -9,12 +9,15 @@ from speech_records import (
     ALIASES,
     CREMAD_6,
     EMODB_7,
+    EMOVO_7,
     IEMOCAP_4,
     LABEL_SETS,
     MELD_7,
+    NEMO_6,
     PAPER_9,
     RAVDESS_8,
     SAVEE_7,
+    URDU_4,
     Emotion,
     InvalidRecordError,
     LabelSet,
@@ -100,6 +103,7 @@ def test_no_alias_is_claimed_twice_and_all_are_in_lookup_form() -> None:
 
 SIZES = {
     PAPER_9: 9, IEMOCAP_4: 4, MELD_7: 7, RAVDESS_8: 8, SAVEE_7: 7, EMODB_7: 7, CREMAD_6: 6,
+    NEMO_6: 6, EMOVO_7: 7, URDU_4: 4,
 }  # fmt: skip
 
 
@@ -133,6 +137,10 @@ def test_the_paper_asks_for_its_nine_categories_in_the_published_words() -> None
         (EMODB_7, "surprise", None),
         (CREMAD_6, "contempt", E.DISGUST),
         (MELD_7, "joy!", E.HAPPY),
+        (NEMO_6, "surprised", E.SURPRISE),
+        (NEMO_6, "disgust", None),
+        (EMOVO_7, "joy", E.HAPPY),
+        (URDU_4, "fear", None),
         (RAVDESS_8, "purple", None),
         (RAVDESS_8, "", None),
         (RAVDESS_8, "a", None),  # the article is no answer

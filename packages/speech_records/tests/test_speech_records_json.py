@@ -1,6 +1,7 @@
 """Strict JSON: what goes round, what is refused, and what the refusal says."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -95,6 +96,30 @@ def test_the_version_comes_first_and_unknown_is_null() -> None:
     )
 
 
+def test_a_file_name_that_is_not_utf8_goes_round(tmp_path: Path) -> None:
+    """`os.fsdecode` keeps byte 0xE0 as U+DCE0 (PEP 383); the line is UTF-8 and holds it as a JSON escape."""
+    clip = Utterance("a1", "mine", os.fsdecode(b"modal\xe0.wav"), "ann")
+    write_jsonl(tmp_path / "m.jsonl", [clip])
+    assert rb'"audio_path": "modal\udce0.wav"' in (tmp_path / "m.jsonl").read_bytes()
+    (read,) = read_jsonl(tmp_path / "m.jsonl", Utterance)
+    assert os.fsencode(read.audio_path) == b"modal\xe0.wav"
+
+
+def test_other_half_pairs_are_not_written() -> None:
+    """A transcript is text, and U+D83D stands for no byte of a file name."""
+    for change in ({"transcript": "\udce0"}, {"audio_path": "\ud83d.wav"}, {"stressed_words": ("\udce0",)}):
+        clip = Utterance(**{"utterance_id": "a1", "corpus": "c", "audio_path": "a.wav", "speaker_id": "s"} | change)
+        with pytest.raises(RecordFormatError, match="holds half a surrogate pair"):
+            to_json(clip)
+
+
+def test_line_separators_inside_a_line_are_data(tmp_path: Path) -> None:
+    """U+2028, U+2029, U+0085 and U+000B end lines for `str.splitlines`, not in JSON Lines."""
+    clips = [Utterance(f"a{ord(c)}", "c", f"x{c}y.wav", "s", transcript=c) for c in "\u2028\u2029\x85\x0b\x0c\x1c"]
+    write_jsonl(tmp_path / "m.jsonl", clips)
+    assert list(read_jsonl(tmp_path / "m.jsonl", Utterance)) == clips
+
+
 def test_optional_fields_may_be_absent_or_null() -> None:
     """Both mean "not known"."""
     bare = from_json(Utterance, json.dumps(UTTERANCE))
@@ -120,6 +145,10 @@ REFUSED = [
     (Utterance, with_changes(UTTERANCE, stressed_words=["a", 1]), r"stressed_words\[1\] must be a string, got 1"),
     (Utterance, with_changes(UTTERANCE, audio_path="../x"), "must be relative and stay inside"),
     (Utterance, with_changes(UTTERANCE, transcript="\ud800"), "transcript holds half a surrogate pair"),
+    (Utterance, with_changes(UTTERANCE, transcript="\udce0"), "transcript holds half a surrogate pair"),
+    (Utterance, with_changes(UTTERANCE, utterance_id="\udce0"), "utterance_id holds half a surrogate pair"),
+    (Utterance, with_changes(UTTERANCE, audio_path="\ud83d.wav"), "audio_path holds half a surrogate pair"),
+    (Utterance, with_changes(UTTERANCE, age_group="old"), "a1: age_group must be one of Child, .*, got 'old'"),
     (Utterance, with_changes(UTTERANCE, start_s=True), "start_s must be a number, got True"),
     (Utterance, with_changes(UTTERANCE, start_s="1.0"), "start_s must be a number, got '1.0'"),
     (Utterance, with_changes(UTTERANCE, channel=0.0), "channel must be an integer, got 0.0"),
@@ -140,12 +169,12 @@ REFUSED = [
     (Pause, '{"start_s": 0, "end_s": 1} {}', "not JSON: Extra data"),
     (Pause, "[" * 100_000, "not acceptable JSON"),
     (Pause, '{"start_s": ' + "9" * 5000 + "}", "not acceptable JSON"),
-    (Utterance, with_changes({}, utterance_id="a1"), "lacks the field 'schema_version'; this release writes '1.1'"),
-    (Utterance, with_changes(UTTERANCE, schema_version="2.0"), "schema_version 2.0 cannot be read here, .* reads 1.1"),
+    (Utterance, with_changes({}, utterance_id="a1"), "lacks the field 'schema_version'; this release writes '1.2'"),
+    (Utterance, with_changes(UTTERANCE, schema_version="2.0"), "schema_version 2.0 cannot be read here, .* reads 1.2"),
     (Utterance, with_changes(UTTERANCE, schema_version="0.9"), "schema_version 0.9 cannot be read here"),
     (Utterance, with_changes(UTTERANCE, schema_version=1.0), 'must be a string "major.minor", got 1.0'),
     (Utterance, with_changes(UTTERANCE, schema_version="1"), 'must be a string "major.minor"'),
-    (Utterance, with_changes(UTTERANCE, schema_version="1.3", dialect="x"), "'dialect' .*1.3, this release knows 1.1"),
+    (Utterance, with_changes(UTTERANCE, schema_version="1.3", dialect="x"), "'dialect' .*1.3, this release knows 1.2"),
     (Utterance, with_changes(UTTERANCE, dialect=None), "Utterance has no field 'dialect'"),
     (RewardScores, '{"schema_version": "1.0", "CRITERIA": []}', "RewardScores has no field 'CRITERIA'"),
 ]

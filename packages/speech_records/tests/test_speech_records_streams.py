@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from speech_records import (
     Utterance,
     to_json,
 )
+from speech_records.failures import FailureLog
 from speech_records.shards import ShardReader, shard_name
 from speech_records.streams import measured_index
 
@@ -33,6 +37,15 @@ def shard(path: Path, count: int) -> None:
         name = shard_name(path.stem, number, count)
         (path.parent / name).write_bytes(b"".join(lines[number::count]))
     path.unlink()
+
+
+def test_a_file_name_that_is_not_utf8_is_indexed(tmp_path: Path) -> None:
+    """Found again by the name that a listing of the folder gives."""
+    path = os.fsdecode(b"modal\xe0.wav")
+    clip = replace(CLIPS[0], utterance=Utterance("odd", "c", path, "s"))
+    (tmp_path / "m.jsonl").write_text(to_json(clip) + "\n", encoding="utf-8")
+    with measured_index(tmp_path / "m.jsonl", pytest.fail) as index:
+        assert index.by_audio(path) == index.by_id("odd") == clip
 
 
 def test_shards_read_as_one_file(tmp_path: Path) -> None:
@@ -67,3 +80,15 @@ def test_measurements_are_found_by_id_and_by_audio(tmp_path: Path) -> None:
         assert index.by_id("quiet") == index.by_audio("quiet.wav") == expected[1]
         assert index.by_id("nobody") is index.by_audio("nowhere.wav") is None
     assert [f.id for f in found] == ["measured.jsonl:5", "measured.jsonl:6"]
+
+
+def test_failed_items_of_any_name_are_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The id of a file whose name is not UTF-8, and of one with U+2028, is a line of JSON and one of stderr."""
+    ids = [os.fsdecode(b"modal\xe0.wav"), "x\u2028y.wav"]
+    with FailureLog("cmd", tmp_path / "errors.jsonl") as log:
+        for name in ids:
+            log(FailedItem(name, "read", "OSError", f"{name}: gone"))
+        assert log.finish("done") == 1
+    lines = (tmp_path / "errors.jsonl").read_bytes().decode().removesuffix("\n").split("\n")
+    assert [json.loads(line)["id"] for line in lines] == ids
+    assert r"cmd: modal\udce0.wav: modal\udce0.wav: gone" in capsys.readouterr().err

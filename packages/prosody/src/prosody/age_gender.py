@@ -8,7 +8,6 @@ licence (CC-BY-NC-SA-4.0) excludes commercial use.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,11 +19,8 @@ from prosody.audio import DEFAULT_SAMPLE_RATE, resample
 from prosody.errors import ModelError
 from prosody.measurement import checked_samples
 from prosody.neural import file_of, fill, optional, tensors
-from speech_records import Gender
+from speech_records import Gender, age_group
 
-AGE_CUTS: Final = (13, 20, 35, 60)
-AGE_GROUPS: Final = ("Child", "Teenager", "Young Adult", "Middle-aged", "Elderly")
-"""The groups of the method's released annotation; an age on a cut belongs to the older one."""
 CLASSES: Final = ("female", "male", "child")
 WINDOW_S: Final = 30.0
 """Longer clips are heard in equal parts of at most this length: attention costs their square."""
@@ -55,15 +51,6 @@ class SpeakerBackend(Protocol):
     def speaker(self, samples: ArrayLike, sample_rate: int) -> SpeakerGuess:
         """The guess for one clip with speech in it."""
         ...
-
-
-def age_group(years: float) -> str:
-    """The group of an age.
-
-    >>> age_group(12.9), age_group(13), age_group(34.9), age_group(35), age_group(60)
-    ('Child', 'Teenager', 'Young Adult', 'Middle-aged', 'Elderly')
-    """
-    return AGE_GROUPS[bisect_right(AGE_CUTS, years)]
 
 
 class AgeGender:

@@ -12,22 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from prosody.errors import ProsodyError
 from prosody.parallel import DEFAULT_TIMEOUT_S, map_isolated
 from speech_records import FailedItem, ProsodyProfile, to_dict
+from speech_records.files import AUDIO_SUFFIXES
 
 if TYPE_CHECKING:
     from prosody.age_gender import SpeakerBackend
     from prosody.perturbation import VoiceQuality
     from prosody.stress import StressBackend
 
-AUDIO_SUFFIXES: Final = frozenset(
-    {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".aif", ".aiff", ".aifc", ".au", ".snd", ".w64", ".rf64"}
-    | {".caf", ".sph", ".nist", ".voc"}
-)
-"""What libsndfile decodes. Only a folder is searched by suffix; a file named outright is opened whatever it is called.
-"""
-FFMPEG_SUFFIXES: Final = frozenset(
-    {".m4a", ".mp4", ".webm", ".amr", ".wma", ".mkv", ".aac", ".3gp", ".avi", ".flv", ".mov", ".wv", ".ape", ".ac3"}
-)
-"""What ffmpeg decodes where it is installed."""
 STAGE: Final = "measure"
 
 
@@ -116,7 +107,7 @@ def find_audio(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
             found.append(path)
             continue
         below = sorted(_files_below(path, set()))
-        found += [p for p in below if p.suffix.lower() in AUDIO_SUFFIXES | FFMPEG_SUFFIXES]
+        found += [p for p in below if p.suffix.lower() in AUDIO_SUFFIXES]
         passed_over.update(p.suffix.lower() or "no suffix" for p in below if p not in found)
     return found, passed_over
 

@@ -18,12 +18,15 @@ from speech_records.emotions import (
     ALIASES,
     CREMAD_6,
     EMODB_7,
+    EMOVO_7,
     IEMOCAP_4,
     LABEL_SETS,
     MELD_7,
+    NEMO_6,
     PAPER_9,
     RAVDESS_8,
     SAVEE_7,
+    URDU_4,
     Emotion,
     LabelSet,
 )
@@ -41,6 +44,7 @@ from speech_records.jsonio import from_dict, from_json, read_jsonl, to_dict, to_
 from speech_records.labels import LabelReading, read_label
 from speech_records.policy_card import PolicyCard
 from speech_records.records import (
+    AGE_GROUPS,
     Claim,
     ContourDynamics,
     ContourShape,
@@ -59,19 +63,24 @@ from speech_records.records import (
     SyllableSource,
     Utterance,
     Verdict,
+    age_group,
 )
 from speech_records.response_parser import LenientResponse, StrictResponse, parse_response
 
 __all__ = [
+    "AGE_GROUPS",
     "ALIASES",
     "CREMAD_6",
     "EMODB_7",
+    "EMOVO_7",
     "IEMOCAP_4",
     "LABEL_SETS",
     "MELD_7",
+    "NEMO_6",
     "PAPER_9",
     "RAVDESS_8",
     "SAVEE_7",
+    "URDU_4",
     "AnswerFormatError",
     "Claim",
     "ContourDynamics",
@@ -103,6 +112,7 @@ __all__ = [
     "UnknownEmotionError",
     "Utterance",
     "Verdict",
+    "age_group",
     "atomic_path",
     "atomic_write",
     "emotion_question",

@@ -67,11 +67,12 @@ ALIASES: Mapping[Emotion, tuple[str, ...]] = MappingProxyType(
         Emotion.FRUSTRATED: ("fru", "frustration"),
     }
 )
-"""Spellings of IEMOCAP, MELD, Expresso, MEAD, EARS, RAVDESS, CREMA-D and the EmotionCoT release.
+"""Spellings of IEMOCAP, MELD, Expresso, MEAD, EARS, RAVDESS, CREMA-D, nEMO, URDU and the EmotionCoT release.
 
-Only words that mean one emotion wherever they stand. Codes that mean different things in different corpora are read by
+Only words that mean one emotion wherever they occur. Codes that mean different things in different corpora are read by
 the corpus loaders, never here: single letters (`A` is anger in SAVEE and MSP-Podcast but fear in EmoDB), RAVDESS's
-numbers. Labels that name no emotion of the union (IEMOCAP's `xxx` and `oth`, EARS's `pride`) are unknown here.
+numbers, EMOVO's Italian codes. Labels that name no emotion of the union (IEMOCAP's `xxx` and `oth`, EARS's `pride`) are
+unknown here.
 """
 
 _BY_NAME: Mapping[str, Emotion] = MappingProxyType(
@@ -176,9 +177,20 @@ CREMAD_6 = LabelSet(
     (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY, E.FEAR, E.DISGUST),
     {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY, E.CONTEMPT: E.DISGUST},
 )
+NEMO_6 = LabelSet(
+    "NEMO_6",
+    (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY, E.FEAR, E.SURPRISE),
+    {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY},
+)
+EMOVO_7 = LabelSet(
+    "EMOVO_7",
+    (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY, E.FEAR, E.DISGUST, E.SURPRISE),
+    {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY, E.CONTEMPT: E.DISGUST},
+)
+URDU_4 = LabelSet("URDU_4", (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY), {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY})
 del E
 
 LABEL_SETS: Mapping[str, LabelSet] = MappingProxyType(
-    {s.name: s for s in (PAPER_9, IEMOCAP_4, MELD_7, RAVDESS_8, SAVEE_7, EMODB_7, CREMAD_6)}
+    {s.name: s for s in (PAPER_9, IEMOCAP_4, MELD_7, RAVDESS_8, SAVEE_7, EMODB_7, CREMAD_6, NEMO_6, EMOVO_7, URDU_4)}
 )
 """Every label set by its name, as configurations spell it."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from speech_records.files import escape_surrogates
+
 MAX_SHOWN = 50
 """Failed items that are named on stderr; a file of errors holds them all."""
 
@@ -79,7 +81,7 @@ class FailureLog:
         if self._path is not None:
             if self._file is None:
                 self._file = self._path.open("w", encoding="utf-8")
-            self._file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
+            self._file.write(escape_surrogates(json.dumps(asdict(item), ensure_ascii=False)) + "\n")
 
     def finish(self, done: str) -> int:
         """Say what was done; the exit status of the command: 1 when something was left out, else 0."""
@@ -88,4 +90,4 @@ class FailureLog:
         return int(self.count > 0)
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"{self._command}: {text}\n")
+        sys.stderr.write(f"{self._command}: {escape_surrogates(text)}\n")

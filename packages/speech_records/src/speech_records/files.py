@@ -13,6 +13,11 @@ from speech_records.errors import RecordFileError
 
 _BLOCK = 1 << 20
 
+_LIBSNDFILE = ".wav .wave .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .w64 .rf64 .caf .sph .nist .voc"
+_FFMPEG = ".m4a .mp4 .mov .3gp .3g2 .mka .mkv .webm .aac .ac3 .amr .wma .asf .avi .flv .mpg .mpeg .wv .ape .tta"
+AUDIO_SUFFIXES = frozenset(f"{_LIBSNDFILE} {_FFMPEG}".split())
+"""What a search of a folder takes for audio. A file that is named outright is opened whatever it is called."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -42,6 +47,15 @@ def file_sha256(path: Path) -> str:
         while block := file.read(_BLOCK):
             state.update(block)
     return state.hexdigest()
+
+
+def escape_surrogates(text: str) -> str:
+    r"""`text` as UTF-8 and JSON can hold it: bytes of a file name that are not UTF-8 become `\udcXX`.
+
+    >>> print(escape_surrogates(b"modal\xe0.wav".decode("utf-8", "surrogateescape")))
+    modal\udce0.wav
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def check_is_file(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Records as strict JSON, one object to a line.
+r"""Records as strict JSON, one object to a line.
 
 What is written, and what is accepted:
 
@@ -6,6 +6,8 @@ What is written, and what is accepted:
 - Every field is written; what is not known is `null`. A field that has a default may be absent.
 - Unknown fields, duplicate keys, wrong types, `NaN` and infinities are refused. An integer is accepted where a float
   stands (and becomes one); nothing else is converted.
+- Half a surrogate pair is refused, but for a file name's bytes that are not UTF-8: Python's surrogate escapes are
+  written and read as `\udcXX`.
 - Schema versions are `major.minor`. Another major is refused. A newer minor may only add optional fields: one that is
   `null` is passed over, one that holds a value is refused rather than silently dropped.
 
@@ -17,7 +19,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
 from math import isfinite
@@ -27,7 +29,8 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from speech_records.errors import RecordFormatError
-from speech_records.files import atomic_write
+from speech_records.files import atomic_write, escape_surrogates
+from speech_records.records import FILE_NAME
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -37,13 +40,15 @@ RecordT = TypeVar("RecordT", bound="DataclassInstance")
 _VERSION_KEY = "schema_version"
 _VERSION_FORM = re.compile(r"(\d{1,9})\.(\d{1,9})", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_ESCAPED = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Surrogates that do not stand for a byte of a file name."""
 _SCALAR_NAMES = {str: "a string", bool: "true or false", int: "an integer", float: "a number"}
 
 
 def to_dict(record: DataclassInstance) -> dict[str, Any]:
     """The record as plain JSON values: dicts, lists, strings, numbers, booleans and `None`.
 
-    Raises `TypeError` when a field holds anything that JSON has no word for.
+    Raises `TypeError` when a field holds anything that JSON has no word for, `ValueError` for half a surrogate pair.
 
     >>> from speech_records import Pause
     >>> to_dict(Pause(start_s=0.5, end_s=0.75))
@@ -54,7 +59,8 @@ def to_dict(record: DataclassInstance) -> dict[str, Any]:
     version = _schema_version(type(record))
     head = {} if version is None else {_VERSION_KEY: version}
     return head | {
-        f.name: _encode(getattr(record, f.name), f"{type(record).__name__}.{f.name}") for f in fields(record)
+        f.name: _encode(getattr(record, f.name), f"{type(record).__name__}.{f.name}", _refused(f))
+        for f in fields(record)
     }
 
 
@@ -77,11 +83,9 @@ def to_json(record: DataclassInstance) -> str:
     '{"start_s": 0.5, "end_s": 0.75}'
     """
     try:
-        text = json.dumps(to_dict(record), ensure_ascii=False, allow_nan=False)
-        text.encode()
+        return escape_surrogates(json.dumps(to_dict(record), ensure_ascii=False, allow_nan=False))
     except ValueError as error:
         raise RecordFormatError(f"{type(record).__name__} has no JSON form: {error}") from error
-    return text
 
 
 def from_json(cls: type[RecordT], text: str, *, line: int | None = None) -> RecordT:
@@ -132,16 +136,22 @@ def write_jsonl(path: str | PathLike[str], records: Iterable[DataclassInstance])
 class _Field(NamedTuple):
     hint: Any
     required: bool
+    refused: re.Pattern[str]
 
 
 @cache
 def _schema(cls: type[DataclassInstance]) -> dict[str, _Field]:
     hints = get_type_hints(cls)
     return {
-        f.name: _Field(hints[f.name], f.default is MISSING and f.default_factory is MISSING)
+        f.name: _Field(hints[f.name], f.default is MISSING and f.default_factory is MISSING, _refused(f))
         for f in fields(cls)
         if f.init
     }
+
+
+def _refused(field: Field[Any]) -> re.Pattern[str]:
+    """The surrogates that a field's text may not hold."""
+    return _NOT_ESCAPED if field.metadata == FILE_NAME else _SURROGATE
 
 
 def _schema_version(cls: type[DataclassInstance]) -> str | None:
@@ -176,15 +186,17 @@ def _constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _encode(value: object, name: str) -> Any:
+def _encode(value: object, name: str, refused: re.Pattern[str]) -> Any:
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, str) and refused.search(value):
+        raise ValueError(f"{name} holds half a surrogate pair: {_shown(value)}")
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, tuple):
-        return [_encode(item, f"{name}[{i}]") for i, item in enumerate(value)]
+        return [_encode(item, f"{name}[{i}]", refused) for i, item in enumerate(value)]
     if isinstance(value, Mapping):
-        return {_encode(key, name): _encode(item, f"{name}.{key}") for key, item in value.items()}
+        return {_encode(key, name, refused): _encode(item, f"{name}.{key}", refused) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return to_dict(value)
     raise TypeError(f"{name}: {type(value).__name__} has no JSON form here")
@@ -199,7 +211,8 @@ def _decode_record(cls: type[RecordT], data: object, path: str, where: str) -> R
     values = {}
     for key, value in data.items():
         if key in schema:
-            values[key] = _decode(schema[key].hint, value, f"{path}.{key}" if path else key, where)
+            field = schema[key]
+            values[key] = _decode(field.hint, value, f"{path}.{key}" if path else key, where, field.refused)
         elif written is None or key != _VERSION_KEY:
             hint = _newer(cls, written)
             if not hint or value is not None:
@@ -241,20 +254,20 @@ def _version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _decode(hint: Any, value: object, path: str, where: str) -> Any:
+def _decode(hint: Any, value: object, path: str, where: str, refused: re.Pattern[str]) -> Any:
     origin = get_origin(hint)
     if origin in (Union, UnionType):
         if value is None and NoneType in get_args(hint):
             return None
         (inner,) = (arg for arg in get_args(hint) if arg is not NoneType)
-        return _decode(inner, value, path, where)
+        return _decode(inner, value, path, where, refused)
     if origin in _CONTAINERS:
-        return _CONTAINERS[origin](hint, value, path, where)
+        return _CONTAINERS[origin](hint, value, path, where, refused)
     if is_dataclass(hint) and isinstance(hint, type):
         return _decode_record(hint, value, path, where)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _decode_enum(hint, value, path, where)
-    return _decode_scalar(hint, value, path, where)
+    return _decode_scalar(hint, value, path, where, refused)
 
 
 def _decode_enum(hint: type[StrEnum], value: object, path: str, where: str) -> StrEnum:
@@ -263,18 +276,19 @@ def _decode_enum(hint: type[StrEnum], value: object, path: str, where: str) -> S
     raise _fail(where, f"{path} must be one of {', '.join(hint)}, got {_shown(value)}")
 
 
-def _decode_tuple(hint: Any, value: object, path: str, where: str) -> tuple[Any, ...]:
+def _decode_tuple(hint: Any, value: object, path: str, where: str, refused: re.Pattern[str]) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _fail(where, f"{path} must be a list, got {_shown(value)}")
-    return tuple(_decode(get_args(hint)[0], item, f"{path}[{i}]", where) for i, item in enumerate(value))
+    inner = get_args(hint)[0]
+    return tuple(_decode(inner, item, f"{path}[{i}]", where, refused) for i, item in enumerate(value))
 
 
-def _decode_mapping(hint: Any, value: object, path: str, where: str) -> dict[Any, Any]:
+def _decode_mapping(hint: Any, value: object, path: str, where: str, refused: re.Pattern[str]) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
         raise _fail(where, f"{path} must be a JSON object, got {_shown(value)}")
     key_hint, item_hint = get_args(hint)
     return {
-        _decode(key_hint, key, path, where): _decode(item_hint, item, f"{path}.{key}", where)
+        _decode(key_hint, key, path, where, refused): _decode(item_hint, item, f"{path}.{key}", where, refused)
         for key, item in value.items()
     }
 
@@ -282,7 +296,7 @@ def _decode_mapping(hint: Any, value: object, path: str, where: str) -> dict[Any
 _CONTAINERS: dict[Any, Callable[..., Any]] = {tuple: _decode_tuple, Mapping: _decode_mapping}
 
 
-def _decode_scalar(hint: Any, value: object, path: str, where: str) -> object:
+def _decode_scalar(hint: Any, value: object, path: str, where: str, refused: re.Pattern[str]) -> object:
     if hint is Any:
         return value
     if hint not in _SCALAR_NAMES:
@@ -293,7 +307,7 @@ def _decode_scalar(hint: Any, value: object, path: str, where: str) -> object:
         raise _fail(where, f"{path} must be {_SCALAR_NAMES[hint]}, got {_shown(value)}")
     if isinstance(value, float) and not isfinite(value):
         raise _fail(where, f"{path} must be a finite number, got {value}")
-    if isinstance(value, str) and _SURROGATE.search(value):
+    if isinstance(value, str) and refused.search(value):
         raise _fail(where, f"{path} holds half a surrogate pair: {_shown(value)}")
     return value
 

@@ -6,9 +6,13 @@ guess. Times count from the start of the clip in seconds. Text spans are half-op
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from math import isfinite
+from types import MappingProxyType
 from typing import ClassVar
 
 from speech_records.emotions import Emotion
@@ -20,6 +24,20 @@ class Gender(StrEnum):
 
     FEMALE = "female"
     MALE = "male"
+
+
+AGE_GROUPS = ("Child", "Teenager", "Young Adult", "Middle-aged", "Elderly")
+AGE_CUTS = (13, 20, 35, 60)
+"""The groups of the method's released annotation; an age on a cut belongs to the older one."""
+
+
+def age_group(years: float) -> str:
+    """The group of an age.
+
+    >>> age_group(12.9), age_group(13), age_group(34.9), age_group(35), age_group(60)
+    ('Child', 'Teenager', 'Young Adult', 'Middle-aged', 'Elderly')
+    """
+    return AGE_GROUPS[bisect_right(AGE_CUTS, years)]
 
 
 class Level(StrEnum):
@@ -127,19 +145,26 @@ def _check_order(record: object, start_name: str, end_name: str) -> None:
     _check(in_order, record, f"{start_name} must lie before {end_name}, got {start} and {end}")
 
 
+FILE_NAME: Mapping[str, bool] = MappingProxyType({"file_name": True})
+"""Metadata of a field that names a file: bytes that are not UTF-8 are kept as Python's surrogate escapes."""
+_ELSEWHERE = re.compile(r"[/\\]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
+"""How a path begins that does not start at the root: a slash, a drive letter, the scheme of a URL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Utterance:
     """One labelled clip of a corpus. `audio_path` is relative to the corpus root and stays inside it.
 
-    `start_s` and `end_s` say which part of the file it is, `channel` which of its channels, counted from 0, is this
-    speaker's; `None` means from the start, to the end, the mean of all channels.
+    `gender` and `age_group` (one of `AGE_GROUPS`) are what the corpus says of the speaker. `start_s` and `end_s` say
+    which part of the file it is, `channel` which of its channels, counted from 0, is this speaker's; `None` means from
+    the start, to the end, the mean of all channels.
     """
 
-    schema_version: ClassVar[str] = "1.1"
+    schema_version: ClassVar[str] = "1.2"
 
     utterance_id: str
     corpus: str
-    audio_path: str
+    audio_path: str = field(metadata=FILE_NAME)
     speaker_id: str
     emotion: Emotion | None = None
     transcript: str | None = None
@@ -151,6 +176,7 @@ class Utterance:
     start_s: float | None = None
     end_s: float | None = None
     channel: int | None = None
+    age_group: str | None = None
 
     def __post_init__(self) -> None:
         _check_floats(self)
@@ -159,12 +185,14 @@ class Utterance:
         parts = self.audio_path.replace("\\", "/").split("/")
         _check(bool(self.audio_path), self, f"{self.utterance_id}: audio_path must not be empty")
         _check(
-            not self.audio_path.startswith(("/", "\\")) and ".." not in parts and ":" not in parts[0],
+            not _ELSEWHERE.match(self.audio_path) and ".." not in parts and "\0" not in self.audio_path,
             self,
             f"{self.utterance_id}: audio_path {self.audio_path!r} must be relative and stay inside the corpus root",
         )
         _check_order(self, "start_s", "end_s")
         _check_not_negative(self, "channel")
+        wanted = f"age_group must be one of {', '.join(AGE_GROUPS)}, got {self.age_group!r}"
+        _check(self.age_group is None or self.age_group in AGE_GROUPS, self, f"{self.utterance_id}: {wanted}")
 
     @property
     def is_segment(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -64,17 +65,18 @@ class MeasuredIndex:
 
         Turns of a conversation share its path, and nothing says which of them a path means.
         """
-        found = self._found("SELECT place FROM measured WHERE audio = ? ORDER BY place LIMIT 1", path)
+        audio = os.fsencode(path)
+        found = self._found("SELECT place FROM measured WHERE audio = ? ORDER BY place LIMIT 1", audio)
         if found is None or not found.utterance.is_segment:
             return found
-        (count,) = self._db.execute("SELECT count(*) FROM measured WHERE audio = ?", (path,)).fetchone()
+        (count,) = self._db.execute("SELECT count(*) FROM measured WHERE audio = ?", (audio,)).fetchone()
         return found if count == 1 else None
 
     def __iter__(self) -> Iterator[MeasuredUtterance]:
         for (place,) in self._db.execute("SELECT place FROM measured ORDER BY place"):
             yield record_at(self._lines, place, MeasuredUtterance)
 
-    def _found(self, query: str, key: str) -> MeasuredUtterance | None:
+    def _found(self, query: str, key: str | bytes) -> MeasuredUtterance | None:
         row = self._db.execute(query, (key,)).fetchone()
         return None if row is None else record_at(self._lines, row[0], MeasuredUtterance)
 
@@ -83,10 +85,10 @@ class MeasuredIndex:
 def measured_index(path: Path, report: Report) -> Iterator[MeasuredIndex]:
     """Index the measurements at `path` in a temporary file; of one that stands there twice the first."""
     with temporary_database() as db, ShardReader(path) as lines:
-        db.execute("CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, audio TEXT)")
+        db.execute("CREATE TABLE measured (place INTEGER PRIMARY KEY, name TEXT UNIQUE, audio BLOB)")
         for where, place, item in good(lines, MeasuredUtterance, report):
             utterance = item.utterance
-            row = (place, utterance.utterance_id, utterance.audio_path)
+            row = (place, utterance.utterance_id, os.fsencode(utterance.audio_path))
             if not db.execute("INSERT OR IGNORE INTO measured VALUES (?, ?, ?)", row).rowcount:
                 message = f"utterance {utterance.utterance_id!r} stands twice in {path.name}"
                 report(FailedItem(where, "read", RecordFileError.__name__, message))
