@@ -74,23 +74,24 @@ def print_textgrid(file: str, out: Path | None) -> None:
 def kept_rows(out: Path, files: list[str], extras: Extras) -> dict[str, str]:
     """Rows of an earlier run for `files`, where the same was asked for and the file still has the content measured.
 
-    Raises `ProsodyError` when OUT holds no such row at all: it is another file, which would be lost.
+    Lines that are not rows are left out, and said to be.
     """
     from prosody.tables import complete_lines
 
     by_name = {shown(file): file for file in files}
     kept: dict[str, str] = {}
-    lines = complete_lines(out)
-    rows = [row for row in map(_row, lines) if row is not None]
-    if lines and not rows:
-        raise ProsodyError(f"{out}: holds no row of `prosody analyze`; name another file, or leave --resume away")
-    for line, row in zip([line for line in lines if _row(line) is not None], rows, strict=True):
+    strange = 0
+    for line in complete_lines(out):
+        row = _row(line)
+        if row is None:
+            strange += 1
+            continue
         file = by_name.get(row["path"])
         asked = row.get("extras", {}) == extras.row()
         if asked and file is not None and Path(file).is_file() and file_sha256(Path(file)) == row["sha256"]:
             kept[file] = line
-    if len(rows) < len(lines):
-        typer.echo(f"prosody: {out}: left out {len(lines) - len(rows)} lines that are not rows", err=True)
+    if strange:
+        typer.echo(f"prosody: {out}: left out {strange} lines that are not rows of `prosody analyze`", err=True)
     return kept
 
 
