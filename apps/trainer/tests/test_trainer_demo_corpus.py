@@ -124,7 +124,7 @@ def test_description_names_seed_versions_and_hash(small: DemoCorpusReport) -> No
     assert description["manifest_sha256"] == digest == small.manifest_sha256
 
 
-# Same seed, same bytes; resumed runs
+# Same seed, same bytes
 
 
 def test_same_seed_gives_the_same_bytes_whatever_the_workers(small: DemoCorpusReport, tmp_path: Path) -> None:
@@ -134,28 +134,17 @@ def test_same_seed_gives_the_same_bytes_whatever_the_workers(small: DemoCorpusRe
     assert (again.manifest_sha256, again.audio_sha256) == (small.manifest_sha256, small.audio_sha256)
 
 
-def test_resumed_run_speaks_only_what_is_missing_or_changed(small: DemoCorpusReport, tmp_path: Path) -> None:
-    """f01 has a damaged clip, m01 was interrupted before its folder was whole; the other two voices are kept."""
+def test_another_run_takes_the_place_of_an_earlier_one(small: DemoCorpusReport, tmp_path: Path) -> None:
+    """Fewer sentences and another seed: nothing of the earlier corpus is left, and every clip is another."""
     root = Path(shutil.copytree(small.root, tmp_path / "demo"))
-    damaged = root / "audio/f01/f01_01_angry.flac"
-    damaged.write_bytes(damaged.read_bytes()[:-100])
-    (root / "audio/m01").rename(root / "audio/.m01.4711.partial")
-
     calls: list[tuple[int, int]] = []
-    again = build(root, voices=4, sentences=2, progress=lambda done, total: calls.append((done, total)))
-
-    assert (again.voices_spoken, again.voices_kept) == (2, 2)
-    assert again.audio_sha256 == small.audio_sha256
-    assert calls == [(54, 72), (72, 72)]
-    assert sorted(path.name for path in (root / "audio").iterdir()) == ["f01", "f02", "m01", "m02"]
-
-
-def test_another_seed_keeps_nothing(small: DemoCorpusReport, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(small.root, tmp_path / "demo"))
-    other = build(root, voices=4, sentences=1, seed=1)
-    assert other.voices_kept == 0
-    clip = "audio/f01/f01_01_angry.flac"
-    assert (root / clip).read_bytes() != (small.root / clip).read_bytes()
+    other = build(root, voices=4, sentences=1, seed=1, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(9, 36), (18, 36), (27, 36), (36, 36)]
+    files = sorted(path.relative_to(root).as_posix() for path in (root / "audio").rglob("*.flac"))
+    assert files == sorted(u.audio_path for u in utterances(other))
+    assert len(files) == 36
+    for clip in files:
+        assert (root / clip).read_bytes() != (small.root / clip).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_only_the_same_clips_can_be_compared() -> None:
     [
         ([], "no predictions"),
         ([HAND[0], HAND[0]], "clip0 was answered twice"),
-        ([replace(HAND[0], truth=Emotion.WHISPER)], "clip0: whisper is no label of EMODB_7"),
+        ([replace(HAND[0], truth=Emotion.WHISPER)], "clip0: whisper is not a label of EMODB_7"),
     ],
 )
 def test_bad_predictions_are_refused(rows: list[Prediction], message: str) -> None:

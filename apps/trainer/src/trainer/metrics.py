@@ -5,8 +5,8 @@ one speaker resemble one another, so intervals come from a cluster bootstrap: sp
 replacement (Field & Welsh 2007, J. R. Statist. Soc. B 69, 369–390), and the interval lies between the 2.5th and
 97.5th percentile. With few speakers such intervals are too narrow; the number of speakers is reported for that reason.
 
-All measures are functions of confusion matrices, so that thousands of resamples are one array; that they agree with
-scikit-learn is tested.
+All measures are functions of confusion matrices, so that thousands of resamples (`scipy.stats.bootstrap`) are one
+array; that they agree with scikit-learn is tested.
 """
 
 from __future__ import annotations
@@ -16,12 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import bootstrap
+from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from speech_records import Emotion, LabelSet, Verdict
 from trainer.errors import DataSetError
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
+SPEAKERS_AT_ONCE = 20_000
+"""Resampled speakers whose counts are in memory at once."""
+UNPARSEABLE = "unparseable"
 _VERDICTS = tuple(Verdict)
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -131,19 +136,19 @@ def evaluate(
     """
     _check(predictions, label_set)
     speakers = _speakers(predictions)
-    weights = _resample(len(speakers), resamples, seed)
     counts = _confusions(predictions, speakers, label_set)
     total = counts.sum(axis=0)
+    draws = Draws(resamples, seed)
     return Evaluation(
         label_set=label_set.name,
         clips=len(predictions),
         speakers=len(speakers),
-        accuracy=_estimate(accuracy, counts, weights),
-        unweighted_average_recall=_estimate(unweighted_average_recall, counts, weights),
-        macro_f1=_estimate(macro_f1, counts, weights),
-        valid_format=_format_share(predictions, speakers, weights),
-        claims=_claim_shares(predictions, speakers, weights),
-        per_emotion=tuple(_emotion_scores(total, i, label) for i, label in enumerate(label_set.labels)),
+        accuracy=draws.estimate(accuracy, counts),
+        unweighted_average_recall=draws.estimate(unweighted_average_recall, counts),
+        macro_f1=draws.estimate(macro_f1, counts),
+        valid_format=_format_share(predictions, speakers, draws),
+        claims=_claim_shares(predictions, speakers, draws),
+        per_emotion=_emotion_scores(predictions, label_set),
         confusion=Confusion(label_set.labels, tuple(tuple(int(n) for n in row) for row in total)),
     )
 
@@ -166,16 +171,13 @@ def compare(
     clips, others = ({(p.utterance_id, p.speaker_id, p.truth) for p in side} for side in (first, second))
     if clips != others:
         odd = min(clips ^ others)
-        raise DataSetError(
-            f"only the same clips can be compared: {odd[0]} stands on one side only or labelled otherwise"
-        )
-    speakers = _speakers(first)
-    weights = _resample(len(speakers), resamples, seed)
+        raise DataSetError(f"only the same clips can be compared: {odd[0]} is on one side only or labelled otherwise")
+    speakers, draws = _speakers(first), Draws(resamples, seed)
     before, after = (_confusions(side, speakers, label_set) for side in (first, second))
     both = np.stack([before, after], axis=1)  # [speakers, 2, labels, labels + 1]
 
     def gain(statistic: Statistic) -> Estimate:
-        return _estimate(lambda counts: np.diff(statistic(counts), axis=-1)[..., 0], both, weights)
+        return draws.estimate(lambda counts: np.diff(statistic(counts), axis=-1)[..., 0], both)
 
     return Comparison(
         clips=len(first),
@@ -238,7 +240,7 @@ def _check(predictions: Sequence[Prediction], label_set: LabelSet) -> None:
         for label in (prediction.truth, prediction.answer):
             if label is not None and label not in label_set.labels:
                 raise DataSetError(
-                    f"{prediction.utterance_id}: {label.value} is no label of {label_set.name}; map it first"
+                    f"{prediction.utterance_id}: {label.value} is not a label of {label_set.name}; map it first"
                 )
 
 
@@ -250,28 +252,41 @@ def _confusions(
     predictions: Sequence[Prediction], speakers: tuple[str, ...], label_set: LabelSet
 ) -> NDArray[np.float64]:
     """Confusion counts of each speaker, [speakers, labels, labels + 1]."""
-    labels = label_set.labels
-    counts = np.zeros((len(speakers), len(labels), len(labels) + 1))
-    for p in predictions:
-        column = len(labels) if p.answer is None else labels.index(p.answer)
-        counts[speakers.index(p.speaker_id), labels.index(p.truth), column] += 1
-    return counts
+    counts = []
+    for speaker in speakers:
+        truth, answers = _named([p for p in predictions if p.speaker_id == speaker])
+        counts.append(confusion_matrix(truth, answers, labels=[*label_set.labels, UNPARSEABLE])[:-1])
+    return np.array(counts, dtype=np.float64)
 
 
-def _resample(speakers: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """How often each speaker is drawn in each resample, [resamples, speakers]."""
-    generator = np.random.default_rng(seed)
-    return generator.multinomial(speakers, np.full(speakers, 1.0 / speakers), size=resamples).astype(np.float64)
+def _named(predictions: Sequence[Prediction]) -> tuple[list[str], list[str]]:
+    """True and answered labels as scikit-learn takes them."""
+    return [p.truth for p in predictions], [p.answer or UNPARSEABLE for p in predictions]
 
 
-def _estimate(statistic: Statistic, counts: NDArray[np.float64], weights: NDArray[np.float64]) -> Estimate:
-    """`statistic` of the `counts` [speakers, ...] of all speakers, and its interval over the resamples."""
-    value = float(statistic(counts.sum(axis=0)))
-    if len(counts) == 1:
-        return Estimate(value, None, None)
-    tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
-    low, high = np.nanquantile(statistic(np.tensordot(weights, counts, axes=1)), tails)
-    return Estimate(value, float(low), float(high))
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Bootstrap over speakers: the same seed draws the same speakers for every measure."""
+
+    resamples: int
+    seed: int
+
+    def estimate(self, statistic: Statistic, counts: NDArray[np.float64]) -> Estimate:
+        """`statistic` of the `counts` [speakers, ...] of all speakers, and its interval over the resamples."""
+        value = float(statistic(counts.sum(axis=0)))
+        if len(counts) == 1:
+            return Estimate(value, None, None)
+        drawn = bootstrap(
+            (np.arange(len(counts)),),
+            lambda speakers, axis: statistic(counts[speakers].sum(axis=speakers.ndim + axis)),
+            n_resamples=self.resamples,
+            batch=SPEAKERS_AT_ONCE // len(counts) + 1,
+            method="percentile",
+            rng=np.random.default_rng(self.seed),
+        )
+        tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
+        low, high = np.nanquantile(drawn.bootstrap_distribution, tails)  # NaN: a resample without any such count
+        return Estimate(value, float(low), float(high))
 
 
 def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -281,19 +296,15 @@ def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return shares
 
 
-def _format_share(
-    predictions: Sequence[Prediction], speakers: tuple[str, ...], weights: NDArray[np.float64]
-) -> Estimate | None:
+def _format_share(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> Estimate | None:
     counts = np.zeros((len(speakers), 2))
     for p in predictions:
         if p.format_ok is not None:
             counts[speakers.index(p.speaker_id)] += (p.format_ok, 1)
-    return _estimate(_share, counts, weights) if counts.any() else None
+    return draws.estimate(_share, counts) if counts.any() else None
 
 
-def _claim_shares(
-    predictions: Sequence[Prediction], speakers: tuple[str, ...], weights: NDArray[np.float64]
-) -> ClaimShares | None:
+def _claim_shares(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> ClaimShares | None:
     counts = np.zeros((len(speakers), len(_VERDICTS)))
     for p in predictions:
         for verdict in p.verdicts:
@@ -303,23 +314,18 @@ def _claim_shares(
         return None
 
     def share(verdict: Verdict) -> Estimate:
-        return _estimate(_share, np.stack([counts[:, _VERDICTS.index(verdict)], claims], axis=1), weights)
+        return draws.estimate(_share, np.stack([counts[:, _VERDICTS.index(verdict)], claims], axis=1))
 
     return ClaimShares(
         int(claims.sum()), share(Verdict.SUPPORTED), share(Verdict.CONTRADICTED), share(Verdict.UNVERIFIABLE)
     )
 
 
-def _emotion_scores(total: NDArray[np.float64], label: int, emotion: Emotion) -> EmotionScores:
-    right, support, answered = total[label, label], total[label].sum(), total[:, label].sum()
-
-    def over(part: float, whole: float) -> float | None:
-        return float(part / whole) if whole > 0 else None
-
-    return EmotionScores(
-        emotion=emotion,
-        support=int(support),
-        recall=over(right, support),
-        precision=over(right, answered),
-        f1=over(2.0 * right, support + answered),
+def _emotion_scores(predictions: Sequence[Prediction], label_set: LabelSet) -> tuple[EmotionScores, ...]:
+    scores = precision_recall_fscore_support(
+        *_named(predictions), labels=list(label_set.labels), average=None, zero_division=np.nan
+    )
+    return tuple(
+        EmotionScores(label, int(support), *(None if np.isnan(x) else float(x) for x in (recall, precision, f1)))
+        for label, precision, recall, f1, support in zip(label_set.labels, *scores, strict=True)
     )
