@@ -116,7 +116,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Start counting peak memory anew."""
+    """Reset the count of peak memory."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:

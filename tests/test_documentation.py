@@ -21,7 +21,7 @@ SCRIPTS = {
     for path in ROOT.glob("*/*/pyproject.toml")
     for name, target in tomllib.loads(path.read_text(encoding="utf-8"))["project"].get("scripts", {}).items()
 }
-VERBS = {"setup", "demo", "test", "lint", "types", "check", "docs", "bench", "lock", "clean", "help"}
+COMMANDS = {"setup", "demo", "test", "lint", "types", "check", "docs", "bench", "lock", "clean", "help"}
 
 
 def code_of(page: Path) -> list[str]:
@@ -42,12 +42,12 @@ def subcommands(script: str) -> set[str]:
 
 
 def test_make_help_explains_every_verb() -> None:
-    """The verbs that every package of the house shares; `help` lists a target only with its explanation."""
+    """Commands that CONTRIBUTING.md names; `help` lists a target only with its explanation."""
     done = subprocess.run(
         ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     explained = set(re.findall(r"^  make ([a-z-]+) +\S", done.stdout, re.MULTILINE))
-    assert explained >= VERBS
+    assert explained >= COMMANDS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

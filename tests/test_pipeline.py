@@ -60,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_corpus_is_crossed_split_by_voice_and_marked_synthetic(run: Path) -> None:
-    """4 voices x 2 sentences x 9 emotions = 72 clips; no voice stands on both sides."""
+    """4 voices x 2 sentences x 9 emotions = 72 clips; no voice is on both sides."""
     utterances = list(read_jsonl(run / "corpus" / "manifest.jsonl", Utterance))
     assert len(utterances) == 72
     assert all(u.synthetic for u in utterances)

@@ -125,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", default="demo", choices=["demo", "ravdess", "emodb"])
     parser.add_argument("--root", type=Path, help="folder of a real corpus")
-    parser.add_argument("--run", type=Path, help="folder for everything that is made (default runs/demo/CORPUS)")
+    parser.add_argument("--run", type=Path, help="output directory (default runs/demo/CORPUS)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--list", action="store_true", help="print the commands and stop")
     arguments = parser.parse_args()

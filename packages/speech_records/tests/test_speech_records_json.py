@@ -247,7 +247,7 @@ def test_files_go_round_and_blank_lines_are_passed_over(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", [b'{"start_s": 0}', b"\xff\xfe"])
 def test_a_bad_line_is_named_after_the_good_ones(tmp_path: Path, bad: bytes) -> None:
-    """File and line stand in the message; the records before it were delivered."""
+    """File and line are in the message; the records before it were delivered."""
     path = tmp_path / "pauses.jsonl"
     path.write_bytes(b'{"start_s": 0, "end_s": 1}\n' + bad + b"\n")
     records = read_jsonl(path, Pause)

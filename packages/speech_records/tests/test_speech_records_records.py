@@ -97,7 +97,7 @@ def test_a_broken_record_cannot_be_built(cls: type, change: dict[str, Any], mess
 
 @pytest.mark.parametrize("cls", VALID, ids=lambda cls: cls.__name__)
 def test_records_are_frozen_slotted_and_hashable(cls: type) -> None:
-    """Records travel between threads and stand in sets: two of the same values are one, and none can be changed."""
+    """Records travel between threads and are kept in sets: two of the same values are one, and none can be changed."""
     record = cls(**VALID[cls])
     assert {record, cls(**VALID[cls])} == {record}
     assert not hasattr(record, "__dict__")

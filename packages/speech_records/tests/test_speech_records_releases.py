@@ -1,4 +1,4 @@
-"""Records that earlier releases wrote must load for ever."""
+"""Records that earlier releases wrote must load in all later ones."""
 
 import json
 from pathlib import Path

@@ -34,7 +34,7 @@ _WEIGHT_NORM: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SpeakerGuess:
-    """What a model says of the speaker; `gender` is `None` where it hears a child.
+    """What a model says of the speaker; `gender` is `None` for a child.
 
     `gender_confidence` in [0, 1] is the model's probability of the likeliest of female, male and child.
     """

@@ -60,7 +60,7 @@ class Aligner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EvenSpread:
-    """Words laid over the speech (pauses left out) in proportion to their syllables: a guess, and marked as one."""
+    """Words spread over the speech (pauses left out) in proportion to their syllables: a guess, and marked as one."""
 
     language: str | None = None
 

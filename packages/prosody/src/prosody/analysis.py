@@ -93,7 +93,7 @@ def profile_of(
 def _with_speaker(profile: ProsodyProfile, guess: SpeakerGuess) -> ProsodyProfile:
     """A model's guess in place of the acoustic one."""
     if guess.gender is None:
-        note = f"the speaker model hears a child ({guess.gender_confidence:.2f}): gender unknown"
+        note = f"the speaker model finds a child ({guess.gender_confidence:.2f}): gender unknown"
         return replace(
             profile, gender=None, gender_confidence=None, age_group=guess.age_group, notes=(*profile.notes, note)
         )

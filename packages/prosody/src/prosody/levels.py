@@ -3,7 +3,7 @@
 A scale holds, for each measure and group, a table of quantiles. The cuts are its tertiles (33⅓ and 66⅔ per cent), as in
 the method's annotation. Pitch is read per gender; a group of fewer than `MIN_GROUP` clips is left out, its readings
 fall back to the pooled group, and `LevelReading.group` says so. A scale is JSON with its sample sizes and carries a
-hash of its content, so that a reading names exactly what it was held against.
+hash of its content, so that a reading names exactly what it was compared with.
 """
 
 from __future__ import annotations

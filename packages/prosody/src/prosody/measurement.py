@@ -78,7 +78,7 @@ def reliability(pitch: PitchTrack) -> float:
 
 
 def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[np.float32]:
-    """`samples` as contiguous float32 [n]; `AnalysisError` for everything that cannot be measured."""
+    """`samples` as contiguous float32 [n]; `AnalysisError` for what cannot be measured."""
     array = np.asarray(samples)
     if array.ndim != 1:
         raise AnalysisError(f"samples must have shape [n], got {list(array.shape)}; average the channels first")

@@ -49,7 +49,7 @@ def read_label(answer: str, label_set: LabelSet) -> LabelReading:
 
     1. Case, quotes, markdown, hyphens and underscores are dropped, compatibility forms of letters made plain.
     2. An answer that is a name or alias of an emotion, with or without article and closing mark, names that one.
-    3. Otherwise it names every emotion whose name or alias stands in it as a word of its own (the longest first,
+    3. Otherwise it names every emotion whose name or alias is a word of its own in it (the longest first,
        aliases from four letters on), unless a negation stands at most three words before it in its clause: "not angry"
        names nothing, "not angry but sad" names sadness. "Not only" denies nothing; "instead of" and "than" do.
     4. Named emotions are mapped into the set (`LabelSet.map`). They mean a label when all of them count as it.
@@ -71,7 +71,7 @@ def read_label(answer: str, label_set: LabelSet) -> LabelReading:
 
 
 def _mentioned(words: list[str]) -> list[Emotion]:
-    """The emotions that stand in `words` and are not denied."""
+    """The emotions named in `words` and not denied."""
     found: list[Emotion] = []
     at = 0
     while at < len(words):

@@ -1,6 +1,6 @@
 """The records that packages and applications exchange.
 
-Frozen, slotted, checked when built. Units stand in the names; what was not measured or not given is `None`, never a
+Frozen, slotted, checked when built. Units are in the names; what was not measured or not given is `None`, never a
 guess. Times count from the start of the clip in seconds. Text spans are half-open character ranges.
 """
 
@@ -292,7 +292,7 @@ class ProsodyProfile:
 class LevelReading:
     """One measurement read against a scale: where it lies (percentile in [0, 100]) and what that is called.
 
-    `group` names the part of the scale it was held against (`female`, `male`, or `pooled`).
+    `group` names the part of the scale it was compared with (`female`, `male`, or `pooled`).
     """
 
     level: Level

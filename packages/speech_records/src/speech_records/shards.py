@@ -41,7 +41,7 @@ def shard_paths(path: Path) -> list[Path]:
 class ShardReader:
     """The lines of a file, or of its shards in their order, as if they were one file.
 
-    Iterating gives, for every line that is not blank, where it stands (`file:line`), its place (a byte offset over all
+    Iterating gives, for every line that is not blank, its location (`file:line`), its place (a byte offset over all
     shards) and its bytes; `at` reads the line at a place again. Raises `RecordFileError` when there is no such file.
     """
 

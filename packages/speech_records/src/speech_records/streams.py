@@ -31,7 +31,7 @@ def records(path: Path, cls: type[RecordT], report: Report) -> Iterator[RecordT]
 
 
 def good_lines(path: Path, cls: type[RecordT], report: Report) -> Iterator[tuple[str, RecordT]]:
-    """As `records`, each with where it stands (`file:line`)."""
+    """As `records`, each with its location (`file:line`)."""
     with ShardReader(path) as lines:
         for where, _, record in good(lines, cls, report):
             yield where, record
