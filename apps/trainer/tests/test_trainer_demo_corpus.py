@@ -16,7 +16,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from speech_records import PAPER_9, ContourShape, Emotion, Gender, Utterance, read_jsonl
+from speech_records import PAPER_9, ContourShape, Cue, Emotion, Gender, Utterance, read_jsonl
+from speech_records.emotion_cues import EXPRESSIONS, Evidence, cue_evidence
 from trainer.demo_corpus import DemoCorpusReport, build
 from trainer.demo_corpus.design import DESIGN, Delivery, Spread, draw
 from trainer.demo_corpus.espeak import Espeak
@@ -270,6 +271,28 @@ def test_design_covers_the_label_set_and_its_probabilities_add_up() -> None:
     assert set(DESIGN) == set(PAPER_9.labels)
     for row in DESIGN.values():
         assert sum(row.contours.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("emotion", DESIGN)
+def test_design_follows_the_one_table_of_how_emotions_sound(emotion: Emotion) -> None:
+    """`EXPRESSIONS` says in words what the means must say: over or under neutral by half its deviation or more."""
+    row, neutral = DESIGN[emotion], DESIGN[Emotion.NEUTRAL]
+    levels = {
+        Cue.PITCH: (row.level_st, neutral.level_st, "low normal high"),
+        Cue.ENERGY: (row.energy_db, neutral.energy_db, "low normal high"),
+        Cue.RATE: (row.rate, neutral.rate, "low normal high"),
+        Cue.CONTOUR_DYNAMICS: (row.range_st, neutral.range_st, "flat moderate expressive"),
+    }
+    for cue in levels.keys() & EXPRESSIONS[emotion].cues.keys():
+        spread, reference, values = levels[cue]
+        deviation = (spread.mean - reference.mean) / reference.sd
+        value = values.split()[1 + (deviation >= 0.5) - (deviation <= -0.5)]
+        assert cue_evidence(emotion, cue, value) is Evidence.FITS, (cue, value)
+    shares = dict.fromkeys(Evidence, 0.0)
+    for shape, probability in row.contours.items():
+        shares[cue_evidence(emotion, Cue.CONTOUR_SHAPE, shape.value)] += probability
+    assert shares[Evidence.AGAINST] < shares[Evidence.FITS] or shares[Evidence.NEUTRAL] == pytest.approx(1.0)
+    assert row.whispered == (Cue.VOICING in EXPRESSIONS[emotion].cues)
 
 
 def test_draws_have_the_mean_and_spread_of_the_design() -> None:

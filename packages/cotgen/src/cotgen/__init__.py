@@ -2,7 +2,6 @@
 
 - `rules`: the rule generator, `generate`, in two styles, and the tables of their wording
 - `llm`: reasoning written by a language model, the best verified candidate kept; the client that asks it
-- `cue_evidence`: which cues fit which emotion
 - `admission`, `screening`: what reasoning may be written about; which texts may be trained on
 - `generation`: what a generator is
 - `dataset`: a data set with its card, built as a stream

@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from cotgen.cue_evidence import EXPECTED
 from speech_claims.cue_values import NARROW_BELOW_ST, TERTILES, WIDE_ABOVE_ST
 from speech_records import (
     ContourDynamics,
@@ -28,6 +27,7 @@ from speech_records import (
     StressedWord,
     Utterance,
 )
+from speech_records.emotion_cues import EXPRESSIONS
 
 _T = TypeVar("_T")
 
@@ -84,7 +84,7 @@ def _maybe(value: _T, rng: random.Random) -> _T | None:
 
 
 def _percentile(emotion: Emotion, cue: Cue, rng: random.Random) -> float:
-    expected = sorted(EXPECTED[emotion].get(cue, {"normal"}))
+    expected = sorted(EXPRESSIONS[emotion].cues.get(cue, {"normal"}))
     return min(99.5, max(0.5, rng.gauss(_CENTRES[rng.choice(expected)], _SPREAD)))
 
 
@@ -102,7 +102,7 @@ def _levels(emotion: Emotion, gender: Gender, rng: random.Random) -> ProsodyLeve
 
 
 def _profile(emotion: Emotion, transcript: str, gender: Gender, rng: random.Random) -> ProsodyProfile:
-    expected = EXPECTED[emotion]
+    expected = EXPRESSIONS[emotion].cues
     leans = rng.random() < 0.5
     dynamics = _lean(expected.get(Cue.CONTOUR_DYNAMICS), [d.value for d in ContourDynamics], rng, leans=leans)
     shape = _lean(expected.get(Cue.CONTOUR_SHAPE), [s.value for s in ContourShape], rng, leans=leans)

@@ -2,6 +2,7 @@
 
 - `records`: utterances, prosody profiles and levels, claims, reasoning traces, reward scores
 - `emotions`: the union of what corpora label, aliases, and the label sets of benchmarks
+- `emotion_cues`: how each emotion is expected to sound, and how far emotions lie apart
 - `answers`, `response_parser`: the question, and the think/answer form of the response, parsed strictly or leniently
 - `labels`: which label the words of an answer mean
 - `policy_card`: what a policy checkpoint was trained for and on

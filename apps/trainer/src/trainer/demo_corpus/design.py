@@ -1,7 +1,8 @@
 """How each emotion is delivered: the distributions from which a clip's prosody is drawn.
 
-Directions follow the surveys of vocal emotion named in each row's `source`; sizes and spreads are ours. They are set
-so that the emotions overlap: no single measurement tells them apart, and no classifier can be perfect.
+Directions are those of `speech_records.emotion_cues`, after the surveys named in each row's `source`; sizes and spreads
+are ours. They are set so that the emotions overlap: no single measurement tells them apart, and no classifier can be
+perfect.
 
 - JL03: Juslin & Laukka (2003), Psychological Bulletin 129(5), 770–814, summary of 104 studies of vocal expression.
 - S03: Scherer (2003), Speech Communication 40, 227–256, table of the effects of emotion on the voice.

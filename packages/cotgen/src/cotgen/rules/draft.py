@@ -6,12 +6,12 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cotgen.cue_evidence import Fit, fit
 from cotgen.rules.marking import unmark
 from speech_claims.cue_values import CueValue
 from speech_claims.finding import Finding
 from speech_claims.quotes import MAX_WORD_CHARACTERS, sanitize, words
 from speech_records import Cue, Emotion, MeasuredUtterance
+from speech_records.emotion_cues import Evidence, cue_evidence
 
 MIN_WORDS, MAX_WORDS = 50, 200
 """Length of a reasoning text in the published method."""
@@ -47,10 +47,10 @@ def stressed_words(measured: MeasuredUtterance) -> list[str]:
     return list(dict.fromkeys(single))[:MAX_STRESSED]
 
 
-def sides_of(emotion: Emotion, readings: Mapping[Cue, CueValue], cues: Sequence[Cue]) -> dict[Fit, list[Cue]]:
+def sides_of(emotion: Emotion, readings: Mapping[Cue, CueValue], cues: Sequence[Cue]) -> dict[Evidence, list[Cue]]:
     """Those of `cues` that were measured, by whether they fit `emotion`."""
-    sides: dict[Fit, list[Cue]] = {side: [] for side in Fit}
+    sides: dict[Evidence, list[Cue]] = {side: [] for side in Evidence}
     for cue in cues:
         if cue in readings:
-            sides[fit(emotion, cue, readings[cue].value)].append(cue)
+            sides[cue_evidence(emotion, cue, readings[cue].value)].append(cue)
     return sides

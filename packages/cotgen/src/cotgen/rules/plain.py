@@ -1,8 +1,8 @@
 """The plain style, `rules/1`: every measured cue in a short sentence of its own.
 
 A text quotes the transcript, states every cue that was measured in an order drawn by the seed, weighs the cues that fit
-the emotion against those that speak against it (`survey`), and ends in its conclusion, the only place where the label
-stands. Few phrasings on purpose: a small model can learn to write them.
+the emotion against those that speak against it (by `speech_records.emotion_cues`), and ends in its conclusion, the only
+place where the label stands. Few phrasings on purpose: a small model can learn to write them.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from cotgen.cue_evidence import Fit
 from cotgen.rules import wording
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, mark, opening
 from speech_claims.cue_values import CueValue
 from speech_claims.quotes import ELLIPSIS, quote, words
 from speech_records import Cue, Emotion, MeasuredUtterance
+from speech_records.emotion_cues import Evidence
 
 MAX_WEIGHED = 3
 """Most cues that the weighing names on either side; more makes no clearer sentence."""
@@ -79,7 +79,7 @@ def _weighing(readings: Mapping[Cue, CueValue], emotion: Emotion, rng: random.Ra
     """What the cues add up to: those that fit the emotion, then honestly those that speak against it."""
     named = [cue for cue in _WEIGHED if cue in readings and _noun(cue, readings[cue].value) is not None]
     sides = sides_of(emotion, readings, named)
-    fitting, opposing = sides[Fit.FITS][:MAX_WEIGHED], sides[Fit.AGAINST][:MAX_WEIGHED]
+    fitting, opposing = sides[Evidence.FITS][:MAX_WEIGHED], sides[Evidence.AGAINST][:MAX_WEIGHED]
     portrait = wording.PORTRAITS[emotion]
     if fitting:
         openings, replies = wording.FITTING, (wording.OPPOSING if opposing else wording.NOTHING_OPPOSES)

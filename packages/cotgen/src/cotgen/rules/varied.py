@@ -13,13 +13,13 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cotgen.cue_evidence import Fit
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, capitalised, mark, opening
 from cotgen.rules.phrases import POSSESSIVE, SUBJECT, Agreeing, Fact, Wording, ordered, with_degree
 from speech_claims.cue_values import CueValue
 from speech_claims.quotes import ELLIPSIS, quote, words
 from speech_records import Cue, Emotion, Gender, Level, MeasuredUtterance, ProsodyLevels
+from speech_records.emotion_cues import Evidence
 
 MAX_WEIGHED = 3
 """Most cues that one sentence of the weighing names; more makes no clearer sentence."""
@@ -71,7 +71,7 @@ def write(
     facts = _facts(measured, readings, wording, rng)
     sides = sides_of(emotion, readings, list(facts))
     has_quote = quote(measured.utterance.transcript) is not None
-    if sides[Fit.FITS] and rng.random() < _ARGUES:
+    if sides[Evidence.FITS] and rng.random() < _ARGUES:
         evidence, weighing = writer.argue(facts, sides, emotion, has_quote=has_quote)
     else:
         evidence, weighing = writer.gather(facts, sides, emotion, has_quote=has_quote)
@@ -145,12 +145,12 @@ class _Writer:
         self._used: set[str] = set()
 
     def gather(
-        self, facts: Mapping[Cue, _Said], sides: Mapping[Fit, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
+        self, facts: Mapping[Cue, _Said], sides: Mapping[Evidence, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
     ) -> tuple[list[str], list[str]]:
         """All evidence in any order, and what it adds up to."""
         evidence = self._evidence([facts[cue] for cue in facts])
-        fitting = [facts[cue] for cue in sides[Fit.FITS][:MAX_WEIGHED]]
-        opposing = [facts[cue] for cue in sides[Fit.AGAINST][:MAX_WEIGHED]]
+        fitting = [facts[cue] for cue in sides[Evidence.FITS][:MAX_WEIGHED]]
+        opposing = [facts[cue] for cue in sides[Evidence.AGAINST][:MAX_WEIGHED]]
         portrait, wording = self._rng.choice(self._wording.portraits[emotion]), self._wording
         if not fitting:
             weighing = [self._rng.choice(wording.nothing_fits).format(portrait=portrait)]
@@ -166,10 +166,12 @@ class _Writer:
         return evidence, [*weighing, *self._outcome(fitting, opposing, has_quote=has_quote)]
 
     def argue(
-        self, facts: Mapping[Cue, _Said], sides: Mapping[Fit, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
+        self, facts: Mapping[Cue, _Said], sides: Mapping[Evidence, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
     ) -> tuple[list[str], list[str]]:
         """What speaks for the reading with what it suggests, then the rest, then what speaks against it."""
-        fitting, opposing, rest = ([facts[cue] for cue in sides[side]] for side in (Fit.FITS, Fit.AGAINST, Fit.OPEN))
+        fitting, opposing, rest = (
+            [facts[cue] for cue in sides[side]] for side in (Evidence.FITS, Evidence.AGAINST, Evidence.NEUTRAL)
+        )
         portrait = self._rng.choice(self._wording.portraits[emotion])
         middle = [self._rng.choice(self._wording.these_fit).format(portrait=portrait), *self._reason(emotion)]
         middle += self._evidence(rest)

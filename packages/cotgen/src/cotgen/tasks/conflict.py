@@ -11,7 +11,7 @@ Three kinds of items:
 The voice's emotion is the corpus's label. Where people who labelled could understand the words (MELD, IEMOCAP), it is
 not a label of the voice alone; actors who were told what to play (RAVDESS, EmoDB, the recipes here) are better
 evidence. Whispering is a manner, not an emotion, and is left out. Each item names its evidence: the loaded words, the
-label, and the measured cues that fit the voice's emotion and not the words' (by `survey`).
+label, and the measured cues that fit the voice's emotion and not the words' (by `speech_records.emotion_cues`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from cotgen.cue_evidence import Fit, fit
 from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.streaming import measured_lines
 from cotgen.tasks.word_emotions import SENTENCES, loaded_words
@@ -40,6 +39,7 @@ from speech_records import (
     Utterance,
     parse_response,
 )
+from speech_records.emotion_cues import Evidence, cue_evidence
 from speech_records.failures import Report
 
 NEUTRAL_SENTENCES: Mapping[str, str] = MappingProxyType(
@@ -285,8 +285,8 @@ def _telling(item: MeasuredUtterance, voice: Emotion, words: Emotion) -> tuple[s
     return tuple(
         f"{cue}: {reading.measured}"
         for cue, reading in readings.items()
-        if fit(voice, cue, reading.value) is Fit.FITS
-        and (voice is words or fit(words, cue, reading.value) is not Fit.FITS)
+        if cue_evidence(voice, cue, reading.value) is Evidence.FITS
+        and (voice is words or cue_evidence(words, cue, reading.value) is not Evidence.FITS)
     )
 
 
