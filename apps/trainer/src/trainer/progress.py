@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 LINE_EVERY_S = 10.0
 """Seconds between two lines when stderr is not a terminal."""
@@ -29,11 +30,12 @@ class Meter:
     def __init__(self, what: str, *, total: int = 0) -> None:
         self.what = what
         self._last_line = time.monotonic()
-        columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (BarColumn(24), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        metrics = TextColumn("{task.fields[metrics]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
         self._silent = not sys.stderr.isatty()
         console = Console(stderr=True)
-        self._bar = Progress(TextColumn("{task.description}"), *columns, console=console, disable=self._silent)
-        self._bar.add_task(what, total=total)
+        self._bar = Progress(TextColumn(what), *columns, metrics, console=console, disable=self._silent)
+        self._bar.add_task(what, total=total, metrics="")
         (self._task,) = self._bar.tasks
 
     def __enter__(self) -> Self:
@@ -54,13 +56,14 @@ class Meter:
         self._show(done, total, {})
 
     def _show(self, done: int, total: int | None, metrics: Mapping[str, float]) -> None:
-        shown = "  ".join([self.what, *(f"{name} {value:.3g}" for name, value in metrics.items())])
-        self._bar.update(self._task.id, completed=done, total=total, description=shown)
+        shown = "  ".join(f"{name} {value:.3g}" for name, value in metrics.items())
+        self._bar.update(self._task.id, completed=done, total=total, metrics=shown)
         now = time.monotonic()
         if self._silent and (now - self._last_line >= LINE_EVERY_S or self._task.finished):
             self._last_line = now
             left = "" if self._task.time_remaining is None else f"  {_clock(self._task.time_remaining)} left"
-            sys.stderr.write(f"{shown}  {done}/{self._task.total:g}  {_clock(self._task.elapsed or 0)} spent{left}\n")
+            counted = f"{self.what}  {done}/{self._task.total:g}  {_clock(self._task.elapsed or 0)} spent{left}"
+            sys.stderr.write(f"{counted}  {shown}".rstrip() + "\n")
             sys.stderr.flush()
 
 

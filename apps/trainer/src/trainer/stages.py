@@ -149,7 +149,12 @@ def run(name: str, values: Mapping[str, Any]) -> None:
     """Run one stage. Raises `ConfigError` for an unknown stage and for settings that are missing, unknown or wrong."""
     if name not in STAGES:
         raise ConfigError(f"unknown stage {name!r}; there are {', '.join(STAGES)}")
-    STAGES[name](read_settings(STAGE_SETTINGS[name], dict(values) | {"name": name}))
+    settings = read_settings(STAGE_SETTINGS[name], dict(values) | {"name": name})
+    if isinstance(settings, TrainStage | EvaluateStage):
+        from trainer.progress import silence_libraries
+
+        silence_libraries()
+    STAGES[name](settings)
 
 
 def model_defaults() -> dict[str, dict[str, Any]]:
@@ -228,9 +233,7 @@ def _data(settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, dict[s
 
 def _corpus(settings: TrainStage | EvaluateStage) -> AnnotatedCorpus:
     from trainer.dataset import AnnotatedCorpus
-    from trainer.progress import silence_libraries
 
-    silence_libraries()
     return AnnotatedCorpus.read(Path(settings.data))
 
 
