@@ -22,7 +22,7 @@ from explainer import CheckpointError, ClipError, Explanation, explain, load_pol
 from explainer.cli import app
 from explainer.explanation import interpret_response
 from explainer.terminal import render
-from prosody import Audio, LevelScale, analyze, load_audio
+from prosody import AudioError, LevelScale, load_audio, measure_file
 from prosody.audio import resample
 from speech_records import Claim, Cue, Emotion, Gender, LabelSet, PolicyCard, Verdict, from_json, to_json
 
@@ -33,7 +33,7 @@ RATE = 16_000
 
 @pytest.fixture(scope="module")
 def explanation(trained: Path, clip: Path) -> Explanation:
-    return explain(load_audio(clip), load_policy(trained), source="high.wav", transcript=TRANSCRIPT)
+    return explain(clip, load_policy(trained), transcript=TRANSCRIPT)
 
 
 def shown(explanation: Explanation) -> str:
@@ -58,7 +58,7 @@ def test_a_clip_is_explained_and_every_claim_judged(explanation: Explanation, an
 
 def test_without_a_transcript_quotes_cannot_be_verified(trained: Path, clip: Path) -> None:
     """There is nothing to check the quoted words against."""
-    explanation = explain(load_audio(clip), load_policy(trained))
+    explanation = explain(clip, load_policy(trained))
     (quote,) = [claim for claim in explanation.claims if claim.cue is Cue.QUOTE]
     assert quote.verdict is Verdict.UNVERIFIABLE
 
@@ -84,7 +84,7 @@ def test_text_shows_emotion_claims_values_and_the_synthetic_origin(explanation: 
 
 def test_an_unreadable_answer_is_shown_as_it_is(babbling: Path, clip: Path) -> None:
     """A random model does not write the tags: no emotion, reasoning or claim; the raw text kept, the reason said."""
-    explanation = explain(load_audio(clip), load_policy(babbling), max_new_tokens=12)
+    explanation = explain(clip, load_policy(babbling), max_new_tokens=12)
     assert explanation.emotion is None
     assert explanation.reasoning is None
     assert explanation.claims == ()
@@ -118,7 +118,7 @@ def test_what_a_policy_said_is_read_as_far_as_it_goes(
 
 def test_an_answer_outside_the_label_set_keeps_its_reasoning(trained: Path, clip: Path) -> None:
     """The policy answers "angry" to this question too (`conftest.trained`), but the set has only sad and happy."""
-    explanation = explain(load_audio(clip), dataclasses.replace(load_policy(trained), label_set=SAD_OR_HAPPY))
+    explanation = explain(clip, dataclasses.replace(load_policy(trained), label_set=SAD_OR_HAPPY))
     assert explanation.emotion is None
     assert explanation.problem == "the answer 'angry' is not a label of SAD_OR_HAPPY"
     assert explanation.reasoning is not None
@@ -128,10 +128,10 @@ def test_an_answer_outside_the_label_set_keeps_its_reasoning(trained: Path, clip
 
 def test_sampling_follows_the_seed(babbling: Path, clip: Path) -> None:
     """At temperature 1 the same seed writes the same answer; among five seeds of a random model answers differ."""
-    policy, audio = load_policy(babbling), load_audio(clip)
+    policy = load_policy(babbling)
 
     def sampled(seed: int) -> str:
-        return explain(audio, policy, temperature=1.0, seed=seed, max_new_tokens=8).text
+        return explain(clip, policy, temperature=1.0, seed=seed, max_new_tokens=8).text
 
     assert sampled(3) == sampled(3)
     assert len({sampled(seed) for seed in range(5)}) > 1
@@ -145,23 +145,24 @@ def test_sampling_follows_the_seed(babbling: Path, clip: Path) -> None:
     ],
     ids=["silence", "10 ms"],
 )
-def test_clips_without_speech_are_refused(babbling: Path, samples: np.ndarray, message: str) -> None:
+def test_clips_without_speech_are_refused(babbling: Path, tmp_path: Path, samples: np.ndarray, message: str) -> None:
     """What `prosody` notes about a clip that it cannot measure is the reason given."""
-    with pytest.raises(ClipError, match=message):
-        explain(Audio(samples, RATE), load_policy(babbling))
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    with pytest.raises(ClipError, match=rf"a\.wav: .*{message}"):
+        explain(tmp_path / "a.wav", load_policy(babbling))
 
 
-def test_a_clip_longer_than_the_model_hears_is_refused(babbling: Path, clip: Path) -> None:
+def test_a_clip_longer_than_the_model_takes_is_refused(babbling: Path, clip: Path, tmp_path: Path) -> None:
     """The clip repeated to 31 s: over the encoder's 30 s."""
-    samples = np.resize(load_audio(clip).samples, 31 * RATE)
-    with pytest.raises(ClipError, match="30 s"):
-        explain(Audio(samples, RATE), load_policy(babbling))
+    soundfile.write(tmp_path / "long.wav", np.resize(load_audio(clip).samples, 31 * RATE), RATE)
+    with pytest.raises(AudioError, match=r"long\.wav: .*30 s"):
+        explain(tmp_path / "long.wav", load_policy(babbling))
 
 
 def test_an_answer_longer_than_the_model_takes_is_refused(babbling: Path, clip: Path) -> None:
     """The pocket model takes 4096 tokens, the clip's among them."""
     with pytest.raises(ClipError, match=r"and 4096 new ones pass the model's 4096: cut the clip or lower max_new"):
-        explain(load_audio(clip), load_policy(babbling), max_new_tokens=4096)
+        explain(clip, load_policy(babbling), max_new_tokens=4096)
 
 
 def test_checkpoints_that_are_none_are_refused(babbling: Path, tmp_path: Path) -> None:
@@ -239,15 +240,16 @@ def test_without_a_gender_pitch_is_read_against_all_speakers(
     trained: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scale has groups of both genders, and `prosody` guesses one: only the gender that was given chooses one."""
-    audio = load_audio(clip)
-    guessed = dataclasses.replace(analyze(audio.samples, audio.sample_rate), gender=Gender.MALE)
-    monkeypatch.setattr("explainer.explanation.analyze", lambda *_args, **_kwargs: guessed)
+    measured = measure_file(clip)
+    guessed = dataclasses.replace(measured.profile, gender=Gender.MALE)
+    guessing = dataclasses.replace(measured, profile=guessed)
+    monkeypatch.setattr("explainer.explanation.measure_file", lambda *_args, **_kwargs: guessing)
     scale = LevelScale.fit([(guessed, gender) for gender in Gender for _ in range(20)], name="both")
     assert set(scale.groups["pitch"]) == {"pooled", "female", "male"}
     policy = dataclasses.replace(load_policy(trained), scale=scale)
     groups = []
     for gender in (None, Gender.FEMALE):
-        pitch = explain(audio, policy, gender=gender).levels.pitch
+        pitch = explain(clip, policy, gender=gender).levels.pitch
         groups.append(None if pitch is None else pitch.group)
     assert groups == ["pooled", "female"]
 
@@ -256,13 +258,27 @@ def test_an_8_khz_file_is_measured_at_its_own_rate(trained: Path, clip: Path, tm
     """At 8 kHz `prosody` withholds the speaker's gender and says so; the model still gets 16 kHz and answers."""
     path = tmp_path / "telephone.wav"
     soundfile.write(path, resample(load_audio(clip).samples, RATE, RATE // 2), RATE // 2)
-    audio = load_audio(path, sample_rate=None)
-    expected = analyze(audio.samples, audio.sample_rate)
     result = CliRunner().invoke(app, ["explain", str(path), "--checkpoint", str(trained), "--json"])
     assert result.exit_code == 0, result.stderr
     explanation = from_json(Explanation, result.stdout)
-    assert explanation.profile == expected
+    assert explanation.profile == measure_file(path).profile
     assert (explanation.profile.sample_rate, explanation.profile.gender) == (RATE // 2, None)
+
+
+@pytest.mark.parametrize("name", ["modal\udce0.wav", "missing\udce0.wav"])
+def test_a_file_name_that_is_not_utf8_is_no_traceback(trained: Path, clip: Path, tmp_path: Path, name: str) -> None:
+    """A Latin-1 name, of a clip and of no file: one explanation or one line, the byte shown as `�`."""
+    if name.startswith("modal"):
+        shutil.copy(clip, tmp_path / name)
+    result = CliRunner().invoke(app, ["explain", str(tmp_path / name), "--checkpoint", str(trained), "--json"])
+    shown_name = name.replace("\udce0", "�")
+    if name.startswith("modal"):
+        assert result.exit_code == 0, result.stderr
+        assert json.loads(result.stdout)["source"].endswith(shown_name)
+    else:
+        assert result.exit_code == 1
+        (line,) = result.stderr.splitlines()
+        assert "o such file" in line
 
 
 def test_one_transcript_for_two_files_is_refused(clip: Path) -> None:

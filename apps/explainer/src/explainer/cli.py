@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,12 +11,11 @@ from transformers.utils import logging as transformers_logging
 
 from explainer.checkpoint import TrainedPolicy, default_checkpoint, load_policy
 from explainer.errors import CheckpointError, ClipError
-from explainer.explanation import Explanation
+from explainer.explanation import Explanation, printable_path
 from explainer.explanation import explain as explain_clip
 from explainer.terminal import printable, render
-from prosody import ProsodyError, load_audio
+from prosody import ProsodyError
 from speech_records import Gender, to_json
-from speechlm.features import MAX_SECONDS
 
 FILES_FAILED: Final = 1
 BAD_CHECKPOINT: Final = 2
@@ -61,11 +59,10 @@ def explain(
     failed = 0
     for file in files:
         try:
-            with notes.status(f"listening to {printable(_name(file))}"):
+            with notes.status(f"explaining {printable(printable_path(file))}"):
                 explanation = explain_clip(
-                    load_audio(file, sample_rate=None, max_duration_s=MAX_SECONDS),
+                    file,
                     policy,
-                    source=_name(file),
                     transcript=transcript,
                     gender=gender,
                     max_new_tokens=max_new_tokens,
@@ -74,7 +71,7 @@ def explain(
                 )
         except (ProsodyError, ClipError, OSError) as error:
             failed += 1
-            _complain(_with_name(error, file))
+            _complain(str(error))
         else:
             _show(explanation, out, as_json=as_json)
     if failed:
@@ -85,7 +82,7 @@ def _load(checkpoint: Path | None, notes: Console) -> TrainedPolicy:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         folder = checkpoint or default_checkpoint()
-        with notes.status(f"loading {printable(_name(folder))}"):
+        with notes.status(f"loading {printable(printable_path(folder))}"):
             return load_policy(folder)
     except CheckpointError as error:
         _complain(str(error))
@@ -97,16 +94,6 @@ def _show(explanation: Explanation, out: Console, *, as_json: bool) -> None:
         typer.echo(to_json(explanation))
     else:
         out.print(render(explanation))
-
-
-def _name(path: Path) -> str:
-    """The path as text that can always be written: bytes of its name that are not UTF-8 become `�`."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _with_name(error: Exception, file: Path) -> str:
-    message = str(error)
-    return message if str(file) in message else f"{file}: {message}"
 
 
 def _complain(message: str) -> None:

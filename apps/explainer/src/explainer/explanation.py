@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from explainer.checkpoint import TrainedPolicy
 from explainer.errors import ClipError
 from policy import PolicyError, Sampler
-from prosody import Audio, analyze
-from prosody.audio import resample
+from prosody import measure_file
 from speech_claims import verify
 from speech_records import (
     Claim,
@@ -24,7 +25,7 @@ from speech_records import (
     read_label,
 )
 from speechlm import SpeechLMError, log_mel
-from speechlm.features import SAMPLE_RATE
+from speechlm.features import MAX_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +55,44 @@ class Explanation:
 
 
 def explain(
-    audio: Audio,
+    clip: str | Path,
     policy: TrainedPolicy,
     *,
-    source: str = "",
     transcript: str | None = None,
     gender: Gender | None = None,
     max_new_tokens: int = 256,
     temperature: float = 0.0,
     seed: int = 0,
 ) -> Explanation:
-    """Explain one clip of speech at its own sample rate, at most 30 s long; `source` names it.
+    """Explain the speech in the file `clip`, at most 30 s long.
 
     With a `transcript`, quotes in the reasoning can be verified; with the speaker's `gender`, pitch is read against
     the scale of that gender, otherwise against all speakers. Temperature 0 takes the likeliest answer; above it, an
-    answer is sampled with `seed`.
-    Raises `ClipError` when no speech is found, the clip is too short or too long for the model, or the model cannot
-    answer as asked, for example because clip and answer pass the tokens that it takes.
+    answer is sampled with `seed`. Raises `prosody.ProsodyError` for a file that cannot be decoded or measured, and
+    `ClipError` when no speech is found, the clip is too short or too long for the model, or the model cannot answer as
+    asked, for example because clip and answer pass the tokens that it takes.
     """
-    profile = analyze(audio.samples, audio.sample_rate, transcript=transcript)
+    measured = measure_file(clip, transcript=transcript, max_duration_s=MAX_SECONDS)
+    profile = measured.profile
     if profile.speech_start_s is None:
-        raise ClipError(f"nothing to explain: {'; '.join(profile.notes) or 'no speech found'}")
+        raise ClipError(f"{clip}: nothing to explain: {'; '.join(profile.notes) or 'no speech found'}")
     # A gender that was guessed from the sound is no basis for the scale of its pitch.
     levels = policy.scale.read(replace(profile, gender=None), gender=gender)
-    text = _answer(audio, policy, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed)
+    try:
+        rollout = Sampler(policy.model).sample(
+            [log_mel(measured.audio.samples, policy.model.features)],
+            [emotion_question(policy.label_set)],
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            seeds=seed,
+        )
+    except (SpeechLMError, PolicyError) as error:
+        raise ClipError(f"{clip}: {error}") from error
+    text = rollout.texts[0][0]
     emotion, problem, reasoning = interpret_response(text, policy.label_set)
     claims = verify(reasoning, profile, levels, transcript) if reasoning is not None else []
     return Explanation(
-        source=source,
+        source=printable_path(clip),
         emotion=emotion,
         problem=problem,
         reasoning=reasoning,
@@ -94,19 +105,9 @@ def explain(
     )
 
 
-def _answer(audio: Audio, policy: TrainedPolicy, *, max_new_tokens: int, temperature: float, seed: int) -> str:
-    model = policy.model
-    try:
-        rollout = Sampler(model).sample(
-            [log_mel(resample(audio.samples, audio.sample_rate, SAMPLE_RATE), model.features)],
-            [emotion_question(policy.label_set)],
-            temperature=temperature,
-            max_new_tokens=max_new_tokens,
-            seeds=seed,
-        )
-    except (SpeechLMError, PolicyError) as error:
-        raise ClipError(str(error)) from error
-    return rollout.texts[0][0]
+def printable_path(path: str | Path) -> str:
+    """The path as text that can always be written: bytes of its name that are not UTF-8 become `�`."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def interpret_response(text: str, label_set: LabelSet) -> tuple[Emotion | None, str | None, str | None]:
