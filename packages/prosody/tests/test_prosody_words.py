@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -96,6 +98,61 @@ def test_the_language_is_told_from_the_text():
     assert prosody.count_syllables("the work is done") == 4
 
 
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [
+        ("café", 2), ("cafés", 2), ("résumé", 3), ("naïve", 2), ("façade", 2), ("Zoë", 2), ("Noël", 2),
+        ("coöperate", 4),
+        ("fiancée", 3), ("déjà", 2), ("crème", 1), ("brûlée", 2), ("cliché", 2), ("protégé", 3), ("jalapeño", 4),
+        ("entrée", 2), ("Beyoncé", 3), ("über", 2), ("Brontë", 2), ("smörgåsbord", 3), ("touché", 2), ("señor", 2),
+    ],
+)  # fmt: skip
+def test_accented_english_counts_as_it_is_spoken(word, count):
+    """Counts of Merriam-Webster's syllable division; the decomposed spelling (NFD) counts the same."""
+    assert prosody.count_syllables(word, language="en") == count
+    assert prosody.count_syllables(unicodedata.normalize("NFD", word), language="en") == count
+
+
+def test_german_counts_the_same_decomposed():
+    assert prosody.count_syllables(unicodedata.normalize("NFD", "schöne Grüße im Café"), language="de") == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "count"),
+    [
+        ("你好世界今天天气很好", "zh", 10),  # a syllable each
+        ("你好世界", None, 4),
+        ("안녕하세요 반갑습니다", "ko", 10),
+        ("안녕하세요", None, 5),
+        ("こんにちは世界です", "ja", None),  # the characters have several readings
+        ("السلام عليكم", "ar", None),  # vowels are not written
+        ("שלום לכם", "he", None),
+        ("สวัสดีครับ", "th", None),
+        ("नमस्ते दुनिया", "hi", None),
+        ("Сегодня хорошая погода", None, None),  # an alphabet, but nobody says which language
+        ("你好 world", "en", None),
+        ("Привет world", "en", None),
+        ("Il a mangé une pomme", None, None),
+        ("No me gusta nada", None, None),
+        ("To jest mój dom i my tu mieszkamy", None, None),
+        ("As casas do porto", None, None),
+        ("Guarda che bella giornata", None, None),
+    ],
+)
+def test_unknown_writing_or_language_is_never_counted_as_english(text, language, count):
+    """By the writing system: Chinese and Korean have a syllable a character; where readings differ, nothing."""
+    assert prosody.count_syllables(text, language=language) == count
+
+
+def test_a_transcript_that_cannot_be_counted_leaves_the_count_to_the_sound():
+    """A profile of 3 pulses a second for 2 s: its syllables from the sound, and a note."""
+    signal, _ = sentence(0)
+    for text, language in (("こんにちは世界です", "ja"), ("Guarda che bella giornata", None)):
+        profile = prosody.analyze(signal, RATE, transcript=text, language=language)
+        assert profile.syllable_source == "signal"
+        assert any("counted in the sound" in note for note in profile.notes)
+
+
 def test_other_languages_by_espeak():
     """Truth: French bon-jour, Spanish u-ni-ver-si-dad, by espeak-ng when it is there; no such language: None."""
     pytest.importorskip("espeakng_loader")
@@ -156,7 +213,8 @@ def test_even_spread_is_marked_and_carries_no_times():
     alignment = prosody.EvenSpread(language="en").align(signal, RATE, "kids can sing loud")
     assert alignment.method == "even"
     np.testing.assert_allclose([w.end_s - w.start_s for w in alignment.words], 1.1 / 4, atol=0.03)
-    profile = prosody.analyze(signal, RATE, transcript="kids can sing loud", stress=prosody.AcousticProminence())
+    stress = prosody.AcousticProminence(prosody.EvenSpread("en"))
+    profile = prosody.analyze(signal, RATE, transcript="kids can sing loud", stress=stress)
     assert profile.stressed_words
     assert all(word.start_s is None for word in profile.stressed_words)
 

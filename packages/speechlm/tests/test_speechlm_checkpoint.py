@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -329,7 +330,7 @@ def test_the_record_says_what_is_known(model: SpeechLM, tmp_path: Path) -> None:
     assert record.parameters["adapter"] == 32 * 64 + 64
     assert sum(record.parameters.values()) == sum(summarize(model).parts.values())
     assert {"python", "torch", "transformers", "peft", "emotionthinker-speechlm"} <= set(record.versions)
-    assert record.versions["torch"] == torch.__version__
+    assert record.versions["torch"] == version("torch")
     load_checkpoint(tmp_path / "a")
 
 
@@ -345,7 +346,7 @@ def test_the_card_says_what_a_reader_asks(model: SpeechLM, tmp_path: Path) -> No
     assert rows["trained"] == "language model"
     assert rows["LoRA"].startswith("rank 3, alpha 32, dropout 0, on q_proj, ")
     assert rows["label set"] == "PAPER_9"
-    assert f"torch {torch.__version__}" in rows["written by"]
+    assert f"torch {version("torch")}" in rows["written by"]
     assert f"- dataset.json: SHA-256 `{'ab' * 32}`" in card
     assert "synthetic: no person's voice is in it" in card
     assert "## Intended use" in card

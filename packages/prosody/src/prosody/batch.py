@@ -24,7 +24,7 @@ STAGE: Final = "measure"
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What is measured beyond the profile, each at a cost of its own.
+    """What is measured beyond the profile, each at a cost of its own, and the language of the transcripts.
 
     `voice`: jitter and shimmer. `align`: how the transcript's words are placed, `even` or `pocketsphinx`, for stressed
     words by acoustic prominence; `words`: a TextGrid whose tier `words` has their boundaries, instead. `stress_model`
@@ -32,6 +32,7 @@ class Extras:
     `AgeGender`.
     """
 
+    language: str | None = None
     voice: bool = False
     align: str | None = None
     words: str | None = None
@@ -54,7 +55,7 @@ def load_models(extras: Extras) -> tuple[StressBackend | None, SpeakerBackend | 
     from prosody.whistress import WhiStress
 
     aligners: dict[str | None, Aligner | None] = {
-        None: None, "even": EvenSpread(), "pocketsphinx": PocketSphinxAligner(),
+        None: None, "even": EvenSpread(extras.language), "pocketsphinx": PocketSphinxAligner(),
     }  # fmt: skip
     aligner = aligners[extras.align] if extras.words is None else GivenWords.read(extras.words)
     stress: StressBackend | None = None
@@ -131,7 +132,7 @@ def measure_one(path: str, *, transcript: str | None = None, extras: Extras = NO
     from prosody.perturbation import voice_quality
 
     stress, speaker = _models(extras)
-    measured = measure_file(path, transcript=transcript, stress=stress, speaker=speaker)
+    measured = measure_file(path, transcript=transcript, language=extras.language, stress=stress, speaker=speaker)
     voice = None
     if extras.voice:  # periods are marked at the file's own rate
         audio = load_audio(path, sample_rate=None)

@@ -72,6 +72,7 @@ def analyze(
     ],
     *,
     transcript: Annotated[str | None, typer.Option(help="The words spoken (one file only).")] = None,
+    language: Annotated[str | None, typer.Option(help="Its language: en, de-AT, …; else by its words.")] = None,
     output_format: Annotated[Format, typer.Option("--format", help="Rows, or the tiers of one file.")] = Format.JSONL,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds allowed per clip.")] = DEFAULT_TIMEOUT_S,
@@ -108,7 +109,12 @@ def analyze(
         print_textgrid(files[0], out)
         return
     extras = Extras(
-        voice, None if align is None else align.value, _folder(words), _folder(stress_model), _folder(speaker_model)
+        language,
+        voice,
+        None if align is None else align.value,
+        _folder(words),
+        _folder(stress_model),
+        _folder(speaker_model),
     )
     kept = kept_rows(out, files, extras) if resume and out is not None else {}
     files = [file for file in files if file not in kept]
