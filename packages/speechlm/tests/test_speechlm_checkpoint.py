@@ -346,7 +346,7 @@ def test_the_card_says_what_a_reader_asks(model: SpeechLM, tmp_path: Path) -> No
     assert rows["trained"] == "language model"
     assert rows["LoRA"].startswith("rank 3, alpha 32, dropout 0, on q_proj, ")
     assert rows["label set"] == "PAPER_9"
-    assert f"torch {version("torch")}" in rows["written by"]
+    assert f"torch {version('torch')}" in rows["written by"]
     assert f"- dataset.json: SHA-256 `{'ab' * 32}`" in card
     assert "synthetic: no person's voice is in it" in card
     assert "## Intended use" in card
