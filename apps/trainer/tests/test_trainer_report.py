@@ -23,7 +23,10 @@ import pytest
 from speech_records import PAPER_9, Claim, Cue, Emotion, Verdict
 from trainer.metrics import Estimate, Prediction, evaluate
 from trainer.metrics import compare as compare_predictions
-from trainer.report import (
+from trainer.report.charts import Line, contours, line_chart
+from trainer.report.clip import audio_uri, mark_claims
+from trainer.report.collect import paired_differences, rl_run, system_result
+from trainer.report.data import (
     ClipView,
     Curve,
     Measure,
@@ -36,15 +39,9 @@ from trainer.report import (
     SanityCheck,
     System,
     SystemResult,
-    paired_differences,
-    render,
-    rl_run,
-    system_result,
-    write_report,
 )
-from trainer.report.charts import Line, contours, line_chart
-from trainer.report.clip import audio_uri, mark_claims
 from trainer.report.findings import compare, gate, standing
+from trainer.report.page import render, write_report
 
 LABELS = tuple(PAPER_9.text(label) for label in PAPER_9.labels)
 THINK = (

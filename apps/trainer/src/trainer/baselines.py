@@ -1,7 +1,7 @@
 """What a model must be compared with: the majority class, classical features, text alone, and the wrong audio.
 
 - `majority`: always the most frequent emotion of the training clips.
-- `prosody`: logistic regression on the measurements of `FEATURES`.
+- `prosody`: logistic regression on the measurements of `feature_values`.
 - `text`: logistic regression on the words of the transcript, to show how much the words alone tell.
 - `shuffled_audio`: `prosody`, given each test clip the measurements of another; what it still gets right is luck.
 """
@@ -44,15 +44,6 @@ _PLAIN = (
     "articulation_rate_sps",
     "pause_share",
 )
-
-FEATURES: tuple[str, ...] = (
-    "f0_median_st",
-    *_PLAIN,
-    *(f"contour_{shape.value}" for shape in _SHAPES),
-    "female",
-)
-"""What the classifier is given, by name: the profile's measurements; F0's median in semitones above 1 Hz; one column
-for each contour shape; whether the profile's voice is female. Durations are left out: they tell the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +103,24 @@ def prosody_classifier() -> Pipeline:
 
 
 def features(measured: Sequence[MeasuredUtterance]) -> NDArray[np.float64]:
-    """The columns of `FEATURES`, one row for each utterance; NaN where the profile holds `None`."""
-    return np.array([_row(m.profile) for m in measured], dtype=np.float64)
+    """The values of `feature_values`, one row for each utterance."""
+    return np.array([list(feature_values(m.profile).values()) for m in measured], dtype=np.float64)
 
 
-def _row(profile: ProsodyProfile) -> list[float]:
-    median = profile.f0_median_hz
-    shape = profile.contour_shape
-    known = shape in _SHAPES
-    return [
-        np.nan if median is None else 12.0 * np.log2(median),
-        *(np.nan if (value := getattr(profile, name)) is None else float(value) for name in _PLAIN),
-        *(float(shape is each) if known else np.nan for each in _SHAPES),
-        np.nan if profile.gender is None else float(profile.gender is Gender.FEMALE),
-    ]
+def feature_values(profile: ProsodyProfile) -> dict[str, float]:
+    """What the classifier is given, by name; NaN where the profile holds `None`.
+
+    The profile's measurements, F0's median in semitones above 1 Hz, one value for each contour shape, and whether its
+    voice is female. Durations are left out: they tell the sentence.
+    """
+    median, shape = profile.f0_median_hz, profile.contour_shape
+    plain = {name: getattr(profile, name) for name in _PLAIN}
+    return {
+        "f0_median_st": np.nan if median is None else 12.0 * np.log2(median),
+        **{name: np.nan if value is None else float(value) for name, value in plain.items()},
+        **{f"contour_{each.value}": float(shape is each) if shape in _SHAPES else np.nan for each in _SHAPES},
+        "female": np.nan if profile.gender is None else float(profile.gender is Gender.FEMALE),
+    }
 
 
 def _text_answers(

@@ -11,12 +11,13 @@ array; that they agree with scikit-learn is tested.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from speech_records import Emotion, LabelSet, Verdict
@@ -276,16 +277,17 @@ class Draws:
         value = float(statistic(counts.sum(axis=0)))
         if len(counts) == 1:
             return Estimate(value, None, None)
-        drawn = bootstrap(
-            (np.arange(len(counts)),),
-            lambda speakers, axis: statistic(counts[speakers].sum(axis=speakers.ndim + axis)),
-            n_resamples=self.resamples,
-            batch=SPEAKERS_AT_ONCE // len(counts) + 1,
-            method="percentile",
-            rng=np.random.default_rng(self.seed),
-        )
-        tails = (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2)
-        low, high = np.nanquantile(drawn.bootstrap_distribution, tails)  # NaN: a resample without any such count
+        with warnings.catch_warnings():  # a resample without anything to count is NaN, and left out below
+            warnings.simplefilter("ignore", DegenerateDataWarning)
+            drawn = bootstrap(
+                (np.arange(len(counts)),),
+                lambda speakers, axis: statistic(counts[speakers].sum(axis=speakers.ndim + axis)),
+                n_resamples=self.resamples,
+                batch=SPEAKERS_AT_ONCE // len(counts) + 1,
+                method="percentile",
+                rng=np.random.default_rng(self.seed),
+            )
+        low, high = np.nanquantile(drawn.bootstrap_distribution, (0.5 - CONFIDENCE / 2, 0.5 + CONFIDENCE / 2))
         return Estimate(value, float(low), float(high))
 
 

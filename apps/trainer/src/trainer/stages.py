@@ -120,8 +120,8 @@ def evaluate(settings: EvaluateStage) -> None:
 
 def report(settings: ReportStage) -> None:
     """Put a finished pipeline run on one HTML page."""
-    from trainer.report import write_report
-    from trainer.report_files import collect_report
+    from trainer.report.collect import collect_report
+    from trainer.report.page import write_report
 
     page = write_report(collect_report(Path(settings.run)), Path(settings.out))
     _say(f"report: {page}")

@@ -1,7 +1,7 @@
 """What a report shows, as plain frozen data: filled by `trainer stage=report` from the files of a finished run.
 
 Shares lie in [0, 1]; reward-model scores in [1, 5]; times in seconds; steps keep the numbers they were recorded under.
-What was not measured is `None` or left out, and the page says so. `sources` makes most of it from what stages leave.
+What was not measured is `None` or left out, and the page says so. `collect` makes it from what stages leave.
 """
 
 from __future__ import annotations
