@@ -13,11 +13,14 @@ from speech_corpora import CorpusError
 from speech_records import (
     CREMAD_6,
     EMODB_7,
+    EMOVO_7,
     IEMOCAP_4,
     MELD_7,
+    NEMO_6,
     PAPER_9,
     RAVDESS_8,
     SAVEE_7,
+    URDU_4,
     Emotion,
     Gender,
 )
@@ -51,6 +54,7 @@ def test_ravdess_reads_codes_of_the_file_name(tmp_path: Path) -> None:
     assert first.transcript == "Kids are talking by the door."
     assert (second.emotion, second.gender, second.split) == (Emotion.ANGRY, Gender.MALE, "test")
     assert (second.transcript, second.language) == ("Dogs are sitting by the door.", "en")
+    assert first.age_group == "Young Adult"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,7 @@ def test_emodb_reads_codes_of_the_file_name(tmp_path: Path, folder: str) -> None
     assert (first.emotion, first.gender, first.split, first.language) == (Emotion.ANGRY, Gender.FEMALE, "train", "de")
     assert first.transcript == "Der Lappen liegt auf dem Eisschrank."
     assert (second.emotion, second.split, second.speaker_id) == (Emotion.BORED, "test", "13")
+    assert (first.age_group, second.age_group) == ("Young Adult", "Young Adult")
     reasons = " ".join(r.message for r in listing.rejected)
     assert "speaker '99'" in reasons
     assert "emotion letter 'X'" in reasons
@@ -179,6 +184,9 @@ def test_label_sets_of_the_corpora() -> None:
         "meld": MELD_7,
         "savee": SAVEE_7,
         "cremad": CREMAD_6,
+        "nemo": NEMO_6,
+        "emovo": EMOVO_7,
+        "urdu": URDU_4,
     }
     assert {name: corpora.label_set(name) for name in corpora.CORPORA} == expected
 
@@ -210,3 +218,16 @@ def test_real_emodb() -> None:
     assert counts == {"03": 49, "13": 61, "14": 69}
     assert listing.rejected == ()
     assert {u.speaker_id for u in listing.utterances if u.split == "test"} == {"13", "14"}
+
+
+@pytest.mark.corpus
+def test_real_nemo() -> None:
+    """As `shared/data/README.md` counts them: 697 clips of 7 actors; ages and texts from the table."""
+    root = shared("nemo")
+    listing = corpora.load("nemo", root)
+    assert (len(listing.utterances), listing.rejected, listing.dropped) == (697, (), ())
+    assert {u.speaker_id for u in listing.utterances} == {"WR0", "SM0", "EB0", "IC0", "KD0", "TP0", "MP0"}
+    first = listing.utterances[0]
+    assert (first.utterance_id, first.emotion, first.gender) == ("EB0_anger_10", Emotion.ANGRY, Gender.FEMALE)
+    assert (first.transcript, first.age_group) == ("Kupiłem nową szafę do sypialni.", "Young Adult")
+    assert all(f.test and f.train for f in corpora.folds("nemo", listing.utterances))

@@ -16,7 +16,7 @@ import speech_corpora as corpora
 from speech_corpora import CorpusError, cli
 from speech_corpora.checking import folds as folds_by
 from speech_corpora.checking import label_counts
-from speech_records import IEMOCAP_4, Emotion, Gender, Utterance, read_jsonl
+from speech_records import EMOVO_7, IEMOCAP_4, Emotion, Gender, Utterance, read_jsonl
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -267,7 +267,7 @@ def test_ears_reads_its_spellings_and_splits(tmp_path: Path) -> None:
     joy, anger, whisper = listing.utterances
     assert (joy.emotion, joy.transcript, joy.split, joy.gender) == (Emotion.EXCITED, None, "train", None)
     assert (anger.emotion, anger.transcript, anger.split) == (Emotion.ANGRY, "Stop that.", "dev")
-    assert anger.gender is Gender.FEMALE
+    assert (anger.gender, anger.age_group) == (Gender.FEMALE, "Middle-aged")
     assert (whisper.emotion, whisper.split) == (Emotion.WHISPER, "test")
     assert dict(listing.dropped) == {"emotion embarassment": 1, "no emotion label": 1}
     assert "p108" in listing.rejected[0].message
@@ -324,7 +324,112 @@ def test_cremad_reads_codes_and_demographics(tmp_path: Path) -> None:
     angry, sad = listing.utterances
     assert (angry.emotion, angry.transcript, angry.gender) == (Emotion.ANGRY, "Don't forget a jacket.", Gender.MALE)
     assert (sad.speaker_id, sad.emotion, sad.gender) == ("1040", Emotion.SAD, None)
+    assert (angry.age_group, sad.age_group) == ("Middle-aged", None)
     assert "emotion 'JOY'" in listing.rejected[0].message
+
+
+NEMO = "file_id\temotion\traw_text\tnormalized_text\tspeaker_id\tgender\tage"
+
+
+def test_nemo_reads_the_published_layout(tmp_path: Path) -> None:
+    """`data.tsv` pads speaker ids with blanks; 36 is middle-aged; no row, no transcript; a row, no file: named."""
+    touch(tmp_path, "samples/SK0_surprised_3.wav", "samples/MP0_anger_1.wav", "samples/SK0_joy_3.wav")
+    write(
+        tmp_path,
+        "data.tsv",
+        NEMO,
+        "SK0_surprised_3.wav\tsurprised\tCzy to ty?\tczy to ty\tSK0   \tfemale\t36",
+        "SK0_fear_9.wav\tfear\tTo nie ja.\tto nie ja\tSK0   \tfemale\t36",
+    )
+    listing = corpora.load("nemo", tmp_path)
+    angry, surprised = listing.utterances
+    assert (surprised.utterance_id, surprised.emotion, surprised.speaker_id) == (
+        "SK0_surprised_3", Emotion.SURPRISE, "SK0",
+    )  # fmt: skip
+    assert (surprised.transcript, surprised.language) == ("Czy to ty?", "pl")
+    assert (surprised.gender, surprised.age_group, surprised.split) == (Gender.FEMALE, "Middle-aged", None)
+    assert (angry.speaker_id, angry.emotion, angry.gender, angry.transcript) == ("MP0", Emotion.ANGRY, None, None)
+    assert {r.id: r.message for r in listing.rejected} == {
+        "samples/SK0_joy_3.wav": f"file 'SK0_joy_3.wav' has emotion 'joy'; known are {', '.join(NEMO_LABELS)}",
+        "data.tsv:3": "clip 'SK0_fear_9' has no audio file in samples or wav",
+    }
+
+
+NEMO_LABELS = ("anger", "fear", "happiness", "neutral", "sadness", "surprised")
+
+
+def test_nemo_reads_copies_with_a_table_of_their_own(tmp_path: Path) -> None:
+    """`wav/*.flac` and `utterances.tsv`; a row that contradicts the file's name is an error."""
+    touch(tmp_path, "wav/WR0_sadness_5.flac", "wav/WR0_sadness_6.flac")
+    write(
+        tmp_path,
+        "utterances.tsv",
+        "utterance\tspeaker\tgender\tage\temotion\ttext",
+        "WR0_sadness_5\tWR0\tmale\t23\tsadness\tZima.",
+        "WR0_sadness_6\tWR0\tmale\t23\tneutral\tLato.",
+    )
+    listing = corpora.load("nemo", tmp_path)
+    (only,) = listing.utterances
+    assert (only.transcript, only.gender, only.age_group) == ("Zima.", Gender.MALE, "Young Adult")
+    assert [r.message for r in listing.rejected] == [
+        "file 'WR0_sadness_6.flac' names emotion sadness, the table 'neutral'"
+    ]
+
+
+def test_nemo_without_its_table_says_so(tmp_path: Path) -> None:
+    """Speaker and emotion are in the name."""
+    listing = corpora.load("nemo", touch(tmp_path, "samples/WR0_neutral_5.wav"))
+    assert (listing.utterances[0].emotion, listing.utterances[0].transcript) == (Emotion.NEUTRAL, None)
+    assert [r.id for r in listing.rejected] == ["data.tsv"]
+
+
+@pytest.mark.parametrize("folder", ["EMOVO/", ""])
+def test_emovo_reads_codes_of_the_file_name(tmp_path: Path, folder: str) -> None:
+    """Rabbia is anger, gioia joy, sorpresa surprise; the sentences as the publishers list them."""
+    names = (
+        "f1/rab-f1-b1",
+        "f1/gio-f1-d2",
+        "m3/sor-m3-n1",
+        "m3/neu-m2-n1",
+        "m3/xxx-m3-n1",
+        "m3/neu-m3-z9",
+        "m3/neu-m3",
+    )
+    listing = corpora.load("emovo", touch(tmp_path, *(f"{folder}{name}.wav" for name in names)))
+    joy, angry, surprise = listing.utterances
+    assert (angry.emotion, angry.speaker_id, angry.gender) == (Emotion.ANGRY, "f1", Gender.FEMALE)
+    assert (angry.utterance_id, angry.audio_path) == ("rab-f1-b1", f"{folder}f1/rab-f1-b1.wav")
+    assert (angry.transcript, angry.language) == ("Gli operai si alzano presto.", "it")
+    assert (joy.emotion, joy.transcript) == (Emotion.HAPPY, "Porti con te quella cosa?")
+    assert (surprise.emotion, surprise.gender, surprise.split) == (Emotion.SURPRISE, Gender.MALE, None)
+    reasons = [r.message for r in listing.rejected]
+    expected = ("names speaker m2 but is in 'm3'", "not EMOTION-SPEAKER-SENTENCE", "sentence 'z9'", "emotion 'xxx'")
+    assert all(part in reason for part, reason in zip(expected, reasons, strict=True))
+
+
+def test_emovo_codes_are_seven_emotions(tmp_path: Path) -> None:
+    """dis gio neu pau rab sor tri: disgust, joy, neutral, fear, anger, surprise, sadness."""
+    codes = dict(zip(["dis", "gio", "neu", "pau", "rab", "sor", "tri"], EMOVO_LABELS, strict=True))
+    listing = corpora.load("emovo", touch(tmp_path, *(f"m1/{code}-m1-l1.wav" for code in codes)))
+    assert {u.utterance_id[:3]: u.emotion for u in listing.utterances} == codes
+    assert label_counts(listing.utterances, EMOVO_7).dropped == {}
+
+
+EMOVO_LABELS = (
+    Emotion.DISGUST, Emotion.HAPPY, Emotion.NEUTRAL, Emotion.FEAR, Emotion.ANGRY, Emotion.SURPRISE, Emotion.SAD,
+)  # fmt: skip
+
+
+def test_urdu_reads_folder_and_speaker(tmp_path: Path) -> None:
+    """The speaker is before the first underscore, SM a man and SF a woman; the emotion is the folder."""
+    touch(tmp_path, "Angry/SM1_F10_A010.wav", "Sad/SF10_F1_S01.wav", "Neutral/SM1_F2_N02.wav", "Happy/nobody.wav")
+    listing = corpora.load("urdu", touch(tmp_path, "README.md", "Other/SM1_F1_O01.wav"))
+    angry, _, sad = listing.utterances
+    assert (angry.utterance_id, angry.emotion, angry.speaker_id) == ("SM1_F10_A010", Emotion.ANGRY, "SM1")
+    assert (angry.gender, angry.language, angry.transcript) == (Gender.MALE, "ur", None)
+    assert (sad.emotion, sad.speaker_id, sad.gender) == (Emotion.SAD, "SF10", Gender.FEMALE)
+    assert [r.id for r in listing.rejected] == ["Happy/nobody.wav"]
+    assert [f.held_out for f in corpora.folds("urdu", listing.utterances, 2)] == [("SF10",), ("SM1",)]
 
 
 def clip(name: str, speaker: str) -> Utterance:

@@ -21,8 +21,8 @@ class LabelCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of a check: what it counts, what was found, and what is recorded (`None`: not recorded)."""
+class Count:
+    """One count of a check: of what, what was found, and what is recorded of the whole corpus, where it is."""
 
     name: str
     found: int
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def differs(self) -> bool:
-        """Whether a recorded figure was not found."""
+        """Whether another number is recorded than was found."""
         return self.recorded is not None and self.recorded != self.found
 
 
@@ -62,7 +62,7 @@ def label_counts(utterances: Iterable[Utterance], label_set: LabelSet) -> LabelC
     return LabelCounts(label_set.name, dict(sorted(kept.items())), dict(sorted(dropped.items())))
 
 
-def figures(listing: CorpusListing, label_set: LabelSet, recorded: Iterable[tuple[str, int]]) -> tuple[Figure, ...]:
+def counts(listing: CorpusListing, label_set: LabelSet, recorded: Iterable[tuple[str, int]]) -> tuple[Count, ...]:
     """Utterances, speakers, splits, labels of the corpus and of `label_set`, each beside what is recorded."""
     utterances = listing.utterances
     mapped = label_counts(utterances, label_set)
@@ -73,7 +73,7 @@ def figures(listing: CorpusListing, label_set: LabelSet, recorded: Iterable[tupl
     found |= {f"{label_set.name} {label}": n for label, n in mapped.kept.items()}
     known = dict(recorded)
     found |= {name: 0 for name in known if name not in found}
-    return tuple(Figure(name, n, known.get(name)) for name, n in found.items())
+    return tuple(Count(name, n, known.get(name)) for name, n in found.items())
 
 
 def folds(
@@ -82,7 +82,7 @@ def folds(
     *,
     group: Callable[[Utterance], str] = lambda utterance: utterance.speaker_id,
 ) -> Iterator[Fold]:
-    """`count` folds in which no group (by default: speaker) stands on both sides, and each tests exactly once.
+    """`count` folds in which no group (by default: speaker) is on both sides, and each tests exactly once.
 
     Groups are dealt out by size, the largest first, to the fold with the fewest utterances, so that the folds come out
     about equal; with as many folds as groups, each tests alone, in the order of names. Same input, same folds.

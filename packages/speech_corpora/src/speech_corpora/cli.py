@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from speech_corpora import emotioncot, registry
-from speech_corpora.checking import Figure, label_counts
+from speech_corpora.checking import Count, label_counts
 from speech_corpora.errors import CorpusError
 from speech_records import LABEL_SETS, FailedItem, SpeechRecordsError, Utterance, write_jsonl
 from speech_records.failures import FailureLog, errors_beside
@@ -19,7 +20,11 @@ from speech_records.failures import FailureLog, errors_beside
 NAME = "speech-corpora"
 
 app = typer.Typer(
-    help="Emotion corpora on disk: what can be read, whether a copy is whole, its utterances as a manifest.",
+    help="Emotion corpora on disk, read by their published layout: which ones can be read (`list`), what a copy holds "
+    "and what is wrong with it (`check`), and its utterances as JSON Lines (`manifest`), with a split by speaker where "
+    "the corpus has none (`manifest --fold 1/5`).\n\n"
+    "Data goes to stdout, everything else to stderr. Status 1: something was left out, and each item is named.\n\n"
+    "Example: speech-corpora check ravdess data/ravdess",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -53,7 +58,8 @@ def check(name: CorpusName, root: Root) -> None:
     """Count what a copy holds: utterances, speakers, splits and labels beside the recorded counts, as a table.
 
     Below it, what was dropped on purpose and under which label. Every bad or missing file is named on stderr. Status 1
-    when a file is bad or a recorded count differs. Of `emotioncot`, the root is the JSON Lines file.
+    when a file is bad or a recorded count differs. A corpus without a split `train` says how to make one. Of
+    `emotioncot`, the root is the JSON Lines file.
 
     Example: speech-corpora check ravdess data/ravdess
     """
@@ -87,13 +93,17 @@ def manifest(
 ) -> None:
     """Write a corpus as a manifest: one utterance a line, read from its file names and label files.
 
-    Example: speech-corpora manifest ravdess data/ravdess -o ravdess.jsonl
+    Audio paths start at the corpus root. A manifest that is written there can be read again as corpus `manifest`, by
+    every command that takes a corpus.
+
+    Example: speech-corpora manifest cremad data/cremad -o data/cremad/fold-1.jsonl --fold 1/5
     """
     if not out.resolve().parent.is_dir():
         raise CorpusError(f"the folder {str(out.parent)!r} does not exist: make it first")
     listing = registry.load(name, root)
     utterances = listing.utterances if fold is None else _split_by_fold(name, listing.utterances, fold)
     count = write_jsonl(out, utterances)
+    _say_how_to_split(name, root, utterances)
     for reason, number in listing.dropped:
         typer.echo(f"{NAME}: dropped {number}: {reason}", err=True)
     with FailureLog(NAME, errors_beside(out)) as log:
@@ -102,24 +112,39 @@ def manifest(
         raise typer.Exit(log.finish(f"{count} utterances"))
 
 
-_Counted = tuple[list[Figure], list[tuple[str, int]], tuple[FailedItem, ...]]
+_Counted = tuple[list[Count], list[tuple[str, int]], tuple[FailedItem, ...]]
 
 
 def _published(path: Path) -> _Counted:
     published = emotioncot.read(path)
     counts = Counter(row.emotion.value for row in published.rows)
-    rows = [Figure("rows", len(published.rows))]
-    rows += [Figure(f"label {label}", n) for label, n in sorted(counts.items())]
+    rows = [Count("rows", len(published.rows))]
+    rows += [Count(f"label {label}", n) for label, n in sorted(counts.items())]
     return rows, [], published.rejected
 
 
 def _copy(name: str, root: Path) -> _Counted:
     listing = registry.load(name, root)
+    _say_how_to_split(name, root, listing.utterances)
     dropped = list(listing.dropped)
     for label_set in {s.name: s for s in (registry.label_set(name), LABEL_SETS["PAPER_9"])}.values():
         left_out = label_counts(listing.utterances, label_set).dropped
         dropped += [(f"{label_set.name} leaves out {label}", n) for label, n in left_out.items()]
     return list(registry.check(name, listing)), dropped, listing.rejected
+
+
+def _say_how_to_split(name: str, root: Path, utterances: Sequence[Utterance]) -> None:
+    """On stderr, where nothing is in split `train`: that it is so, and the command that makes a fold."""
+    if any(utterance.split == "train" for utterance in utterances):
+        return
+    groups = len({registry.CORPORA[name].group(utterance) for utterance in utterances})
+    if groups < 2:
+        advice = "with one speaker, no speaker-independent split can be made"
+    else:
+        folder = root.parent if root.is_file() else root
+        arguments = ["manifest", name, str(root), "-o", str(folder / "fold-1.jsonl"), "--fold", f"1/{min(5, groups)}"]
+        advice = f"make folds, such as: {NAME} {shlex.join(arguments)}"
+    typer.echo(f"{NAME}: nothing is in split 'train', so nothing can be trained on it as it is; {advice}", err=True)
 
 
 def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> list[Utterance]:

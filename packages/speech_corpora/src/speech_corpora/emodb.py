@@ -1,6 +1,6 @@
 """EmoDB, the Berlin Database of Emotional Speech: Burkhardt et al. (2005), Interspeech. German.
 
-Layout `wav/03a01Fa.wav` (or `.flac`): speaker, sentence, emotion, take. `root` may also be the `wav` folder itself.
+Layout `wav/03a01Fa.wav`: speaker, sentence, emotion, take. `root` may also be the `wav` folder itself.
 Speakers 13 to 16 test, the others train.
 """
 
@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Entry, audio_files, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect, parse_age, require_directory
+from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
@@ -44,6 +45,9 @@ GENDERS: Mapping[str, Gender] = MappingProxyType(
     dict.fromkeys(("03", "10", "11", "12", "15"), Gender.MALE)
     | dict.fromkeys(("08", "09", "13", "14", "16"), Gender.FEMALE)
 )
+AGES: Mapping[str, int] = MappingProxyType(
+    {"03": 31, "08": 34, "09": 21, "10": 32, "11": 26, "12": 30, "13": 32, "14": 35, "15": 25, "16": 31}
+)
 TEST_SPEAKERS = frozenset({"13", "14", "15", "16"})
 _NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[a-z]\d\d)(?P<emotion>[A-Z])(?P<take>[a-z])")
 
@@ -51,15 +55,11 @@ _NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[a-z]\d\d)(?P<emotion>[A-Z])(
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
     require_directory("emodb", root)
-    paths = audio_files(root, "wav/*" if (root / "wav").is_dir() else "*")
-    return collect("emodb", root, (Entry(_where(p, root), partial(_read, p, root)) for p in paths))
+    pattern = "wav/*" if (root / "wav").is_dir() else "*"
+    return collect("emodb", root, audio_entries(root, pattern, partial(_read, root)))
 
 
-def _where(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
-
-
-def _read(path: Path, root: Path) -> Utterance:
+def _read(root: Path, path: Path) -> Utterance:
     match = _NAME.fullmatch(path.stem)
     if match is None:
         raise InvalidRecordError(f"file name {path.name!r} is not speaker, sentence, emotion, take (03a01Fa)")
@@ -75,11 +75,12 @@ def _read(path: Path, root: Path) -> Utterance:
     return Utterance(
         utterance_id=path.stem,
         corpus="emodb",
-        audio_path=_where(path, root),
+        audio_path=below(path, root),
         speaker_id=speaker,
         emotion=EMOTIONS[match["emotion"]],
         transcript=SENTENCES[match["sentence"]],
         language="de",
         split="test" if speaker in TEST_SPEAKERS else "train",
         gender=GENDERS[speaker],
+        age_group=parse_age(AGES[speaker]),
     )

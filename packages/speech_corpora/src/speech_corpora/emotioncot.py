@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from speech_corpora.errors import CorpusError
 from speech_corpora.manifest import parse_object
 from speech_records import (
+    AGE_GROUPS,
     ContourDynamics,
     ContourShape,
     Emotion,
@@ -47,14 +48,13 @@ T = TypeVar("T")
 
 SPEED: Mapping[Level, str] = MappingProxyType({Level.LOW: "slow", Level.NORMAL: "normal", Level.HIGH: "fast"})
 INTONATIONS = ("rising", "falling", "rising-falling", "falling-rising", "flat", "expressive")
-AGE_LEVELS = ("Child", "Teenager", "Young Adult", "Middle-aged", "Elderly")
 
 
 @dataclass(frozen=True, slots=True)
 class EmotionCoTRow:
     """One row of the release. What a row does not say is `None`; `stressed_words` is empty when none is given.
 
-    `intonation` is one of `INTONATIONS`, `age_level` one of `AGE_LEVELS`.
+    `intonation` is one of `INTONATIONS`, `age_level` one of `speech_records.AGE_GROUPS`.
     """
 
     audio_path: str
@@ -70,7 +70,7 @@ class EmotionCoTRow:
     age_level: str | None = None
 
     def __post_init__(self) -> None:
-        for name, known in (("intonation", INTONATIONS), ("age_level", AGE_LEVELS)):
+        for name, known in (("intonation", INTONATIONS), ("age_level", AGE_GROUPS)):
             value = getattr(self, name)
             if value is not None and value not in known:
                 raise InvalidRecordError(f"{name} must be one of {', '.join(known)}, got {value!r}")
@@ -102,7 +102,7 @@ def from_trace(measured: MeasuredUtterance, trace: ReasoningTrace) -> EmotionCoT
         stressed_words=tuple(w.word for w in profile.stressed_words or ()),
         intonation=_intonation(profile.contour_shape, profile.contour_dynamics),
         gender=utterance.gender or profile.gender,
-        age_level=profile.age_group if profile.age_group in AGE_LEVELS else None,
+        age_level=utterance.age_group or (profile.age_group if profile.age_group in AGE_GROUPS else None),
     )
 
 
@@ -184,7 +184,7 @@ def _read_row(data: Mapping[str, Any], where: str) -> EmotionCoTRow:
             stressed_words=_words(values),
             intonation=_choice(values, "intonation", {word: word for word in INTONATIONS}),
             gender=_choice(values, "gender", {gender.value: gender for gender in Gender}),
-            age_level=_choice(values, "age_level", {word.lower(): word for word in AGE_LEVELS}),
+            age_level=_choice(values, "age_level", {word.lower(): word for word in AGE_GROUPS}),
         )
     except SpeechRecordsError as error:
         raise type(error)(f"{where}: {error}") from error

@@ -23,21 +23,16 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from speech_corpora.listing import (
-    CorpusListing,
-    Dropped,
-    Entry,
-    audio_files,
-    below,
-    collect,
-    parse_label,
-    require_directory,
-)
+from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect, parse_label, require_directory
+from speech_corpora.search import audio_files
+from speech_corpora.tables import read_lines
 from speech_records import InvalidRecordError, Utterance
+from speech_records.files import escape_surrogates
 
 T = TypeVar("T")
 
 SPLITS = ("train", "dev", "test")
+FOLDER = "audio_48khz"
 VAD = "VAD_segments.txt"
 MAX_S, MIN_S = 15.0, 0.5
 _CENTI = 100
@@ -85,7 +80,8 @@ def load(root: Path) -> CorpusListing:
 
 
 def _entries(root: Path) -> Iterator[Entry]:
-    words = _transcripts(root / "read_transcriptions.txt")
+    texts = yield from read_lines(root / "read_transcriptions.txt", root)
+    words = {name: text.strip() for name, _, text in (line.partition("\t") for line in texts) if text.strip()}
     parts: dict[str, list[_Part]] = {}
     for split in SPLITS:
         for name, part in (yield from _lines(root, f"splits/{split}.txt", partial(_split_line, split))):
@@ -93,32 +89,28 @@ def _entries(root: Path) -> Iterator[Entry]:
     speech: dict[str, list[tuple[int, int]]] = {}
     for name, segments in (yield from _lines(root, VAD, _vad_line)):
         speech.setdefault(name, []).extend(segments)
-    for path in audio_files(root, "audio_48khz/read/*/*/*/*"):
+    read, conversations = f"{FOLDER}/read/*/*/*/*", f"{FOLDER}/conversational/*/*/*"
+    for path in (*audio_files(root, read), *audio_files(root, conversations)):
+        if isinstance(path, Entry):
+            yield path
+            continue
         for part in parts.get(path.stem, [_Part()]):
-            yield from _read(path, root, part, words.get(path.stem), speech.get(path.stem))
-    for path in audio_files(root, "audio_48khz/conversational/*/*/*"):
-        for part in parts.get(path.stem, [_Part()]):
-            yield from _conversation(path, root, part, speech)
-
-
-def _transcripts(path: Path) -> Mapping[str, str]:
-    if not path.is_file():
-        return {}
-    lines = (line.partition("\t") for line in path.read_text(encoding="utf-8").splitlines())
-    return {name: text.strip() for name, _, text in lines if text.strip()}
+            if below(path, root).startswith(f"{FOLDER}/read/"):
+                yield from _read(path, root, part, words.get(path.stem), speech.get(path.stem))
+            else:
+                yield from _conversation(path, root, part, speech)
 
 
 def _lines(root: Path, name: str, read: Callable[[str], T]) -> Generator[Entry, None, list[T]]:
     """Yield an entry for every bad line; return what the good ones say."""
     found = []
-    path = root / name
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = yield from read_lines(root / name, root)
     for number, line in enumerate(lines, start=1):
         if line.strip() and not line.startswith("#"):
             try:
                 found.append(read(line.strip()))
             except InvalidRecordError as error:
-                yield Entry(f"{name}:{number}", partial(_reject, str(error)))
+                yield Entry.rejected(f"{name}:{number}", str(error))
     return found
 
 
@@ -153,7 +145,7 @@ def _read(
     where = below(path, root)
     voice = _Voice(where, speaker, style)
     if kind not in ("base", "longform") or not path.stem.startswith(f"{speaker}_"):
-        yield Entry(where, partial(_reject, f"{where!r} is not SPEAKER/STYLE/base or longform/SPEAKER_….wav"))
+        yield Entry.rejected(where, f"{where!r} is not SPEAKER/STYLE/base or longform/SPEAKER_….wav")
     elif speech is not None:
         yield from _pieces(voice, part, speech)
     elif part.whole:
@@ -179,10 +171,9 @@ def _conversation(path: Path, root: Path, part: _Part, speech: Mapping[str, list
             yield Entry(where, partial(_reject, f"{VAD} has no line of {key!r}: when {speaker} speaks", voice.style))
 
 
-def _reject(reason: str, style: str | None = None) -> Utterance:
+def _reject(reason: str, style: str) -> Utterance:
     """`InvalidRecordError`, unless the style is one that is left out anyway."""
-    if style is not None:
-        parse_label(style, f"style {style}")
+    parse_label(style, f"style {style}")
     raise InvalidRecordError(reason)
 
 
@@ -204,7 +195,7 @@ def _utterance(
     start, end = piece or (0, None)
     if end is not None and end - start < MIN_S * _CENTI:
         raise Dropped(f"speech shorter than {MIN_S} s")
-    name = PurePosixPath(voice.audio_path).stem
+    name = escape_surrogates(PurePosixPath(voice.audio_path).stem)
     if voice.channel is not None:
         name += f"_channel{voice.channel + 1}"
     if piece is not None:

@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect, find_audio, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect, require_directory
+from speech_corpora.search import find_audio
+from speech_corpora.tables import read_lines
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
@@ -45,18 +47,13 @@ def _entries(root: Path) -> Iterator[Entry]:
     for path in sorted(root.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")):
         if path.name.startswith("."):  # the published archives carry `._` files of another system
             continue
-        words = _transcripts(path.parents[1] / "transcriptions" / path.name)
+        spoken = yield from read_lines(path.parents[1] / "transcriptions" / path.name, root)
+        words = {m["name"]: m["text"] for m in map(_WORDS.fullmatch, spoken) if m is not None}
+        lines = yield from read_lines(path, root)
         folder = f"{below(path.parents[2], root)}/sentences/wav/{path.stem}"
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        for number, line in enumerate(lines, start=1):
             if line.startswith("["):
                 yield Entry(f"{below(path, root)}:{number}", partial(_read, line, words, root, folder))
-
-
-def _transcripts(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {m["name"]: m["text"] for m in map(_WORDS.fullmatch, lines) if m is not None}
 
 
 def _read(line: str, words: Mapping[str, str], root: Path, folder: str) -> Utterance:

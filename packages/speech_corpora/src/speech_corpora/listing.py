@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 from speech_corpora.errors import CorpusError
-from speech_records import Emotion, FailedItem, SpeechRecordsError, UnknownEmotionError, Utterance
+from speech_records import (
+    Emotion,
+    FailedItem,
+    InvalidRecordError,
+    SpeechRecordsError,
+    UnknownEmotionError,
+    Utterance,
+    age_group,
+    to_json,
+)
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac"})
 STAGE = "list"
 """The stage of items that fail while a corpus is listed."""
 
@@ -20,7 +31,7 @@ class CorpusListing:
     """The utterances of a corpus in a fixed order, and what was left out of it.
 
     `rejected` is what is wrong. `dropped` is what is right but not for us: how often each reason occurred (a label that
-    names no emotion, such as IEMOCAP's `xxx`), sorted by reason.
+    names no emotion, such as IEMOCAP's `xxx`; files that are not audio), sorted by reason.
     """
 
     utterances: tuple[Utterance, ...]
@@ -32,21 +43,28 @@ class Dropped(Exception):  # noqa: N818  (no error: the record is fine)
     """Raised by an entry that is left out on purpose; its text is the reason that is counted."""
 
 
-class MissingAudioError(SpeechRecordsError):
-    """A label file names a clip that is not on disk."""
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One candidate of a corpus: where it stands, and how it is read (raising `SpeechRecordsError` when it is bad)."""
+    """One candidate of a corpus: where it is found, and how it is read (raising `SpeechRecordsError` when bad)."""
 
     where: str
     read: Callable[[], Utterance]
 
+    @classmethod
+    def rejected(cls, where: str, reason: str) -> Self:
+        """An entry that is known to be bad."""
+        return cls(where, partial(_raise, InvalidRecordError(reason)))
 
-def collect(corpus: str, root: Path, entries: Iterable[Entry]) -> CorpusListing:
+    @classmethod
+    def dropped(cls, where: str, reason: str) -> Self:
+        """An entry that is known to be left out on purpose."""
+        return cls(where, partial(_raise, Dropped(reason)))
+
+
+def collect(corpus: str, root: Path, entries: Iterable[Entry], *, linked_folders: bool = True) -> CorpusListing:
     """Read every entry, keep the good ones, reject the bad, the repeated and those whose audio lies outside `root`.
 
+    A folder below `root` may be a link to one elsewhere, unless `linked_folders` is false: for paths that a file gives.
     Of two entries with one utterance id the first is kept. Raises `CorpusError` when nothing good is left.
     """
     kept: dict[str, Utterance] = {}
@@ -56,19 +74,16 @@ def collect(corpus: str, root: Path, entries: Iterable[Entry]) -> CorpusListing:
     for entry in entries:
         try:
             utterance = entry.read()
+            key = utterance.utterance_id
+            if key in kept:
+                raise CorpusError(f"utterance_id {key!r} was already given by {first_seen[key]}")
+            if not _inside(root, utterance.audio_path, linked_folders=linked_folders):
+                raise CorpusError(f"utterance {key!r}: {utterance.audio_path!r} leads out of the corpus root")
+            to_json(utterance)  # raises where a manifest could not hold it
         except Dropped as drop:
             dropped[str(drop)] += 1
-            continue
-        except SpeechRecordsError as error:
+        except (SpeechRecordsError, CorpusError) as error:
             rejected.append(FailedItem.of(entry.where, STAGE, error))
-            continue
-        key = utterance.utterance_id
-        if key in kept:
-            reason = f"utterance_id {key!r} was already given by {first_seen[key]}"
-            rejected.append(FailedItem(entry.where, STAGE, CorpusError.__name__, reason))
-        elif not _inside(root, utterance.audio_path):
-            reason = f"utterance {key!r}: audio_path {utterance.audio_path!r} leads out of the corpus root"
-            rejected.append(FailedItem(entry.where, STAGE, CorpusError.__name__, reason))
         else:
             kept[key] = utterance
             first_seen[key] = entry.where
@@ -81,27 +96,13 @@ def collect(corpus: str, root: Path, entries: Iterable[Entry]) -> CorpusListing:
 def require_directory(corpus: str, root: Path) -> Path:
     """`root` when it is a directory; otherwise `CorpusError` saying what was looked for."""
     if not root.is_dir():
-        raise CorpusError(f"corpus {corpus!r}: root {root} does not exist or is no directory")
+        raise CorpusError(f"corpus {corpus!r}: root {root} does not exist or is not a directory")
     return root
 
 
-def audio_files(root: Path, pattern: str, suffixes: frozenset[str] = AUDIO_SUFFIXES) -> list[Path]:
-    """Files below `root` that match the glob `pattern` and end in one of `suffixes`, sorted by path."""
-    found = (p for p in root.glob(pattern) if p.suffix.lower() in suffixes and not p.name.startswith("."))
-    return sorted(p for p in found if p.is_file())
-
-
 def below(path: Path, root: Path) -> str:
-    """`path` as it stands below `root`, with slashes."""
+    """`path` as it is found below `root`, with slashes."""
     return path.relative_to(root).as_posix()
-
-
-def find_audio(root: Path, stem: str, suffixes: Iterable[str] = (".wav", ".flac")) -> str:
-    """The clip `root/stem` with the first of `suffixes` that exists, below `root`; else `MissingAudioError`."""
-    for suffix in suffixes:
-        if (root / f"{stem}{suffix}").is_file():
-            return f"{stem}{suffix}"
-    raise MissingAudioError(f"audio {stem} ({' or '.join(suffixes)}) is missing")
 
 
 def parse_label(label: str, name: str) -> Emotion:
@@ -112,6 +113,25 @@ def parse_label(label: str, name: str) -> Emotion:
         raise Dropped(name) from None
 
 
-def _inside(root: Path, audio_path: str) -> bool:
-    """Whether `audio_path` stays below `root` once symbolic links are followed."""
-    return (root / audio_path).resolve().is_relative_to(root.resolve())
+def parse_age(years: object) -> str | None:
+    """The group of an age in years, or of a range that lies in one group; `None` for anything else.
+
+    >>> parse_age("27"), parse_age("36-45"), parse_age("26-35"), parse_age("")
+    ('Young Adult', 'Middle-aged', None, None)
+    """
+    groups = {age_group(float(number)) for number in re.findall(r"\d+(?:\.\d+)?", str(years))}
+    return groups.pop() if len(groups) == 1 else None
+
+
+def _raise(error: Exception) -> Utterance:
+    raise error
+
+
+def _inside(root: Path, audio_path: str, *, linked_folders: bool) -> bool:
+    """Whether `audio_path` stays below `root`, or in its own folder, once symbolic links are followed."""
+    path = root / audio_path
+    homes = (root, path.parent) if linked_folders else (root,)
+    try:
+        return any(path.resolve().is_relative_to(home.resolve()) for home in homes)
+    except (OSError, RuntimeError):  # links in a circle
+        return False

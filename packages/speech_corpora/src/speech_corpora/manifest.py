@@ -10,6 +10,7 @@ may be left out, and `emotion` may be any spelling that `Emotion.parse` knows. E
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Any
 
 from speech_corpora.errors import CorpusError
 from speech_corpora.listing import CorpusListing, Entry, collect
+from speech_corpora.tables import decode
 from speech_records import Emotion, RecordFormatError, SpeechRecordsError, Utterance, from_dict
 
 FILE_NAME = "manifest.jsonl"
@@ -31,7 +33,7 @@ def load(root: Path, *, corpus: str = "manifest") -> CorpusListing:
     path = root if root.is_file() else root / FILE_NAME
     if not path.is_file():
         raise CorpusError(f"corpus {corpus!r}: {path} does not exist")
-    return collect(corpus, path.parent, _entries(path, corpus))
+    return collect(corpus, path.parent, _entries(path, corpus), linked_folders=False)
 
 
 def _entries(path: Path, corpus: str) -> Iterator[Entry]:
@@ -65,9 +67,9 @@ def parse_object(raw: bytes, where: str) -> dict[str, Any]:
     speech_records.errors.RecordFormatError: line 4: a JSON object is needed, got list
     """
     try:
-        data = json.loads(raw.decode())
+        data = json.loads(decode(raw.removeprefix(codecs.BOM_UTF8)))
     except (ValueError, RecursionError) as error:
-        raise RecordFormatError(f"{where}: not JSON in UTF-8: {error}") from error
+        raise RecordFormatError(f"{where}: not JSON in UTF-8 or Windows-1252: {error}") from error
     if not isinstance(data, dict):
         raise RecordFormatError(f"{where}: a JSON object is needed, got {type(data).__name__}")
     return data

@@ -1,7 +1,7 @@
 """MEAD, the audio part: Wang et al. (2020), ECCV.
 
-Layout `{M###,W###}/audio/{emotion}/level_{1-3}/###.m4a` (neutral has level 1 only; converted `.wav` or `.flac` are read
-too). M speaks for a man, W for a woman. No official split, no transcripts.
+Layout `{M###,W###}/audio/{emotion}/level_{1-3}/###.m4a` (neutral has level 1 only). M is a man, W a woman. No official
+split, no transcripts.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ import re
 from functools import partial
 from pathlib import Path
 
-from speech_corpora.listing import CorpusListing, Entry, audio_files, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
 EMOTIONS = ("angry", "contempt", "disgusted", "fear", "happy", "neutral", "sad", "surprised")
-_SUFFIXES = frozenset({".m4a", ".wav", ".flac"})
 _PATH = re.compile(r"(?P<speaker>[MW]\d{3})/audio/(?P<emotion>\w+)/level_(?P<level>[1-3])/(?P<take>\d{3})\.\w+")
 
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
     require_directory("mead", root)
-    paths = audio_files(root, "*/audio/*/*/*", _SUFFIXES)
-    return collect("mead", root, (Entry(below(p, root), partial(_read, below(p, root))) for p in paths))
+    return collect("mead", root, audio_entries(root, "*/audio/*/*/*", partial(_read, root)))
 
 
-def _read(where: str) -> Utterance:
+def _read(root: Path, path: Path) -> Utterance:
+    where = below(path, root)
     match = _PATH.fullmatch(where)
     if match is None:
         raise InvalidRecordError(f"{where!r} is not SPEAKER/audio/EMOTION/level_#/###.m4a (M003/audio/sad/level_2/001)")

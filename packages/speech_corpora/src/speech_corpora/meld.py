@@ -7,14 +7,15 @@ multichannel and need ffmpeg to be decoded. Two published clips are broken; they
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, find_audio, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, require_directory
+from speech_corpora.search import find_audio
+from speech_corpora.tables import read_table
 from speech_records import Emotion, InvalidRecordError, Utterance
 
 FOLDERS: Mapping[str, str] = MappingProxyType(
@@ -33,19 +34,12 @@ def load(root: Path) -> CorpusListing:
 
 def _entries(root: Path) -> Iterator[Entry]:
     for split in FOLDERS:
-        path = root / f"{split}_sent_emo.csv"
-        if path.is_file():
-            with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-                reader = csv.DictReader(file)
-                for row in reader:
-                    yield Entry(f"{path.name}:{reader.line_num}", partial(_read, row, split, root))
+        for row in (yield from read_table(root / f"{split}_sent_emo.csv", root, COLUMNS)):
+            yield Entry(row.where, partial(_read, row.cells, split, root))
 
 
-def _read(row: Mapping[str, str | None], split: str, root: Path) -> Utterance:
-    missing = [c for c in COLUMNS if not (row.get(c) or "").strip()]
-    if missing:
-        raise InvalidRecordError(f"column {missing[0]!r} is missing or empty; needed are {', '.join(COLUMNS)}")
-    text, speaker, label, dialogue, number = ((row[c] or "").strip() for c in COLUMNS)
+def _read(row: Mapping[str, str], split: str, root: Path) -> Utterance:
+    text, speaker, label, dialogue, number = (row[column] for column in COLUMNS)
     if not (dialogue.isdecimal() and number.isdecimal()):
         raise InvalidRecordError(f"Dialogue_ID {dialogue!r} and Utterance_ID {number!r} must be whole numbers")
     clip = f"dia{dialogue}_utt{number}"
@@ -54,7 +48,7 @@ def _read(row: Mapping[str, str | None], split: str, root: Path) -> Utterance:
     return Utterance(
         utterance_id=f"{split}_{clip}",
         corpus="meld",
-        audio_path=find_audio(root, f"{FOLDERS[split]}/{clip}", (".wav", ".flac", ".mp4")),
+        audio_path=find_audio(root, f"{FOLDERS[split]}/{clip}"),
         speaker_id=speaker,
         emotion=Emotion.parse(label),
         transcript=_C1.sub(_from_windows, text),

@@ -6,13 +6,14 @@ Layout `Labels/labels_consensus.csv`, `Audios/MSP-PODCAST_0001_0001.wav`, and, w
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, find_audio, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, require_directory
+from speech_corpora.search import find_audio
+from speech_corpora.tables import content, decode, read_table
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
@@ -42,19 +43,12 @@ def load(root: Path) -> CorpusListing:
 
 
 def _entries(root: Path) -> Iterator[Entry]:
-    path = root / "Labels" / "labels_consensus.csv"
-    if path.is_file():
-        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.DictReader(file)
-            for row in reader:
-                yield Entry(f"Labels/{path.name}:{reader.line_num}", partial(_read, row, root))
+    for row in (yield from read_table(root / "Labels" / "labels_consensus.csv", root, COLUMNS)):
+        yield Entry(row.where, partial(_read, row.cells, root))
 
 
-def _read(row: Mapping[str, str | None], root: Path) -> Utterance:
-    missing = [c for c in COLUMNS if not (row.get(c) or "").strip()]
-    if missing:
-        raise InvalidRecordError(f"column {missing[0]!r} is missing or empty; needed are {', '.join(COLUMNS)}")
-    file_name, label, speaker, split = ((row[c] or "").strip() for c in COLUMNS)
+def _read(row: Mapping[str, str], root: Path) -> Utterance:
+    file_name, label, speaker, split = (row[column] for column in COLUMNS)
     if "/" in file_name or "\\" in file_name:
         raise InvalidRecordError(f"FileName {file_name!r} must be a bare file name")
     if label in NO_EMOTION:
@@ -70,8 +64,8 @@ def _read(row: Mapping[str, str | None], root: Path) -> Utterance:
         audio_path=find_audio(root, f"Audios/{stem}"),
         speaker_id=speaker,
         emotion=EMOTIONS[label],
-        transcript=words.read_text(encoding="utf-8", errors="replace").strip() if words.is_file() else None,
+        transcript=decode(content(words)).strip() if words.is_file() else None,
         language="en",
         split=SPLITS[split],
-        gender=_GENDERS.get((row.get("Gender") or "").strip()),
+        gender=_GENDERS.get(row.get("Gender", "")),
     )

@@ -1,6 +1,6 @@
 """RAVDESS speech: Livingstone & Russo (2018), PLoS ONE 13(5): e0196391. CC BY-NC-SA 4.0.
 
-Layout `Actor_##/MM-VV-EE-II-SS-RR-AA.wav` (or `.flac`): modality, vocal channel (01 speech, 02 song), emotion,
+Layout `Actor_##/MM-VV-EE-II-SS-RR-AA.wav`: modality, vocal channel (01 speech, 02 song), emotion,
 intensity, sentence, repetition, actor. Odd actors are men. Actors 1 to 16 train, 17 to 24 test.
 """
 
@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Entry, audio_files, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
@@ -30,6 +31,8 @@ EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
 SENTENCES: Mapping[str, str] = MappingProxyType(
     {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 )
+AGE_GROUP = "Young Adult"
+"""The actors were 21 to 33 years old."""
 LAST_TRAINING_ACTOR = 16
 ACTORS = 24
 _SPEECH = "01"
@@ -41,15 +44,10 @@ _NAME = re.compile(
 def load(root: Path) -> CorpusListing:
     """Every speech clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
     require_directory("ravdess", root)
-    paths = audio_files(root, "Actor_*/*")
-    return collect("ravdess", root, (Entry(_where(p, root), partial(_read, p, root)) for p in paths))
+    return collect("ravdess", root, audio_entries(root, "Actor_*/*", partial(_read, root)))
 
 
-def _where(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()
-
-
-def _read(path: Path, root: Path) -> Utterance:
+def _read(root: Path, path: Path) -> Utterance:
     match = _NAME.fullmatch(path.stem)
     if match is None:
         raise InvalidRecordError(f"file name {path.name!r} is not MM-VV-EE-II-SS-RR-AA")
@@ -61,15 +59,16 @@ def _read(path: Path, root: Path) -> Utterance:
         raise InvalidRecordError(f"file {path.name!r} has sentence code {match['sentence']!r}; known are 01 and 02")
     actor = int(match["actor"])
     if not 1 <= actor <= ACTORS or path.parent.name != f"Actor_{actor:02d}":
-        raise InvalidRecordError(f"file {path.name!r} names actor {actor:02d} but lies in {path.parent.name!r}")
+        raise InvalidRecordError(f"file {path.name!r} names actor {actor:02d} but is in {path.parent.name!r}")
     return Utterance(
         utterance_id=path.stem,
         corpus="ravdess",
-        audio_path=_where(path, root),
+        audio_path=below(path, root),
         speaker_id=f"Actor_{actor:02d}",
         emotion=EMOTIONS[match["emotion"]],
         transcript=SENTENCES[match["sentence"]],
         language="en",
         split="train" if actor <= LAST_TRAINING_ACTOR else "test",
         gender=Gender.MALE if actor % 2 else Gender.FEMALE,
+        age_group=AGE_GROUP,
     )

@@ -16,28 +16,34 @@ from speech_corpora import (
     cremad,
     ears,
     emodb,
+    emovo,
     expresso,
     iemocap,
     manifest,
     mead,
     meld,
     msp_podcast,
+    nemo,
     ravdess,
     savee,
     stress17k,
+    urdu,
 )
-from speech_corpora.checking import Figure, Fold, figures
+from speech_corpora.checking import Count, Fold, counts
 from speech_corpora.checking import folds as folds_by
 from speech_corpora.errors import CorpusError
 from speech_corpora.listing import CorpusListing
 from speech_records import (
     CREMAD_6,
     EMODB_7,
+    EMOVO_7,
     IEMOCAP_4,
     MELD_7,
+    NEMO_6,
     PAPER_9,
     RAVDESS_8,
     SAVEE_7,
+    URDU_4,
     LabelSet,
     Utterance,
 )
@@ -51,10 +57,10 @@ def _speaker(utterance: Utterance) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """How one corpus is read, which label set it asks for, and what lies below its root.
+    """How one corpus is read, which label set it asks for, and what is below its root.
 
-    `recorded` are counts of the whole corpus as published, by the names that `figures` uses; `group` says what may
-    not be on both sides of a fold.
+    `recorded` are counts of the whole corpus as published, by the names that `checking.counts` uses; `group` says
+    what may not be on both sides of a fold.
     """
 
     load: Callable[[Path], CorpusListing]
@@ -156,6 +162,30 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
             "https://github.com/CheyneyComputerScience/CREMA-D",
             (("utterances", 7442), ("speakers", 91)),
         ),
+        "nemo": Corpus(
+            nemo.load,
+            NEMO_6,
+            "samples/SPEAKER_EMOTION_SENTENCE.wav, data.tsv; or wav/ and utterances.tsv",
+            "CC-BY-NC-SA-4.0",
+            "https://github.com/amu-cai/nEMO",
+            (("utterances", 4481), ("speakers", 9)),
+        ),
+        "emovo": Corpus(
+            emovo.load,
+            EMOVO_7,
+            "EMOVO/{f1,f2,f3,m1,m2,m3}/EMOTION-SPEAKER-SENTENCE.wav",
+            "research use",
+            "http://voice.fub.it/activities/corpora/emovo",
+            (("utterances", 588), ("speakers", 6), *((f"label {emotion}", 84) for emotion in EMOVO_7.labels)),
+        ),
+        "urdu": Corpus(
+            urdu.load,
+            URDU_4,
+            "{Angry,Happy,Neutral,Sad}/SPEAKER_FILE_EMOTION.wav",
+            "research use",
+            "https://github.com/siddiquelatif/URDU-Dataset",
+            (("utterances", 400), ("speakers", 38), *((f"label {emotion}", 100) for emotion in URDU_4.labels)),
+        ),
         "stress17k": Corpus(
             stress17k.load,
             PAPER_9,
@@ -165,7 +195,7 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
         ),
     }
 )
-"""Every corpus by its name, as configurations spell it. MELD's figures are the published ones less its broken clips."""
+"""Every corpus by its name, as configurations spell it. MELD's counts are the published ones less its broken clips."""
 
 
 def load(name: str, root: str | PathLike[str]) -> CorpusListing:
@@ -173,7 +203,11 @@ def load(name: str, root: str | PathLike[str]) -> CorpusListing:
 
     Raises `CorpusError` when the name is unknown, the root is missing or nothing in it is usable.
     """
-    return _corpus(name).load(Path(root))
+    corpus = _corpus(name)
+    try:
+        return corpus.load(Path(root))
+    except CorpusError as error:
+        raise CorpusError(f"{error} (expected: {corpus.layout})") from error
 
 
 def label_set(name: str) -> LabelSet:
@@ -185,10 +219,10 @@ def label_set(name: str) -> LabelSet:
     return _corpus(name).label_set
 
 
-def check(name: str, listing: CorpusListing) -> tuple[Figure, ...]:
-    """What `listing` holds, figure by figure, beside what is recorded of the whole corpus `name`."""
+def check(name: str, listing: CorpusListing) -> tuple[Count, ...]:
+    """What `listing` holds, count by count, beside what is recorded of the whole corpus `name`."""
     corpus = _corpus(name)
-    return figures(listing, corpus.label_set, corpus.recorded)
+    return counts(listing, corpus.label_set, corpus.recorded)
 
 
 def folds(name: str, utterances: Sequence[Utterance], count: int = 5) -> Iterator[Fold]:

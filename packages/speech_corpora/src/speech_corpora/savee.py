@@ -1,6 +1,6 @@
 """SAVEE: Haq & Jackson (2010), Machine Audition. Four British men, 480 clips, research use.
 
-Layout `DC/a01.wav` or `DC_a01.wav` (or `.flac`): speaker, emotion letters, number of the sentence. No official split.
+Layout `DC/a01.wav` or `DC_a01.wav`: speaker, emotion letters, number of the sentence. No official split.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Entry, audio_files, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
 EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
@@ -25,17 +26,19 @@ EMOTIONS: Mapping[str, Emotion] = MappingProxyType(
         "su": Emotion.SURPRISE,
     }
 )
+AGE_GROUP = "Young Adult"
+"""The speakers were 27 to 31 years old."""
 _NAME = re.compile(r"(?P<speaker>DC|JE|JK|KL)[/_](?P<emotion>sa|su|[adfhn])(?P<number>\d\d)")
 
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
     require_directory("savee", root)
-    paths = [*audio_files(root, "*"), *audio_files(root, "*/*")]
-    return collect("savee", root, (Entry(below(p, root), partial(_read, p, root)) for p in paths))
+    read = partial(_read, root)
+    return collect("savee", root, [*audio_entries(root, "*", read), *audio_entries(root, "*/*", read)])
 
 
-def _read(path: Path, root: Path) -> Utterance:
+def _read(root: Path, path: Path) -> Utterance:
     where = below(path, root)
     name = where if path.parent == root else f"{path.parent.name}/{path.name}"
     match = _NAME.fullmatch(name.rsplit(".", 1)[0])
@@ -49,4 +52,5 @@ def _read(path: Path, root: Path) -> Utterance:
         emotion=EMOTIONS[match["emotion"]],
         language="en",
         gender=Gender.MALE,
+        age_group=AGE_GROUP,
     )

@@ -11,7 +11,7 @@ their fields. Needed are
 `audio` is the path of the clip below the root, or an object with that `path`, as the release has it. `audio_id` names the
 clip and `metadata` its voice, where they are there. Stressed words are counted from 0 over the words between white
 space, after a hyphen between two words is taken for white space, as the authors' own code counts them. `train_fine` is
-a part of `train_full`: a clip that stands in both is read once.
+a part of `train_full`: a clip of both is read once.
 """  # noqa: E501  (a row)
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, MissingAudioError, collect, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, require_directory
 from speech_corpora.manifest import parse_object
+from speech_corpora.search import MissingAudioError
 from speech_records import InvalidRecordError, Utterance
 
 NAME = "stress17k"
@@ -37,8 +38,9 @@ def load(root: Path) -> CorpusListing:
     Raises `CorpusError` when `root` is missing or no row is usable.
     """
     if root.is_file():
-        return collect(NAME, root.parent, _entries([root]))
-    return collect(NAME, require_directory(NAME, root), _entries(sorted(root.glob("*.jsonl"))))
+        return collect(NAME, root.parent, _entries([root]), linked_folders=False)
+    paths = sorted(require_directory(NAME, root).glob("*.jsonl"))
+    return collect(NAME, root, _entries(paths), linked_folders=False)
 
 
 def spoken_words(transcription: str) -> list[str]:
