@@ -110,6 +110,14 @@ def test_measure_refuses_what_cannot_be_reasoned_about(clip: Path) -> None:
         measure(utterance(), clip.parent / "root")
 
 
+def test_a_folder_of_the_corpus_may_be_a_link(clip: Path, tmp_path: Path) -> None:
+    """A speaker's folder on another disk, as the corpus loaders list it."""
+    root = tmp_path / "corpus"
+    root.mkdir()
+    (root / "Actor_01").symlink_to(clip.parent)
+    assert measure(utterance(audio_path=f"Actor_01/{clip.name}"), root).audio_sha256 == file_sha256(clip)
+
+
 def test_verify_refuses_a_contradicted_claim(clip: Path) -> None:
     """Between a clip 10 dB quieter and one 10 dB louder, energy is normal."""
     bare = measure(utterance(), clip.parent)

@@ -37,8 +37,8 @@ def list_corpus(
     Raises `UnusableInputError` when the corpus is unknown, its root is missing or nothing in it is usable.
     """
     try:
-        label_set = speech_corpora.label_set(corpus)
         found = speech_corpora.load(corpus, root)
+        label_set = speech_corpora.label_set(corpus, found.utterances)
     except speech_corpora.CorpusError as error:
         raise UnusableInputError(str(error)) from error
     audio_root = (root.parent if root.is_file() else root).resolve()

@@ -34,8 +34,9 @@ _ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
 
 def audio_file(utterance: Utterance, root: Path) -> Path:
     """The file of an utterance below `root`; `MissingAudioError` when there is none or it lies outside `root`."""
-    path = (root / utterance.audio_path).resolve()
-    if not path.is_relative_to(root.resolve()):
+    named = root / utterance.audio_path
+    path = named.resolve()
+    if not any(path.is_relative_to(home.resolve()) for home in (root, named.parent)):  # a folder may be a link
         raise MissingAudioError(f"{utterance.utterance_id}: {utterance.audio_path} leads out of the corpus root")
     if not path.is_file():
         raise MissingAudioError(f"{utterance.utterance_id}: {utterance.audio_path} is no file below the corpus root")

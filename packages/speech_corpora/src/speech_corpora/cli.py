@@ -127,7 +127,9 @@ def _copy(name: str, root: Path) -> _Counted:
     listing = registry.load(name, root)
     _say_how_to_split(name, root, listing.utterances)
     dropped = list(listing.dropped)
-    for label_set in {s.name: s for s in (registry.label_set(name), LABEL_SETS["PAPER_9"])}.values():
+    for label_set in {
+        s.name: s for s in (registry.label_set(name, listing.utterances), LABEL_SETS["PAPER_9"])
+    }.values():
         left_out = label_counts(listing.utterances, label_set).dropped
         dropped += [(f"{label_set.name} leaves out {label}", n) for label, n in left_out.items()]
     return list(registry.check(name, listing)), dropped, listing.rejected

@@ -5,7 +5,7 @@ A new corpus is a module with a `load(root)` and a row in `CORPORA`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from os import PathLike
@@ -210,19 +210,21 @@ def load(name: str, root: str | PathLike[str]) -> CorpusListing:
         raise CorpusError(f"{error} (expected: {corpus.layout})") from error
 
 
-def label_set(name: str) -> LabelSet:
-    """The label set that corpus `name` is judged by.
+def label_set(name: str, utterances: Iterable[Utterance] = ()) -> LabelSet:
+    """The label set that corpus `name` is judged by; of a manifest, that of the one corpus its `utterances` come from.
 
-    >>> label_set("emodb").name
-    'EMODB_7'
+    >>> label_set("emodb").name, label_set("manifest").name
+    ('EMODB_7', 'PAPER_9')
     """
+    sources = {utterance.corpus for utterance in utterances}
+    if name == "manifest" and len(sources) == 1:
+        return CORPORA.get(sources.pop(), CORPORA[name]).label_set
     return _corpus(name).label_set
 
 
 def check(name: str, listing: CorpusListing) -> tuple[Count, ...]:
     """What `listing` holds, count by count, beside what is recorded of the whole corpus `name`."""
-    corpus = _corpus(name)
-    return counts(listing, corpus.label_set, corpus.recorded)
+    return counts(listing, label_set(name, listing.utterances), _corpus(name).recorded)
 
 
 def folds(name: str, utterances: Sequence[Utterance], count: int = 5) -> Iterator[Fold]:
