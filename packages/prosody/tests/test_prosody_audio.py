@@ -284,11 +284,11 @@ FUZZED_MP3 = (
 )
 
 
-def test_a_damaged_mp3_that_cannot_be_sought(tmp_path):
-    """Found by benchmarks/fuzz: 792 bytes of MP3 for which soundfile raised a ValueError of its own."""
+def test_an_mp3_whose_information_frame_is_damaged(tmp_path):
+    """Found by benchmarks/fuzz: for these 792 bytes soundfile raised a ValueError of its own. The information frame
+    promises 8 frames, 8 are there, and 576 samples each less the decoder's delay of 529 are read."""
     (tmp_path / "a.mp3").write_bytes(zlib.decompress(base64.b85decode(FUZZED_MP3)))
-    with pytest.raises(prosody.AudioError, match=r"a\.mp3"):
-        prosody.load_audio(tmp_path / "a.mp3")
+    assert len(prosody.load_audio(tmp_path / "a.mp3").samples) == 8 * 576 - 529
 
 
 def test_nan_samples(tmp_path):

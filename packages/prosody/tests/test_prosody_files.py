@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 import prosody
-from prosody import batch, containers, files
+from prosody import batch, files
 from prosody.energy import clipping_share
 from prosody.parallel import ItemTimeoutError, WorkerDiedError, map_isolated
 from speech_records import FailedItem, file_sha256
@@ -67,17 +67,14 @@ def test_no_sample_of_another_clip_is_ever_returned(tmp_path):
     (tmp_path / "cut.mp3").write_bytes(raw[: len(raw) // 2])
     for _ in range(5):
         prosody.load_audio(tmp_path / "marker.flac")
-        with pytest.raises(prosody.UnreadableAudioError, match="its header promises"):
+        with pytest.raises(prosody.UnreadableAudioError, match="cut short"):
             prosody.load_audio(tmp_path / "cut.mp3")
 
 
 def without_header_frame(raw: bytes) -> bytes:
     """An MP3 without the Xing or Info frame that its encoder wrote first."""
-    frames = containers.mp3_frames(io.BytesIO(raw))
-    assert frames is not None
-    assert frames.promised is not None
-    first = raw[frames.first : frames.first + 4]
-    return raw[raw.index(first[:2], frames.first + 17) :]
+    first = raw.index(b"\xff")
+    return raw[raw.index(raw[first : first + 2], first + 17) :]
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
@@ -107,23 +104,16 @@ def test_chained_ogg_is_read_whole_and_its_last_link_checked(tmp_path, subtype):
         prosody.load_audio(path)
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF])
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0])
 def test_a_wav_whose_header_was_never_finished_is_read(tmp_path, size):
-    """What programs write before they know the length: all samples that there are."""
+    """What programs write before they know the length: all samples that there are, and a note."""
     raw = bytearray(encoded(voice(150, 2.0), "WAV", "PCM_16"))
     at = raw.index(b"data") + 4
     raw[4:8] = raw[at : at + 4] = struct.pack("<I", size)
     (tmp_path / "a.wav").write_bytes(bytes(raw))
-    assert prosody.load_audio(tmp_path / "a.wav").duration_s == 2.0
-
-
-def test_a_wav_header_of_size_zero_is_named(tmp_path):
-    raw = bytearray(encoded(voice(150, 2.0), "WAV", "PCM_16"))
-    at = raw.index(b"data") + 4
-    raw[at : at + 4] = bytes(4)
-    (tmp_path / "a.wav").write_bytes(bytes(raw))
-    with pytest.raises(prosody.AudioError, match=r"a\.wav: .*never finished"):
-        prosody.load_audio(tmp_path / "a.wav")
+    profile = prosody.measure_file(tmp_path / "a.wav").profile
+    assert profile.duration_s == 2.0
+    assert any("length open" in note for note in profile.notes)
 
 
 @pytest.mark.parametrize(

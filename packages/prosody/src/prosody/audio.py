@@ -50,7 +50,7 @@ def load_audio(
 ) -> Audio:
     """Decode `path`, average its channels or take one of them, resample with soxr (HQ) while decoding.
 
-    `sample_rate` is the rate wanted in Hz, or `None` for the file's own (files that ffmpeg decodes come at 16 kHz).
+    `sample_rate` is the rate wanted in Hz, or `None` for the file's own.
     `max_duration_s` bounds the file. `channel` is the one wanted, from 0, or `None` for the mean of all. `start_s` and
     `end_s` (`None`: start and end) bound the part wanted; what lies past the end of the file is not there. Samples keep
     their level; integer formats map full scale to ±1.
@@ -125,12 +125,13 @@ class MonoReader:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A note where the mean of the channels is far below the channels."""
+        """What the decoder had to assume, and where the mean of the channels is far below the channels."""
+        assumed = () if self._source.note is None else (self._source.note,)
         channels, mean = self._energies
         if channels <= 0.0 or mean > channels * 10 ** (CANCELLED_DB / 10):
-            return ()
+            return assumed
         lost = 10 * np.log10(channels / mean) if mean > 0.0 else np.inf
-        return (f"channels cancel one another: their mean is {lost:.0f} dB below them; choose one channel",)
+        return (*assumed, f"channels cancel one another: their mean is {lost:.0f} dB below them; choose one channel")
 
     def _mono(self, frames: NDArray[np.float32], position: int) -> NDArray[np.float32]:
         """One channel of frames of shape [n, channels], or their mean."""

@@ -1,101 +1,33 @@
-"""What the header of a file promises, against what the file holds; and MP3 and Ogg files that libsndfile reads in part.
+"""What a container says of its own length, checked against the bytes that are there.
 
-libsndfile reads a file that was cut short as a shorter clip, without a word. Its log says so for most containers; this
-module reads that log, and the headers of those for which it says nothing. It also stops an MP3 without a Xing header
-at an estimate of its length, and a chained Ogg file after its first stream.
+libsndfile shortens a clip without a word when a file ends before its header says it does, reads only the first stream
+of a chained Ogg file, and takes the length of an MP3 from an estimate. `layout_of` and `mpeg_layout` read the headers
+alone: a file that ends early is an error, and where libsndfile would stop early they say which bytes to decode instead.
 """
 
 from __future__ import annotations
 
-import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
-_SHOULD_BE: Final = re.compile(r"^\s*([A-Za-z][A-Za-z ]*?)\s*:?\s*(\d+) \(?should be (\d+)\)?", re.MULTILINE)
-_TRUNCATED: Final = "Seems to be a truncated file"
-_WHOLE_FILE: Final = frozenset({"RIFF", "FORM"})
-"""Sizes of a whole file whose chunk of samples has a size of its own: a missing tag at the end is no loss of sound."""
-_UNFINISHED: Final = 0x7FFFF000
-"""From here on a size is one that a program wrote before it knew the length: the largest that the field can hold."""
-_NIST_HEADER: Final = 1024
+from prosody.errors import UnreadableAudioError
+
+OPEN_LENGTH: Final = (
+    "the header leaves the length open, as a recorder that was stopped does: read to the end of the file"
+)
 _OGG_PAGE: Final = struct.Struct("<4sBBqIIIB")
-_OGG_FIRST, _OGG_LAST = 2, 4
-_SYNC_SEARCH: Final = 1 << 16
-
-
-def missing_bytes(log: str) -> tuple[int, int] | None:
-    r"""Bytes that a header promises and that the file has, by libsndfile's log; `None` where they agree.
-
-    >>> missing_bytes("RIFF : 192036 (should be 115218)\ndata : 192000 (should be 115182)")
-    (192000, 115182)
-    >>> missing_bytes("RIFF : 192036 (should be 192034)")
-    """
-    if _TRUNCATED in log:
-        length = re.search(r"^Length : (\d+)", log, re.MULTILINE)
-        return (0, int(length[1]) if length else 0)
-    for name, promised, found in _SHOULD_BE.findall(log):
-        if name not in _WHOLE_FILE and int(found) < int(promised) < _UNFINISHED:
-            return int(promised), int(found)
-    return None
-
-
-def nist_samples(file: BinaryIO) -> int | None:
-    """The samples per channel that a NIST SPHERE header promises; `None` when it names none."""
-    file.seek(0)
-    found = re.search(rb"^sample_count -i (\d+)", file.read(_NIST_HEADER), re.MULTILINE)
-    return int(found[1]) if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class OggLink:
-    """One stream of a chained Ogg file: its bytes, and whether its last page says that it ends there."""
-
-    start: int
-    end: int
-    is_whole: bool
-
-
-def ogg_links(file: BinaryIO) -> list[OggLink]:
-    """The streams of an Ogg file, one after another."""
-    links: list[OggLink] = []
-    size = file.seek(0, 2)
-    position = start = 0
-    ended = opening = False
-    while position + _OGG_PAGE.size <= size:
-        file.seek(position)
-        magic, _, flags, *_, count = _OGG_PAGE.unpack(file.read(_OGG_PAGE.size))
-        if magic != b"OggS":
-            break
-        length = _OGG_PAGE.size + count + sum(file.read(count))
-        is_first = bool(flags & _OGG_FIRST)
-        if is_first and not opening and position:
-            links.append(OggLink(start, position, ended))
-            start, ended = position, False
-        opening = is_first
-        ended = ended or (bool(flags & _OGG_LAST) and position + length <= size)
-        position += length
-    links.append(OggLink(start, min(position, size), ended))
-    return links
-
-
-@dataclass(frozen=True, slots=True)
-class Mp3Frames:
-    """The frames of an MP3: how many its Xing, Info or VBRI header promises (`None`: no header), how many it has."""
-
-    promised: int | None
-    found: int
-    first: int
-    samples_per_frame: int
-    header: bytes
-
-    @property
-    def samples(self) -> int:
-        """Samples per channel of all frames, the encoder's delay and padding included."""
-        return self.found * self.samples_per_frame
-
-
-_BITRATES: Final = {
+_OGG_BEGINS: Final = 2
+_OGG_ENDS: Final = 4
+_OGG_SOUND: Final = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+_VOC_HEADER: Final = b"Creative Voice File\x1a"
+_LAYER_3: Final = 3
+_MP3_DELAY: Final = 529
+_MPEG_BLOCK: Final = 1 << 20
+_MPEG_SEARCH: Final = 1 << 16
+_MPEG_RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+_MPEG_KBIT: Final = {
     (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
     (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
@@ -103,86 +35,287 @@ _BITRATES: Final = {
     (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-"""kbit/s by MPEG version (1, or 2 and 2.5) and layer, ISO/IEC 11172-3 and 13818-3."""
-_RATES: Final = (44_100, 48_000, 32_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Bytes to decode as if they were a file: `prefix`, then the file from `start` to `end`; the first `delay` samples
+    that come of it are the decoder's own.
+    """
+
+    start: int
+    end: int
+    prefix: bytes = b""
+    delay: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How to decode a file: `streams` one after another, or the file as it is when there are none."""
+
+    streams: tuple[Stream, ...] = ()
+    note: str | None = None
+
+
+def layout_of(file: BinaryIO, where: str) -> Layout:
+    """The layout of a file that starts with the mark of a container known here; of any other, the file as it is.
+
+    Raises `UnreadableAudioError`, its message beginning with `where`, for a file that ends before its header says.
+    """
+    size = file.seek(0, 2)
+    head = _read(file, 0, 64)
+    mark, kind = head[:4], head[8:12]
+    layout = Layout()
+    if mark in {b"RIFF", b"RIFX", b"RF64", b"BW64"} and kind == b"WAVE":
+        layout = _wave(file, size, where, order=">" if mark == b"RIFX" else "<")
+    elif mark == b"FORM" and kind in {b"AIFF", b"AIFC", b"8SVX", b"16SV"}:
+        layout = _chunked(_chunks(file, 12, size, ">4sI", align=2), (b"SSND", b"BODY"), size, where)
+    elif mark == b"riff" and head[24:28] == b"wave":
+        layout = _chunked(_chunks(file, 40, size, "<16sQ", align=8, inclusive=True), (b"data",), size, where)
+    elif mark == b"caff":
+        layout = _chunked(_chunks(file, 8, size, ">4sQ", align=1), (b"data",), size, where)
+    elif mark in {b".snd", b"dns."} and len(head) >= 12:
+        offset, stated = struct.unpack((">" if mark == b".snd" else "<") + "II", head[4:12])
+        layout = _checked(offset, stated, size, where)
+    elif head.startswith(b"NIST_1A"):
+        layout = _sphere(file, size, where)
+    elif head.startswith(_VOC_HEADER):
+        layout = _voc(file, size, where)
+    elif mark == b"OggS":
+        layout = _ogg(file, size, where)
+    return layout
+
+
+def _read(file: BinaryIO, at: int, count: int) -> bytes:
+    file.seek(at)
+    return file.read(count)
+
+
+def _cut(where: str, stated: int, held: int) -> UnreadableAudioError:
+    return UnreadableAudioError(f"{where}: cut short, its header promises {stated} bytes of sound and {held} are there")
+
+
+def _is_open(stated: int) -> bool:
+    """Whether a size is one of those that programs write when they cannot know it yet."""
+    return 0x7FFF0000 <= stated <= 0x80000000 or 0xFFFF0000 <= stated <= 0xFFFFFFFF or stated >= 1 << 63
+
+
+def _checked(start: int, stated: int, size: int, where: str) -> Layout:
+    held = max(0, size - start)
+    if stated <= held:
+        return Layout()
+    if _is_open(stated):
+        return Layout(note=OPEN_LENGTH)
+    raise _cut(where, stated, held)
+
+
+def _chunks(
+    file: BinaryIO, at: int, size: int, form: str, *, align: int, inclusive: bool = False
+) -> Iterator[tuple[bytes, int, int]]:
+    """Identifier, start and stated size of each chunk; `inclusive` sizes count the chunk's own header."""
+    header = struct.Struct(form)
+    while at + header.size <= size:
+        name, stated = header.unpack(_read(file, at, header.size))
+        stated = max(0, stated - header.size) if inclusive else stated
+        yield name, at + header.size, stated
+        at += header.size + stated
+        at += -at % align
+
+
+def _chunked(chunks: Iterator[tuple[bytes, int, int]], sound: tuple[bytes, ...], size: int, where: str) -> Layout:
+    for name, start, stated in chunks:
+        if name.startswith(sound):
+            if stated == 0 and not _ends_with(chunks, size):
+                raise UnreadableAudioError(
+                    f"{where}: its header was never finished: 0 bytes of sound stated, {size - start} follow"
+                )
+            return _checked(start, stated, size, where)
+        _checked(start, stated, size, where)
+    return Layout()
+
+
+def _ends_with(chunks: Iterator[tuple[bytes, int, int]], size: int) -> bool:
+    """Whether the rest of a file is chunks up to its very end."""
+    end = size
+    for name, start, stated in chunks:
+        if not name.isascii():
+            return False
+        end = start + stated
+    return end in {size, size - 1, size + 1}
+
+
+def _wave(file: BinaryIO, size: int, where: str, *, order: str) -> Layout:
+    chunks = _chunks(file, 12, size, order + "4sI", align=2)
+    long_size = None
+    for name, start, stated in chunks:
+        if name == b"ds64":
+            long_size = struct.unpack("<Q", _read(file, start + 8, 8))[0] if start + 16 <= size else None
+        if name != b"data":
+            _checked(start, stated, size, where)
+            continue
+        length = long_size if stated == 0xFFFFFFFF and long_size is not None else stated
+        if length == 0 and size > start and not _ends_with(chunks, size):
+            unfinished = _read(file, 0, start - 4) + b"\xff\xff\xff\xff"
+            return Layout((Stream(start, size, unfinished),), OPEN_LENGTH)
+        return _checked(start, length, size, where)
+    return Layout()
+
+
+def _sphere(file: BinaryIO, size: int, where: str) -> Layout:
+    """NIST SPHERE: lines of text, `name -type value`, in a header whose length is the second line."""
+    try:
+        length = int(_read(file, 8, 8))
+        lines = [line.split() for line in _read(file, 0, min(length, 1 << 16)).split(b"\n")]
+        fields = {line[0]: line[2] for line in lines if len(line) == 3}
+        samples = int(fields[b"sample_count"]) * int(fields.get(b"channel_count", b"1"))
+        stated = samples * int(fields[b"sample_n_bytes"])
+    except (ValueError, KeyError):
+        return Layout()
+    compressed = b"," in fields.get(b"sample_coding", b"pcm")
+    return Layout() if compressed else _checked(length, stated, size, where)
+
+
+def _voc(file: BinaryIO, size: int, where: str) -> Layout:
+    """Creative Voice: blocks of one byte for the kind and three for the size; kind 0 ends the file."""
+    at = int.from_bytes(_read(file, 20, 2), "little")
+    while at + 4 <= size and (kind := _read(file, at, 1)[0]) != 0:
+        stated = int.from_bytes(_read(file, at + 1, 3), "little")
+        if at + 4 + stated > size:
+            raise _cut(where, stated, size - at - 4)
+        at += 4 + stated
+        if kind > 9:
+            break
+    return Layout()
+
+
+def _ogg(file: BinaryIO, size: int, where: str) -> Layout:
+    """The links of a chained file; the last page of each stream of sound has to say that it is the last."""
+    starts: list[int] = []
+    sounding: set[int] = set()
+    in_headers, at = False, 0
+    while at < size:
+        raw = _read(file, at, _OGG_PAGE.size)
+        if len(raw) < _OGG_PAGE.size or raw[:4] != b"OggS":
+            break
+        _, _, flags, _, serial, _, _, segments = _OGG_PAGE.unpack(raw)
+        table = file.read(segments)
+        body = at + _OGG_PAGE.size + segments
+        end = body + sum(table)
+        if len(table) < segments or end > size:
+            raise UnreadableAudioError(f"{where}: cut short in the middle of a page, at byte {size}")
+        if flags & _OGG_BEGINS:
+            if not in_headers:
+                starts.append(at)
+                sounding.clear()
+            if _read(file, body, 8).startswith(_OGG_SOUND):
+                sounding.add(serial)
+        in_headers = bool(flags & _OGG_BEGINS)
+        if flags & _OGG_ENDS:
+            sounding.discard(serial)
+        at = end
+    if sounding:
+        raise UnreadableAudioError(f"{where}: cut short, its last page is not the end of its stream (byte {at})")
+    if len(starts) < 2:
+        return Layout()
+    return Layout(tuple(Stream(a, b) for a, b in zip(starts, [*starts[1:], at], strict=True)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    bytes: int
+    """One MPEG frame header: what all frames of a stream share, the bytes and the samples of this one."""
+
+    kind: tuple[int, int, int]
+    length: int
     samples: int
-    side_info: int
 
 
-def _frame(header: bytes) -> _Frame | None:
-    """The frame that starts with these four bytes; `None` when none does."""
-    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0:
+def _frame(raw: bytes) -> _Frame | None:
+    """The MPEG audio frame that begins with these four bytes, if they are the header of one."""
+    if len(raw) < 4 or raw[0] != 0xFF or raw[1] & 0xE0 != 0xE0:
         return None
-    version, layer = {3: 1, 2: 2, 0: 4}.get(header[1] >> 3 & 3), 4 - (header[1] >> 1 & 3)
-    index, rate_index, padding = header[2] >> 4, header[2] >> 2 & 3, header[2] >> 1 & 1
-    if version is None or layer == 4 or not 1 <= index <= 14 or rate_index == 3:
+    version, layer = raw[1] >> 3 & 3, 4 - (raw[1] >> 1 & 3)
+    kbit, rate_index, padding = raw[2] >> 4, raw[2] >> 2 & 3, raw[2] >> 1 & 1
+    if version == 1 or layer == 4 or kbit in {0, 15} or rate_index == 3:
         return None
-    kbps = _BITRATES[min(version, 2), layer][index - 1]
-    rate = _RATES[rate_index] // version
-    if layer == 1:
-        return _Frame((12 * kbps * 1000 // rate + padding) * 4, 384, 0)
-    samples = 576 if layer == 3 and version > 1 else 1152
-    is_mono = header[3] >> 6 == 3
-    side_info = (9 if is_mono else 17) if version > 1 else (17 if is_mono else 32)
-    return _Frame(samples // 8 * kbps * 1000 // rate + padding, samples, side_info)
+    generation = 1 if version == 3 else 2
+    bits, rate = 1000 * _MPEG_KBIT[generation, layer][kbit - 1], _MPEG_RATES[version][rate_index]
+    samples = {1: 384, 2: 1152, 3: 1152 if generation == 1 else 576}[layer]
+    length = (12 * bits // rate + padding) * 4 if layer == 1 else samples // 8 * bits // rate + padding
+    return _Frame((version, layer, rate_index), length, samples)
 
 
-def mp3_frames(file: BinaryIO) -> Mp3Frames | None:
-    """Walk the frames of an MP3; `None` when no two frames follow one another near its start."""
-    size = file.seek(0, 2)
-    position = _first_frame(file)
-    if position is None:
-        return None
-    first, found, promised, header, samples = position, 0, None, b"", 0
-    while position + 4 <= size:
-        file.seek(position)
-        frame = _frame(head := file.read(4))
-        if frame is None or position + frame.bytes > size:
-            break
-        if not header:
-            header, samples = head, frame.samples
-            promised = _promised(head + file.read(frame.bytes - 4), 4 + frame.side_info)
-            found -= promised is not None  # the frame that holds the promise holds no sound
-        found += 1
-        position += frame.bytes
-    return Mp3Frames(promised, found, first, samples, header)
+def mpeg_layout(file: BinaryIO, where: str, *, frames: int) -> Layout:
+    """The layout of an MP3 (or MP2, MP1) file of which libsndfile takes the length to be `frames` samples.
 
-
-def _first_frame(file: BinaryIO) -> int | None:
-    file.seek(0)
-    tag = file.read(10)
-    start = 0
-    if tag[:3] == b"ID3" and len(tag) == 10:
-        start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(tag[6:10]))
-    file.seek(start)
-    data = file.read(_SYNC_SEARCH)
-    for offset in range(len(data) - 4):
-        frame = _frame(data[offset : offset + 4])
-        if frame is not None and _frame(data[offset + frame.bytes : offset + frame.bytes + 4]) is not None:
-            return start + offset
-    return None
-
-
-def _promised(frame: bytes, offset: int) -> int | None:
-    if frame[offset : offset + 4] in (b"Xing", b"Info") and frame[offset + 7] & 1:
-        return int.from_bytes(frame[offset + 8 : offset + 12], "big")
-    if frame[36:40] == b"VBRI":
-        return int.from_bytes(frame[50:54], "big")
-    return None
-
-
-def with_xing(data: bytes, frames: Mp3Frames) -> bytes:
-    """An MP3 whose length nothing says, with a Xing frame in front that does.
-
-    libsndfile stops a file without one at what the bit rate of its first frame makes of its size.
+    Every frame is counted. Without an information frame (Xing, Info, VBRI), or where that counts other frames than
+    there are, the stream behind it is decoded to its end whatever its length was taken to be.
     """
-    frame = cast(_Frame, _frame(frames.header))  # `frames` was made from it
-    first, second, *rest = frames.header
-    head = bytes([first, second | 1, *rest]).ljust(4 + frame.side_info, b"\0")  # | 1: no checksum
-    tag = b"Xing" + struct.pack(">III", 3, frames.found, len(data) - frames.first)
-    return (head + tag).ljust(frame.bytes, b"\0") + data[frames.first :]
+    size = file.seek(0, 2)
+    found = _mpeg_frames(file, size, where)
+    start, first = next(found, (0, None))
+    if first is None:
+        return Layout()
+    stated = _stated_frames(_read(file, start, 200))
+    if stated is not None:
+        start += first.length
+    counted = sum(1 for _ in found) + (stated is None)
+    if stated and stated > counted + 1:
+        raise UnreadableAudioError(f"{where}: cut short, its header promises {stated} frames and {counted} are there")
+    # Encoders put up to two frames of silence before and after the sound, which `frames` leaves out.
+    if stated and 0 <= counted - frames / first.samples <= 4:
+        return Layout()
+    delay = _MP3_DELAY if first.kind[1] == _LAYER_3 else 0
+    return Layout((Stream(start, size, delay=delay),)) if counted else Layout()
+
+
+def _mpeg_frames(file: BinaryIO, size: int, where: str) -> Iterator[tuple[int, _Frame]]:
+    """Where each frame begins, from tag to tag; all are of the kind of the first."""
+    at, data, data_at = _after_id3(file), b"", 0
+    kind, counted = None, 0
+    while at + 4 <= size:
+        if not data_at <= at <= data_at + len(data) - 4:
+            data, data_at = _read(file, at, _MPEG_BLOCK), at
+        frame = _frame(data[at - data_at : at - data_at + 4])
+        if frame is None or kind not in {None, frame.kind}:
+            found = _next_frame(file, at + 1, size, kind)
+            if found is None:
+                return
+            at = found
+            continue
+        if at + frame.length > size:
+            raise UnreadableAudioError(f"{where}: cut short in the middle of a frame, after {counted} whole ones")
+        kind, counted = frame.kind, counted + 1
+        yield at, frame
+        at += frame.length
+
+
+def _after_id3(file: BinaryIO) -> int:
+    head = _read(file, 0, 10)
+    if len(head) < 10 or head[:3] != b"ID3":
+        return 0
+    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+
+
+def _next_frame(file: BinaryIO, at: int, size: int, kind: tuple[int, int, int] | None) -> int | None:
+    """Where the next two frames in a row begin, within 64 KiB; tags at the end of a file hold none."""
+    data = _read(file, at, _MPEG_SEARCH)
+    offset = data.find(b"\xff")
+    while offset >= 0:
+        frame = _frame(data[offset : offset + 4])
+        if frame is not None and kind in {None, frame.kind}:
+            after = at + offset + frame.length
+            following = _frame(_read(file, after, 4))
+            if after == size or (following is not None and following.kind == frame.kind):
+                return at + offset
+        offset = data.find(b"\xff", offset + 1)
+    return None
+
+
+def _stated_frames(frame: bytes) -> int | None:
+    """How many frames an information frame promises (0: it does not say); `None` for a frame of sound."""
+    for mark in (b"Xing", b"Info"):
+        place = frame.find(mark, 4)
+        if 0 < place <= 36:
+            flags, count = struct.unpack(">II", frame[place + 4 : place + 12])
+            return count if flags & 1 else 0
+    return int.from_bytes(frame[50:54], "big") if frame[36:40] == b"VBRI" else None

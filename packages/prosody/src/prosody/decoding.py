@@ -11,21 +11,21 @@ Every block holds what was decoded and nothing else, and a file that holds less 
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Final, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prosody import containers
+from prosody.containers import Layout, Stream, layout_of, mpeg_layout
 from prosody.errors import (
     AudioNotFoundError,
     AudioTooLongError,
@@ -43,8 +43,6 @@ MIN_SAMPLE_RATE: Final = 4_000
 """Hz; below this, speech has no second formant left and F0 above 1 kHz aliases."""
 MAX_SAMPLE_RATE: Final = 768_000
 FFMPEG_TIMEOUT_S: Final = 300.0
-FFMPEG_RATE: Final = 16_000
-"""Hz; what ffmpeg is asked for."""
 FFMPEG_MAX_LOST: Final = 0.05
 """Share of a file's packets that ffmpeg may fail to decode; it goes on without them."""
 
@@ -54,8 +52,12 @@ _CUT_SHORT: Final = ("partial file", "File ended prematurely")
 _AU_HEADER: Final = struct.Struct(">4s5I")
 """Magic, offset of the samples, their size (unknown in a stream), encoding, sample rate, channels."""
 _AU_FLOAT: Final = 6
-_WAV_HEADER: Final = 512
-"""Bytes that the header of a WAV without sound does not pass."""
+_PIPED_BYTES: Final = 1 << 16
+_EXACT_SUBTYPES: Final = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")
+_VOX_HEAD: Final = 80_000
+_VOX_FULL_SCALE: Final = 0.98
+_VOX_MAX_CLIPPED: Final = 0.05
+_VOX_NOTE: Final = "no header: taken by its name for Dialogic ADPCM (VOX) of 8 kHz"
 _FFMPEG_FORMATS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,aac,ac3,amr,asf,avi,flv,mp3,ogg,mpeg,mpegts,wv,ape,tta"
 
 
@@ -64,12 +66,14 @@ class Decoding:
     """A file that is being decoded: its rate in Hz, and blocks of shape [n, channels], to be read once.
 
     `position` is the frame at which the blocks start. Reading `may_stop` before their end, or has to go on to it.
+    `note` says what had to be assumed.
     """
 
     rate: int
     blocks: Iterator[NDArray[np.float32]]
     position: int = 0
     may_stop: bool = True
+    note: str | None = None
 
 
 @contextmanager
@@ -79,25 +83,33 @@ def decoding(path: Path, *, max_duration_s: float, channel: int | None, start_s:
     They start at `start_s` where the format can be entered anywhere, else at the start of the file. Raises
     `AudioError`, also while the blocks are read.
     """
-    import soundfile
-
     if not path.is_file():
         raise AudioNotFoundError(f"{path}: no such file" if not path.exists() else f"{path}: not a regular file")
     if path.stat().st_size == 0:
         raise EmptyAudioError(f"{path}: the file is empty (0 bytes)")
-    with path.open("rb") as file:
+    with ExitStack() as stack:
         try:
-            # By descriptor: a name says nothing (`.raw` may hold a WAV), and may not even be text. Not that of `file`,
-            # whose position is moved to look at headers.
-            source = soundfile.SoundFile(os.open(path, os.O_RDONLY), closefd=True)
-        except soundfile.LibsndfileError as unknown_format:
-            with _ffmpeg(path, max_duration_s, channel, unknown_format) as blocks:
-                yield Decoding(FFMPEG_RATE, blocks, may_stop=False)
+            file = stack.enter_context(path.open("rb", buffering=0))
+        except OSError as error:
+            raise UnreadableAudioError(f"{path}: {error.strerror}") from error
+        layout, source, unknown_format = _open(file, path, stack)
+        if unknown_format is not None:
+            yield stack.enter_context(_ffmpeg(path, max_duration_s, channel, unknown_format))
             return
-        with source:
-            _check(path, source, max_duration_s, channel)
-            start = _seek(source, start_s)
-            yield Decoding(source.samplerate, _blocks(path, file, source, entered=start > 0), start)
+        if layout.streams:
+            first = stack.enter_context(_piped(file, path, layout.streams[0]))
+            _check(path, first.samplerate, first.channels, channel)
+            blocks = _joined(path, file, first, layout.streams)
+            stack.callback(blocks.close)  # before the file that its pipes read
+            yield Decoding(first.samplerate, blocks, note=layout.note)
+            return
+        source = cast("soundfile.SoundFile", source)
+        _check(path, source.samplerate, source.channels, channel)
+        known = source.frames if source.frames < _UNKNOWN else None
+        if known is not None and known > max_duration_s * source.samplerate:
+            raise too_long(path, known / source.samplerate, max_duration_s)
+        start = _seek(source, start_s)
+        yield Decoding(source.samplerate, _read(source, path, position=start, known=known), start, note=layout.note)
 
 
 def too_long(path: Path, duration_s: float, max_duration_s: float) -> AudioTooLongError:
@@ -111,116 +123,139 @@ _ESTIMATED: Final = frozenset({"MP3", "MPEG"})
 """Formats of which libsndfile may only estimate the length."""
 _EXACT: Final = frozenset({"WAV", "WAVEX", "FLAC", "AIFF", "AU", "W64", "RF64", "CAF", "NIST"})
 """Formats in which a sample can be sought exactly."""
+_UNKNOWN: Final = 1 << 62
+"""A file whose header leaves its length open has this many frames or more, as libsndfile says."""
 
 
-def _check(path: Path, source: soundfile.SoundFile, max_duration_s: float, channel: int | None) -> None:
-    rate = source.samplerate
-    _check_channels(path, source.channels, channel)
-    if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
-        raise UnsupportedAudioError(f"{path}: sample rate {rate} Hz; allowed {MIN_SAMPLE_RATE}–{MAX_SAMPLE_RATE} Hz")
-    if source.format not in _ESTIMATED and source.frames > max_duration_s * rate:
-        raise too_long(path, source.frames / rate, max_duration_s)
-    if not source.frames and source.format in ("WAV", "WAVEX") and path.stat().st_size > _WAV_HEADER:
-        raise UnreadableAudioError(f"{path}: its header was never finished (it promises 0 bytes of sound): repair it")
-    missing = containers.missing_bytes(source.extra_info)
-    if missing is not None:
-        promised, found = missing
-        raise UnreadableAudioError(
-            f"{path}: cut short, its header promises {promised} bytes of sound and it has {found}"
-        )
-
-
-def _check_channels(path: Path, channels: int, wanted: int | None) -> None:
+def _check(path: Path, rate: int, channels: int, wanted: int | None) -> None:
     if channels > MAX_CHANNELS:
         raise UnsupportedAudioError(f"{path}: {channels} channels; at most {MAX_CHANNELS} are read")
     if wanted is not None and not 0 <= wanted < channels:
         raise NoSuchChannelError(f"{path}: no channel {wanted}, its {channels} are counted from 0")
+    if not MIN_SAMPLE_RATE <= rate <= MAX_SAMPLE_RATE:
+        raise UnsupportedAudioError(f"{path}: sample rate {rate} Hz; allowed {MIN_SAMPLE_RATE}–{MAX_SAMPLE_RATE} Hz")
+
+
+def _open(
+    file: BinaryIO, path: Path, stack: ExitStack
+) -> tuple[Layout, soundfile.SoundFile | None, soundfile.LibsndfileError | None]:
+    """How to decode a file: its layout, the file through libsndfile, or why only ffmpeg might read it."""
+    import soundfile
+
+    layout = layout_of(file, str(path))
+    if layout.streams:
+        return layout, None, None
+    try:
+        source = stack.enter_context(_through_libsndfile(file.fileno()))
+    except soundfile.LibsndfileError as unknown_format:
+        vox = _open_vox(file, stack) if path.suffix.lower() == ".vox" else None
+        return (layout, None, unknown_format) if vox is None else (Layout(note=_VOX_NOTE), vox, None)
+    if source.format in _ESTIMATED:
+        layout = mpeg_layout(file, str(path), frames=source.frames)
+        source = stack.enter_context(_through_libsndfile(file.fileno()))
+    return layout, source, None
+
+
+def _through_libsndfile(descriptor: int, *, is_pipe: bool = False, **raw: Any) -> soundfile.SoundFile:
+    """A file by its descriptor, since a name says nothing (`.raw` may hold a WAV), and may not even be text."""
+    import soundfile
+
+    class Sequential(soundfile.SoundFile):  # type: ignore[misc]
+        """soundfile seeks after each block that it reads from a file that can be sought, and loses sound by it where a
+        place in a file is only near a sample.
+        """
+
+        def seekable(self) -> bool:
+            return False
+
+    if not is_pipe:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    return Sequential(descriptor, closefd=False, **raw)
+
+
+def _open_vox(file: BinaryIO, stack: ExitStack) -> soundfile.SoundFile | None:
+    """Dialogic ADPCM has no header; bytes that are something else decode to noise that is cut off at full scale."""
+    raw: dict[str, Any] = {"samplerate": 8_000, "channels": 1, "format": "RAW", "subtype": "VOX_ADPCM"}
+    with _through_libsndfile(file.fileno(), **raw) as source:
+        head = source.read(_VOX_HEAD, dtype="float32")
+    if np.mean(np.abs(head) >= _VOX_FULL_SCALE) > _VOX_MAX_CLIPPED:
+        return None
+    return cast("soundfile.SoundFile", stack.enter_context(_through_libsndfile(file.fileno(), **raw)))
 
 
 def _seek(source: soundfile.SoundFile, start_s: float) -> int:
     """Go to `start_s` where that is exact; the frame that comes next."""
     start = min(round(start_s * source.samplerate), source.frames)
-    if start <= 0 or source.format not in _EXACT or not source.seekable():
+    if start <= 0 or source.format not in _EXACT or not source.subtype.startswith(_EXACT_SUBTYPES):
         return 0
     return int(source.seek(start))
 
 
-def _blocks(path: Path, file: BinaryIO, source: soundfile.SoundFile, *, entered: bool) -> Iterator[NDArray[np.float32]]:
-    """What `source` decodes, block by block; raises when that is less than its header promises."""
+def _read(
+    source: soundfile.SoundFile, path: Path, *, position: int = 0, known: int | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """What `source` decodes, block by block; raises when that is less than the `known` frames of its header."""
     import soundfile
 
-    decoded = 0
-    rate, expected = source.samplerate, source.frames - source.tell() if source.seekable() else None
+    buffer = np.empty((max(1, _BLOCK_SAMPLES // source.channels), source.channels), dtype=np.float32)
     try:
-        for part in _parts(path, file, source):
-            size = max(1, _BLOCK_SAMPLES // part.channels)
-            while len(block := part.read(size, dtype="float32", always_2d=True)):
-                decoded += len(block)
-                yield block
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise UnreadableAudioError(f"{path}: damaged or cut short after {decoded / rate:.2f} s ({error})") from error
-    if source.format == "NIST" and not entered:
-        expected = containers.nist_samples(file)
-    if source.format not in _ESTIMATED and expected is not None and decoded < expected:
+        while len(block := source.read(out=buffer)):
+            position += len(block)
+            yield block.copy()
+    except (soundfile.LibsndfileError, RuntimeError, ValueError) as error:
+        after = position / source.samplerate
+        raise UnreadableAudioError(f"{path}: damaged or cut short after {after:.2f} s ({error})") from error
+    if known is not None and position < known:
         raise UnreadableAudioError(
-            f"{path}: cut short, its header promises {expected} samples and {decoded} could be decoded"
+            f"{path}: cut short, its header promises {known} samples and {position} could be decoded"
         )
 
 
-def _parts(path: Path, file: BinaryIO, source: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
-    """The streams that a file consists of: one, but for chained Ogg; an MP3 with its true length in front."""
-    if source.format == "OGG":
-        yield from _ogg_parts(path, file, source)
-    elif source.format in _ESTIMATED:
-        yield from _mp3_parts(path, file, source)
-    else:
-        yield source
-
-
-def _ogg_parts(path: Path, file: BinaryIO, source: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
-    import soundfile
-
-    links = containers.ogg_links(file)
-    if not links[-1].is_whole:
-        raise UnreadableAudioError(f"{path}: cut short, its last Ogg page does not end the stream")
-    if len(links) == 1:
-        yield source
-        return
-    for link in links:
-        file.seek(link.start)
-        with soundfile.SoundFile(io.BytesIO(file.read(link.end - link.start))) as part:
-            if (part.samplerate, part.channels) != (source.samplerate, source.channels):
+def _joined(
+    path: Path, file: BinaryIO, first: soundfile.SoundFile, streams: Sequence[Stream]
+) -> Generator[NDArray[np.float32]]:
+    delay = streams[0].delay
+    for block in _read(first, path):
+        yield block[delay:]
+        delay = max(0, delay - len(block))
+    for stream in streams[1:]:
+        with _piped(file, path, stream) as part:
+            if (part.samplerate, part.channels) != (first.samplerate, first.channels):
                 raise UnsupportedAudioError(
-                    f"{path}: chained streams of {source.samplerate} Hz × {source.channels} and {part.samplerate} Hz × "
+                    f"{path}: chained streams of {first.samplerate} Hz × {first.channels} and {part.samplerate} Hz × "
                     f"{part.channels}: split them"
                 )
-            yield part
-
-
-def _mp3_parts(path: Path, file: BinaryIO, source: soundfile.SoundFile) -> Iterator[soundfile.SoundFile]:
-    import soundfile
-
-    frames = containers.mp3_frames(file)
-    if frames is None:
-        yield source
-        return
-    if frames.promised is not None and frames.found < frames.promised:
-        raise UnreadableAudioError(
-            f"{path}: cut short, its header promises {frames.promised} frames and it has {frames.found}"
-        )
-    # Without a promise libsndfile stops at an estimate; files joined end to end promise only the first.
-    if frames.found == frames.promised or (frames.promised is None and source.frames == frames.samples):
-        yield source
-        return
-    file.seek(0)
-    with soundfile.SoundFile(io.BytesIO(containers.with_xing(file.read(), frames))) as whole:
-        yield whole
+            yield from _read(part, path)
 
 
 @contextmanager
-def _ffmpeg(
-    path: Path, max_duration_s: float, channel: int | None, reason: Exception
-) -> Iterator[Iterator[NDArray[np.float32]]]:
+def _piped(file: BinaryIO, path: Path, stream: Stream) -> Iterator[soundfile.SoundFile]:
+    """Part of a file through a pipe: libsndfile reads all of it, since it cannot look for its length."""
+    import soundfile
+
+    read_end, write_end = os.pipe()
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), os.fdopen(write_end, "wb") as pipe:
+            pipe.write(stream.prefix)
+            at = stream.start
+            while at < stream.end and (data := os.pread(file.fileno(), min(_PIPED_BYTES, stream.end - at), at)):
+                at += pipe.write(data)
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    try:
+        with _through_libsndfile(read_end, is_pipe=True) as source:
+            yield source
+    except soundfile.LibsndfileError as error:
+        raise UnreadableAudioError(f"{path}: damaged ({error})") from error
+    finally:
+        os.close(read_end)
+        feeder.join()
+
+
+@contextmanager
+def _ffmpeg(path: Path, max_duration_s: float, channel: int | None, reason: Exception) -> Iterator[Decoding]:
     ffmpeg = shutil.which("ffmpeg")
     if ffmpeg is None:
         raise UnreadableAudioError(
@@ -230,22 +265,23 @@ def _ffmpeg(
         ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-max_error_rate", str(FFMPEG_MAX_LOST),
         "-protocol_whitelist", "file", "-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{path.resolve()}",
         "-map", "0:a:0", "-vn", "-sn", "-dn",
-        "-t", str(max_duration_s + 1.0), "-ar", str(FFMPEG_RATE), "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
+        "-t", str(max_duration_s + 1.0), "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
     ]  # fmt: skip
     with _output_of(command, path) as stream:
-        yield _au_frames(stream, path, channel)
+        header = stream.read(_AU_HEADER.size)
+        if len(header) < _AU_HEADER.size:
+            yield Decoding(MIN_SAMPLE_RATE, iter(()))
+            return
+        magic, offset, _, encoding, rate, channels = _AU_HEADER.unpack(header)
+        if magic != b".snd" or encoding != _AU_FLOAT or channels < 1 or offset < _AU_HEADER.size:
+            raise UnreadableAudioError(f"{path}: ffmpeg wrote something else than the samples it was asked for")
+        _check(path, rate, channels, channel)
+        stream.read(offset - _AU_HEADER.size)
+        yield Decoding(rate, _floats(stream, channels), may_stop=False)
 
 
-def _au_frames(stream: IO[bytes], path: Path, channel: int | None) -> Iterator[NDArray[np.float32]]:
-    """Blocks of shape [n, channels] from ffmpeg's stream; none when it ends before its header does."""
-    header = stream.read(_AU_HEADER.size)
-    if len(header) < _AU_HEADER.size:
-        return
-    magic, offset, _, encoding, _, channels = _AU_HEADER.unpack(header)
-    if magic != b".snd" or encoding != _AU_FLOAT or channels < 1 or offset < _AU_HEADER.size:
-        raise UnreadableAudioError(f"{path}: ffmpeg wrote something else than the samples it was asked for")
-    _check_channels(path, channels, channel)
-    stream.read(offset - _AU_HEADER.size)
+def _floats(stream: IO[bytes], channels: int) -> Iterator[NDArray[np.float32]]:
+    """Blocks of shape [n, channels] from ffmpeg's stream until it ends."""
     frame_bytes = 4 * channels
     while raw := stream.read(frame_bytes * max(1, _BLOCK_SAMPLES // channels)):
         whole = raw[: len(raw) // frame_bytes * frame_bytes]
@@ -256,7 +292,6 @@ def _au_frames(stream: IO[bytes], path: Path, channel: int | None) -> Iterator[N
 def _output_of(command: list[str], path: Path) -> Iterator[IO[bytes]]:
     """What `command` writes, to be read to its end; a run that is late or fails is an `AudioError`."""
     import tempfile
-    import threading
 
     with (
         tempfile.TemporaryFile() as log,
