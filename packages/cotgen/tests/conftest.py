@@ -1,4 +1,4 @@
-"""A server on the loopback that answers like an OpenAI-compatible endpoint, and misbehaves when it is told to."""
+"""A server on the loopback that answers like an OpenAI-compatible endpoint, and misbehaves on purpose."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Behaviour = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One request; `asked` is its body."""
+    """One request; `request_body` is its JSON."""
 
     server: ModelServer
-    asked: dict[str, Any]
+    request_body: dict[str, Any]
 
     def do_POST(self) -> None:
-        self.asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.request_body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         behaviour = self.server.enter(self)
         try:
             behaviour(self)
@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class ModelServer(ThreadingHTTPServer):
-    """Counts what it is asked; each request takes the next behaviour of `script`, or else `otherwise`."""
+    """Keeps the requests it gets; each takes the next behaviour of `script`, or else `otherwise`."""
 
     daemon_threads = True
 
@@ -62,7 +62,7 @@ class ModelServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: deque[Behaviour] = deque()
         self.otherwise: Behaviour = answer()
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.times: list[float] = []
         self.in_flight = self.most_in_flight = 0
@@ -74,7 +74,7 @@ class ModelServer(ThreadingHTTPServer):
 
     def enter(self, handler: Handler) -> Behaviour:
         with self._lock:
-            self.asked.append(handler.asked)
+            self.requests.append(handler.request_body)
             self.keys.append(handler.headers["authorization"])
             self.times.append(time.monotonic())
             self.in_flight += 1
@@ -95,7 +95,7 @@ def completion(content: str | None, **more: Any) -> bytes:
 
 
 def answer(text: str = GOOD_TEXT, *, after_s: float = 0.0, **more: Any) -> Behaviour:
-    """Reasoning as it was asked for."""
+    """Reasoning of the right form."""
     return say(json.dumps({"reasoning": text}), after_s=after_s, **more)
 
 
@@ -143,7 +143,7 @@ def reset(handler: Handler) -> None:
 
 
 class Behaviours:
-    """What the server can be told to do; and the text that it says by default."""
+    """What the server can do, and its default text."""
 
     good_text = GOOD_TEXT
     answer = staticmethod(answer)

@@ -1,4 +1,4 @@
-"""`cotgen build --generator openai` against the loopback server: candidates, failures, ceilings, resume, bad input."""
+"""`cotgen build --generator openai` against the loopback server: candidates, failures, limits, resume, bad input."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from cotgen.dataset import building
 from cotgen.errors import EndpointError
 from cotgen.llm import prompting
 from cotgen.llm.answer_cache import AnswerCache
+from cotgen.llm.budget import BudgetLimits
 from cotgen.llm.chat import Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator, score
-from cotgen.llm.spending import Ceilings
 from cotgen.screening import Decision, Problem, screen
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 
@@ -75,7 +75,7 @@ def card(folder: Path) -> dict[str, Any]:
 
 
 def generator(server: Any, *, candidates: int = 1, **changes: Any) -> OpenAIGenerator:
-    quick = {"base_url": server.url, "retries": 1, "backoff_s": 0.01, "max_backoff_s": 0.01, "timeout_s": 5.0}
+    quick = {"base_url": server.url, "retries": 1, "timeout_s": 5.0}
     return OpenAIGenerator(Chat(Settings("m", **{**quick, **changes})), PAPER_9, candidates=candidates)
 
 
@@ -94,7 +94,7 @@ def test_a_data_set_with_its_card_and_a_second_run_without_requests(server: Any,
     assert (made["generator"]["model"], made["generator"]["temperature"]) == ("m", 1.0)
     assert made["generation"] == {"answers": 12, "answer_tokens": 1200, "kept": 12, "prompt_tokens": 10800}
     run(server, "--profiles", profiles, "-o", tmp_path / "b", "--cache", tmp_path / "cache")
-    assert len(server.asked) == 12
+    assert len(server.requests) == 12
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
@@ -121,7 +121,7 @@ def test_scores_put_unrepaired_first_then_cues_then_what_can_be_proven(does: Any
 
 
 def test_every_failure_is_recorded_with_its_reason(server: Any, does: Any, tmp_path: Path) -> None:
-    """Nine utterances asked about one at a time, one failure each but for the last; the card counts the reasons."""
+    """Nine utterances, one request at a time, one failure each but for the last; the card counts the reasons."""
     server.script.extend(
         [
             does.say(None, refusal="No."),
@@ -149,23 +149,23 @@ def test_every_failure_is_recorded_with_its_reason(server: Any, does: Any, tmp_p
     assert "1 traces by openai, 8 left out" in said
 
 
-def test_a_ceiling_stops_in_the_middle_and_a_higher_one_goes_on(server: Any, tmp_path: Path) -> None:
-    """1000 tokens an answer, 30 utterances in shards of ten: a ceiling of 15 000 ends in the second shard, which is not
-    committed. Then exactly the rest is asked for, and the bytes are those of a build without a ceiling."""
+def test_a_limit_stops_in_the_middle_and_a_higher_one_continues(server: Any, tmp_path: Path) -> None:
+    """1000 tokens an answer, 30 utterances in shards of ten: a limit of 15 000 ends in the second shard, which is not
+    committed. Then exactly the rest is requested, and the bytes are those of a build without a limit."""
     profiles = write(tmp_path / "m.jsonl", 30)
     words = ("--profiles", profiles, "--shard-rows", 10)
     status, said = run(server, *words, "-o", tmp_path / "out", "--max-tokens-total", 15_000)
     assert status == 1
-    assert re.search(r"the ceiling of 15000 tokens is reached: \d+ prompt \+ \d+ answer tokens used", said)
+    assert re.search(r"the limit of 15000 tokens is reached: \d+ prompt \+ \d+ answer tokens used", said)
     assert "nothing that was paid for is lost" in said
     assert max(p.name for p in (tmp_path / "out").glob("*.jsonl")) == "traces-00000-of-00003.jsonl"
     assert not (tmp_path / "out" / "card.json").exists()
-    first = len(server.asked)
+    first = len(server.requests)
     assert 10 <= first <= 14
     assert run(server, *words, "-o", tmp_path / "out", "--max-tokens-total", 15_000)[0] == 1
-    assert len(server.asked) == first
+    assert len(server.requests) == first
     assert run(server, *words, "-o", tmp_path / "out", "--max-tokens-total", 100_000)[0] == 0
-    assert len(server.asked) == 30
+    assert len(server.requests) == 30
     assert run(server, *words, "-o", tmp_path / "whole")[0] == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -179,7 +179,7 @@ def test_a_killed_build_pays_nothing_again_and_ends_in_the_same_bytes(server: An
     code = "from cotgen.cli import main; main()"
     process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
-    while len(server.asked) < 18:
+    while len(server.requests) < 18:
         assert process.poll() is None
         assert time.monotonic() < end
         time.sleep(0.001)
@@ -188,8 +188,8 @@ def test_a_killed_build_pays_nothing_again_and_ends_in_the_same_bytes(server: An
     assert not (tmp_path / "out" / "card.json").exists()
     server.otherwise = does.answer()
     assert run(server, *words[5:], "-o", tmp_path / "out")[0] == 0
-    assert len(server.asked) <= 40 + 4
-    assert len({json.dumps(asked["messages"]) for asked in server.asked}) == 40
+    assert len(server.requests) <= 40 + 4
+    assert len({json.dumps(request["messages"]) for request in server.requests}) == 40
     assert run(server, "--profiles", profiles, "--shard-rows", 10, "-o", tmp_path / "whole")[0] == 0
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -207,19 +207,19 @@ def test_the_key_is_in_no_file_and_no_message(server: Any, does: Any, tmp_path: 
 
 
 def test_a_wrong_key_ends_the_build_with_one_line(server: Any, does: Any, tmp_path: Path) -> None:
-    """After one answer of 401 nothing further is asked for but what was in flight."""
+    """After one answer of 401 nothing further is sent but what was in flight."""
     server.otherwise = does.fail(401, "who are you")
     status, said = run(
         server, "--profiles", write(tmp_path / "m.jsonl", 50), "-o", tmp_path / "out", "--concurrency", 2
     )
     assert status == 1
     assert "who are you" in said
-    assert len(server.asked) <= 4
+    assert len(server.requests) <= 4
     assert not (tmp_path / "out" / "traces.jsonl").exists()
 
 
 def test_concurrency_keeps_the_order_and_its_bound(server: Any, does: Any) -> None:
-    """Later utterances are answered sooner; outcomes stay in order, and no more than three are asked about at once."""
+    """Later utterances are answered sooner; outcomes stay in order, and no more than three requests are out at once."""
     listed = [
         replace(loud(), utterance=replace(loud().utterance, utterance_id=str(i), transcript=f"Kids {i}"))
         for i in range(9)
@@ -302,7 +302,7 @@ def test_the_prompts_version_changes_with_its_wording() -> None:
     assert (prompting.PROMPT_VERSION, prompting.prompt_hash()[:16]) == ("cot/1", "fd41b620d45d2956")
 
 
-def test_a_dry_run_prints_prompts_and_asks_nobody(server: Any, tmp_path: Path) -> None:
+def test_a_dry_run_prints_prompts_and_sends_no_request(server: Any, tmp_path: Path) -> None:
     """Two of three; the broken line between them is named."""
     profiles = write(tmp_path / "m.jsonl", 3)
     lines = profiles.read_text(encoding="utf-8").splitlines()
@@ -314,7 +314,7 @@ def test_a_dry_run_prints_prompts_and_asks_nobody(server: Any, tmp_path: Path) -
     ]  # fmt: skip
     assert "m.jsonl:2" in result.stderr
     assert "2 prompts of cot/1" in result.stderr
-    assert server.asked == []
+    assert server.requests == []
     assert [p.name for p in tmp_path.iterdir()] == ["m.jsonl"]
 
 
@@ -349,13 +349,13 @@ def test_bad_lines_are_named_and_the_rest_is_done(server: Any, tmp_path: Path) -
     traces = {t.utterance_id: t for t in read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace)}
     assert list(traces) == ["plain", "bare", "right-to-left"]
     assert "“" not in traces["right-to-left"].think
-    assert len(server.asked) == 3
+    assert len(server.requests) == 3
 
 
-def test_ceilings_count_what_all_runs_of_a_folder_used(server: Any, tmp_path: Path) -> None:
+def test_limits_count_what_all_runs_of_a_folder_used(server: Any, tmp_path: Path) -> None:
     """Two clients of one account, as two runs are: the second may use what the first left."""
     cache = AnswerCache(tmp_path)
     for i, index in ((0, 0), (1, 1)):
-        chat = Chat(Settings("m", server.url), cache=cache, ceilings=Ceilings(tokens=50_000), account="a")
+        chat = Chat(Settings("m", server.url), cache=cache, limits=BudgetLimits(tokens=50_000), account="a")
         chat.complete(prompting.messages(loud(), PAPER_9), prompting.SCHEMA, index=index)
-        assert cache.used("a").total == 1000 * (i + 1)
+        assert cache.used("a").total() == 1000 * (i + 1)

@@ -5,10 +5,10 @@ CotgenError (ValueError)
 ├── GenerationError      an utterance from which no reasoning can be written (no label, or none in the label set)
 ├── TaskError            SFT examples that cannot be built (a trace without its utterance)
 └── ChatError            a language model behind an endpoint gave nothing that can be used
-    ├── EndpointError    none of its requests can succeed: no key, unknown model, nobody answers; going on is of no use
+    ├── EndpointError    further requests cannot succeed: no key, unknown model, no server; the build ends
     ├── RequestError     this one request got no answer: refused as malformed, or failed in every try
     ├── AnswerError      there is an answer and it cannot be used; `reason` says why, in one word
-    └── CeilingError     the next request could cost more than the caller allows
+    └── BudgetError     the next request could exceed a limit on tokens or cost
 ```
 """
 
@@ -30,7 +30,7 @@ class ChatError(CotgenError):
 
 
 class EndpointError(ChatError):
-    """None of an endpoint's requests can succeed; what was paid for is kept."""
+    """Further requests to an endpoint cannot succeed; what was paid for is kept."""
 
 
 class RequestError(ChatError):
@@ -45,5 +45,5 @@ class AnswerError(ChatError):
         self.reason = reason
 
 
-class CeilingError(ChatError):
-    """The next request could exceed a ceiling on tokens or cost."""
+class BudgetError(ChatError):
+    """The next request could exceed a limit on tokens or cost."""

@@ -17,9 +17,9 @@ from cotgen.errors import ChatError, CotgenError
 from cotgen.generation import Generator, RuleGenerator
 from cotgen.llm import prompting
 from cotgen.llm.answer_cache import AnswerCache
+from cotgen.llm.budget import BudgetLimits
 from cotgen.llm.chat import KEY_VARIABLE, Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator
-from cotgen.llm.spending import Ceilings
 from cotgen.rules import Style
 from speech_records import LabelSet, MeasuredUtterance, SpeechRecordsError, from_json
 from speech_records.failures import FailureLog
@@ -72,8 +72,8 @@ Retries = Annotated[
     int,
     typer.Option(
         min=0,
-        help="Tries after the first where a request meets 429, 5xx, a timeout or a broken connection; waits double "
-        "from one second to sixty, and Retry-After is honoured.",
+        help="Retries after 429, 5xx, a timeout or a broken connection; waits double from half a second to eight, and "
+        "Retry-After is honoured up to two minutes.",
         rich_help_panel=_MODEL,
     ),
 ]
@@ -90,7 +90,7 @@ MaxTokensTotal = Annotated[
     typer.Option(
         min=1,
         help="Stop before prompts and answers for this OUT use more tokens than this, all runs together; the same "
-        "command with a higher one goes on.",
+        "command with a higher limit continues.",
         rich_help_panel=_LIMITS,
     ),
 ]
@@ -99,7 +99,7 @@ PriceIn = Annotated[float, typer.Option(min=0.0, help="Of a million prompt token
 PriceOut = Annotated[float, typer.Option(min=0.0, help="Of a million answer tokens.", rich_help_panel=_LIMITS)]
 DryRun = Annotated[
     int | None,
-    typer.Option(min=1, help="Only print the filled prompts of the first N utterances; asks nobody, costs nothing."),
+    typer.Option(min=1, help="Only print the filled prompts of the first N utterances; sends no request."),
 ]
 
 
@@ -142,7 +142,7 @@ def build(
     label away is left out, with the reason.
 
     Near-duplicates go to duplicates.jsonl; what was left out, with its line, to errors.jsonl (status 1). A build that
-    was stopped, by a kill or by a ceiling, continues with the same command.
+    was stopped, by a kill or by a limit, continues with the same command.
 
     Example: cotgen build --profiles measured.jsonl --label-set RAVDESS_8 -o annotated
 
@@ -166,7 +166,7 @@ def build(
         chat = Chat(
             settings,
             cache=AnswerCache(cache or out.resolve().with_name(f"{out.resolve().name}.answers")),
-            ceilings=Ceilings(max_tokens_total, max_cost, price_in, price_out),
+            limits=BudgetLimits(max_tokens_total, max_cost, price_in, price_out),
             account=str(out.resolve()),
         )
         try:

@@ -87,7 +87,7 @@ def build(
 ) -> Built:
     """Write the data set of `profiles` into `out`, continuing a build of the same input that was stopped.
 
-    `generator` writes the reasoning; without one, the rules do. An error that it raises (a ceiling is reached, nobody
+    `generator` writes the reasoning; without one, the rules do. An error that it raises (a limit is reached, no server
     answers) leaves the shards that are done, and the same call continues. Raises `CotgenError` when the file is missing
     or holds no line at all.
     """

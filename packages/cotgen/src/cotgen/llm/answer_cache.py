@@ -1,8 +1,6 @@
-"""Answers that were paid for, kept on disk under the hash of everything that decides them.
+"""Answers that were paid for, under the hash of everything that decides them, and the tokens that each account used.
 
-One SQLite file, safe for threads and processes. With each answer the same transaction notes, under an account's name,
-what it used, so that a ceiling also counts what a killed run spent. An entry whose bytes are not those that were
-written is a miss.
+One SQLite file, safe for threads and processes; every write is on disk when its method returns.
 """
 
 from __future__ import annotations
@@ -10,30 +8,31 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from cotgen.errors import CotgenError
-from cotgen.llm.spending import Tokens
+from cotgen.llm.budget import Tokens
+from cotgen.llm.replies import Reply
 
 FILE_NAME = "answers.sqlite"
 _BUSY_S = 60.0
 """How long a writer waits for another process."""
-_TABLES = """
-CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT, sha256 TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, prompt INTEGER, answer INTEGER) WITHOUT ROWID;
-"""
-_CHARGE = """
-INSERT INTO accounts VALUES (?, ?, ?)
-ON CONFLICT (name) DO UPDATE SET prompt = prompt + excluded.prompt, answer = answer + excluded.answer
-"""
+_ANSWERS = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT) WITHOUT ROWID"
+_ACCOUNTS = "CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, prompt INTEGER, answer INTEGER) WITHOUT ROWID"
+_CHARGE = (
+    "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT (name) "
+    "DO UPDATE SET prompt = prompt + excluded.prompt, answer = answer + excluded.answer"
+)
 
 
 def key_of(request: Mapping[str, Any]) -> str:
-    """The key of a request: SHA-256 of its canonical JSON, so that the order of its keys is of no account.
+    """The key of a request: SHA-256 of its canonical JSON, which does not depend on the order of its keys.
 
     >>> key_of({"model": "m", "index": 0}) == key_of({"index": 0, "model": "m"})
     True
@@ -45,71 +44,48 @@ def key_of(request: Mapping[str, Any]) -> str:
 class AnswerCache:
     """Answers in the folder `folder`, which is made; `None` keeps them in memory only.
 
-    Raises `CotgenError` when the folder holds a file of that name that is no cache: paying again for what it may hold
-    is the caller's decision. Every method raises it when the disk fails.
+    Every method raises `CotgenError` when the file cannot be used, also when it is not a cache: it may hold answers
+    that were paid for, so it is never replaced.
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._lock = Lock()
-        self._path = ":memory:"
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            self._path = str(folder / FILE_NAME)
-        # Threads share the connection under the lock: answers are rare beside what the disk can do.
-        with self._named_errors():
-            self._db = sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            self._db.executescript(_TABLES)
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise CotgenError(
-                f"{self._path} cannot be used as a cache of answers ({error}): if it is damaged, move it away, and its "
-                "answers are paid for anew"
-            ) from error
+        self._path = ":memory:" if folder is None else str(folder / FILE_NAME)
+        self._lock = Lock()
+        self._run(_ANSWERS)
+        self._run(_ACCOUNTS)
 
-    def get(self, key: str) -> dict[str, Any] | None:
-        """The answer under `key`; `None` when there is none, or none that is whole."""
-        with self._lock:
-            try:
-                row = self._db.execute("SELECT answer, sha256 FROM answers WHERE key = ?", (key,)).fetchone()
-            except sqlite3.DatabaseError:
-                return None  # a damaged page: the answer is lost, as if it had never been there
-        if row is None or not isinstance(row[0], str) or hashlib.sha256(row[0].encode()).hexdigest() != row[1]:
-            return None
-        with suppress(json.JSONDecodeError):
-            answer = json.loads(row[0])
-            if isinstance(answer, dict):
-                return answer
+    def get(self, key: str) -> Reply | None:
+        """The answer under `key`; `None` when there is none, or its entry is damaged."""
+        rows = self._run("SELECT answer FROM answers WHERE key = ?", key)
+        with suppress(ValueError, TypeError):
+            return Reply(**json.loads(rows[0][0])) if rows else None
         return None
 
-    def put(self, key: str, answer: Mapping[str, Any], *, account: str, tokens: Tokens) -> None:
-        """Keep an answer, and note for `account` what it used: both or neither."""
-        text = json.dumps(answer)
-        row = (key, text, hashlib.sha256(text.encode()).hexdigest())
-        with self._named_errors(), self._lock, self._db:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", row)
-            self._db.execute(_CHARGE, (account, tokens.prompt, tokens.answer))
+    def put(self, key: str, answer: Reply) -> None:
+        """Keep an answer."""
+        self._run("INSERT OR REPLACE INTO answers (key, answer) VALUES (?, ?)", key, json.dumps(asdict(answer)))
 
-    def charge(self, tokens: Tokens, *, account: str) -> None:
-        """Note for `account` what a request may have used that brought no answer."""
-        with self._named_errors(), self._lock:
-            self._db.execute(_CHARGE, (account, tokens.prompt, tokens.answer))
+    def charge(self, account: str, tokens: Tokens) -> None:
+        """Add `tokens` to what `account` used."""
+        self._run(_CHARGE, account, tokens["prompt"], tokens["answer"])
 
     def used(self, account: str) -> Tokens:
-        """All that was noted for `account`, in this run and in earlier ones."""
-        with self._named_errors(), self._lock:
-            row = self._db.execute("SELECT prompt, answer FROM accounts WHERE name = ?", (account,)).fetchone()
-        return Tokens(*row) if row else Tokens()
+        """All that `account` was charged, in this run and in earlier ones."""
+        rows = self._run("SELECT prompt, answer FROM accounts WHERE name = ?", account)
+        return Tokens(prompt=rows[0][0], answer=rows[0][1]) if rows else Tokens()
 
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+    @cached_property
+    def _db(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
 
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
+    def _run(self, statement: str, *values: object) -> list[Any]:
         try:
-            yield
+            with self._lock:  # threads share the connection: answers are rare beside what the disk can do
+                return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            raise CotgenError(f"the cache of answers {self._path} fails: {error}") from error
+            raise CotgenError(
+                f"the cache of answers {self._path} cannot be used ({error}): if the file is damaged, move it away, "
+                "and its answers are paid for again"
+            ) from error

@@ -1,48 +1,44 @@
 """One client for every language model behind an OpenAI-compatible endpoint: `Chat.complete(messages, schema)`.
 
-It asks through the official client and adds what mass annotation needs: no more requests at once than allowed, retries
-with exponential backoff and jitter, a deadline for each request, ceilings on tokens and cost that are never exceeded,
-and a cache keyed by content, so that nothing is paid for twice. Hand on the bound method:
+The official client makes the requests, retries them and honours `Retry-After`. Added here is what mass annotation
+needs: bounded concurrency, a deadline for whole answers, limits on tokens and cost that are never exceeded, and a cache
+keyed by content, so that nothing is paid for twice.
 
-    chat = Chat(Settings(model="gpt-4o"), cache=AnswerCache(Path("answers")), ceilings=Ceilings(tokens=2_000_000))
-    judge = Judge(chat.complete)
-
-The key is read from the environment variable `OPENAI_API_KEY`, is kept nowhere else, and is cut out of whatever an
+The key is read from the environment variable `OPENAI_API_KEY`, is kept nowhere else, and is removed from whatever an
 endpoint sends back. Needs the extra `openai`.
 """
 
 from __future__ import annotations
 
 import os
-import random
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import BoundedSemaphore, Condition, Event, Lock
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Lock
 from typing import Any
+from weakref import WeakValueDictionary
 
 from cotgen.errors import ChatError, CotgenError, EndpointError, RequestError
 from cotgen.llm.answer_cache import AnswerCache, key_of
-from cotgen.llm.endpoint import Endpoint, Failed, most_tokens
-from cotgen.llm.replies import Reply, restored, stored, value_of, whole
-from cotgen.llm.spending import Ceilings, Purse, Tokens
+from cotgen.llm.budget import BudgetLimits, TokenBudget
+from cotgen.llm.replies import Reply, valid_text, value_of
 
 KEY_VARIABLE = "OPENAI_API_KEY"
 MAX_UNANSWERED = 10
-"""So many requests in a row without an answer are no accident: the endpoint is down or refuses all of them alike."""
-
-Message = Mapping[str, str]
-"""`role` (`system`, `user` or `assistant`) and `content`."""
+"""After so many requests in a row without an answer the endpoint is down, or refuses all of them alike."""
+_FINAL = frozenset({401, 402, 403, 404, 429})
+"""Statuses that further requests would get too: key, payment, permission, model; a rate limit that outlasts retries."""
+_MIN_KEY = 8
+_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Which model is asked and how. `base_url` is the endpoint's (`None`: OpenAI's own, or `OPENAI_BASE_URL`).
+    """Model, endpoint and sampling. `base_url` is the endpoint's (`None`: OpenAI's own, or `OPENAI_BASE_URL`).
 
-    What decides an answer: model, temperature, `max_tokens` of one answer, seed. What does not: `timeout_s` for one
-    request from its first byte to its last; `retries` after a try that failed; the first wait `backoff_s`, which
-    doubles up to `max_backoff_s`; `max_wait_s`, the longest that an endpoint may ask to wait; `concurrency`.
+    What decides an answer: model, temperature, `max_tokens` of one answer, seed. What does not: `timeout_s` for one try
+    from its first byte to its last, `retries` after the first try, `concurrency`.
     """
 
     model: str
@@ -52,33 +48,26 @@ class Settings:
     seed: int | None = None
     timeout_s: float = 120.0
     retries: int = 6
-    backoff_s: float = 1.0
-    max_backoff_s: float = 60.0
-    max_wait_s: float = 300.0
     concurrency: int = 8
 
     def __post_init__(self) -> None:
         if not self.model.strip():
             raise CotgenError("name the model to ask")
-        for name in ("max_tokens", "timeout_s", "concurrency", "backoff_s", "max_backoff_s"):
-            if not getattr(self, name) > 0:
-                raise CotgenError(f"{name} must be positive, got {getattr(self, name)}")
-        if self.retries < 0 or not 0 <= self.temperature <= 2:
-            raise CotgenError(f"need retries >= 0 and 0 <= temperature <= 2, got {self.retries} and {self.temperature}")
-        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
-            raise CotgenError(f"the endpoint's address must begin with http:// or https://, got {self.base_url!r}")
-        if self.base_url is not None and "@" in self.base_url:
-            raise CotgenError(f"the endpoint's address must hold no password: set {KEY_VARIABLE} instead")
+        if not (min(self.max_tokens, self.timeout_s, self.concurrency) > 0 <= self.retries):
+            raise CotgenError(f"max_tokens, timeout_s and concurrency must be positive, retries >= 0, got {self}")
+        if not 0 <= self.temperature <= 2:
+            raise CotgenError(f"temperature must be between 0 and 2, got {self.temperature}")
+        if self.base_url is not None and ("@" in self.base_url or not self.base_url.startswith("http")):
+            raise CotgenError(f"base_url must begin with http:// or https:// and hold no password: use {KEY_VARIABLE}")
 
-    def deciding(self) -> dict[str, Any]:
+    def sampling(self) -> dict[str, Any]:
         """What decides an answer, beside messages and schema: part of the cache's keys and of a data card."""
-        return {
-            "model": self.model, "temperature": self.temperature, "max_tokens": self.max_tokens, "seed": self.seed,
-        }  # fmt: skip
+        names = ("model", "temperature", "max_tokens", "seed")
+        return {name: getattr(self, name) for name in names}
 
 
 class Chat:
-    """A model that can be asked from any number of threads. `account` is under whose name the cache notes what is used.
+    """A model that any number of threads can ask; what is used is added to `account` in the cache.
 
     Raises `EndpointError` when neither a key nor an address is given, and `CotgenError` when the extra is missing.
     """
@@ -88,54 +77,69 @@ class Chat:
         settings: Settings,
         *,
         cache: AnswerCache | None = None,
-        ceilings: Ceilings | None = None,
+        limits: BudgetLimits | None = None,
         account: str = "",
     ) -> None:
-        key = os.environ.get(KEY_VARIABLE, "").strip()
-        if not key.isascii() or not key.isprintable():
+        self._key = os.environ.get(KEY_VARIABLE, "").strip()
+        if not self._key.isascii() or not self._key.isprintable():
             raise EndpointError(f"{KEY_VARIABLE} holds characters that no key has")
-        if not key and settings.base_url is None and not os.environ.get("OPENAI_BASE_URL"):
+        if not self._key and settings.base_url is None and not os.environ.get("OPENAI_BASE_URL"):
             raise EndpointError(f"set {KEY_VARIABLE}, or name the address of an endpoint that needs no key")
-        self.settings = settings
-        self._endpoint = Endpoint(key, base_url=settings.base_url, timeout_s=settings.timeout_s)
-        self._cache, self._account = cache or AnswerCache(None), account
-        self._purse = Purse(ceilings or Ceilings(), used=self._cache.used(account))
-        self._slots = BoundedSemaphore(settings.concurrency)
-        self._turns = _Turns()
-        self._halted = Event()
+        try:
+            import openai
+
+            from cotgen.llm.metered_client import MeteredClient
+        except ImportError as error:
+            raise CotgenError("asking a model needs the extra: pip install 'emotionthinker-cotgen[openai]'") from error
+        self.settings, s = settings, settings
+        self._cache = cache or AnswerCache(None)
         self._lock, self._counts, self._unanswered = Lock(), Counter[str](), 0
+        self._turns: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        record = partial(self._cache.charge, account)
+        self._budget = TokenBudget(limits or BudgetLimits(), used=self._cache.used(account), record=record)
+        self._metered = MeteredClient(
+            self._budget, max_tokens=s.max_tokens, timeout_s=s.timeout_s, concurrency=s.concurrency, count=self._count
+        )
+        self._client = openai.OpenAI(
+            api_key=self._key or "none", base_url=s.base_url, timeout=s.timeout_s, max_retries=s.retries,
+            http_client=self._metered,
+        )  # fmt: skip
 
-    def complete(self, messages: Sequence[Message], schema: Mapping[str, Any], *, index: int = 0) -> dict[str, Any]:
-        """The model's answer to `messages`: a JSON object that fits `schema`.
+    def complete(
+        self,
+        messages: Sequence[Mapping[str, str]],
+        schema: Mapping[str, Any],
+        *,
+        index: int = 0,
+        usage: Counter[str] | None = None,
+    ) -> dict[str, Any]:
+        """The model's answer to `messages` (each with `role` and `content`): a JSON object that fits `schema`.
 
-        `index` tells several answers to one question apart. Raises `AnswerError` for an answer that cannot be used,
-        `RequestError` for none, `CeilingError` before a ceiling is exceeded, `EndpointError` when none can succeed.
+        `index` distinguishes several answers to one question; `answers`, `prompt_tokens` and `answer_tokens` are added
+        to `usage`, from the cache or not. Raises `AnswerError` for an answer that cannot be used, `RequestError` for
+        none, `BudgetError` before a limit is exceeded, `EndpointError` when further requests cannot succeed.
         """
-        return value_of(self.reply(messages, schema, index=index), schema)
-
-    def reply(self, messages: Sequence[Message], schema: Mapping[str, Any], *, index: int = 0) -> Reply:
-        """As `complete`, but the reply as it came, with what it used, whether it can be used or not."""
-        request = {
-            "messages": [dict(m) for m in messages], "schema": dict(schema), "index": index, **self.settings.deciding(),
-        }  # fmt: skip
-        key = key_of(request)
-        with self._turns.take(key):  # who asks the same at the same time waits for the first one's answer
-            entry = self._cache.get(key)
-            known = restored(entry) if entry is not None else None
-            if known is not None:
+        request = {"messages": [dict(m) for m in messages], "schema": dict(schema), "index": index}
+        key = key_of(request | self.settings.sampling())
+        with self._lock:
+            turn = self._turns.setdefault(key, Lock())
+        with turn:  # a second thread with the same question waits for the first one's answer
+            reply = self._cache.get(key)
+            if reply is not None:
                 self._count("from_cache")
-                return known
-            reply = self._ask(messages, schema, index)
-            tokens = Tokens(reply.prompt_tokens, reply.answer_tokens)
-            self._cache.put(key, stored(reply), account=self._account, tokens=tokens)
-            return reply
+            else:
+                reply = self._ask(messages, schema, index)
+                self._cache.put(key, reply)
+        if usage is not None:
+            usage.update(answers=1, prompt_tokens=reply.prompt_tokens, answer_tokens=reply.answer_tokens)
+        return value_of(reply, schema)
 
     def halt(self) -> None:
-        """Let no further request begin, nor any wait go on: those who ask get an `EndpointError`."""
-        self._halted.set()
+        """Let no further try begin: threads that are about to make one get an `EndpointError`."""
+        self._metered.halted.set()
 
     def counts(self) -> dict[str, int]:
-        """What was done in this run: `requests` sent, `answers`, answers `from_cache`, `retries`, `lost` requests.
+        """What was done in this run: `requests` sent, of these `retries` and `lost`, and answers `from_cache`.
 
         Lost are those that were cut off; what they may have cost is charged in full.
         """
@@ -144,107 +148,56 @@ class Chat:
 
     def summary(self) -> str:
         """Counts and all that was used, in words."""
-        counts = self.counts()
-        named = ", ".join(f"{counts.get(n, 0)} {n.replace('_', ' ')}" for n in ("requests", "from_cache", "retries"))
-        lost = f", {counts['lost']} lost and charged in full" if counts.get("lost") else ""
-        return f"{named}{lost}; in all {self._purse.described()}"
+        counts = Counter(self.counts())
+        done = f"{counts['requests']} requests, {counts['from_cache']} from cache, {counts['retries']} retries"
+        lost = f", {counts['lost']} lost and charged in full" if counts["lost"] else ""
+        return f"{done}{lost}; in all {self._budget.described()}"
 
-    def _ask(self, messages: Sequence[Message], schema: Mapping[str, Any], index: int) -> Reply:
-        body = self._body(messages, schema, index)
-        most = most_tokens(body, self.settings.max_tokens)
-        attempt = 0
-        while True:
-            result = self._send(body, most)
-            if isinstance(result, Reply):
-                return result
-            if result.is_final:
-                raise EndpointError(result.message)
-            if not result.can_be_retried or attempt == self.settings.retries:
-                raise self._given_up(result)
-            self._count("retries")
-            self._wait(attempt, result)
-            attempt += 1
+    def _ask(self, messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any], index: int) -> Reply:
+        import openai
 
-    def _send(self, body: Mapping[str, Any], most: Tokens) -> Reply | Failed:
-        with self._slots, self._purse.set_aside(most):
-            self._check_running()
-            self._count("requests")
-            result = self._endpoint.send(body, most=most)
-            if isinstance(result, Reply):
-                self._purse.charge(Tokens(result.prompt_tokens, result.answer_tokens))
-                self._count("answers")
-                with self._lock:
-                    self._unanswered = 0
-            elif result.may_be_charged:
-                self._purse.charge(most)
-                self._cache.charge(most, account=self._account)
-                self._count("lost")
-        return result
-
-    def _body(self, messages: Sequence[Message], schema: Mapping[str, Any], index: int) -> dict[str, Any]:
         s = self.settings
-        name = str(schema.get("title", "answer"))
-        body = {
+        form = {"name": str(schema.get("title", "answer")), "strict": True, "schema": dict(schema)}
+        body: dict[str, Any] = {
             "model": s.model,
-            "messages": [{name: whole(text) for name, text in m.items()} for m in messages],
+            "messages": [{name: valid_text(text) for name, text in m.items()} for m in messages],
             "temperature": s.temperature,
             "max_completion_tokens": s.max_tokens,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": name, "strict": True, "schema": dict(schema)},
-            },
-        }
-        return body if s.seed is None else body | {"seed": s.seed + index}
+            "response_format": {"type": "json_schema", "json_schema": form},
+        } | ({} if s.seed is None else {"seed": s.seed + index})
+        try:
+            raw = self._client.chat.completions.with_raw_response.create(**body)
+        except openai.APIError as error:
+            failure = self._failure(error)
+        else:
+            with self._lock:
+                self._unanswered = 0
+            reply: Reply = raw.http_response.extensions["reply"]
+            return replace(reply, text=self._without_key(reply.text), refusal=self._without_key(reply.refusal))
+        raise failure  # here, so that no traceback shows the official client's error, which may hold the key
 
-    def _wait(self, attempt: int, failed: Failed) -> None:
-        s = self.settings
-        delay = min(s.max_backoff_s, s.backoff_s * 2.0**attempt) * random.uniform(0.5, 1.0)
-        if failed.retry_after_s is not None:
-            if failed.retry_after_s > s.max_wait_s:
-                raise EndpointError(
-                    f"{failed.message}; it asks to wait {failed.retry_after_s:.0f} s, at most {s.max_wait_s:.0f} s are "
-                    "waited: go on later"
-                )
-            # Jitter on top, never below: whoever was told the same time must not come back all at once.
-            delay = failed.retry_after_s + random.uniform(0.0, s.backoff_s)
-        if self._halted.wait(delay):
-            self._check_running()
-
-    def _given_up(self, failed: Failed) -> ChatError:
+    def _failure(self, error: Any) -> ChatError:
+        """What an error of the official client, raised after all its retries, means for this request and for others."""
+        status, cause = getattr(error, "status_code", None), error.__cause__
+        if status is not None:
+            said = error.body.get("message") if isinstance(error.body, dict) else error.body
+            message = f"the endpoint answers {status}: {said or error.message}"
+        elif "Timeout" in type(cause).__name__:
+            message = f"no whole answer within {self.settings.timeout_s:g} s"
+        else:
+            message = f"the connection failed: {cause or type(cause).__name__}"
+        message = self._without_key(" ".join(message.split()))[:_SHOWN]
+        if status in _FINAL or type(cause).__name__ in ("ConnectError", "ConnectTimeout"):
+            return EndpointError(message)
         with self._lock:
             self._unanswered += 1
-            in_a_row, has_answered = self._unanswered, self._counts["answers"] > 0
-        if failed.is_unreachable and not has_answered:
-            return EndpointError(f"{failed.message}: nobody has answered at this address yet")
-        if in_a_row < MAX_UNANSWERED:
-            return RequestError(failed.message)
-        return EndpointError(f"{in_a_row} requests in a row got no answer, the last one because {failed.message}")
+            if self._unanswered < MAX_UNANSWERED:
+                return RequestError(message)
+            return EndpointError(f"{self._unanswered} requests in a row got no answer, the last one because {message}")
 
-    def _check_running(self) -> None:
-        if self._halted.is_set():
-            raise EndpointError("stopped before this request was sent")
+    def _without_key(self, text: str) -> str:
+        return text.replace(self._key, "[key]") if len(self._key) >= _MIN_KEY else text
 
     def _count(self, name: str) -> None:
         with self._lock:
             self._counts[name] += 1
-
-
-class _Turns:
-    """One caller at a time for each key."""
-
-    def __init__(self) -> None:
-        self._busy: set[str] = set()
-        self._changed = Condition()
-
-    @contextmanager
-    def take(self, key: str) -> Iterator[None]:
-        with self._changed:
-            while key in self._busy:
-                self._changed.wait()
-            self._busy.add(key)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._busy.discard(key)
-                self._changed.notify_all()

@@ -1,8 +1,8 @@
 """The generator `openai`: several candidates from a language model for each utterance, the best verified one kept.
 
-Every candidate is verified and screened like anybody's text. Those that are kept or repaired are compared by `score`;
-of equal ones the earliest counts. Why the others fell out is counted by one word each: the reasons of `replies.Reason`
-(refused, cut_off, …), `no_answer`, and the problems that screening finds (contradicted, too_long, label_leak, …).
+Every candidate is verified and screened like any other text. Those that are kept or repaired are compared by `score`;
+of equal ones the earliest is kept. Why the others were rejected is counted by one word each: the reasons of
+`AnswerError` (refused, cut_off, …), `no_answer`, and the problems that screening finds (contradicted, too_long, …).
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from cotgen.errors import AnswerError, CotgenError, GenerationError, RequestErro
 from cotgen.generation import Outcome
 from cotgen.llm import prompting
 from cotgen.llm.chat import Chat
-from cotgen.llm.replies import value_of
 from cotgen.screening import Decision, Screened, screen
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Verdict
 
 NO_ANSWER = "no_answer"
-AHEAD = 4
-"""Utterances in hand for each that can be asked about at once: one that must wait does not hold up the others."""
+LOOKAHEAD = 4
+"""Utterances read ahead for each worker, so that one that must wait does not hold up the others."""
 
 
 class OpenAIGenerator:
-    """Asks `chat` for `candidates` texts about each utterance. Raises `CotgenError` for fewer than one."""
+    """Requests `candidates` texts about each utterance from `chat`. Raises `CotgenError` for fewer than one."""
 
     def __init__(self, chat: Chat, label_set: LabelSet, *, candidates: int = 1) -> None:
         if candidates < 1:
@@ -36,20 +35,20 @@ class OpenAIGenerator:
 
     @property
     def identity(self) -> Mapping[str, Any]:
-        """Model, prompt and sampling: all that decides what is asked for."""
+        """Model, prompt and sampling: all that decides the requests."""
         return {
             "name": "openai",
             "prompt_version": prompting.PROMPT_VERSION,
             "prompt_sha256": prompting.prompt_hash(),
             "candidates": self._candidates,
-            **self._chat.settings.deciding(),
+            **self._chat.settings.sampling(),
         }
 
     def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
-        """Outcomes in the order of `utterances`, several of which are asked about at once.
+        """Outcomes in the order of `utterances`, several of which are worked on at once.
 
-        Raises `CeilingError` or `EndpointError` when no further one can be asked about. Requests in flight are then
-        still waited for, so that their answers are in the cache.
+        Raises `BudgetError` or `EndpointError` when no further request can succeed. Requests in flight are then still
+        waited for, so that their answers are in the cache.
         """
         workers = self._chat.settings.concurrency
         waiting: deque[Future[Outcome]] = deque()
@@ -57,7 +56,7 @@ class OpenAIGenerator:
         try:
             for measured in utterances:
                 waiting.append(pool.submit(self.outcome, measured))
-                if len(waiting) >= AHEAD * workers:
+                if len(waiting) >= LOOKAHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -89,7 +88,7 @@ class OpenAIGenerator:
                 continue
             except RequestError as error:
                 reasons[NO_ANSWER] += 1
-                last = f"; at last, {error}"
+                last = f"; the last one because {error}"
                 continue
             trace = ReasoningTrace(
                 utterance_id=measured.utterance.utterance_id,
@@ -111,22 +110,19 @@ class OpenAIGenerator:
         return best.trace
 
     def _text(self, messages: list[dict[str, str]], index: int, counts: Counter[str]) -> str:
-        reply = self._chat.reply(messages, prompting.SCHEMA, index=index)
-        counts["answers"] += 1
-        counts["prompt_tokens"] += reply.prompt_tokens
-        counts["answer_tokens"] += reply.answer_tokens
-        text = value_of(reply, prompting.SCHEMA)["reasoning"]
-        if not text.strip():
+        value = self._chat.complete(messages, prompting.SCHEMA, index=index, usage=counts)
+        text = " ".join(value["reasoning"].split())
+        if not text:
             raise AnswerError("empty", "the reasoning is empty")
-        return " ".join(str(text).split())
+        return text
 
 
 def score(screened: Screened) -> tuple[int, int, float]:
     """How good a kept or repaired text is; greater is better.
 
-    First, a text that needed no repair before one that lost sentences. Then how many different cues it states truly, a
-    faithful quote being one. Then the share of its claims that could be proven: a text should not say much that nobody
-    can check.
+    First, a text that needed no repair before one that lost sentences. Then how many different cues it states
+    correctly, a faithful quote being one. Then the share of its claims that are supported: a text should not say much
+    that cannot be checked.
     """
     claims = screened.trace.claims
     supported = [c for c in claims if c.verdict is Verdict.SUPPORTED]

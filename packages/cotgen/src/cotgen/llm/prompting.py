@@ -1,13 +1,13 @@
 """The prompt from which a language model writes reasoning: measured facts, the label, and the words as untrusted data.
 
-The wording is ours; what it asks for is what the published method asks for: evidence before the conclusion, the
+The wording is project-specific; it requires what the published method requires: evidence before the conclusion, the
 transcript quoted, the speaker described, 50 to 200 words, no label at the start, nothing on intonation when it is
-uncertain, and a conflict between words and voice spoken of. `PROMPT_VERSION` changes with the wording,
-`prompt_hash` with every letter.
+uncertain, and conflicts between words and voice discussed. `PROMPT_VERSION` changes with the wording, `prompt_hash`
+with every character.
 
-A transcript cannot leave its place: it loses angle brackets, line breaks and control characters (`quoting.sanitize`),
-so nothing in it can close the tag that it stands in. What it says in there is declared to be no instruction, and a text
-that follows one all the same meets `screening`.
+A transcript cannot leave its place: it loses angle brackets, line breaks and control characters
+(`speech_claims.quotes.sanitize`), so nothing in it can close the tag around it. The prompt declares it to be data, and
+a text that follows an instruction in it all the same is rejected by `screening`.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ Emotion of the recording: {label}
 
 Write the paragraph. Whatever the spoken words say, it ends in the emotion {label}."""
 
-_EXPECTED = (
+_CUES = (
     Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS, Cue.PITCH_RANGE, Cue.PAUSES, Cue.VOICING,
     Cue.VOICE_QUALITY, Cue.GENDER, Cue.AGE,
 )  # fmt: skip
-_NAMES: Mapping[Cue, str] = MappingProxyType(
+_CUE_NAMES: Mapping[Cue, str] = MappingProxyType(
     {
         Cue.RATE: "speaking rate",
         Cue.CONTOUR_SHAPE: "intonation, course",
@@ -96,8 +96,8 @@ _NAMES: Mapping[Cue, str] = MappingProxyType(
         Cue.PITCH_RANGE: "pitch range",
     }
 )
-_MAX_FACT = 200
-_MAX_LANGUAGE = 20
+_MAX_FACT_CHARS = 200
+_MAX_LANGUAGE_CHARS = 20
 
 
 def prompt_hash() -> str:
@@ -112,11 +112,11 @@ def messages(measured: MeasuredUtterance, label_set: LabelSet) -> list[dict[str,
     """
     utterance = measured.utterance
     facts = _facts(measured)
-    language = f", language {sanitize(utterance.language)[:_MAX_LANGUAGE]}" if utterance.language else ""
+    language = f", language {sanitize(utterance.language)[:_MAX_LANGUAGE_CHARS]}" if utterance.language else ""
     spoken = sanitize(utterance.transcript or "")
     filled = USER.format(
-        facts="\n".join(f"- {_NAMES.get(cue, cue.value)}: {fact}" for cue, fact in facts.items()) or "- nothing",
-        unknown="\n".join(f"- {_NAMES.get(cue, cue.value)}" for cue in _EXPECTED if cue not in facts) or "- nothing",
+        facts="\n".join(f"- {_CUE_NAMES.get(cue, cue.value)}: {fact}" for cue, fact in facts.items()) or "- nothing",
+        unknown="\n".join(f"- {_CUE_NAMES.get(cue, cue.value)}" for cue in _CUES if cue not in facts) or "- nothing",
         language=language,
         transcript=f"<transcript>{spoken}</transcript>" if words(spoken) else "not known: quote nothing",
         stressed=_stressed(measured),
@@ -128,14 +128,14 @@ def messages(measured: MeasuredUtterance, label_set: LabelSet) -> list[dict[str,
 def _facts(measured: MeasuredUtterance) -> dict[Cue, str]:
     """What is known of each cue, on one line; the speaker's gender also from the corpus."""
     readings = cue_values(measured.profile, measured.levels)
-    facts = {cue: sanitize(reading.measured)[:_MAX_FACT] for cue, reading in readings.items()}
+    facts = {cue: sanitize(reading.measured)[:_MAX_FACT_CHARS] for cue, reading in readings.items()}
     if Cue.GENDER not in facts and measured.utterance.gender is not None:
         facts[Cue.GENDER] = f"{measured.utterance.gender.value} speaker"
     return facts
 
 
 def _stressed(measured: MeasuredUtterance) -> str:
-    """The measured stressed words that stand in the transcript, which is as untrusted as the rest of it."""
+    """The measured stressed words that are in the transcript; they are as untrusted as the rest of it."""
     if measured.profile.stressed_words is None:
         return "not known: name none"
     spoken = set(words(sanitize(measured.utterance.transcript or "")))
