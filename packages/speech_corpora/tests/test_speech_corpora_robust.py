@@ -61,7 +61,7 @@ def test_a_table_is_read_in_any_encoding(tmp_path: Path, encode: object) -> None
 
 
 def test_a_line_that_cannot_be_decoded_costs_itself(tmp_path: Path) -> None:
-    """Byte 0x81 is in no UTF-8 text of this form and undefined in Windows-1252; Latin-1 and UTF-8 stand beside it."""
+    """Byte 0x81 is not UTF-8 here and is undefined in Windows-1252; its neighbours are UTF-8 and Latin-1."""
     lines = (
         MSP.encode(),
         "a.wav,A,José,Male,Train".encode(),
@@ -91,7 +91,7 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path: Path, raw: bytes, reason
 
 
 def test_bad_rows_of_a_table_are_named_by_their_line(tmp_path: Path) -> None:
-    """An open quotation mark, an empty cell, cells too many; a heading has a blank, a row of commas is no row."""
+    """An open quotation mark, an empty cell, cells too many; a heading has a blank, a row of commas is not a row."""
     rows = (
         MSP.replace(",Gender", ", Gender"),
         'a.wav,A,"7, the host,Male,Train',
@@ -201,7 +201,7 @@ def test_linked_speaker_folders_are_found(tmp_path: Path) -> None:
 
 
 def test_a_clip_that_is_a_link_out_of_the_corpus_is_named(tmp_path: Path) -> None:
-    """Only whole folders may lie elsewhere: a single link may lead to any file of the machine."""
+    """Only whole folders may be elsewhere: a single link may lead to any file of the machine."""
     root = touch(tmp_path / "ravdess", "Actor_02/03-01-06-02-01-02-02.wav")
     touch(tmp_path, "secret.wav")
     link = root / "Actor_02" / "03-01-05-01-01-01-02.wav"

@@ -86,7 +86,7 @@ def test_broken_lines_repeats_and_what_is_in_both_files(tmp_path: Path) -> None:
     assert [(u.utterance_id, u.split) for u in listing.utterances] == [("3", "test"), ("1", "train"), ("2", "train")]
     assert [r.id for r in listing.rejected] == [f"train_full.jsonl:{n}" for n in (3, 4, 5)]
     assert listing.dropped == (
-        ("a clip of train_fine.jsonl that stands in train_full.jsonl too", 1),
+        ("a clip of train_fine.jsonl that is in train_full.jsonl too", 1),
         ("no stressed word", 1),
     )
     one_file = corpora.load("stress17k", tmp_path / "train_fine.jsonl")

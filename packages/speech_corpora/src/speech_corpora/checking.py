@@ -1,4 +1,4 @@
-"""What a copy of a corpus holds beside what is recorded of it; label maps with what they drop; folds of speakers."""
+"""What a copy of a corpus holds and what is recorded of it; label maps with what they drop; folds of speakers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from speech_records import LabelSet, Utterance
 
 @dataclass(frozen=True, slots=True)
 class LabelCounts:
-    """Utterances by their label in a label set, and by the label that the set leaves out; `None` is no label."""
+    """Utterances by their label in a label set, and by the label that the set leaves out; `None` is not a label."""
 
     label_set: str
     kept: dict[str, int]

@@ -64,12 +64,12 @@ def check(name: CorpusName, root: Root) -> None:
     Example: speech-corpora check ravdess data/ravdess
     """
     rows, dropped, rejected = _published(root) if name == "emotioncot" else _copy(name, root)
-    for figure in rows:
-        recorded = registry.NOT_RECORDED if figure.recorded is None else str(figure.recorded)
-        typer.echo(f"{figure.name}\t{figure.found}\t{recorded}{' DIFFERS' if figure.differs else ''}")
+    for row in rows:
+        recorded = registry.NOT_RECORDED if row.recorded is None else str(row.recorded)
+        typer.echo(f"{row.name}\t{row.found}\t{recorded}{' DIFFERS' if row.differs else ''}")
     for reason, count in dropped:
         typer.echo(f"dropped: {reason}\t{count}")
-    differing = sum(figure.differs for figure in rows)
+    differing = sum(row.differs for row in rows)
     with FailureLog(NAME, None) as log:
         for item in rejected:
             log(item)

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Entry, below, collect, parse_age, require_directory
+from speech_corpora.listing import CorpusListing, Entry, below, collect, parse_age
 from speech_corpora.search import audio_entries
 from speech_corpora.tables import read_table
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
@@ -50,7 +50,6 @@ _NAME = re.compile(r"(?P<actor>1\d\d\d)_(?P<sentence>[A-Z]{3})_(?P<emotion>[A-Z]
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("cremad", root)
     return collect("cremad", root, _entries(root))
 
 

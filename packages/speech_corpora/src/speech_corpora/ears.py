@@ -23,7 +23,6 @@ from speech_corpora.listing import (
     collect,
     parse_age,
     parse_label,
-    require_directory,
 )
 from speech_corpora.search import audio_entries
 from speech_corpora.tables import read_json
@@ -37,7 +36,6 @@ _EMOTION = re.compile(r"emo_(?P<label>[a-z]+)_(?:sentences|freeform)")
 
 def load(root: Path) -> CorpusListing:
     """Every emotional or whispered clip. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("ears", root)
     return collect("ears", root, _entries(root))
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, below, collect, parse_age, require_directory
+from speech_corpora.listing import CorpusListing, below, collect, parse_age
 from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
 
@@ -54,7 +54,6 @@ _NAME = re.compile(r"(?P<speaker>\d\d)(?P<sentence>[a-z]\d\d)(?P<emotion>[A-Z])(
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("emodb", root)
     pattern = "wav/*" if (root / "wav").is_dir() else "*"
     return collect("emodb", root, audio_entries(root, pattern, partial(_read, root)))
 

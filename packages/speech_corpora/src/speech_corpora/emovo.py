@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect
 from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
@@ -50,7 +50,6 @@ _NAME = re.compile(r"(?P<emotion>[a-z]{3})-(?P<speaker>[fm][1-3])-(?P<sentence>[
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("emovo", root)
     pattern = "EMOVO/[fm][1-3]/*" if (root / "EMOVO").is_dir() else "[fm][1-3]/*"
     return collect("emovo", root, audio_entries(root, pattern, partial(_read, root)))
 

@@ -11,7 +11,7 @@
 So the publishers' own scripts read them (facebookresearch/textlesslib, `examples/expresso/dataset/processing`). As
 there, a long file (conversation or longform) gives an utterance for each stretch of speech within each split, in pieces
 of at most `MAX_S` seconds, and what is shorter than `MIN_S` is dropped. Styles that name no emotion of ours are dropped
-and counted; so is singing, of one speaker alone, wherever it lies.
+and counted; so is singing, of one speaker alone, wherever it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect, parse_label, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect, parse_label
 from speech_corpora.search import audio_files
 from speech_corpora.tables import read_lines
 from speech_records import InvalidRecordError, Utterance
@@ -61,7 +61,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Voice:
-    """One speaker of a file: where it lies below the root, whose voice, how, in which channel (`None`: alone)."""
+    """One speaker of a file: where it is below the root, whose voice, how, in which channel (`None`: alone)."""
 
     audio_path: str
     speaker: str
@@ -75,7 +75,6 @@ def load(root: Path) -> CorpusListing:
     Raises `CorpusError` when `root` is missing or holds no usable clip. A conversation without a line in
     `VAD_segments.txt` is rejected: nobody would know when its speakers speak.
     """
-    require_directory("expresso", root)
     return collect("expresso", root, _entries(root))
 
 

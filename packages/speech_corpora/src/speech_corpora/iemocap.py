@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, below, collect
 from speech_corpora.search import find_audio
 from speech_corpora.tables import read_lines
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
@@ -30,7 +30,6 @@ _WORDS = re.compile(r"(?P<name>\S+)\s+\[[\d.]+\s*-\s*[\d.]+\]:\s*(?P<text>.*\S)\
 
 def load(root: Path) -> CorpusListing:
     """Every labelled utterance below `root`. Raises `CorpusError` when `root` is missing or none is usable."""
-    require_directory("iemocap", root)
     return collect("iemocap", root, _entries(root))
 
 

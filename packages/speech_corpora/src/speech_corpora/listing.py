@@ -62,11 +62,14 @@ class Entry:
 
 
 def collect(corpus: str, root: Path, entries: Iterable[Entry], *, linked_folders: bool = True) -> CorpusListing:
-    """Read every entry, keep the good ones, reject the bad, the repeated and those whose audio lies outside `root`.
+    """Read every entry, keep the good ones, reject the bad, the repeated and those whose audio is outside `root`.
 
     A folder below `root` may be a link to one elsewhere, unless `linked_folders` is false: for paths that a file gives.
-    Of two entries with one utterance id the first is kept. Raises `CorpusError` when nothing good is left.
+    Of two entries with one utterance id the first is kept. Raises `CorpusError` when `root` is missing or nothing good
+    is left.
     """
+    if not root.is_dir():
+        raise CorpusError(f"corpus {corpus!r}: root {root} does not exist or is not a directory")
     kept: dict[str, Utterance] = {}
     first_seen: dict[str, str] = {}
     rejected: list[FailedItem] = []
@@ -93,13 +96,6 @@ def collect(corpus: str, root: Path, entries: Iterable[Entry], *, linked_folders
     return CorpusListing(tuple(kept.values()), tuple(rejected), tuple(sorted(dropped.items())))
 
 
-def require_directory(corpus: str, root: Path) -> Path:
-    """`root` when it is a directory; otherwise `CorpusError` saying what was looked for."""
-    if not root.is_dir():
-        raise CorpusError(f"corpus {corpus!r}: root {root} does not exist or is not a directory")
-    return root
-
-
 def below(path: Path, root: Path) -> str:
     """`path` as it is found below `root`, with slashes."""
     return path.relative_to(root).as_posix()
@@ -114,7 +110,7 @@ def parse_label(label: str, name: str) -> Emotion:
 
 
 def parse_age(years: object) -> str | None:
-    """The group of an age in years, or of a range that lies in one group; `None` for anything else.
+    """The group of an age in years, or of a range within one group; `None` for anything else.
 
     >>> parse_age("27"), parse_age("36-45"), parse_age("26-35"), parse_age("")
     ('Young Adult', 'Middle-aged', None, None)

@@ -1,6 +1,6 @@
 """A plain JSON Lines manifest: one `Utterance` a line, audio paths relative to the manifest's folder.
 
-Written by hand or by a script, so it is read a little more kindly than stored records: `schema_version` and `corpus`
+Written by hand or by a script, so it is read less strictly than stored records: `schema_version` and `corpus`
 may be left out, and `emotion` may be any spelling that `Emotion.parse` knows. Everything else is strict.
 
 ```

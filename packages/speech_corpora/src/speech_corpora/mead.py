@@ -10,7 +10,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect
 from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
@@ -20,7 +20,6 @@ _PATH = re.compile(r"(?P<speaker>[MW]\d{3})/audio/(?P<emotion>\w+)/level_(?P<lev
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("mead", root)
     return collect("mead", root, audio_entries(root, "*/audio/*/*/*", partial(_read, root)))
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, collect
 from speech_corpora.search import find_audio
 from speech_corpora.tables import read_table
 from speech_records import Emotion, InvalidRecordError, Utterance
@@ -28,7 +28,6 @@ _C1 = re.compile("[\x80-\x9f]")
 
 def load(root: Path) -> CorpusListing:
     """The three official splits below `root`. Raises `CorpusError` when `root` is missing or nothing is usable."""
-    require_directory("meld", root)
     return collect("meld", root, _entries(root))
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, collect
 from speech_corpora.search import find_audio
 from speech_corpora.tables import content, decode, read_table
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
@@ -38,7 +38,6 @@ _GENDERS: Mapping[str, Gender] = MappingProxyType({"Male": Gender.MALE, "Female"
 
 def load(root: Path) -> CorpusListing:
     """Every labelled clip below `root`. Raises `CorpusError` when `root` is missing or none is usable."""
-    require_directory("msp_podcast", root)
     return collect("msp_podcast", root, _entries(root))
 
 

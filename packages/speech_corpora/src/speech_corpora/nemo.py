@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, Entry, below, collect, parse_age, require_directory
+from speech_corpora.listing import CorpusListing, Entry, below, collect, parse_age
 from speech_corpora.search import audio_files
 from speech_corpora.tables import Row, read_table
 from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
@@ -39,7 +39,6 @@ def load(root: Path) -> CorpusListing:
 
     Gender, age and transcript come from the table; a clip that it does not hold is read without them.
     """
-    require_directory("nemo", root)
     return collect("nemo", root, _entries(root))
 
 

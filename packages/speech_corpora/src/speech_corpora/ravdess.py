@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect
 from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, UnknownEmotionError, Utterance
 
@@ -43,7 +43,6 @@ _NAME = re.compile(
 
 def load(root: Path) -> CorpusListing:
     """Every speech clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("ravdess", root)
     return collect("ravdess", root, audio_entries(root, "Actor_*/*", partial(_read, root)))
 
 

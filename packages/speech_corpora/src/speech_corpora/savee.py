@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect
 from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 
@@ -33,7 +33,6 @@ _NAME = re.compile(r"(?P<speaker>DC|JE|JK|KL)[/_](?P<emotion>sa|su|[adfhn])(?P<n
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("savee", root)
     read = partial(_read, root)
     return collect("savee", root, [*audio_entries(root, "*", read), *audio_entries(root, "*/*", read)])
 

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speech_corpora.listing import CorpusListing, Dropped, Entry, collect, require_directory
+from speech_corpora.listing import CorpusListing, Dropped, Entry, collect
 from speech_corpora.manifest import parse_object
 from speech_corpora.search import MissingAudioError
 from speech_records import InvalidRecordError, Utterance
@@ -39,8 +39,7 @@ def load(root: Path) -> CorpusListing:
     """
     if root.is_file():
         return collect(NAME, root.parent, _entries([root]), linked_folders=False)
-    paths = sorted(require_directory(NAME, root).glob("*.jsonl"))
-    return collect(NAME, root, _entries(paths), linked_folders=False)
+    return collect(NAME, root, _entries(sorted(root.glob("*.jsonl"))), linked_folders=False)
 
 
 def spoken_words(transcription: str) -> list[str]:
@@ -66,7 +65,7 @@ def _read(raw: bytes, path: Path, number: int, seen: dict[str, str]) -> Utteranc
     name = row.get("audio_id")
     identity = str(name) if isinstance(name, str | int) and str(name).strip() else f"{path.stem}-{number:05}"
     if seen.setdefault(identity, path.name) != path.name:
-        raise Dropped(f"a clip of {seen[identity]} that stands in {path.name} too")
+        raise Dropped(f"a clip of {seen[identity]} that is in {path.name} too")
     transcription = row.get("transcription")
     if not isinstance(transcription, str) or not transcription.strip():
         raise InvalidRecordError(f"clip {identity!r}: transcription must be a text that is not empty")

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
-from speech_corpora.listing import CorpusListing, below, collect, require_directory
+from speech_corpora.listing import CorpusListing, below, collect
 from speech_corpora.search import audio_entries
 from speech_records import Emotion, Gender, InvalidRecordError, Utterance
 from speech_records.files import escape_surrogates
@@ -27,7 +27,6 @@ _NAME = re.compile(r"(?P<speaker>[^_]+)_.+")
 
 def load(root: Path) -> CorpusListing:
     """Every clip below `root`. Raises `CorpusError` when `root` is missing or holds no usable clip."""
-    require_directory("urdu", root)
     read = partial(_read, root)
     return collect("urdu", root, chain.from_iterable(audio_entries(root, f"{label}/*", read) for label in EMOTIONS))
 
