@@ -119,13 +119,18 @@ def test_prominence_of_syllables(hand):
 
 
 def test_gender_of_speakers_not_fitted_on():
-    """At least 95 % right of those answered on RAVDESS, 90 % on EmoDB (13 and 14
-    are women); at least 90 % answered."""
+    """At least 95 % right of those answered, 80 % answered: RAVDESS 17–20, EmoDB 13 and 14 (women), nEMO TP0 and
+    MP0 (men).
+    """
     german = ((emodb(path.stem), Gender.FEMALE) for path in sorted((DATA / "emodb" / "wav").glob("1[34]*.flac")))
-    for clips, right in ((ravdess(range(17, 21), 3), 0.95), (german, 0.90)):
+    polish = (
+        (prosody.load_audio(path).samples, Gender.MALE)
+        for path in sorted((DATA / "nemo" / "wav").glob("[TM]P0_*.flac"))
+    )
+    for clips, right in ((ravdess(range(17, 21), 3), 0.95), (german, 0.95), (polish, 0.95)):
         guesses = [(prosody.analyze(samples, RATE).gender, truth) for samples, truth in clips]
         answered = [guess is truth for guess, truth in guesses if guess is not None]
-        assert len(answered) >= 0.9 * len(guesses)
+        assert len(answered) >= 0.8 * len(guesses)
         assert np.mean(answered) >= right
 
 

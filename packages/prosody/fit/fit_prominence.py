@@ -1,9 +1,9 @@
-"""Refit the two models that the package carries: `voice_gender.json` and `prominence.json`.
+"""Refit the model of prominence that the package carries: `prominence.json`.
 
-    python packages/prosody/fit/fit_models.py --root ../shared/data        (needs scikit-learn, RAVDESS and EmoDB)
+    python packages/prosody/fit/fit_prominence.py --root ../shared/data        (needs scikit-learn and EmoDB)
 
-Fitted on RAVDESS actors 1–16 and EmoDB speakers 03, 08–12; prints how well each does on the speakers left out. Run it
-again whenever pitch, activity or the features change.
+Fitted on EmoDB speakers 03, 08–12; prints how well it does on the speakers left out. Run it again whenever pitch,
+activity or the features change.
 """
 
 from __future__ import annotations
@@ -23,37 +23,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 import prosody
-from prosody.gender import MIN_VOICED_FRAMES, voice_features
 from prosody.stress import prominence_features
 
 RATE = 16_000
 TARGET = Path(__file__).resolve().parents[1] / "src" / "prosody"
-RAVDESS_FIT = range(1, 17)
 EMODB_FIT = frozenset({"03", "08", "09", "10", "11", "12"})
-EMODB_MEN = frozenset({"03", "10", "11", "12", "15"})
-GENDER_C = 0.03
 PROMINENCE_C = 0.003
-EMODB_WEIGHT = 0.7  # six speakers against sixteen: alike per gender, a little less than RAVDESS
 
 Array = NDArray[np.float64]
-
-
-def gender_rows(root: Path) -> Iterator[tuple[Array, bool, str, bool]]:
-    """Features, male, corpus and whether to fit on it, of every clip with enough voicing."""
-    clips = [
-        (path, actor % 2 == 1, "ravdess", actor in RAVDESS_FIT)
-        for actor in range(1, 25)
-        for path in sorted((root / "ravdess" / f"Actor_{actor:02}").glob("*.flac"))
-    ]
-    clips += [
-        (path, path.stem[:2] in EMODB_MEN, "emodb", path.stem[:2] in EMODB_FIT)
-        for path in sorted((root / "emodb" / "wav").glob("*.flac"))
-    ]
-    for path, male, corpus, fitted in clips:
-        samples = prosody.load_audio(path).samples
-        pitch = prosody.tracks(samples, RATE).pitch
-        if pitch.voiced.sum() >= MIN_VOICED_FRAMES:
-            yield voice_features(samples, RATE, pitch), male, corpus, fitted
 
 
 def prominence_rows(root: Path) -> Iterator[tuple[Array, bool, bool]]:
@@ -71,16 +48,6 @@ def prominence_rows(root: Path) -> Iterator[tuple[Array, bool, bool]]:
         for features, row in zip(prominence_features(samples, RATE, segments), held, strict=True):
             if row["prominence"] and not 1.0 <= float(row["prominence"]) < 2.0:
                 yield features, float(row["prominence"]) >= 2.0, utterance[:2] in EMODB_FIT
-
-
-def balanced(truth: NDArray[np.bool_], corpus: NDArray[np.str_]) -> Array:
-    """Weights under which both corpora and both genders count alike."""
-    weights = np.zeros(len(truth))
-    for name in np.unique(corpus):
-        for value in (False, True):
-            group = (corpus == name) & (truth == value)
-            weights[group] = (EMODB_WEIGHT if name == "emodb" else 1.0) / max(1, group.sum())
-    return weights * len(truth) / weights.sum()
 
 
 def fit(
@@ -101,22 +68,10 @@ def write(name: str, scaler: StandardScaler, model: LogisticRegression, /, **abo
 
 
 def main() -> int:
-    """Fit both, print accuracy on the speakers left out, write the files."""
+    """Fit it, print accuracy on the speakers left out, write the file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="folder with ravdess/ and emodb/")
+    parser.add_argument("--root", type=Path, required=True, help="folder with emodb/")
     root = parser.parse_args().root
-    voices = list(gender_rows(root))
-    x, male = np.array([v[0] for v in voices]), np.array([v[1] for v in voices])
-    corpus, fitted = np.array([v[2] for v in voices]), np.array([v[3] for v in voices])
-    scaler, model = fit(x[fitted], male[fitted], balanced(male[fitted], corpus[fitted]), c=GENDER_C)
-    for name in ("ravdess", "emodb"):
-        rest = ~fitted & (corpus == name)
-        share = model.score(scaler.transform(x[rest]), male[rest])
-        sys.stdout.write(f"gender, {name}, speakers left out: {share:.3f}\n")
-    write(
-        "voice_gender.json", scaler, model, model="logistic regression, positive is male",
-        fitted_on="RAVDESS actors 1-16, EmoDB speakers 03 08 09 10 11 12", regularisation_C=GENDER_C,
-    )  # fmt: skip
     syllables = list(prominence_rows(root))
     x, high = np.array([s[0] for s in syllables]), np.array([s[1] for s in syllables])
     fitted = np.array([s[2] for s in syllables])
