@@ -8,6 +8,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +131,7 @@ def test_content_decides_never_the_name(tmp_path, name, kind, subtype):
 
 
 def test_a_name_that_is_not_utf8_is_measured_and_escaped(tmp_path):
-    """Latin-1 é in a file name: found in its folder, measured in a process of its own, written as `caf\\xe9.wav`."""
+    """Latin-1 é in a file name: found in its folder, measured in a process of its own, written as `caf\\udce9.wav`."""
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav"))
     path.write_bytes(encoded(voice(150, 1.0), "WAV", "PCM_16"))
     bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xe9.wav"))
@@ -140,9 +141,9 @@ def test_a_name_that_is_not_utf8_is_measured_and_escaped(tmp_path):
     done = subprocess.run(command, capture_output=True, check=False, timeout=120)
     assert done.returncode == 1
     (row,) = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert row["path"] == f"{tmp_path}/caf\\xe9.wav"
+    assert row["path"] == f"{tmp_path}/caf\\udce9.wav"
     (failure,) = (tmp_path / "out.jsonl.errors.jsonl").read_text(encoding="utf-8").splitlines()
-    assert json.loads(failure)["id"] == f"{tmp_path}/bad\\xe9.wav"
+    assert json.loads(failure)["id"] == f"{tmp_path}/bad\\udce9.wav"
 
 
 def test_the_hash_is_of_what_was_decoded(tmp_path, monkeypatch):
@@ -238,6 +239,34 @@ def test_linked_folders_are_searched_once_and_other_files_counted(tmp_path):
     assert passed_over == {".txt": 2, ".xyz": 1}
 
 
+def test_links_to_nothing_and_pipes_fail_by_name(tmp_path):
+    """Found as what their names say they are; each costs itself only, and no reading of a pipe that nobody writes."""
+    (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    (tmp_path / "self.wav").symlink_to(tmp_path / "self.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "folder.wav" / "a.wav").write_bytes(encoded(voice(150, 1.0), "WAV", "PCM_16"))
+    found, _ = batch.find_audio([tmp_path])
+    outcomes = {
+        Path(path).name: item for path, item in zip(found, batch.measure_files([str(p) for p in found]), strict=True)
+    }
+    assert isinstance(outcomes.pop("a.wav"), batch.Measured)
+    assert {name: item.error for name, item in outcomes.items()} == dict.fromkeys(
+        ("gone.wav", "self.wav", "pipe.wav"), "AudioNotFoundError"
+    )
+
+
+def test_a_folder_of_many_files_is_searched_in_linear_time(tmp_path):
+    """Twice the files, twice the time: comparing each with all found took 27 s for 16 000."""
+    for number in range(3_000):
+        (tmp_path / f"{number}.wav").touch()
+        (tmp_path / f"{number}.txt").touch()
+    start = time.perf_counter()
+    found, passed_over = batch.find_audio([tmp_path])
+    assert (len(found), passed_over[".txt"]) == (3_000, 3_000)
+    assert time.perf_counter() - start < 1.5
+
+
 def _work(task: str) -> str:
     if task == "die":
         os.kill(os.getpid(), 9)
@@ -300,6 +329,8 @@ def test_resume_splits_lines_at_line_feeds_alone(tmp_path, monkeypatch, capsys):
     lines = out.read_text(encoding="utf-8").split("\n")
     assert lines[0] + "\n" == first
     assert [json.loads(line)["path"] for line in lines[:-1]] == [str(folder / "1.wav"), str(folder / "2.wav")]
+    analyze(folder / "2.wav")
+    assert len(out.read_text(encoding="utf-8").split("\n")) == 3, "the row of a file that is not asked for stays"
     out.write_text('{"path": "a.wav"}\n')
     assert "left out 1 lines" in analyze(folder / "1.wav")
     assert out.read_text(encoding="utf-8") == first
@@ -341,6 +372,32 @@ def test_failed_items_name_stage_and_error(tmp_path):
     (item,) = batch.measure_files([str(tmp_path / "a.wav")])
     assert isinstance(item, FailedItem)
     assert (item.id, item.stage, item.error) == (str(tmp_path / "a.wav"), "measure", "UnreadableAudioError")
+
+
+def test_an_unforeseen_error_costs_its_clip_only(tmp_path, monkeypatch):
+    """A worker in which measuring one clip raises what nobody expects: a failed item of that name, the others done."""
+    for name in ("1.wav", "2.wav", "3.wav"):
+        (tmp_path / name).write_bytes(encoded(voice(150, 1.0), "WAV", "PCM_16"))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import prosody.files as f\nreal = f.measure_file\n"
+        "def measure_file(path, **options):\n"
+        "    if path.endswith('2.wav'): raise KeyError('unforeseen')\n"
+        "    return real(path, **options)\n"
+        "f.measure_file = measure_file\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcomes = list(batch.measure_files([str(tmp_path / f"{n}.wav") for n in (1, 2, 3)], workers=2))
+    assert [type(outcome) for outcome in outcomes] == [batch.Measured, FailedItem, batch.Measured]
+    assert outcomes[1].error == "KeyError"
+    assert "2.wav: " in outcomes[1].message
+
+
+def test_jitter_of_a_file_is_that_of_its_own_samples(tmp_path):
+    """Truth: `voice_quality` of the samples at the file's rate; it measures at 16 kHz, as does the profile."""
+    signal = voice(150, 2.0, rate=44_100)
+    soundfile.write(tmp_path / "a.wav", signal, 44_100, subtype="FLOAT")
+    measured = batch.measure_one(str(tmp_path / "a.wav"), extras=batch.Extras(voice=True))
+    assert measured.voice == prosody.voice_quality(signal, 44_100)
 
 
 @pytest.mark.slow

@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from prosody.errors import ProsodyError
 from prosody.parallel import DEFAULT_TIMEOUT_S, map_isolated
 from speech_records import FailedItem, ProsodyProfile, to_dict
-from speech_records.files import AUDIO_SUFFIXES
+from speech_records.files import AUDIO_SUFFIXES, escape_surrogates
 
 if TYPE_CHECKING:
     from prosody.age_gender import SpeakerBackend
@@ -87,15 +86,6 @@ class Measured:
         return row if self.extras == NO_EXTRAS else {**row, "extras": self.extras.row()}
 
 
-def shown(path: str) -> str:
-    r"""A path as text that can be stored: bytes of a name that are not UTF-8 are escaped.
-
-    >>> shown("caf\udce9.wav")
-    'caf\\xe9.wav'
-    """
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
 def find_audio(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
     """The files named, and those with an audio suffix below the folders named, sorted within each folder.
 
@@ -104,16 +94,16 @@ def find_audio(paths: Iterable[Path]) -> tuple[list[Path], Counter[str]]:
     found: list[Path] = []
     passed_over: Counter[str] = Counter()
     for path in paths:
-        if not path.is_dir():
-            found.append(path)
-            continue
-        below = sorted(_files_below(path, set()))
-        found += [p for p in below if p.suffix.lower() in AUDIO_SUFFIXES]
-        passed_over.update(p.suffix.lower() or "no suffix" for p in below if p not in found)
+        for file in sorted(_files_below(path, set())) if path.is_dir() else [path]:
+            if file.suffix.lower() in AUDIO_SUFFIXES or file == path:
+                found.append(file)
+            else:
+                passed_over[file.suffix.lower() or "no suffix"] += 1
     return found, passed_over
 
 
 def _files_below(folder: Path, seen: set[Path]) -> Iterator[Path]:
+    """Everything that is not a folder, links to nothing and pipes included: they fail by name when they are opened."""
     real = folder.resolve()
     if real in seen:
         return
@@ -121,28 +111,25 @@ def _files_below(folder: Path, seen: set[Path]) -> Iterator[Path]:
     for entry in sorted(folder.iterdir()):
         if entry.is_dir():
             yield from _files_below(entry, seen)
-        elif entry.is_file():
+        else:
             yield entry
 
 
 def measure_one(path: str, *, transcript: str | None = None, extras: Extras = NO_EXTRAS) -> Measured:
     """Measure one file with what `extras` asks for. Raises `ProsodyError` or `OSError`."""
-    from prosody.audio import load_audio
     from prosody.files import measure_file
     from prosody.perturbation import voice_quality
 
     stress, speaker = _models(extras)
     measured = measure_file(path, transcript=transcript, language=extras.language, stress=stress, speaker=speaker)
-    voice = None
-    if extras.voice:  # periods are marked at the file's own rate
-        audio = load_audio(path, sample_rate=None)
-        voice = voice_quality(audio.samples, audio.sample_rate)
-    return Measured(shown(path), measured.sha256, measured.profile, voice, extras)
+    voice = voice_quality(measured.audio.samples, measured.audio.sample_rate) if extras.voice else None
+    return Measured(escape_surrogates(path), measured.sha256, measured.profile, voice, extras)
 
 
 def failed(path: str, error: Exception) -> FailedItem:
-    """The failed item of a file."""
-    return FailedItem(shown(path), STAGE, type(error).__name__, shown(str(error)))
+    """The failed item of a file, its path in the message."""
+    message = str(error) if path in str(error) else f"{path}: {error}"
+    return FailedItem(escape_surrogates(path), STAGE, type(error).__name__, escape_surrogates(message))
 
 
 def measure_files(
@@ -155,8 +142,8 @@ def measure_files(
 ) -> Iterator[Measured | FailedItem]:
     """Measure `paths` over `workers` processes; results come in the order of the paths, each process with its models.
 
-    A clip that needs longer than `timeout_s`, or whose process dies, becomes a `FailedItem`, and the others are
-    measured.
+    A clip that needs longer than `timeout_s`, whose process dies, or on which anything else goes wrong becomes a
+    `FailedItem` with the name of the error, and the others are measured.
     """
     given = transcripts or {}
     tasks = ((path, given.get(path), extras) for path in paths)
@@ -165,14 +152,7 @@ def measure_files(
         initargs=(extras,),
     )  # fmt: skip
     for (path, _, _), outcome in pairs:
-        if isinstance(outcome, ProsodyError | OSError):
-            yield failed(path, outcome)
-        elif isinstance(outcome, RuntimeError):  # of the pool
-            yield failed(path, type(outcome)(f"{path}: {outcome}"))
-        elif isinstance(outcome, Exception):
-            raise outcome
-        else:
-            yield outcome
+        yield failed(path, outcome) if isinstance(outcome, Exception) else outcome
 
 
 def _measure(task: tuple[str, str | None, Extras]) -> Measured:

@@ -140,7 +140,7 @@ def _measure_here(file: str, transcript: str | None, extras: Extras) -> Measured
         return measure_one(file, transcript=transcript, extras=extras)
     except ModelError:
         raise
-    except (ProsodyError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - named in the failed item, as of the processes
         return failed(file, error)
 
 

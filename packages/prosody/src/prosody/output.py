@@ -11,9 +11,10 @@ from typing import Any, TextIO
 
 import typer
 
-from prosody.batch import Extras, Measured, shown
+from prosody.batch import Extras, Measured
 from prosody.errors import ProsodyError
 from speech_records import FailedItem, file_sha256, write_jsonl
+from speech_records.files import escape_surrogates
 
 
 class Align(StrEnum):
@@ -72,13 +73,14 @@ def print_textgrid(file: str, out: Path | None) -> None:
 
 
 def kept_rows(out: Path, files: list[str], extras: Extras) -> dict[str, str]:
-    """Rows of an earlier run for `files`, where the same was asked for and the file still has the content measured.
+    """Rows of an earlier run: those of `files`, where the same was asked for and the file still has the content
+    measured, and all of other files.
 
     Lines that are not rows are left out, and said to be.
     """
     from prosody.tables import complete_lines
 
-    by_name = {shown(file): file for file in files}
+    by_name = {escape_surrogates(file): file for file in files}
     kept: dict[str, str] = {}
     strange = 0
     for line in complete_lines(out):
@@ -87,8 +89,11 @@ def kept_rows(out: Path, files: list[str], extras: Extras) -> dict[str, str]:
             strange += 1
             continue
         file = by_name.get(row["path"])
+        if file is None:
+            kept[row["path"]] = line
+            continue
         asked = row.get("extras", {}) == extras.row()
-        if asked and file is not None and Path(file).is_file() and file_sha256(Path(file)) == row["sha256"]:
+        if asked and Path(file).is_file() and file_sha256(Path(file)) == row["sha256"]:
             kept[file] = line
     if strange:
         typer.echo(f"prosody: {out}: left out {strange} lines that are not rows of `prosody analyze`", err=True)
