@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
         emotioncot.write(path, [good, EmotionCoTRow("b.wav", "\ud800", Emotion.HAPPY, "The pitch is high.")])
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_name_that_is_not_utf8_goes_round(tmp_path: Path) -> None:
+    """Byte 0xE0 of a name, as the disk gives it."""
+    row = EmotionCoTRow(os.fsdecode(b"modal\xe0.wav"), "Ça va?", Emotion.HAPPY, "The pitch is high.")
+    emotioncot.write(tmp_path / "out.jsonl", [row])
+    assert rb'"audio_path": "modal\udce0.wav"' in (tmp_path / "out.jsonl").read_bytes()
+    assert emotioncot.read(tmp_path / "out.jsonl").rows == (row,)
 
 
 def test_a_trace_in_the_published_form(tmp_path: Path) -> None:

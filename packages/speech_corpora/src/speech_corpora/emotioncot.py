@@ -8,6 +8,7 @@ Reading keeps the good rows and says what was wrong with the others; writing alw
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -32,6 +33,7 @@ from speech_records import (
     SpeechRecordsError,
     atomic_write,
 )
+from speech_records.files import escape_surrogates
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -45,6 +47,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Other spellings of a field that occur in the release."""
 
 T = TypeVar("T")
+_FILE_NAME_BYTE = re.compile("[\udc80-\udcff]")
+"""What `os.fsdecode` makes of a byte that is not UTF-8."""
 
 SPEED: Mapping[Level, str] = MappingProxyType({Level.LOW: "slow", Level.NORMAL: "normal", Level.HIGH: "fast"})
 INTONATIONS = ("rising", "falling", "rising-falling", "falling-rising", "flat", "expressive")
@@ -141,8 +145,9 @@ def write(path: str | PathLike[str], rows: Iterable[EmotionCoTRow]) -> int:
 
 
 def to_line(row: EmotionCoTRow) -> str:
-    """The row as one line of the published form, with the line's end."""
-    return json.dumps(_row_object(row), ensure_ascii=False, allow_nan=False) + "\n"
+    """The row as one line of the published form, with the line's end; file names may hold any byte."""
+    text = json.dumps(_row_object(row), ensure_ascii=False, allow_nan=False)
+    return _FILE_NAME_BYTE.sub(lambda byte: escape_surrogates(byte[0]), text) + "\n"
 
 
 def _intonation(shape: ContourShape | None, dynamics: ContourDynamics | None) -> str | None:

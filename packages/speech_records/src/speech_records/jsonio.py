@@ -6,7 +6,7 @@ What is written, and what is accepted:
 - Every field is written; what is not known is `null`. A field that has a default may be absent.
 - Unknown fields, duplicate keys, wrong types, `NaN` and infinities are refused. An integer is accepted where a float
   stands (and becomes one); nothing else is converted.
-- Half a surrogate pair is refused, but for a file name's bytes that are not UTF-8: Python's surrogate escapes are
+- Half a surrogate pair is refused, but for bytes of an `audio_path` that are not UTF-8: Python's surrogate escapes are
   written and read as `\udcXX`.
 - Schema versions are `major.minor`. Another major is refused. A newer minor may only add optional fields: one that is
   `null` is passed over, one that holds a value is refused rather than silently dropped.
@@ -30,7 +30,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union, get_args, get
 
 from speech_records.errors import RecordFormatError
 from speech_records.files import atomic_write, escape_surrogates
-from speech_records.records import FILE_NAME
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -42,6 +41,8 @@ _VERSION_FORM = re.compile(r"(\d{1,9})\.(\d{1,9})", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_ESCAPED = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Surrogates that do not stand for a byte of a file name."""
+_FILE_NAME = "audio_path"
+"""The field of any record that names a file."""
 _SCALAR_NAMES = {str: "a string", bool: "true or false", int: "an integer", float: "a number"}
 
 
@@ -151,7 +152,7 @@ def _schema(cls: type[DataclassInstance]) -> dict[str, _Field]:
 
 def _refused(field: Field[Any]) -> re.Pattern[str]:
     """The surrogates that a field's text may not hold."""
-    return _NOT_ESCAPED if field.metadata == FILE_NAME else _SURROGATE
+    return _NOT_ESCAPED if field.name == _FILE_NAME else _SURROGATE
 
 
 def _schema_version(cls: type[DataclassInstance]) -> str | None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from math import isfinite
-from types import MappingProxyType
 from typing import ClassVar
 
 from speech_records.emotions import Emotion
@@ -145,8 +143,6 @@ def _check_order(record: object, start_name: str, end_name: str) -> None:
     _check(in_order, record, f"{start_name} must lie before {end_name}, got {start} and {end}")
 
 
-FILE_NAME: Mapping[str, bool] = MappingProxyType({"file_name": True})
-"""Metadata of a field that names a file: bytes that are not UTF-8 are kept as Python's surrogate escapes."""
 _ELSEWHERE = re.compile(r"[/\\]|[A-Za-z]:|[A-Za-z][A-Za-z0-9+.-]*:[/\\]")
 """How a path begins that does not start at the root: a slash, a drive letter, the scheme of a URL."""
 
@@ -164,7 +160,7 @@ class Utterance:
 
     utterance_id: str
     corpus: str
-    audio_path: str = field(metadata=FILE_NAME)
+    audio_path: str
     speaker_id: str
     emotion: Emotion | None = None
     transcript: str | None = None
