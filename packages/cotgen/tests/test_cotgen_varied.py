@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from cotgen import Style, generate
+from cotgen.rules import varied_wording
 from cotgen.rules.marking import unmark
-from cotgen.rules.phrases import ordered, with_degree
-from cotgen.rules.wording_en import WORDING as ENGLISH
+from cotgen.rules.phrases import with_degree
+from cotgen.rules.varied_facts import FACTS
+from cotgen.rules.varied_moods import PORTRAITS, REASONS
 from cotgen.screening import check
 from cotgen.synthetic import measured_utterances
 from speech_claims import verify
@@ -73,10 +75,10 @@ def with_transcript(measured: MeasuredUtterance, transcript: str | None) -> Meas
 def test_every_phrase_claims_what_it_is_filed_under() -> None:
     """A phrase for `high` claims high, or else the absence of all other levels (*neither … nor …*)."""
     levels = {level.value for level in Level}
-    for (cue, key), fact in ENGLISH.facts.items():
+    for (cue, key), fact in FACTS.items():
         value = {"one short": "short", "one long": "long"}.get(key, key)
         nouns = [form for noun in fact.nouns for form in (noun.indefinite, noun.definite)]
-        for phrase in [*(ordered(clause, "f") for clause in fact.clauses), *nouns]:
+        for phrase in [*fact.clauses, *nouns]:
             _, findings = unmark(with_degree(phrase, (), random.Random(0)))
             assert {f.cue for f in findings} == {cue}, phrase
             if any(f.negated for f in findings):
@@ -87,11 +89,11 @@ def test_every_phrase_claims_what_it_is_filed_under() -> None:
 
 def test_every_value_can_be_said() -> None:
     """Every value of `cue_values`; pauses by the names that `varied` gives them."""
-    assert set(ENGLISH.portraits) == set(ENGLISH.reasons) == set(Emotion)
+    assert set(PORTRAITS) == set(REASONS) == set(Emotion)
     for cue in (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.PITCH_RANGE):
-        assert {value for c, value in ENGLISH.facts if c is cue} == {level.value for level in Level}
+        assert {value for c, value in FACTS if c is cue} == {level.value for level in Level}
     shapes = {s.value for s in ContourShape} - {"uncertain", "too_short"}
-    assert {value for c, value in ENGLISH.facts if c is Cue.CONTOUR_SHAPE} == shapes
+    assert {value for c, value in FACTS if c is Cue.CONTOUR_SHAPE} == shapes
 
 
 @pytest.mark.parametrize(("count", "seed"), [(1000, 11), pytest.param(8000, 12, marks=pytest.mark.slow)])
@@ -190,7 +192,7 @@ def test_a_conflict_is_discussed_and_its_outcome_said() -> None:
         measured = replace(loud, utterance=replace(loud.utterance, emotion=emotion))
         for seed in range(20):
             think = write(measured, seed=seed).think.lower()
-            for sentences in (ENGLISH.conflicts, (*ENGLISH.outweighed, *ENGLISH.undecided)):
+            for sentences in (varied_wording.CONFLICTS, (*varied_wording.OUTWEIGHED, *varied_wording.UNDECIDED)):
                 assert any(sentence.lower() in think for sentence in sentences) is is_conflict, think
 
 

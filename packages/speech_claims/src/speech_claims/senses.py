@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -38,23 +39,47 @@ def word_set(name: str) -> frozenset[str]:
     return frozenset(phrases(WORDS["sets"][name]))
 
 
-def _senses(group: str) -> Mapping[str, tuple[Cue, str]]:
-    rows = dict(WORDS["values"][group])
-    shared = rows.pop("shares", None)
-    table = dict(_senses(shared)) if shared else {}
-    for sense, words in rows.items():
+@cache
+def _rows(group: str) -> Mapping[tuple[Cue, str], tuple[str, ...]]:
+    """The value words of a group, by what they claim."""
+    listed_rows = dict(WORDS["values"][group])
+    shared = listed_rows.pop("shares", None)
+    rows = dict(_rows(shared)) if shared else {}
+    for sense, words in listed_rows.items():
         cue, _, value = sense.partition(" ")
-        table |= dict.fromkeys(phrases(words), (Cue(cue), value))
-    return MappingProxyType(table)
+        rows[Cue(cue), value] = phrases(words)
+    return rows
 
 
 GROUP_OF_HEAD: Mapping[str, str] = MappingProxyType(
     {head: group for group, heads in WORDS["heads"].items() for head in phrases(heads)}
 )
 SENSES: Mapping[str, Mapping[str, tuple[Cue, str]]] = MappingProxyType(
-    {group: _senses(group) for group in (*WORDS["heads"], ALONE)}
+    {
+        group: MappingProxyType({word: sense for sense, words in _rows(group).items() for word in words})
+        for group in (*WORDS["heads"], ALONE)
+    }
 )
 """What a value word means when it is said of a head of a group: cue and value."""
+
+_OWN_GROUP: Mapping[Cue, str] = MappingProxyType(
+    {
+        Cue.PITCH: "pitch", Cue.ENERGY: "energy", Cue.RATE: "rate", Cue.PITCH_RANGE: "range", Cue.PAUSES: "pauses",
+        Cue.CONTOUR_SHAPE: "contour", Cue.CONTOUR_DYNAMICS: "contour", Cue.VOICE_QUALITY: "voice",
+    }
+)  # fmt: skip
+"""The group of the heads that are called as the cue is; the other cues are claimed by words alone."""
+
+
+def value_word(cue: Cue, value: str) -> str:
+    """The word that names `value` of `cue`: the first of its list.
+
+    >>> value_word(Cue.RATE, "high"), value_word(Cue.RATE, "normal"), value_word(Cue.CONTOUR_SHAPE, "rising-falling")
+    ('fast', 'normal', 'rising-falling')
+    """
+    first, *_ = _rows(_OWN_GROUP.get(cue, ALONE))[cue, value]
+    return value if first == value.replace("-", " ") else first
+
 
 AGES_OF_PERSONS: Mapping[str, str] = MappingProxyType(
     {

@@ -5,8 +5,8 @@ they have to learn the wording first, and `varied` (`rules/2`, module `varied`) 
 each of their phrases claims, so the verdicts come from `speech_claims.judge` and no text is searched for claims.
 
 - `draft`, `marking`: what both styles share; text that knows what it claims
-- `wording`: the plain style's phrasings
-- `phrases`, `wording_en…`: the varied style's notation, and its tables
+- `plain_wording`: the plain style's phrasings
+- `phrases`, `varied_facts`, `varied_moods`, `varied_wording`: the varied style's notation, and its tables
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import random
 from enum import StrEnum
 
 from cotgen.admission import label_of
-from cotgen.rules import plain, varied, wording, wording_en
+from cotgen.rules import plain, plain_wording, varied, varied_wording
 from cotgen.rules.draft import MAX_WORDS, MIN_WORDS
 from speech_claims import judge
 from speech_claims.cue_values import cue_values
@@ -46,14 +46,12 @@ def generate(
     """
     utterance = measured.utterance
     emotion = label_of(measured, label_set)
-    generator = wording.GENERATOR if style is Style.PLAIN else wording_en.WORDING.generator
+    generator = plain_wording.GENERATOR if style is Style.PLAIN else varied_wording.GENERATOR
     rng = random.Random(f"{generator}:{seed}:{utterance.utterance_id}")
     readings = cue_values(measured.profile, measured.levels)
     label = label_set.text(emotion)
-    if style is Style.PLAIN:
-        draft = plain.write(measured, readings, emotion=emotion, label=label, rng=rng)
-    else:
-        draft = varied.write(measured, readings, emotion=emotion, label=label, rng=rng, wording=wording_en.WORDING)
+    write = plain.write if style is Style.PLAIN else varied.write
+    draft = write(measured, readings, emotion=emotion, label=label, rng=rng)
     return ReasoningTrace(
         utterance_id=utterance.utterance_id,
         think=draft.think,

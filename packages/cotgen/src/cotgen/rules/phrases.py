@@ -1,16 +1,15 @@
 """The phrases of the varied style: how they are written down, and how a seed picks among them.
 
-A wording writes its phrases in a small notation:
+Tables of phrases are written in a small notation:
 
 - `(high/raised)` is one of these;
 - `[…]` claims what the phrase stands for, `[!high:loud]` the absence of *high* of the same cue, `[age=child:child]` a
   value of another cue;
 - `~` is the place of an adverb of degree, `@` of the speaker (*the speaker*, *she*), `$` of an article or a possessive;
 - `<fit|fits>` agrees with the cues that are its subject: plural first;
-- nouns begin with their indefinite article (`AN` becomes *a* or *an*), plurals with `+`; `…=>…` writes the definite
-  form out; `%` is the ending of a German adjective that only the indefinite form has.
+- nouns begin with their indefinite article (`AN` becomes *a* or *an*), plurals with `+`.
 
-Everything is written out into plain tuples once, when the wording is first used.
+Everything is written out into plain tuples once, when the tables are first used.
 """
 
 from __future__ import annotations
@@ -19,19 +18,16 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from types import MappingProxyType
 
 from cotgen.rules.marking import CLOSING, first_letter, opening
-from speech_records import Cue, Emotion, Gender
+from speech_claims import notation
+from speech_records import Cue, Emotion
 
 SUBJECT, POSSESSIVE, _DEGREE = "\ue004", "\ue005", "\ue006"
 """Places that are filled when a text is put together. Like marks, they cannot stand in a transcript."""
-_ALTERNATIVES = re.compile(r"\(([^()]*)\)")
 _AGREEMENT = re.compile(r"<([^<>|]*)\|([^<>|]*)>")
 _CLAIM = re.compile(r"\[(?:(!)([a-z -]+):|([a-z_]+)=([a-z -]+):)?")
-_ARTICLES = {"AN": "the", "eine": "die", "ein": "das"}
-_NEUTER = "%"
 
 Key = tuple[Cue, str]
 
@@ -47,7 +43,7 @@ class Noun:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """The ways to say one value of one cue: main clauses (`subject|verb|rest` where word order matters) and nouns."""
+    """The ways to say one value of one cue: main clauses and nouns."""
 
     clauses: tuple[str, ...]
     nouns: tuple[Noun, ...]
@@ -61,62 +57,9 @@ class Agreeing:
     plural: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """All that one language says.
-
-    Fields of templates: `{c0}` a clause, `{i0}` with the verb first, `{f0}` with the verb last, `{n0}` a noun; `{cues}`
-    several definite nouns; `{portrait}`, `{text}` of a quote, `{word}`, `{speaker}`.
-    """
-
-    generator: str
-    facts: Mapping[Key, Fact]
-    strong: tuple[tuple[str, str], ...]
-    weak: tuple[tuple[str, str], ...]
-    only_just: tuple[str, ...]
-    conjunction: str
-    disjunction: str
-    subject: str
-    pronouns: Mapping[Gender, str]
-    article: str
-    possessives: Mapping[Gender, str]
-    evidence: Mapping[int, tuple[Agreeing, ...]]
-    links: tuple[str, ...]
-    quotes: tuple[str, ...]
-    spoken_quotes: tuple[str, ...]
-    speakers: Mapping[tuple[str, str], str]
-    speaker_sentences: tuple[str, ...]
-    stress: tuple[Agreeing, ...]
-    portraits: Mapping[Emotion, tuple[str, ...]]
-    reasons: Mapping[Emotion, tuple[str, ...]]
-    fitting: tuple[Agreeing, ...]
-    these_fit: tuple[str, ...]
-    opposing: tuple[Agreeing, ...]
-    opposing_facts: Mapping[int, tuple[Agreeing, ...]]
-    opposing_alone: tuple[Agreeing, ...]
-    nothing_fits: tuple[str, ...]
-    nothing_opposes: tuple[str, ...]
-    nothing_at_all: tuple[str, ...]
-    conflicts: tuple[str, ...]
-    outweighed: tuple[str, ...]
-    undecided: tuple[str, ...]
-    fillers: tuple[tuple[str, ...], ...]
-    conclusions: tuple[str, ...]
-    labels: Mapping[str, str]
-
-
 def expand(templates: Iterable[str]) -> tuple[str, ...]:
-    """Every text that the alternatives of `templates` make.
-
-    >>> expand(["a (high/raised) (pitch/tone)", "so"])
-    ('a high pitch', 'a high tone', 'a raised pitch', 'a raised tone', 'so')
-    """
-    made: list[str] = []
-    for template in templates:
-        pieces = _ALTERNATIVES.split(template)
-        choices = [piece.split("/") if i % 2 else [piece] for i, piece in enumerate(pieces)]
-        made += ["".join(parts) for parts in product(*choices)]
-    return tuple(made)
+    """Every text that the alternatives of `templates` make, in their order."""
+    return tuple(text for template in templates for text in notation.expand(template))
 
 
 def marked(text: str, key: Key | None = None) -> str:
@@ -134,19 +77,18 @@ def marked(text: str, key: Key | None = None) -> str:
     return text.replace("@", SUBJECT).replace("$", POSSESSIVE)
 
 
-def fact(key: Key, *, clauses: Iterable[str], nouns: Iterable[str]) -> tuple[Key, Fact]:
-    """The phrases for one value of one cue, written out."""
-    said = tuple(marked(text, key) for text in expand(clauses))
-    return key, Fact(said, tuple(_noun(text, key) for text in expand(nouns)))
+def fact(key: Key, text: str) -> Fact:
+    """The phrases for one value of one cue, one to a line of `text`, written out; nouns stand behind `=`."""
+    lines = [line.strip() for line in text.strip().split("\n")]
+    clauses = expand(line for line in lines if not line.startswith("= "))
+    nouns = expand(line.removeprefix("= ") for line in lines if line.startswith("= "))
+    return Fact(tuple(marked(clause, key) for clause in clauses), tuple(_noun(noun, key) for noun in nouns))
 
 
 def _noun(text: str, key: Key) -> Noun:
-    plural = text.startswith("+")
-    indefinite, arrow, definite = text.removeprefix("+").partition("=>")
-    if not arrow:
-        article, _, rest = indefinite.partition(" ")
-        definite = f"{_ARTICLES[article]} {rest}" if article in _ARTICLES else f"the {indefinite}"
-    return Noun(marked(indefinite.replace(_NEUTER, "s"), key), marked(definite.replace(_NEUTER, ""), key), plural)
+    indefinite = text.removeprefix("+")
+    definite = f"the {indefinite.removeprefix('AN ')}"
+    return Noun(marked(indefinite, key), marked(definite, key), plural=text.startswith("+"))
 
 
 def agreeing(templates: Iterable[str]) -> tuple[Agreeing, ...]:
@@ -170,19 +112,6 @@ def settled(phrase: str) -> str:
     return f"{phrase[:place]}{article}{phrase[place + len('AN') :]}"
 
 
-def ordered(clause: str, order: str) -> str:
-    """A clause with its verb second (`c`), first (`i`) or last (`f`); clauses in one piece stay as they are.
-
-    >>> [ordered("die Stimme|ist|laut", order) for order in "cif"]
-    ['die Stimme ist laut', 'ist die Stimme laut', 'die Stimme laut ist']
-    """
-    if "|" not in clause:
-        return clause
-    subject, verb, rest = clause.split("|")
-    orders = {"c": (subject, verb, rest), "i": (verb, subject, rest), "f": (subject, rest, verb)}
-    return " ".join(part for part in orders[order] if part)
-
-
 def people(*, by_gender: Mapping[str, str], by_age: Mapping[str, str]) -> Mapping[tuple[str, str], str]:
     """How a speaker is named, by gender and age, one of which may be empty; `{}` in an age is the gendered noun."""
     named = {(gender, ""): noun for gender, noun in by_gender.items() if gender}
@@ -198,8 +127,3 @@ def moods(frames: Sequence[str], described: Mapping[Emotion, tuple[str, ...]]) -
         for emotion, (adjectives, *others) in described.items()
     }
     return MappingProxyType({emotion: tuple(map(settled, texts)) for emotion, texts in written.items()})
-
-
-def reasons(sentences: Mapping[Emotion, tuple[str, ...]]) -> Mapping[Emotion, tuple[str, ...]]:
-    """Why each emotion sounds as it does, written out."""
-    return MappingProxyType({emotion: expand(texts) for emotion, texts in sentences.items()})

@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from cotgen.rules import wording
+from cotgen.rules import plain_wording as wording
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, mark, opening
 from speech_claims.cue_values import CueValue
 from speech_claims.quotes import ELLIPSIS, quote, words
+from speech_claims.senses import value_word
 from speech_records import Cue, Emotion, MeasuredUtterance
 from speech_records.emotion_cues import Evidence
 
@@ -62,7 +63,7 @@ def _cue_sentences(readings: Mapping[Cue, CueValue], stressed: Sequence[str], rn
 
 
 def _sentence(cue: Cue, value: str, rng: random.Random) -> str:
-    return mark(rng.choice(wording.SENTENCES[cue]), cue, value, value=_word(cue, value))
+    return mark(rng.choice(wording.SENTENCES[cue]), cue, value, value=value_word(cue, value))
 
 
 def _listed(stressed: Sequence[str]) -> str:
@@ -104,14 +105,10 @@ def _value(readings: Mapping[Cue, CueValue], cue: Cue) -> str | None:
     return readings[cue].value if cue in readings else None
 
 
-def _word(cue: Cue, value: str) -> str:
-    return wording.RATE_WORDS[value] if cue is Cue.RATE else value
-
-
 def _noun(cue: Cue, value: str) -> str | None:
     """The cue as the weighing names it; `None` for readings that the text does not state."""
     if cue is Cue.PAUSES:
         return wording.PAUSE_NOUNS.get(value)
     if cue is Cue.VOICING and value != "whispered":
         return None
-    return wording.NOUNS[cue].format(value=_word(cue, value))
+    return wording.NOUNS[cue].format(value=value_word(cue, value))

@@ -13,9 +13,12 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cotgen.rules import varied_wording as wording
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, capitalised, mark, opening
-from cotgen.rules.phrases import POSSESSIVE, SUBJECT, Agreeing, Fact, Wording, ordered, with_degree
+from cotgen.rules.phrases import POSSESSIVE, SUBJECT, Agreeing, Fact, with_degree
+from cotgen.rules.varied_facts import FACTS
+from cotgen.rules.varied_moods import PORTRAITS, REASONS
 from speech_claims.cue_values import CueValue
 from speech_claims.quotes import ELLIPSIS, quote, words
 from speech_records import Cue, Emotion, Gender, Level, MeasuredUtterance, ProsodyLevels
@@ -64,11 +67,10 @@ def write(
     emotion: Emotion,
     label: str,
     rng: random.Random,
-    wording: Wording,
 ) -> Draft:
-    """A text of 50 to 200 words in the language of `wording` that leads to `label`, the name of `emotion`."""
-    writer = _Writer(wording, rng)
-    facts = _facts(measured, readings, wording, rng)
+    """A text of 50 to 200 words that leads to `label`, the name of `emotion`."""
+    writer = _Writer(rng)
+    facts = _facts(measured, readings, rng)
     sides = sides_of(emotion, readings, list(facts))
     has_quote = quote(measured.utterance.transcript) is not None
     if sides[Evidence.FITS] and rng.random() < _ARGUES:
@@ -80,19 +82,11 @@ def write(
         evidence.insert(rng.randint(0, len(evidence)), writer.stress(stressed))
     body = writer.with_speaker_and_quote(evidence, measured, readings)
     sentences = writer.settle([*body, *weighing], readings)
-    conclusion = capitalised(rng.choice(wording.conclusions).format(label=_named(label, wording)))
-    return finish(sentences, conclusion, fillers=[capitalised(rng.choice(texts)) for texts in wording.fillers], rng=rng)
+    conclusion = capitalised(rng.choice(wording.CONCLUSIONS).format(label=label))
+    return finish(sentences, conclusion, fillers=[capitalised(rng.choice(texts)) for texts in wording.FILLERS], rng=rng)
 
 
-def _named(label: str, wording: Wording) -> str:
-    """The label, and its name in the language of the text, where that is another."""
-    names = [wording.labels.get(part) for part in label.split(" or ")]
-    return f"{label} ({wording.disjunction.join(n for n in names if n)})" if all(names) else label
-
-
-def _facts(
-    measured: MeasuredUtterance, readings: Mapping[Cue, CueValue], wording: Wording, rng: random.Random
-) -> dict[Cue, _Said]:
+def _facts(measured: MeasuredUtterance, readings: Mapping[Cue, CueValue], rng: random.Random) -> dict[Cue, _Said]:
     """What is to be said of each cue, in an order drawn from `rng`."""
     cues = [cue for cue in _STATED if cue in readings]
     if Cue.CONTOUR_DYNAMICS in cues and Cue.PITCH_RANGE in cues:  # two names for about the same measurement
@@ -106,8 +100,8 @@ def _facts(
     for cue in cues:
         key = _pauses(measured, readings[cue], rng) if cue is Cue.PAUSES else readings[cue].value
         close = cue in (*_SCALED, Cue.PITCH_RANGE) and len(readings[cue].accepted) > 1
-        adverbs = wording.weak if close else wording.strong if _is_extreme(measured.levels, cue) else ()
-        said[cue] = _Said(cue, wording.facts[cue, key], adverbs, close)
+        adverbs = wording.WEAK if close else wording.STRONG if _is_extreme(measured.levels, cue) else ()
+        said[cue] = _Said(cue, FACTS[cue, key], adverbs, close)
     return said
 
 
@@ -138,10 +132,9 @@ def _pauses(measured: MeasuredUtterance, reading: CueValue, rng: random.Random) 
 class _Writer:
     """Sentences of one text: what was drawn for it once, and what is drawn for each sentence."""
 
-    def __init__(self, wording: Wording, rng: random.Random) -> None:
-        self._wording = wording
+    def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._links = rng.sample(wording.links, k=len(wording.links))
+        self._links = rng.sample(wording.LINKS, k=len(wording.LINKS))
         self._used: set[str] = set()
 
     def gather(
@@ -151,18 +144,18 @@ class _Writer:
         evidence = self._evidence([facts[cue] for cue in facts])
         fitting = [facts[cue] for cue in sides[Evidence.FITS][:MAX_WEIGHED]]
         opposing = [facts[cue] for cue in sides[Evidence.AGAINST][:MAX_WEIGHED]]
-        portrait, wording = self._rng.choice(self._wording.portraits[emotion]), self._wording
+        portrait = self._rng.choice(PORTRAITS[emotion])
         if not fitting:
-            weighing = [self._rng.choice(wording.nothing_fits).format(portrait=portrait)]
+            weighing = [self._rng.choice(wording.NOTHING_FITS).format(portrait=portrait)]
             if opposing:
-                weighing.append(self._weigh(wording.opposing_alone, opposing))
+                weighing.append(self._weigh(wording.OPPOSING_ALONE, opposing))
             else:
-                weighing.append(self._rng.choice(wording.nothing_at_all))
+                weighing.append(self._rng.choice(wording.NOTHING_AT_ALL))
             return evidence, weighing
-        weighing = [self._weigh(wording.fitting, fitting, portrait=portrait), *self._reason(emotion)]
+        weighing = [self._weigh(wording.FITTING, fitting, portrait=portrait), *self._reason(emotion)]
         if not opposing:
-            return evidence, [*weighing, self._rng.choice(wording.nothing_opposes)]
-        weighing.append(self._weigh(wording.opposing, opposing))
+            return evidence, [*weighing, self._rng.choice(wording.NOTHING_OPPOSES)]
+        weighing.append(self._weigh(wording.OPPOSING, opposing))
         return evidence, [*weighing, *self._outcome(fitting, opposing, has_quote=has_quote)]
 
     def argue(
@@ -172,43 +165,43 @@ class _Writer:
         fitting, opposing, rest = (
             [facts[cue] for cue in sides[side]] for side in (Evidence.FITS, Evidence.AGAINST, Evidence.NEUTRAL)
         )
-        portrait = self._rng.choice(self._wording.portraits[emotion])
-        middle = [self._rng.choice(self._wording.these_fit).format(portrait=portrait), *self._reason(emotion)]
+        portrait = self._rng.choice(PORTRAITS[emotion])
+        middle = [self._rng.choice(wording.THESE_FIT).format(portrait=portrait), *self._reason(emotion)]
         middle += self._evidence(rest)
         if not opposing:
-            return self._evidence(fitting), [*middle, self._rng.choice(self._wording.nothing_opposes)]
-        against = self._sentence(self._wording.opposing_facts[min(len(opposing), MAX_WEIGHED)], opposing[:MAX_WEIGHED])
+            return self._evidence(fitting), [*middle, self._rng.choice(wording.NOTHING_OPPOSES)]
+        against = self._sentence(wording.OPPOSING_FACTS[min(len(opposing), MAX_WEIGHED)], opposing[:MAX_WEIGHED])
         outcome = self._outcome(fitting, opposing, has_quote=has_quote)
         return self._evidence(fitting), [*middle, against, *self._evidence(opposing[MAX_WEIGHED:]), *outcome]
 
     def stress(self, stressed: Sequence[str]) -> str:
         """A sentence on the words that are stressed, each a claim of its own."""
         head, *tail = (" ".join(words(word)) for word in stressed)
-        joint = f"”{CLOSING}{self._wording.conjunction}"
+        joint = f"”{CLOSING} and "
         others = zip(tail, stressed[1:], strict=True)
         listed = "".join(
             [f"“{stressed[0]}", *(f"{joint}{opening(Cue.STRESS, said)}“{word}" for said, word in others), "”"]
         )
-        agreeing = self._rng.choice(self._wording.stress)
+        agreeing = self._rng.choice(wording.STRESS)
         return mark(agreeing.plural if tail else agreeing.singular, Cue.STRESS, head, word=listed)
 
     def with_speaker_and_quote(
         self, evidence: list[str], measured: MeasuredUtterance, readings: Mapping[Cue, CueValue]
     ) -> list[str]:
         """`evidence` with what is said of the speaker, and the quote, among it."""
-        rng, wording = self._rng, self._wording
-        speaker = wording.speakers.get((_value(readings, Cue.GENDER), _value(readings, Cue.AGE)))
-        speaker = speaker or wording.speakers.get((_value(readings, Cue.GENDER), ""))
+        rng = self._rng
+        speaker = wording.SPEAKERS.get((_value(readings, Cue.GENDER), _value(readings, Cue.AGE)))
+        speaker = speaker or wording.SPEAKERS.get((_value(readings, Cue.GENDER), ""))
         said = quote(measured.utterance.transcript)
         sentences = list(evidence)
         place = 0 if rng.random() < _QUOTE_FIRST else rng.randint(0, len(sentences))
         if said is not None and speaker is not None and rng.random() < _SPEAKER_QUOTES:
-            sentences.insert(place, _quoted(_introducing(wording.spoken_quotes, said, rng), said, speaker=speaker))
+            sentences.insert(place, _quoted(_introducing(wording.SPOKEN_QUOTES, said, rng), said, speaker=speaker))
             return sentences
         if said is not None:
-            sentences.insert(place, _quoted(_introducing(wording.quotes, said, rng), said))
+            sentences.insert(place, _quoted(_introducing(wording.QUOTES, said, rng), said))
         if speaker is not None:
-            sentences.insert(rng.randint(0, 1), rng.choice(wording.speaker_sentences).format(speaker=speaker))
+            sentences.insert(rng.randint(0, 1), rng.choice(wording.SPEAKER_SENTENCES).format(speaker=speaker))
         return sentences
 
     def settle(self, sentences: Sequence[str], readings: Mapping[Cue, CueValue]) -> list[str]:
@@ -222,8 +215,8 @@ class _Writer:
         for sentence in sentences:
             text = sentence
             for place, plain, pronouns in (
-                (SUBJECT, self._wording.subject, self._wording.pronouns),
-                (POSSESSIVE, self._wording.article, self._wording.possessives),
+                (SUBJECT, "the speaker", wording.PRONOUNS),
+                (POSSESSIVE, "the", wording.POSSESSIVES),
             ):
                 while place in text:
                     other = introduced and gender and self._rng.random() < _PRONOUN
@@ -238,7 +231,7 @@ class _Writer:
         rest = list(facts)
         while rest:
             count = min(len(rest), self._rng.choice((1, 1, 2, 2, 2, 3)))
-            sentences.append(self._sentence(self._wording.evidence[count], rest[:count], linked=bool(sentences)))
+            sentences.append(self._sentence(wording.EVIDENCE[count], rest[:count], linked=bool(sentences)))
             rest = rest[count:]
         return sentences
 
@@ -248,15 +241,15 @@ class _Writer:
         nouns = {f"n{i}": self._rng.choice(said.fact.nouns) for i, said in enumerate(facts) if f"{{n{i}}}" in template}
         if len(nouns) == 1 and not any(noun.plural for noun in nouns.values()):
             template = agreeing.singular
-        if linked and self._links and template.startswith("{c0}") and self._rng.random() < _LINKED:
-            template = self._links.pop() + template.replace("{c0}", "{i0}", 1)
+        is_linked = linked and self._links and template.startswith("{c0}") and self._rng.random() < _LINKED
+        if is_linked:
+            template = self._links.pop() + template
         fields = {
             name: with_degree(noun.indefinite, facts[int(name[1])].adverbs, self._rng) for name, noun in nouns.items()
         }
         for i, said in enumerate(facts):
-            for order in "cif":
-                if f"{{{order}{i}}}" in template:
-                    fields[f"{order}{i}"] = self._clause(said, order, is_last=i == len(facts) - 1)
+            if f"{{c{i}}}" in template:
+                fields[f"c{i}"] = self._clause(said, closes=i == len(facts) - 1 and not (is_linked and i == 0))
         return template.format(**fields)
 
     def _fresh(self, templates: Sequence[Agreeing]) -> Agreeing:
@@ -269,28 +262,28 @@ class _Writer:
         self._used.add(agreeing.plural)
         return agreeing
 
-    def _clause(self, said: _Said, order: str, *, is_last: bool) -> str:
+    def _clause(self, said: _Said, *, closes: bool) -> str:
         adverbs = said.adverbs
         closing = ""
-        if said.is_close and is_last and order == "c" and self._rng.random() < _LINKED:
-            adverbs, closing = (), self._rng.choice(self._wording.only_just)
-        return ordered(with_degree(self._rng.choice(said.fact.clauses), adverbs, self._rng), order) + closing
+        if said.is_close and closes and self._rng.random() < _LINKED:
+            adverbs, closing = (), self._rng.choice(wording.ONLY_JUST)
+        return with_degree(self._rng.choice(said.fact.clauses), adverbs, self._rng) + closing
 
     def _weigh(self, templates: Sequence[Agreeing], facts: Sequence[_Said], **fields: str) -> str:
         nouns = [self._rng.choice(said.fact.nouns) for said in facts]
         agreeing = self._rng.choice(templates)
         template = agreeing.plural if len(nouns) > 1 or nouns[0].plural else agreeing.singular
         *head, last = (with_degree(noun.definite, (), self._rng) for noun in nouns)
-        cues = f"{', '.join(head)}{self._wording.conjunction}{last}" if head else last
+        cues = f"{', '.join(head)} and {last}" if head else last
         return template.format(cues=cues, **fields)
 
     def _reason(self, emotion: Emotion) -> list[str]:
-        return [self._rng.choice(self._wording.reasons[emotion])] if self._rng.random() < _GIVES_REASON else []
+        return [self._rng.choice(REASONS[emotion])] if self._rng.random() < _GIVES_REASON else []
 
     def _outcome(self, fitting: Sequence[_Said], opposing: Sequence[_Said], *, has_quote: bool) -> list[str]:
         """How a conflict is settled: the words leave it open, and one side weighs more or does not."""
-        outcomes = self._wording.outweighed if len(fitting) > len(opposing) else self._wording.undecided
-        conflict = [self._rng.choice(self._wording.conflicts)] if has_quote else []
+        outcomes = wording.OUTWEIGHED if len(fitting) > len(opposing) else wording.UNDECIDED
+        conflict = [self._rng.choice(wording.CONFLICTS)] if has_quote else []
         return [*conflict, self._rng.choice(outcomes)]
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cotgen.errors import TaskError
-from cotgen.rules.wording import RATE_WORDS
 from cotgen.tasks.balancing import Class, Selection, count, quotas
 from cotgen.tasks.phrasing import ATTRIBUTES, UNVOICED, Phrasing, questions
-from cotgen.tasks.records import Attribute, ComparativeClip, SFTExample, Task
+from cotgen.tasks.records import ComparativeClip, SFTExample, Task
 from speech_claims.cue_values import CueValue, cue_values
 from speech_claims.quotes import sanitize, words
+from speech_claims.senses import value_word
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, format_answer
 
 SINGLE_SHARE = 0.25
@@ -111,8 +111,8 @@ def draw_stress(utterance: Utterance, *, seed: int, phrasing: Phrasing) -> Itera
 def draw_order(clip: ComparativeClip, asking: Asking, *, synthetic: bool) -> Drawn:
     """The example of a comparative clip; `synthetic` is what its utterance is."""
     rng = random.Random(f"tasks:{asking.seed}:{clip.clip_id}")
-    name, is_rate = clip.attribute.value, clip.attribute is Attribute.RATE
-    target = ", ".join(RATE_WORDS[level] if is_rate else level.value for level in clip.order)
+    name = clip.attribute.value
+    target = ", ".join(value_word(ATTRIBUTES[name], level) for level in clip.order)
     example = SFTExample(
         example_id=f"{clip.clip_id}/comparative",
         task=Task.COMPARATIVE,
@@ -158,7 +158,7 @@ def _attributes(readings: Mapping[Cue, CueValue]) -> dict[str, str]:
     for name, cue in ATTRIBUTES.items():
         if cue in readings:
             value = readings[cue].value
-            found[name] = f"{name} {RATE_WORDS[value] if cue is Cue.RATE else value}"
+            found[name] = f"{name} {value_word(cue, value)}"
         elif cue is Cue.PITCH and Cue.VOICING in readings and readings[Cue.VOICING].value == "whispered":
             found[name] = f"{name} {UNVOICED}"
     return found

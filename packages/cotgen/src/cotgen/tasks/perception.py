@@ -24,7 +24,6 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from cotgen.errors import TaskError
-from cotgen.rules.wording import RATE_WORDS
 from cotgen.tasks.balancing import Class, Selection
 from cotgen.tasks.examples import heard_stress
 from cotgen.tasks.phrasing import VALUES
@@ -32,6 +31,7 @@ from cotgen.tasks.scoring import parts
 from cotgen.tasks.streaming import measured_lines
 from speech_claims.cue_values import cue_values
 from speech_claims.quotes import sanitize, words
+from speech_claims.senses import value_word
 from speech_records import Cue, InvalidRecordError, MeasuredUtterance
 from speech_records.failures import Report
 
@@ -168,7 +168,7 @@ class PerceptionSet:
         for column, cue in _CUES.items():
             reading = readings.get(cue)
             if reading is not None and len(reading.accepted) == 1:
-                yield column, RATE_WORDS[reading.value] if cue is Cue.RATE else reading.value, ()
+                yield column, value_word(cue, reading.value), ()
         yield from self._stress(item)
 
     def _stress(self, item: MeasuredUtterance) -> Iterator[tuple[Column, str, tuple[str, ...]]]:

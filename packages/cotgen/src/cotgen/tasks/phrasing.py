@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
 
-from cotgen.rules.wording import RATE_WORDS
+from speech_claims.senses import value_word
 from speech_records import ContourDynamics, ContourShape, Cue, Level
 
 STRESS_QUESTIONS = ("Which word is stressed?", "Which word carries the stress?", "What word is emphasised?")
@@ -45,7 +45,7 @@ VALUES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "pitch": (*_LEVELS, UNVOICED),
         "energy": _LEVELS,
-        "rate": tuple(RATE_WORDS[level] for level in _LEVELS),
+        "rate": tuple(value_word(Cue.RATE, level) for level in _LEVELS),
         "contour": tuple(s.value for s in ContourShape if s not in (ContourShape.UNCERTAIN, ContourShape.TOO_SHORT)),
         "melody": tuple(d.value for d in ContourDynamics),
     }
@@ -138,8 +138,7 @@ def comparative_form(name: str) -> str:
     >>> comparative_form("pitch")
     'Answer with the words low, normal, high in the order of the parts, with commas between them.'
     """
-    words = (RATE_WORDS[level] if name == "rate" else level for level in _LEVELS)
-    return f"Answer with the words {', '.join(words)} in the order of the parts, with commas between them."
+    return f"Answer with the words {', '.join(VALUES[name][: len(_LEVELS)])} in the order of the parts, with commas between them."
 
 
 @cache

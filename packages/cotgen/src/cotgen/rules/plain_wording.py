@@ -14,8 +14,6 @@ from speech_records import Cue, Emotion
 
 GENERATOR = "rules/1"
 
-RATE_WORDS: Mapping[str, str] = MappingProxyType({"low": "slow", "normal": "normal", "high": "fast"})
-
 QUOTES = ("The speaker says [“{text}”]", "The words are [“{text}”]", "We hear [“{text}”]")
 
 SENTENCES: Mapping[Cue, tuple[str, ...]] = MappingProxyType(

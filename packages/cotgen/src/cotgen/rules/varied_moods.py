@@ -1,10 +1,10 @@
-"""English for what the cues add up to, without naming the emotion: portraits of a mood, and why it sounds like that."""
+"""The varied style's words for what the cues add up to, without naming the emotion: portraits, and reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cotgen.rules.phrases import moods, reasons
+from cotgen.rules.phrases import expand, moods
 from speech_records import Emotion
 
 _FRAMES = ("AN {} (mood/manner/attitude/state of mind/frame of mind/speaker)", "someone in AN {} (mood/frame of mind)")
@@ -40,8 +40,9 @@ PORTRAITS: Mapping[Emotion, tuple[str, ...]] = moods(
     },
 )  # fmt: skip
 
-REASONS: Mapping[Emotion, tuple[str, ...]] = reasons(
-    {
+REASONS: Mapping[Emotion, tuple[str, ...]] = {
+    emotion: expand(texts)
+    for emotion, texts in {
         Emotion.NEUTRAL: (
             f"{_SPEECH} (informs more than it moves/reports and does not judge).",
             f"{_PERSON} (has nothing to prove/keeps a distance from the matter).",
@@ -112,5 +113,5 @@ REASONS: Mapping[Emotion, tuple[str, ...]] = reasons(
             f"{_PERSON} (has tried before/is about to give up trying).",
             "the words carry the weight of (many attempts/a wasted effort).",
         ),
-    }
-)
+    }.items()
+}
