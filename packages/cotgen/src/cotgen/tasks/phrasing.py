@@ -138,7 +138,8 @@ def comparative_form(name: str) -> str:
     >>> comparative_form("pitch")
     'Answer with the words low, normal, high in the order of the parts, with commas between them.'
     """
-    return f"Answer with the words {', '.join(VALUES[name][: len(_LEVELS)])} in the order of the parts, with commas between them."
+    words = ", ".join(VALUES[name][: len(_LEVELS)])
+    return f"Answer with the words {words} in the order of the parts, with commas between them."
 
 
 @cache
