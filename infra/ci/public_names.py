@@ -58,7 +58,8 @@ def parse(name: str, text: str) -> Module:
     for node in _top_level(tree.body):
         if isinstance(node, _FUNCTION):
             module.definitions.setdefault(node.name, []).append(node)
-            if any(isinstance(d.func if isinstance(d, ast.Call) else d, ast.Attribute) for d in node.decorator_list):
+            registered = any(isinstance(getattr(d, "func", d), ast.Attribute) for d in node.decorator_list)
+            if registered or node.name.startswith("__"):  # a module's `__getattr__` is called by Python
                 module.statements.append(ast.Name(node.name))
         elif isinstance(node, ast.ClassDef):
             _define_class(module, node)

@@ -28,7 +28,7 @@ from speech_records import StressedWord
 
 STRESSED: Final = 0.5
 """Score from which on a word counts as stressed: as likely judged prominent as not, in a balanced set."""
-MEASURES: Final = (
+_MEASURES: Final = (
     "log duration", "peak level", "mean level", "level 0.5–2 kHz", "tilt 1–4 kHz over 0.1–1 kHz", "mean F0", "peak F0",
     "F0 range", "F0 rise", "log voiced duration", "voiced share", "level 0.1–1 kHz",
 )  # fmt: skip
@@ -127,7 +127,7 @@ def _bands(signal: NDArray[np.float32], measured: Tracks) -> list[NDArray[np.flo
 
 
 def _measures(measured: Tracks, bands: list[NDArray[np.float64]], syllable: Segment) -> list[float]:
-    """The row of `MEASURES` of one syllable; NaN where it cannot be known."""
+    """The row of `_MEASURES` of one syllable; NaN where it cannot be known."""
     start, end = syllable.start_s, syllable.end_s
     inside = (measured.energy_times_s >= start) & (measured.energy_times_s < end)
     level = measured.energy_dbfs[inside]

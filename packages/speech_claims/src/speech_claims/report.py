@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +28,6 @@ class FaithfulnessReport:
     total: Faithfulness
     cues: dict[str, Faithfulness]
     emotions: dict[str, Faithfulness]
-
-
-def report(traces: Iterable[ReasoningTrace]) -> FaithfulnessReport:
-    """The report on verified traces."""
-    tally = Tally()
-    for trace in traces:
-        tally.add(trace)
-    return tally.report()
 
 
 class Tally:
