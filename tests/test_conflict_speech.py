@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from annotator_worker.pipeline import calibrate, measure, read_levels
+from annotator_worker.records import PLAIN
 from cotgen.tasks.conflict import ConflictItem, ConflictRecipe, ConflictSet, Kind, recipes
 from speech_records import PAPER_9, Cue, Emotion, MeasuredUtterance, write_jsonl
 from trainer.demo_corpus.speaker import Task, speak_voice
@@ -41,7 +42,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[ConflictRecip
             audio_path=files[recipe.sentence, recipe.voice_emotion],
             synthetic=True,
         )
-        measured.append(measure(utterance, root))
+        measured.append(measure(utterance, root / utterance.audio_path, PLAIN))
     scale = calibrate([_in_train(m) for m in measured], name="made")
     write_jsonl(root / "measured.jsonl", [read_levels(m, scale) for m in measured])
     made = ConflictSet(root / "measured.jsonl", label_set=PAPER_9, question="Which emotion?", seed=0, report=print)

@@ -11,12 +11,13 @@ import soundfile
 from typer.testing import CliRunner
 
 from annotator_worker.cli import cli
+from cotgen.dataset import DataSet
 
 RATE = 16_000
 TWO_HOURS_S = 7200
 
 EXPECTED = {
-    "missing": ("MissingAudioError", "missing.wav is no file"),
+    "missing": ("MissingAudioError", "missing.wav is not a file"),
     "empty": ("EmptyAudioError", "0 bytes"),
     "text": ("UnreadableAudioError", "text.wav"),
     "truncated": ("UnreadableAudioError", "cut short"),
@@ -90,7 +91,7 @@ def test_the_status_says_that_something_failed(annotated: tuple[int, str, Path])
     """Documented status 1, and one line on stderr that counts the letters and names their file."""
     status, stderr, out = annotated
     assert status == 1
-    assert f"{len(EXPECTED)} dead letters" in stderr
+    assert f"{len(EXPECTED)} failed items" in stderr
     assert str(out / "errors.jsonl") in stderr
 
 
@@ -101,16 +102,15 @@ def test_each_bad_input_has_its_letter(annotated: tuple[int, str, Path], name: s
     error, part = EXPECTED[name]
     found = [d for d in letters(out) if d["error"] == error and part in d["message"]]
     assert len(found) == 1, letters(out)
-    assert found[0]["where"].startswith("manifest.jsonl:" if name in LISTED else name)
+    assert found[0]["id"].startswith("manifest.jsonl:" if name in LISTED else name)
 
 
 def test_the_rest_is_done(annotated: tuple[int, str, Path]) -> None:
     """Four good clips, stereo and 8 kHz; the same six in every file."""
     _, _, out = annotated
     expected = ["8k", "made-000", "made-001", "made-002", "made-003", "stereo"]
-    for name, field in (("utterances", "utterance_id"), ("traces", "utterance_id")):
-        lines = (out / f"{name}.jsonl").read_text().splitlines()
-        assert [json.loads(line)[field] for line in lines] == expected
+    rows = list(DataSet.open(out).rows())
+    assert [m.utterance.utterance_id for m, _ in rows] == [t.utterance_id for _, t in rows] == expected
     assert len((out / "emotioncot.jsonl").read_text().splitlines()) == len(expected)
 
 

@@ -26,13 +26,13 @@ def measured(out: Path) -> dict[str, MeasuredUtterance]:
 
 def letters(out: Path) -> dict[str, tuple[str, str]]:
     lines = (out / "errors.jsonl").read_text().splitlines()
-    return {d["where"]: (d["error"], d["message"]) for d in map(json.loads, lines)}
+    return {d["id"]: (d["error"], d["message"]) for d in map(json.loads, lines)}
 
 
 def test_a_conversation_is_measured_voice_by_voice(tmp_path: Path, kit) -> None:
     """Both speak at once: 220 Hz on the left, 110 Hz on the right and half as loud. The mean of the two is neither.
 
-    The second stretch of the right channel lies past the end of the file: a dead letter.
+    The second stretch of the right channel lies past the end of the file: a failed item.
     """
     root, name = tmp_path / "expresso", "ex03-ex02_sad-happy_001"
     folder = root / "audio_48khz" / "conversational" / "ex03-ex02" / "sad-happy"
@@ -107,7 +107,7 @@ def ffmpeg(*arguments: object) -> None:
 
 
 def test_meld_without_ffmpeg_says_what_is_missing(tmp_path: Path, kit, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The wav is measured; the video, whatever is in it, is a letter that names the program."""
+    """The wav is measured; the video, whatever is in it, is a failed item that names the program."""
     folder = write_meld(tmp_path / "meld", "Sound", "Video")
     soundfile.write(folder / "dia0_utt0.wav", kit.speechlike(200.0, syllables=8, rate_sps=4.0, peak=0.3), 16_000)
     (folder / "dia0_utt1.mp4").write_bytes(b"\0\0\0\x18ftypmp42")

@@ -8,23 +8,26 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from typer.testing import CliRunner
 
-from annotator_worker import dataset
-from annotator_worker.errors import UnusableInputError
+from annotator_worker.cli import cli
 from annotator_worker.listing import list_corpus
 from annotator_worker.local import WORK_FILE, run
 from annotator_worker.records import Stage
-from cotgen import Style
+from cotgen import DataSetError, Style
+from cotgen.dataset import DataSet
+from cotgen.reasoning import ReasoningConfig
 from prosody import LevelScale, analyze
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict, read_jsonl
 
 CLIPS = 84
-"""Six chunks: after the first, which the tests below wait for, there is work for most of a second."""
+"""After the first, which the tests below wait for, there is work for more than a second."""
 TRAIN, TEST = 63, 21
 COMPARATIVE = 2
 
@@ -62,20 +65,23 @@ def test_every_file_speaks_of_the_same_utterances(whole: Path) -> None:
 def test_index_names_the_hash_of_every_file(whole: Path, kit) -> None:
     files = json.loads((whole / "dataset.json").read_text())["files"]
     assert set(files) == set(kit.contents(whole)) - {"dataset.json"}
-    assert dataset.read_summary(whole) is not None
+    DataSet.open(whole)
 
 
 def test_no_claim_contradicts_and_check_finds_a_forged_level(whole: Path, tmp_path: Path) -> None:
-    """`check` counts verdicts of an untouched data set; a file that was edited is refused for its hash."""
-    verdicts = dataset.check(whole)
+    """`verify` counts verdicts of an untouched data set; a file that was edited is refused for its hash."""
+    verdicts = Counter(c.verdict for _, trace in DataSet.open(whole).rows() for c in trace.claims)
     assert verdicts[Verdict.CONTRADICTED] == 0
     assert verdicts[Verdict.SUPPORTED] >= 3 * CLIPS
+    told = CliRunner().invoke(cli, ["verify", str(whole)])
+    assert (told.exit_code, f"{verdicts[Verdict.SUPPORTED]} claims supported" in told.stdout) == (0, True)
     forged = tmp_path / "forged"
     subprocess.run(["cp", "-r", str(whole), str(forged)], check=True)
     text = (forged / "measured.jsonl").read_text()
     (forged / "measured.jsonl").write_text(text.replace('"low"', '"high"', 1))
-    with pytest.raises(UnusableInputError, match="SHA-256"):
-        dataset.check(forged)
+    with pytest.raises(DataSetError, match=r"measured\.jsonl differs from the SHA-256"):
+        DataSet.open(forged)
+    assert CliRunner().invoke(cli, ["verify", str(forged)]).exit_code == 2
 
 
 def test_the_scale_knows_the_train_split_only(whole: Path) -> None:
@@ -99,7 +105,7 @@ def test_another_seed_words_it_differently_and_measures_the_same(root: Path, who
 
 
 def test_a_killed_run_continues_to_the_same_bytes(root: Path, whole: Path, tmp_path: Path, kit) -> None:
-    """Killed with SIGKILL once its first chunk is kept; the second run measures only what is missing."""
+    """Killed with SIGKILL once its first clip is kept; the second run measures only what is missing."""
     out = tmp_path / "out"
     command = [
         sys.executable, "-m", "annotator_worker", "run", "--local", "--corpus", "manifest", "--root", str(root),
@@ -179,13 +185,13 @@ def group_is_alive(group: int) -> bool:
 
 
 def test_nothing_to_do_changes_nothing_and_asks_no_generator(root: Path, whole: Path) -> None:
-    """The second run reports measuring as done at once, and comes to no further stage."""
+    """The second run reports measuring and clips as done at once, and comes to no further stage."""
     before = {
         path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.is_file() and ".work" not in path.parts
     }
     reports: list[tuple[Stage, int, int]] = []
     run(listing(root), whole, report=lambda *r: reports.append(r))
-    assert reports == [(Stage.MEASURE, CLIPS, CLIPS)]
+    assert reports == [(Stage.MEASURE, CLIPS, CLIPS), (Stage.COMPARE, 2 * COMPARATIVE, 2 * COMPARATIVE)]
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -203,7 +209,7 @@ def test_changed_audio_is_measured_again(tmp_path: Path, kit) -> None:
 
 def test_limit_takes_the_first_of_the_corpus(root: Path, tmp_path: Path) -> None:
     summary = run(list_corpus("manifest", root, limit=3), tmp_path)
-    assert summary.index["counts"]["utterances"] == 3
+    assert summary.description["counts"]["utterances"] == 3
 
 
 def test_comparative_clips_vary_what_they_say(whole: Path) -> None:
@@ -245,8 +251,8 @@ def test_what_a_corpus_leaves_out_on_purpose_is_said(tmp_path: Path, kit) -> Non
         soundfile.write(root / "Audios" / f"MSP-PODCAST_0001_000{i}.wav", clip, 16_000)
     (root / "Labels" / "labels_consensus.csv").write_text("\n".join(rows) + "\n")
     summary = run(list_corpus("msp_podcast", root), tmp_path / "out")
-    assert summary.index["dropped"] == [{"reason": "label X", "count": 1}]
-    assert summary.index["counts"]["utterances"] == 2
+    assert summary.description["measuring"]["dropped"] == [{"reason": "label X", "count": 1}]
+    assert summary.description["counts"]["utterances"] == 2
 
 
 def test_reasoning_is_written_as_asked(root: Path, tmp_path: Path) -> None:
@@ -254,7 +260,7 @@ def test_reasoning_is_written_as_asked(root: Path, tmp_path: Path) -> None:
     written = {}
     for name, options in {
         "varied": {},
-        "plain": {"style": Style.PLAIN},
+        "plain": {"reasoning": ReasoningConfig(style=Style.PLAIN)},
     }.items():
         run(list_corpus("manifest", root, limit=3, **options), tmp_path / name)
         written[name] = {t.generator for t in read_jsonl(tmp_path / name / "traces.jsonl", ReasoningTrace)}

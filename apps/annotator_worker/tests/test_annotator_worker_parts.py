@@ -16,7 +16,6 @@ import annotator_worker
 from annotator_worker import comparative, keys, tasks
 from annotator_worker.cli import cli
 from annotator_worker.errors import (
-    ContradictedTraceError,
     JobError,
     MissingAudioError,
     ObjectNotFoundError,
@@ -24,11 +23,12 @@ from annotator_worker.errors import (
     TooLittleSpeechError,
 )
 from annotator_worker.jobfiles import JobFiles
-from annotator_worker.pipeline import Writing, calibrate, measure, read_levels, reason, verify
-from annotator_worker.records import JobSpec, Submitted, Versions, work_key
+from annotator_worker.pipeline import audio_file, extras_of
+from annotator_worker.pipeline import measure as measure_at
+from annotator_worker.records import JobSpec, MeasureConfig, Stress, Submitted, Versions, work_key
 from annotator_worker.store import FolderStore, open_store
 from prosody import EmptyAudioError, NoSuchChannelError
-from speech_records import PAPER_9, Emotion, Level, MeasuredUtterance, Utterance, file_sha256, to_dict
+from speech_records import Emotion, Level, MeasuredUtterance, Utterance, file_sha256, to_dict
 
 VERSIONS = Versions("1", "1", "1", "1")
 SPEC = JobSpec("manifest", "/corpus", "PAPER_9", "What?", 0, 2, None, VERSIONS)
@@ -54,15 +54,21 @@ def test_public_names() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        (utterance(transcript="Hello"), "aa", VERSIONS),
-        (utterance(), "bb", VERSIONS),
-        (utterance(), "aa", replace(VERSIONS, prosody="2")),
+        (utterance(transcript="Hello"), "aa", SPEC),
+        (utterance(), "bb", SPEC),
+        (utterance(), "aa", replace(SPEC, versions=replace(VERSIONS, prosody="2"))),
+        (utterance(), "aa", replace(SPEC, measuring=MeasureConfig(Stress.NONE))),
     ],
-    ids=["utterance", "audio", "code"],
+    ids=["utterance", "audio", "code", "what is measured"],
 )
-def test_work_key_changes_with_everything_measured(changed: tuple[Utterance, str, Versions]) -> None:
-    assert work_key(utterance(), "aa", VERSIONS) == work_key(utterance(), "aa", replace(VERSIONS, cotgen="2"))
-    assert work_key(*changed) != work_key(utterance(), "aa", VERSIONS)
+def test_work_key_changes_with_everything_measured(changed: tuple[Utterance, str, JobSpec]) -> None:
+    same = replace(SPEC, versions=replace(VERSIONS, cotgen="2"))
+    assert work_key(utterance(), "aa", SPEC) == work_key(utterance(), "aa", same)
+    assert work_key(*changed) != work_key(utterance(), "aa", SPEC)
+
+
+def measure(item: Utterance, root: Path) -> MeasuredUtterance:
+    return measure_at(item, audio_file(item, root), SPEC.measuring)
 
 
 def test_measure_reads_the_part_that_is_named(clip: Path) -> None:
@@ -80,7 +86,7 @@ def test_measure_hears_the_channel_that_is_named(tmp_path: Path, kit) -> None:
     soundfile.write(tmp_path / "clip.flac", np.stack(voices, axis=1), 16_000)
     left, right = (measure(utterance(channel=c), tmp_path) for c in (0, 1))
     assert left.audio_sha256 == right.audio_sha256
-    assert work_key(left.utterance, "aa", VERSIONS) != work_key(right.utterance, "aa", VERSIONS)
+    assert work_key(left.utterance, "aa", SPEC) != work_key(right.utterance, "aa", SPEC)
     pitches = [m.profile.f0_median_hz or 0.0 for m in (left, right)]
     assert pitches == pytest.approx([220.0 * 2 ** (-1 / 12), 110.0 * 2 ** (-1 / 12)], rel=0.02)
     with pytest.raises(NoSuchChannelError, match="no channel 2, its 2 are counted from 0"):
@@ -118,20 +124,24 @@ def test_a_folder_of_the_corpus_may_be_a_link(clip: Path, tmp_path: Path) -> Non
     assert measure(utterance(audio_path=f"Actor_01/{clip.name}"), root).audio_sha256 == file_sha256(clip)
 
 
-def test_verify_refuses_a_contradicted_claim(clip: Path) -> None:
-    """Between a clip 10 dB quieter and one 10 dB louder, energy is normal."""
-    bare = measure(utterance(), clip.parent)
-    energy_dbfs = bare.profile.energy_dbfs or 0.0
-    others = [replace(bare, profile=replace(bare.profile, energy_dbfs=energy_dbfs + step)) for step in (-10.0, 10.0)]
-    measured = read_levels(bare, calibrate([bare, *others], name="three"))
-    trace = reason(measured, Writing(PAPER_9, 1))
-    assert measured.levels is not None
-    assert measured.levels.energy is not None
-    assert measured.levels.energy.level is Level.NORMAL
-    assert verify(measured, trace) == trace
-    forged = replace(trace, think=trace.think + " The energy is high.", claims=())
-    with pytest.raises(ContradictedTraceError, match=r"1 of .* claims contradict .*energy is high"):
-        verify(measured, forged)
+@pytest.mark.parametrize(
+    ("fields", "stress", "expected"),
+    [
+        ({"language": "en", "transcript": "Hello there"}, Stress.AUTO, True),
+        ({"language": "en-GB", "transcript": "Hello there"}, Stress.AUTO, True),
+        ({"language": "de", "transcript": "Guten Tag"}, Stress.MEASURED, False),
+        ({"transcript": "Hello there"}, Stress.MEASURED, False),
+        ({"language": "en"}, Stress.MEASURED, False),
+        ({"language": "en", "transcript": "Hello there", "stressed_words": ("there",)}, Stress.AUTO, False),
+        ({"language": "en", "transcript": "Hello there", "stressed_words": ("there",)}, Stress.MEASURED, True),
+        ({"language": "en", "transcript": "Hello there"}, Stress.NONE, False),
+    ],
+)
+def test_stress_is_measured_of_english_that_is_not_marked(
+    *, fields: dict[str, object], stress: Stress, expected: bool
+) -> None:
+    """As the option says: pocketsphinx aligns English, and `auto` leaves corpora alone that mark stress themselves."""
+    assert (extras_of(utterance(**fields), MeasureConfig(stress)).align == "pocketsphinx") is expected
 
 
 @pytest.fixture
@@ -200,7 +210,7 @@ def test_strange_stores_are_refused_without_repeating_them(uri: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "../up", "a/b", "-a", "a" * 65])
 def test_strange_job_names_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(JobError, match="no job name"):
+    with pytest.raises(JobError, match="not a job name"):
         JobFiles(FolderStore(tmp_path), name)
 
 
@@ -217,7 +227,7 @@ def test_submit_without_a_broker_is_one_line_and_status_2(tmp_path: Path, monkey
 def request_and_store(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Submitted, FolderStore]:
     store = FolderStore(tmp_path / "store")
     sha256 = file_sha256(clip)
-    item = Submitted(work_key(utterance(), sha256, VERSIONS), utterance(), sha256, keys.audio(sha256, ".FLAC"))
+    item = Submitted(work_key(utterance(), sha256, SPEC), utterance(), sha256, keys.audio(sha256, ".FLAC"))
     store.upload(item.audio_key, clip)
     monkeypatch.setenv(tasks.STORE_VARIABLE, f"file://{tmp_path}/store")
     return item, store
@@ -235,24 +245,24 @@ def test_a_task_is_safe_to_run_twice(request_and_store: tuple[Submitted, FolderS
 
 
 def test_a_clip_that_ends_its_worker_is_given_up(request_and_store: tuple[Submitted, FolderStore]) -> None:
-    """Celery marks a message that comes again. It is tried three times more, then it becomes a dead letter."""
+    """Celery marks a message that comes again. It is tried three times more, then it becomes a failed item."""
     item, store = request_and_store
     tasks.measure.request_stack.push(Context(delivery_info={"redelivered": True}))
     try:
         for _ in range(tasks.MAX_REDELIVERIES):
             tasks.measure.run(to_dict(item))
-        assert not store.exists(keys.dead_letter(item.key))
+        assert not store.exists(keys.failure(item.key))
         tasks.measure.run(to_dict(item))
     finally:
         tasks.measure.request_stack.pop()
-    letter = json.loads(store.get(keys.dead_letter(item.key)))
-    assert (letter["where"], letter["stage"], letter["error"]) == ("u1", "measure", "WorkerLostError")
+    failed = json.loads(store.get(keys.failure(item.key)))
+    assert (failed["id"], failed["stage"], failed["error"]) == ("u1", "measure", "WorkerDiedError")
 
 
-def test_audio_that_vanished_from_the_store_is_a_dead_letter(
+def test_audio_that_vanished_from_the_store_is_a_failed_item(
     request_and_store: tuple[Submitted, FolderStore],
 ) -> None:
     item, store = request_and_store
     store.delete(item.audio_key)
     tasks.measure(to_dict(item))
-    assert json.loads(store.get(keys.dead_letter(item.key)))["error"] == "ObjectNotFoundError"
+    assert json.loads(store.get(keys.failure(item.key)))["error"] == "ObjectNotFoundError"

@@ -1,4 +1,4 @@
-"""Comparative clips by recipes: what is told is what is heard, and what cannot be made is a dead letter."""
+"""Comparative clips by recipes: what is told is what is heard, and what cannot be made is a failed item."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from annotator_worker.errors import UnusableInputError
 from annotator_worker.listing import list_corpus
 from annotator_worker.local import run
 from annotator_worker.recipes import compare
-from annotator_worker.records import DeadLetter
 from cotgen.tasks import Attribute, ComparativeClip
 from cotgen.tasks.variants import VariantRecipe, variant_recipes
 from prosody import analyze
-from speech_records import Level, MeasuredUtterance, read_jsonl, write_jsonl
+from speech_records import FailedItem, Level, MeasuredUtterance, read_jsonl, write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +72,7 @@ def parts(samples: np.ndarray, rate: int) -> list[np.ndarray]:
     return np.split(samples, cuts)
 
 
-def test_what_cannot_be_made_is_a_dead_letter(annotated: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_made_is_a_failed_item(annotated: Path, tmp_path: Path) -> None:
     """An unknown utterance, one without a hash, and one whose audio is gone; the fourth is made."""
     measured = list(read_jsonl(annotated / "annotated" / "measured.jsonl", MeasuredUtterance))[:3]
     measured[1] = replace(measured[1], audio_sha256=None)
@@ -83,11 +82,11 @@ def test_what_cannot_be_made_is_a_dead_letter(annotated: Path, tmp_path: Path) -
     names = ["nobody", *(m.utterance.utterance_id for m in measured)]
     write_jsonl(tmp_path / "r.jsonl", [VariantRecipe(n, n, Attribute.ENERGY, order, 0.5) for n in names])
     done = compare(tmp_path / "r.jsonl", tmp_path / "m.jsonl", root=annotated / "corpus", out=tmp_path / "out")
-    assert (done.clips, done.dead_letters) == (1, 3)
-    letters = {d.where: d.message for d in read_jsonl(tmp_path / "out" / "errors.jsonl", DeadLetter)}
+    assert (done.clips, done.failed) == (1, 3)
+    letters = {d.id: d.message for d in read_jsonl(tmp_path / "out" / "errors.jsonl", FailedItem)}
     assert "no measured utterance" in letters["nobody"]
     assert "hash of its audio" in letters[names[2]]
-    assert "is no file" in letters[names[3]]
+    assert "is not a file" in letters[names[3]]
 
 
 def test_without_recipes_there_is_nothing_to_do(tmp_path: Path) -> None:

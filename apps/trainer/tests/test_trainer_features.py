@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 import soundfile
 import torch
 
-from cotgen.tasks import SFTExample, Task
-from speech_records import PAPER_9, MeasuredUtterance, ProsodyProfile, Utterance
+from cotgen.dataset import BuildConfig, Source, build
+from cotgen.generation import RuleGenerator
+from cotgen.tasks import TaskConfig
+from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance, write_jsonl
 from speechlm import FeatureSpec, log_mel
 from trainer import features
 from trainer.dataset import AnnotatedCorpus, AudioClip
@@ -18,10 +21,18 @@ from trainer.dataset import AnnotatedCorpus, AudioClip
 RATE = 16_000
 
 
-def corpus(root: Path, *utterances: Utterance, examples: tuple[SFTExample, ...] = ()) -> AnnotatedCorpus:
-    profile = ProsodyProfile(duration_s=1.0, sample_rate=RATE)
-    measured = {u.utterance_id: MeasuredUtterance(u, profile) for u in utterances}
-    return AnnotatedCorpus(root / "annotated", "made", root, PAPER_9, True, measured, {}, examples, {})
+def corpus(root: Path, *utterances: Utterance) -> AnnotatedCorpus:
+    """A data set of these utterances, as `cotgen build` writes it: reasoning alone, since nothing was measured."""
+    measured = [
+        MeasuredUtterance(replace(u, emotion=Emotion.SAD), ProsodyProfile((u.end_s or 0.0) - (u.start_s or 0.0), RATE))
+        for u in utterances
+    ]
+    write_jsonl(root / "measured.jsonl", measured)
+    (root / "scale.json").write_text("{}")
+    source = Source(root / "measured.jsonl", audio_root=str(root), scale=root / "scale.json")
+    config = BuildConfig(TaskConfig(PAPER_9, "what?", 0))
+    build(source, root / "annotated", config, generator=RuleGenerator(PAPER_9, seed=0))
+    return AnnotatedCorpus.read(root / "annotated")
 
 
 @pytest.mark.slow
@@ -64,10 +75,7 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
     seconds = {"u1": 1.0, "u2": 33.6, "u3": 1.0}
     for name, length in seconds.items():
         soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-0.5, 0.5, int(length * RATE)), RATE)
-    examples = tuple(
-        SFTExample(f"e-{name}", Task.ATTRIBUTE, name, f"{name}.wav", "what?", "this", split="train") for name in seconds
-    )
-    whole = corpus(tmp_path, *(Utterance(name, "made", f"{name}.wav", "s") for name in seconds), examples=examples)
+    whole = corpus(tmp_path, *(Utterance(name, "made", f"{name}.wav", "s", split="train") for name in seconds))
     for _ in range(2):  # extracted, then from the cache
         found, failed = features.load_features(
             whole.audio_clips(), tmp_path / "f", identity="x", spec=FeatureSpec(), workers=1
@@ -77,5 +85,6 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
         assert (item.id, item.stage) == ("u2", "features")
         assert "to 30 s" in item.message
     rest = features.with_features(whole, found)
-    assert sorted(rest.measured) == ["u1", "u3"]
-    assert [e.example_id for e in rest.examples] == ["e-u1", "e-u3"]
+    assert [m.utterance.utterance_id for m in rest.split("train")] == ["u1", "u3"]
+    assert [t.utterance_id for t in rest.traces("train")] == ["u1", "u3"]
+    assert [e.utterance_id for e in rest.examples("train")] == ["u1", "u3"]

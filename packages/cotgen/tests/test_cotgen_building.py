@@ -9,12 +9,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cotgen.dataset import building
-from cotgen.generation import RuleGenerator
+from cotgen.dataset import BuildConfig, DataSet, Source, build
+from cotgen.generation import Generator, RuleGenerator
 from cotgen.rules import Style
+from cotgen.tasks import TaskConfig
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 from speech_records.shards import shard_name
 
@@ -31,6 +33,12 @@ def write(path: Path, count: int) -> Path:
     return path
 
 
+def made(profiles: Path, out: Path, *, generator: Generator | None = None, **options: Any) -> DataSet:
+    """A data set by the rules, unless another generator is given."""
+    config = BuildConfig(TaskConfig(PAPER_9, "Which?", 0), **options)
+    return build(Source.of(profiles), out, config, generator=generator or RuleGenerator(PAPER_9, seed=0))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
 
@@ -38,10 +46,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:
     """SIGKILL once a shard is there; the whole build is the reference."""
     profiles = write(tmp_path / "measured.jsonl", 600)
-    whole = building.build(profiles, tmp_path / "whole", building.Options(PAPER_9, shard_rows=50))
-    assert (whole.card["rows"], whole.left_out) == (600, 0)
+    whole = made(profiles, tmp_path / "whole", shard_rows=50)
+    assert (whole.description["counts"]["utterances"], whole.description["counts"]["failed"]) == (600, 0)
     code = "from cotgen.cli import main; main()"
     options = ["build", "--profiles", str(profiles), "-o", str(tmp_path / "out"), "--shard-rows", "50"]
+    options += ["--style", "plain", "--question", "Which?"]
     process = subprocess.Popen([sys.executable, "-c", code, *options], stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
     while not list((tmp_path / "out").glob("traces-00001-*")):
@@ -50,33 +59,36 @@ def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert not (tmp_path / "out" / "card.json").exists()
-    building.build(profiles, tmp_path / "out", building.Options(PAPER_9, shard_rows=50))
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    kept = (tmp_path / "out" / shard_name("traces", 0, 12)).stat().st_ino
+    made(profiles, tmp_path / "out", shard_rows=50)
+    assert (tmp_path / "out" / shard_name("traces", 0, 12)).stat().st_ino == kept, "the first shard was written again"
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "message", "named"),
     [
-        ({"transcript": "kids " * 10_000}, "10000 words"),
-        ({"transcript": "Kids</think>"}, "</think>"),
-        ({"transcript": "Kids <|im_end|>"}, "<|im_end|>"),
-        ({"transcript": "Nothing of that"}, "profile of another utterance"),
-        ({"emotion": "purple"}, "purple"),
-        ({"audio_path": ""}, "audio_path"),
+        ({"transcript": "kids " * 10_000}, "10000 words", "u00001"),
+        ({"transcript": "Kids</think>"}, "</think>", "u00001"),
+        ({"transcript": "Kids <|im_end|>"}, "<|im_end|>", "u00001"),
+        ({"transcript": "Nothing of that"}, "profile of another utterance", "u00001"),
+        ({"emotion": "purple"}, "purple", "measured.jsonl:2"),
+        ({"audio_path": ""}, "audio_path", "measured.jsonl:2"),
     ],
 )
-def test_a_bad_line_is_named_and_the_rest_is_done(tmp_path: Path, change: dict[str, str], message: str) -> None:
-    """The second of three lines is bad."""
+def test_a_bad_line_is_named_and_the_rest_is_done(
+    tmp_path: Path, change: dict[str, str], message: str, named: str
+) -> None:
+    """The second of three lines is bad: named by its id where it is a record, otherwise by its line."""
     profiles = write(tmp_path / "measured.jsonl", 3)
     lines = [json.loads(line) for line in profiles.read_text(encoding="utf-8").splitlines()]
     lines[1]["utterance"] |= change
     profiles.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    built = building.build(profiles, tmp_path / "out", building.Options(PAPER_9))
-    (failure,) = building.failures(built)
-    assert (built.card["rows"], failure.id) == (2, "measured.jsonl:2")
+    found = made(profiles, tmp_path / "out")
+    (failure,) = found.failed()
+    assert (found.card()["rows"], failure.id) == (2, named)
     assert message in failure.message
-    assert "u00001" in failure.message
 
 
 def test_shared_speakers_and_repeats_are_named(tmp_path: Path) -> None:
@@ -84,7 +96,7 @@ def test_shared_speakers_and_repeats_are_named(tmp_path: Path) -> None:
     profiles = write(tmp_path / "measured.jsonl", 2)
     text = profiles.read_text(encoding="utf-8").splitlines()
     profiles.write_text(text[0] + "\n" + text[1].replace('"train"', '"test"') + "\n", encoding="utf-8")
-    card = building.build(profiles, tmp_path / "out", building.Options(PAPER_9)).card
+    card = made(profiles, tmp_path / "out").card()
     assert card["speakers"]["first_of_them"] in (["claims m1: train, test"], ["claims m1: test, train"])
     assert card["near_duplicates"]["transcript"] == {"rows": 1, "across_splits": 1}
 
@@ -95,7 +107,7 @@ def test_the_style_decides_what_is_written_and_is_in_the_card(tmp_path: Path) ->
     written = {}
     for style in Style:
         rules = RuleGenerator(PAPER_9, seed=0, style=style)
-        card = building.build(profiles, tmp_path / "out", building.Options(PAPER_9), generator=rules).card
+        card = made(profiles, tmp_path / "out", generator=rules).card()
         assert card["generator"] == {"name": "rules", "style": style.value}
         written[style] = next(read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace))
     assert written[Style.PLAIN].think != written[Style.VARIED].think
@@ -106,9 +118,11 @@ def test_the_style_decides_what_is_written_and_is_in_the_card(tmp_path: Path) ->
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     """Six times the lines in as many more shards; 5 % are allowed for the interpreter's own moods."""
     code = (
-        "import resource, sys; from pathlib import Path; from cotgen.dataset import building;"
+        "import resource, sys; from pathlib import Path; from cotgen.dataset import BuildConfig, Source, build;"
         "from speech_records import PAPER_9;"
-        "building.build(Path(sys.argv[1]), Path(sys.argv[2]), building.Options(PAPER_9, shard_rows=500));"
+        "from cotgen.generation import RuleGenerator; from cotgen.tasks import TaskConfig;"
+        "config = BuildConfig(TaskConfig(PAPER_9, 'Which?', 0), shard_rows=500);"
+        "build(Source(Path(sys.argv[1])), Path(sys.argv[2]), config, generator=RuleGenerator(PAPER_9, seed=0));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
 
@@ -123,9 +137,8 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
 def test_parquet_holds_the_same_rows_as_the_lines(tmp_path: Path) -> None:
     """Four clips in shards of two, as columns: ids, texts and claims as in the JSON Lines, twice the same bytes."""
     parquet = pytest.importorskip("pyarrow.parquet")
-    options = building.Options(PAPER_9, shard_rows=2, parquet=True)
     for folder in ("a", "b"):
-        building.build(CLIPS, tmp_path / folder, options)
+        made(CLIPS, tmp_path / folder, shard_rows=2, parquet=True)
     files = sorted((tmp_path / "a").glob("dataset-*.parquet"))
     assert [f.name for f in files] == ["dataset-00000-of-00002.parquet", "dataset-00001-of-00002.parquet"]
     assert [f.read_bytes() for f in files] == [(tmp_path / "b" / f.name).read_bytes() for f in files]
@@ -139,7 +152,6 @@ def test_parquet_holds_the_same_rows_as_the_lines(tmp_path: Path) -> None:
     assert [[(c["cue"], c["verdict"], c["hedged"]) for c in r["claims"]] for r in rows] == [
         [(c.cue.value, c.verdict.value, c.hedged) for c in t.claims] for t in traces
     ]
-    card = json.loads((tmp_path / "a" / "card.json").read_text())
-    assert set(card["files"]) >= {f.name for f in files}
-    building.build(CLIPS, tmp_path / "a", building.Options(PAPER_9))
+    assert set(DataSet.open(tmp_path / "a").files) >= {f.name for f in files}
+    made(CLIPS, tmp_path / "a")
     assert not list((tmp_path / "a").glob("*.parquet"))

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cotgen import cli
-from cotgen.dataset import building
+from cotgen.dataset import BuildConfig, Source, build
 from cotgen.errors import EndpointError
 from cotgen.llm import prompting
 from cotgen.llm.answer_cache import AnswerCache
@@ -24,6 +24,7 @@ from cotgen.llm.budget import BudgetLimits
 from cotgen.llm.chat import Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator, score
 from cotgen.screening import Decision, Problem, screen
+from cotgen.tasks import TaskConfig
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
@@ -141,8 +142,8 @@ def test_every_failure_is_recorded_with_its_reason(server: Any, does: Any, tmp_p
     reasons = ["refused", "cut_off", "empty", "broken_json", "wrong_schema", "too_short", "too_long", "no_answer"]
     for failure, reason in zip(found, reasons, strict=True):
         assert f"1 {reason}" in failure["message"]
-        assert (failure["stage"], failure["error"]) == ("generate", "GenerationError")
-    assert "utterance 'u007'" in found[7]["message"]
+        assert (failure["stage"], failure["error"]) == ("reason", "GenerationError")
+    assert found[7]["id"] == "u007"
     assert "no such parameter" in found[7]["message"]
     counted = card(tmp_path / "out")["generation"]
     assert [counted[reason] for reason in reasons] == [1] * 8
@@ -158,7 +159,7 @@ def test_a_limit_stops_in_the_middle_and_a_higher_one_continues(server: Any, tmp
     assert status == 1
     assert re.search(r"the limit of 15000 tokens is reached: \d+ prompt \+ \d+ answer tokens used", said)
     assert "nothing that was paid for is lost" in said
-    assert max(p.name for p in (tmp_path / "out").glob("*.jsonl")) == "traces-00000-of-00003.jsonl"
+    assert max(p.name for p in (tmp_path / "out").glob("traces*.jsonl")) == "traces-00000-of-00003.jsonl"
     assert not (tmp_path / "out" / "card.json").exists()
     first = len(server.requests)
     assert 10 <= first <= 14
@@ -250,7 +251,12 @@ def test_an_error_of_the_generator_commits_no_shard(server: Any, does: Any, tmp_
     server.otherwise = does.fail(403, "no")
     profiles = write(tmp_path / "m.jsonl", 3)
     with pytest.raises(EndpointError):
-        building.build(profiles, tmp_path / "out", building.Options(PAPER_9), generator=generator(server))
+        build(
+            Source(profiles),
+            tmp_path / "out",
+            BuildConfig(TaskConfig(PAPER_9, "Which?", 0)),
+            generator=generator(server),
+        )
     assert contents(tmp_path / "out") == {}
 
 
@@ -343,8 +349,8 @@ def test_bad_lines_are_named_and_the_rest_is_done(server: Any, tmp_path: Path) -
     status, _ = run(server, "--profiles", profiles, "-o", tmp_path / "out", "--concurrency", 1)
     found = [json.loads(line) for line in (tmp_path / "out" / "errors.jsonl").read_text(encoding="utf-8").splitlines()]
     assert status == 1
-    assert [f["id"] for f in found] == [f"m.jsonl:{n}" for n in (2, 3, 4, 5, 6, 7)]
-    for failure, name in zip(found, ("unknown", "unlabelled", "broken", "long", "tags", "stranger"), strict=True):
+    assert [f["id"] for f in found] == ["m.jsonl:2", "unlabelled", "m.jsonl:4", "long", "tags", "stranger"]
+    for failure, name in zip(found, ("purple", "no emotion", "JSON", "10000", "</think>", "stranger"), strict=True):
         assert name in failure["message"]
     traces = {t.utterance_id: t for t in read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace)}
     assert list(traces) == ["plain", "bare", "right-to-left"]

@@ -70,7 +70,7 @@ def test_a_perception_set_names_speakers_of_other_splits(profiles: Path, tmp_pat
         file.write(line.replace('"u00"', '"x"').replace('"split": "test"', '"split": "train"') + "\n{}\n")
     status, _, stderr = run("perception", "--profiles", profiles, "-o", tmp_path / "p.jsonl")
     assert status == 1
-    assert "1 speakers also stand in other splits: claims m1" in stderr
+    assert "1 speakers are also in other splits: claims m1" in stderr
     assert "m.jsonl:62" in (tmp_path / "p.jsonl.errors.jsonl").read_text(encoding="utf-8")
 
 

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cotgen import TaskError, cli, tasks
-from cotgen.tasks import Asking, Attribute, ComparativeClip, Phrasing, SFTExample, Task
-from cotgen.tasks.balancing import Class, Selection, quotas
+from cotgen.tasks import Attribute, ComparativeClip, Phrasing, SFTExample, Task, TaskConfig
+from cotgen.tasks.balancing import Class, Selection, quotas, selection
+from cotgen.tasks.examples import draw, draw_order
+from cotgen.tasks.joining import joined
 from speech_records import (
     IEMOCAP_4,
     PAPER_9,
@@ -53,40 +55,46 @@ def corpus(folder: Path, count: int) -> tuple[Path, Path, Path]:
     return paths
 
 
-def streamed(paths: tuple[Path, Path, Path], asking: Asking) -> tuple[list[SFTExample], list[FailedItem]]:
+def streamed(paths: tuple[Path, Path, Path], config: TaskConfig) -> tuple[list[SFTExample], list[FailedItem]]:
     failures: list[FailedItem] = []
     profiles, traces, clips = paths
-    return list(tasks.stream(profiles, traces, asking, comparative=clips, report=failures.append)), failures
+    with joined(profiles, traces, config, comparative=clips, report=failures.append) as drawn:
+        keeps = selection(drawn, balance=config.balance, seed=config.seed)
+        return [found.example for found in drawn() if keeps(found)], failures
 
 
 @pytest.mark.parametrize("balance", [None, 1.0, 2.0])
-def test_a_stream_makes_what_build_makes(tmp_path: Path, balance: float | None) -> None:
-    """`build` of the same records is the reference; the traces may be in any order but among an utterance's own."""
+def test_files_give_the_examples_of_each_utterance_in_turn(tmp_path: Path, balance: float | None) -> None:
+    """Those of the same records in memory are the reference; traces may be in any order but among an utterance's."""
     paths = corpus(tmp_path, 60)
-    measured, traces = list(read_jsonl(paths[0], MeasuredUtterance)), list(read_jsonl(paths[1], ReasoningTrace))
-    expected = tasks.build(
-        measured, traces, label_set=PAPER_9, reasoning_question=QUESTION, seed=3,
-        comparative=read_jsonl(paths[2], ComparativeClip), phrasing=Phrasing.STATED, balance=balance,
-    )  # fmt: skip
-    asking = Asking(PAPER_9, QUESTION, 3, Phrasing.STATED, balance)
-    assert streamed(paths, asking) == (expected, [])
+    config = TaskConfig(PAPER_9, QUESTION, 3, Phrasing.STATED, balance)
+    traces = list(read_jsonl(paths[1], ReasoningTrace))
+    items = {m.utterance.utterance_id: m for m in read_jsonl(paths[0], MeasuredUtterance)}
+    drawn = [d for n, m in items.items() for d in draw(m, [t for t in traces if t.utterance_id == n], config)]
+    drawn += [
+        draw_order(clip, config, synthetic=items[clip.utterance_id].utterance.synthetic)
+        for clip in read_jsonl(paths[2], ComparativeClip)
+    ]
+    keeps = selection(lambda: drawn, balance=balance, seed=3)
+    expected = [d.example for d in drawn if keeps(d)]
+    assert streamed(paths, config) == (expected, [])
     write_jsonl(paths[1], sorted(traces, key=lambda t: t.utterance_id[::-1]))
-    assert streamed(paths, asking) == (expected, [])
+    assert streamed(paths, config) == (expected, [])
 
 
 def test_shards_are_read_as_one_file(tmp_path: Path) -> None:
     """The same records in three files each; a bad line is named by its shard."""
     paths = corpus(tmp_path, 30)
-    whole, _ = streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=2.0))
+    whole, _ = streamed(paths, TaskConfig(PAPER_9, QUESTION, 0, balance=2.0))
     for path in paths[:2]:
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         for n in range(3):
             shard = path.with_name(shard_name(path.stem, n, 3))
             shard.write_text("".join(lines[n * 10 : len(lines) if n == 2 else n * 10 + 10]), encoding="utf-8")
         path.unlink()
-    assert streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=2.0)) == (whole, [])
+    assert streamed(paths, TaskConfig(PAPER_9, QUESTION, 0, balance=2.0)) == (whole, [])
     append(tmp_path / "traces-00001-of-00003.jsonl", "{")
-    _, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
+    _, failures = streamed(paths, TaskConfig(PAPER_9, QUESTION, 0))
     assert [f.id for f in failures] == ["traces-00001-of-00003.jsonl:11"]
 
 
@@ -106,7 +114,7 @@ def append(path: Path, *lines: str) -> None:
 def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
     """One of every kind of bad line, each named with its line; what is good gives the examples it gave before."""
     paths = corpus(tmp_path, 8)
-    good, _ = streamed(paths, Asking(PAPER_9, QUESTION, 0))
+    good, _ = streamed(paths, TaskConfig(PAPER_9, QUESTION, 0))
     profiles, traces, clips = paths
     first = profiles.read_text(encoding="utf-8").splitlines()[0]
     append(profiles, first, '{"utterance": 3}', "", first.replace('"angry"', '"purple"'), first[:100])
@@ -117,10 +125,10 @@ def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
     order = (Level.LOW, Level.HIGH)
     append(clips, to_json(ComparativeClip("c", "nobody", "c.flac", Attribute.PITCH, order)))
     append(clips, to_json(ComparativeClip("c0", "u00000", "c.flac", Attribute.PITCH, order)))
-    found, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
+    found, failures = streamed(paths, TaskConfig(PAPER_9, QUESTION, 0))
     assert found == good
     assert [(f.id, f.error) for f in failures] == [
-        ("measured.jsonl:9", "TaskError"),
+        ("measured.jsonl:9", "RecordFileError"),
         ("measured.jsonl:10", "RecordFormatError"),
         ("measured.jsonl:12", "RecordFormatError"),
         ("measured.jsonl:13", "RecordFormatError"),
@@ -132,7 +140,7 @@ def test_bad_lines_are_reported_and_the_rest_is_done(tmp_path: Path) -> None:
         ("clips.jsonl:4", "TaskError"),
     ]
     text = " | ".join(f.message for f in failures)
-    for part in ("stands in measured.jsonl:1 already", "purple", "'nobody'", "'bored' is no label of PAPER_9", "'c0'"):
+    for part in ("twice in measured.jsonl", "purple", "'nobody'", "'bored' is not a label of PAPER_9", "'c0'"):
         assert part in text
 
 
@@ -140,9 +148,9 @@ def test_labels_outside_the_set_are_reported(tmp_path: Path) -> None:
     """Traces answer the first four labels of PAPER_9, which are those of IEMOCAP_4; a fifth is not."""
     paths = corpus(tmp_path, 4)
     edit(paths[1], 1, answer="contempt")
-    _, failures = streamed(paths, Asking(IEMOCAP_4, QUESTION, 0))
+    _, failures = streamed(paths, TaskConfig(IEMOCAP_4, QUESTION, 0))
     (failure,) = failures
-    assert failure.message.startswith("trace of 'u00000': 'contempt' is no label of IEMOCAP_4: name the label set")
+    assert failure.message.startswith("trace of 'u00000': 'contempt' is not a label of IEMOCAP_4: name the label set")
 
 
 @pytest.mark.parametrize(
@@ -161,7 +169,7 @@ def test_strange_transcripts(tmp_path: Path, transcript: str | None, stressed: s
     """Markup loses its angle brackets, so a target can never end the think part; other scripts stay as they are."""
     paths = corpus(tmp_path, 1)
     edit(paths[0], 1, transcript=transcript, stressed_words=[stressed])
-    found, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
+    found, failures = streamed(paths, TaskConfig(PAPER_9, QUESTION, 0))
     assert failures == []
     (example,) = (e for e in found if e.task is Task.STRESS)
     assert example.target == target
@@ -172,7 +180,7 @@ def test_a_stressed_word_that_was_not_said_gives_no_example(tmp_path: Path) -> N
     """`window` is not in the transcript of the first clip; its other examples stay."""
     paths = corpus(tmp_path, 1)
     edit(paths[0], 1, stressed_words=["door", "window"])
-    found, failures = streamed(paths, Asking(PAPER_9, QUESTION, 0))
+    found, failures = streamed(paths, TaskConfig(PAPER_9, QUESTION, 0))
     assert [f.message for f in failures] == [
         "utterance 'u00000': stressed word 'window' is not in its transcript; it gives no example about stress"
     ]
@@ -183,9 +191,9 @@ def test_what_cannot_be_done_at_all_is_an_error(tmp_path: Path) -> None:
     """A missing file, and a balance below 1."""
     paths = corpus(tmp_path, 4)
     with pytest.raises(RecordFileError, match=r"nowhere\.jsonl does not exist"):
-        streamed((paths[0], tmp_path / "nowhere.jsonl", paths[2]), Asking(PAPER_9, QUESTION, 0))
+        streamed((paths[0], tmp_path / "nowhere.jsonl", paths[2]), TaskConfig(PAPER_9, QUESTION, 0))
     with pytest.raises(TaskError, match=r"balance 0\.5"):
-        streamed(paths, Asking(PAPER_9, QUESTION, 0, balance=0.5))
+        streamed(paths, TaskConfig(PAPER_9, QUESTION, 0, balance=0.5))
 
 
 def test_the_command_streams(tmp_path: Path) -> None:
@@ -220,11 +228,11 @@ def test_a_selection_keeps_its_quotas_exactly(sizes: dict[str, int], ratio: floa
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
     """20 000 utterances against 2 000, balanced, which reads everything twice; 10 % are allowed for SQLite's cache."""
     code = (
-        "import resource, sys; from pathlib import Path; from cotgen.tasks import Asking, stream;"
-        "from speech_records import PAPER_9, write_jsonl; folder = Path(sys.argv[1]);"
-        "asking = Asking(PAPER_9, 'Which?', 0, balance=1.0);"
-        "files = (folder / 'measured.jsonl', folder / 'traces.jsonl');"
-        "write_jsonl(folder / 'sft.jsonl', stream(*files, asking, comparative=folder / 'clips.jsonl', report=print));"
+        "import resource, sys; from pathlib import Path; folder = Path(sys.argv[1]);"
+        "from cotgen.cli.sets import build_tasks; import contextlib, typer;"
+        "files = {'profiles': folder / 'measured.jsonl', 'traces': folder / 'traces.jsonl'};"
+        "more = {'comparative': folder / 'clips.jsonl', 'question': 'Which?', 'balance': 1.0};\n"
+        "with contextlib.suppress(typer.Exit): build_tasks(**files, **more, out=folder / 'sft.jsonl')\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cotgen import cli, tasks
-from cotgen.tasks import Phrasing, SFTExample, Task
+from cotgen import cli
+from cotgen.tasks import Phrasing, SFTExample, Task, TaskConfig
+from cotgen.tasks.balancing import selection
+from cotgen.tasks.examples import draw
 from cotgen.tasks.stress import stress_examples
 from speech_records import (
     PAPER_9,
@@ -37,20 +39,15 @@ def manifest(path: Path, count: int = 30) -> Path:
     return path
 
 
-def test_a_manifest_gives_the_examples_of_build(tmp_path: Path) -> None:
-    """`build` of the same utterances, measured but empty, is the reference."""
+def test_a_manifest_gives_the_examples_of_its_utterances(tmp_path: Path) -> None:
+    """Those of the same utterances, measured but empty, are the reference."""
     path = manifest(tmp_path / "m.jsonl")
     measured = [MeasuredUtterance(u, ProsodyProfile(1.0, 16000)) for u in read_jsonl(path, Utterance)]
     for balance in (None, 1.0):
-        expected = tasks.build(
-            measured,
-            [],
-            label_set=PAPER_9,
-            reasoning_question="Which?",
-            seed=5,
-            phrasing=Phrasing.STATED,
-            balance=balance,
-        )
+        config = TaskConfig(PAPER_9, "Which?", 5, Phrasing.STATED, balance)
+        drawn = [d for item in measured for d in draw(item, [], config)]
+        keeps = selection(lambda drawn=drawn: drawn, balance=balance, seed=5)
+        expected = [d.example for d in drawn if keeps(d)]
         found = stress_examples(path, seed=5, report=print, phrasing=Phrasing.STATED, balance=balance)
         assert list(found) == expected
 

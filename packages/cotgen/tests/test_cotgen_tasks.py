@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cotgen import TaskError, generate, tasks
-from cotgen.tasks import Attribute, ComparativeClip, Phrasing, SFTExample, Task
+from cotgen import TaskError, generate
+from cotgen.tasks import Attribute, ComparativeClip, Phrasing, SFTExample, Task, TaskConfig
+from cotgen.tasks.balancing import selection
+from cotgen.tasks.examples import draw, draw_order
 from speech_records import (
     PAPER_9,
     InvalidRecordError,
@@ -32,11 +35,28 @@ COMPARATIVE = ComparativeClip(
 )
 
 
+def examples_of(
+    measured: Iterable[MeasuredUtterance],
+    traces: Iterable[ReasoningTrace],
+    config: TaskConfig,
+    comparative: Iterable[ComparativeClip] = (),
+) -> list[SFTExample]:
+    """The examples of records in memory: those of each utterance in turn, then those about comparative clips."""
+    items, clips, written = list(measured), list(comparative), list(traces)
+    synthetic = {item.utterance.utterance_id: item.utterance.synthetic for item in items}
+    drawn = [
+        found
+        for item in items
+        for found in draw(item, [t for t in written if t.utterance_id == item.utterance.utterance_id], config)
+    ]
+    drawn += [draw_order(clip, config, synthetic=synthetic[clip.utterance_id]) for clip in clips]
+    keeps = selection(lambda: drawn, balance=config.balance, seed=config.seed)
+    return [found.example for found in drawn if keeps(found)]
+
+
 def build(seed: int = 0) -> list[SFTExample]:
     traces = [generate(m, label_set=PAPER_9, seed=seed) for m in CLIPS]
-    return tasks.build(
-        CLIPS, traces, label_set=PAPER_9, reasoning_question=QUESTION, seed=seed, comparative=[COMPARATIVE]
-    )
+    return examples_of(CLIPS, traces, TaskConfig(PAPER_9, QUESTION, seed), [COMPARATIVE])
 
 
 def by_id(examples: list[SFTExample]) -> dict[str, SFTExample]:
@@ -78,11 +98,7 @@ def test_stress_prefers_the_corpus_to_the_measurement() -> None:
     """The measured word of `loud` is `kids`; a corpus that says `Door!` is believed instead, in plain spelling."""
     loud = CLIPS[0]
     annotated = replace(loud, utterance=replace(loud.utterance, stressed_words=("Door!",)))
-    (example,) = (
-        e
-        for e in tasks.build([annotated], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0)
-        if e.task is Task.STRESS
-    )
+    (example,) = (e for e in examples_of([annotated], [], TaskConfig(PAPER_9, QUESTION, 0)) if e.task is Task.STRESS)
     assert example.target == "door"
 
 
@@ -103,9 +119,7 @@ def test_reasoning_targets_have_the_answer_form_and_the_given_question() -> None
 
 def test_synthetic_speech_stays_marked() -> None:
     made = replace(CLIPS[0], utterance=replace(CLIPS[0].utterance, synthetic=True, split="test"))
-    examples = tasks.build(
-        [made], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, comparative=[COMPARATIVE]
-    )
+    examples = examples_of([made], [], TaskConfig(PAPER_9, QUESTION, 0), [COMPARATIVE])
     assert all(e.synthetic for e in examples)
     assert {e.task: e.split for e in examples} == {
         Task.ATTRIBUTE: "test",
@@ -121,17 +135,7 @@ def test_same_seed_same_examples_other_seed_other_questions() -> None:
 
 def test_nothing_measured_gives_nothing_to_ask() -> None:
     empty = replace(CLIPS[0], profile=ProsodyProfile(duration_s=1.0, sample_rate=16000), levels=None)
-    assert tasks.build([empty], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0) == []
-
-
-def test_what_belongs_to_no_utterance_is_an_error() -> None:
-    trace = generate(CLIPS[0], label_set=PAPER_9, seed=0)
-    with pytest.raises(TaskError, match="trace of 'loud'"):
-        tasks.build(CLIPS[1:], [trace], label_set=PAPER_9, reasoning_question=QUESTION, seed=0)
-    with pytest.raises(TaskError, match="clip 'loud-rate'"):
-        tasks.build(CLIPS[1:], [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, comparative=[COMPARATIVE])
-    with pytest.raises(TaskError, match="'loud' is measured twice"):
-        tasks.build([CLIPS[0]] * 2, [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0)
+    assert examples_of([empty], [], TaskConfig(PAPER_9, QUESTION, 0)) == []
 
 
 def test_json_round_trip(tmp_path: Path) -> None:
@@ -167,9 +171,7 @@ def recorded_input() -> tuple[list[MeasuredUtterance], list[ReasoningTrace], lis
 
 def recorded_build(**more: Any) -> list[SFTExample]:
     measured, traces, clips = recorded_input()
-    return tasks.build(
-        measured, traces, label_set=PAPER_9, reasoning_question=QUESTION, seed=7, comparative=clips, **more
-    )
+    return examples_of(measured, traces, TaskConfig(PAPER_9, QUESTION, 7, **more), clips)
 
 
 def test_the_plain_output_does_not_move() -> None:
@@ -223,6 +225,6 @@ def test_whispering_does_not_limit_the_levels_of_pitch() -> None:
     named = [
         replace(c, utterance=replace(c.utterance, utterance_id=f"u{i}")) for i, c in enumerate([*levels, CLIPS[2]])
     ]
-    examples = tasks.build(named, [], label_set=PAPER_9, reasoning_question=QUESTION, seed=0, balance=1.0)
+    examples = examples_of(named, [], TaskConfig(PAPER_9, QUESTION, 0, balance=1.0))
     pitch = Counter(e.target for e in examples if e.example_id.endswith("/attribute-pitch"))
     assert pitch == {"pitch low": 20, "pitch normal": 20, "pitch high": 20, "pitch unvoiced": 1}

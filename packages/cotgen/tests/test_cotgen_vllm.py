@@ -5,7 +5,6 @@ Such a model writes noise, but the server holds it to the schema: every answer i
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import subprocess
@@ -20,12 +19,13 @@ from pathlib import Path
 
 import pytest
 
-from cotgen.dataset import building
+from cotgen.dataset import BuildConfig, Source, build
 from cotgen.errors import AnswerError, EndpointError
 from cotgen.llm import prompting
 from cotgen.llm.answer_cache import AnswerCache
 from cotgen.llm.chat import Chat, Settings
 from cotgen.llm.openai_generator import OpenAIGenerator
+from cotgen.tasks import TaskConfig
 from speech_records import PAPER_9, MeasuredUtterance, from_json, to_json
 
 # transformers, which makes the model, warns of its own deprecations while it is loaded.
@@ -147,15 +147,16 @@ def test_a_build_counts_what_noise_lacks_and_repeats_from_its_cache(url: str, tm
     profiles = tmp_path / "measured.jsonl"
     profiles.write_text("".join(to_json(m) + "\n" for m in rows), encoding="utf-8")
 
-    def build(name: str) -> tuple[dict[str, int], dict[str, int]]:
+    def built(name: str) -> tuple[dict[str, int], dict[str, int]]:
         chat = Chat(Settings("tiny", url, seed=1, max_tokens=200), cache=AnswerCache(tmp_path / "cache"))
         writer = OpenAIGenerator(chat, PAPER_9, candidates=2)
-        built = building.build(profiles, tmp_path / name, building.Options(PAPER_9), generator=writer)
-        assert built.left_out == 3
-        return chat.counts(), json.loads((tmp_path / name / "card.json").read_text(encoding="utf-8"))["generation"]
+        config = BuildConfig(TaskConfig(PAPER_9, "Which?", 0))
+        made = build(Source(profiles), tmp_path / name, config, generator=writer)
+        assert made.description["counts"]["failed"] == 3
+        return chat.counts(), made.card()["generation"]
 
-    counts, first = build("first")
-    again, second = build("second")
+    counts, first = built("first")
+    again, second = built("second")
     assert (counts["requests"], first["answers"]) == (6, 6)
     assert first == second
     assert again == {"from_cache": 6}

@@ -1,30 +1,36 @@
 """The command `annotator`.
 
-Exit status: 0 when everything was annotated, 1 when there was any dead letter (the rest is done), 2 when nothing
+Exit status: 0 when everything was annotated, 1 when there was any failed item (the rest is done), 2 when nothing
 could be done with what was given or a service failed, 130 after an interrupt.
 """
 
 from __future__ import annotations
 
-import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from annotator_worker.errors import AnnotatorError, UnusableInputError
-from cotgen import Style
+from annotator_worker.records import MeasureConfig, Stress
+from cotgen import CotgenError
+from cotgen.cli.options import grouped, reasoning_options
+from cotgen.cli.progress import progress
+from cotgen.reasoning import ReasoningConfig
+from prosody import ProsodyError
 from speech_records import SpeechRecordsError, to_json
 
 if TYPE_CHECKING:
-    from annotator_worker.dataset import Summary
     from annotator_worker.jobfiles import JobFiles
-    from annotator_worker.local import Report
-    from annotator_worker.records import Stage
+    from annotator_worker.listing import Listing
+    from cotgen.dataset import DataSet
 
-DEAD_LETTERS, FAILED, INTERRUPTED = 1, 2, 130
+LEFT_OUT, FAILED, INTERRUPTED = 1, 2, 130
+_COUNTED = ("splits", "claims", "sft_examples", "failed_by_error")
 
 cli = typer.Typer(
     name="annotator",
@@ -34,105 +40,101 @@ cli = typer.Typer(
     help="Mass annotation of emotional speech: from labelled audio to verified reasoning.",
 )
 
-CorpusOption = Annotated[str, typer.Option("--corpus", help="Name of the corpus; `speech-corpora list` lists them.")]
-RootOption = Annotated[Path, typer.Option("--root", help="Folder of the corpus, or the path of a manifest.")]
 OutOption = Annotated[Path, typer.Option("-o", "--out", help="Folder of the data set.")]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of wording, questions and comparative clips.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Take only the first utterances.")]
-ComparativeOption = Annotated[int, typer.Option("--comparative", min=0, help="Comparative clips per split.")]
-StyleOption = Annotated[
-    Style,
-    typer.Option("--style", help="How reasoning is written: varied, or plain for models that must learn to write."),
-]
-QuestionOption = Annotated[str | None, typer.Option("--question", help="What reasoning examples ask.")]
+RootOption = Annotated[Path, typer.Option("--root", help="Folder of the corpus, or the path of a manifest.")]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Processes.")]
 StoreOption = Annotated[
     str, typer.Option("--store", envvar="ANNOTATOR_STORE", help="s3://bucket/prefix or file:///folder.")
 ]
 JobOption = Annotated[str, typer.Option("--job", help="Name of the job in the store.")]
 
 
+@dataclass(frozen=True, slots=True)
+class CorpusOptions:
+    """What is annotated, and how it is measured."""
+
+    corpus: str
+    root: Path
+    more: dict[str, Any]
+
+    def listing(self, reasoning: ReasoningConfig) -> Listing:
+        """The corpus, listed."""
+        from annotator_worker.listing import list_corpus
+
+        return list_corpus(self.corpus, self.root, reasoning=reasoning, **self.more)
+
+
+def corpus_options(
+    *,
+    corpus: Annotated[str, typer.Option(help="Name of the corpus; `speech-corpora list` lists them.")],
+    root: RootOption,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of wording, questions and comparative clips.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first utterances.")] = None,
+    comparative: Annotated[int, typer.Option(min=0, help="Comparative clips per split.")] = 0,
+    question: Annotated[str | None, typer.Option(help="What reasoning examples ask.")] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of utterances whose corpus does not say, such as en.")
+    ] = None,
+    stress: Annotated[
+        Stress,
+        typer.Option(
+            help="Stressed words of English transcripts, measured by acoustic prominence: auto, where the corpus does "
+            "not mark them itself; measured, always; none."
+        ),
+    ] = Stress.AUTO,
+    stress_model: Annotated[
+        str | None, typer.Option(help="Folder of WhiStress weights, which then find the stressed words.")
+    ] = None,
+    speaker_model: Annotated[str | None, typer.Option(help="Folder of weights of the age and gender model.")] = None,
+) -> CorpusOptions:
+    """The options of every command that has a corpus measured."""
+    measuring = MeasureConfig(stress, stress_model, speaker_model)
+    more = {"seed": seed, "limit": limit, "comparative": comparative, "question": question, "language": language}
+    return CorpusOptions(corpus, root, more | {"measuring": measuring})
+
+
 @cli.command()
+@grouped(given=corpus_options, reasoning=reasoning_options)
 def run(
     *,
-    corpus: CorpusOption,
-    root: RootOption,
+    given: CorpusOptions,
     out: OutOption,
     local: Annotated[bool, typer.Option("--local", help="In this process and its workers; nothing to start.")] = False,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
-    seed: SeedOption = 0,
-    limit: LimitOption = None,
-    comparative: ComparativeOption = 0,
-    question: QuestionOption = None,
-    style: StyleOption = Style.VARIED,
+    workers: WorkersOption = 1,
+    timeout_clip: Annotated[float, typer.Option(min=1.0, help="Seconds that one clip may take.")] = 300.0,
+    reasoning: ReasoningConfig,
 ) -> None:
     """Annotate a corpus here, from audio to finished data set; run again to continue one that was stopped."""
     from annotator_worker import local as local_run
-    from annotator_worker.listing import list_corpus
 
     with _clear_errors():
         if not local:
-            raise UnusableInputError("run needs --local; through workers: submit, calibrate, reason, collect")
-        listing = list_corpus(
-            corpus,
-            root,
-            seed=seed,
-            limit=limit,
-            comparative=comparative,
-            question=question,
-            style=style,
-        )
-        with _progress() as report:
-            summary = local_run.run(listing, out, workers=workers, report=report)
-        _finish(summary)
+            raise UnusableInputError("run needs --local; through workers: submit, calibrate, collect")
+        listing = given.listing(reasoning)
+        with progress() as report:
+            made = local_run.run(listing, out, workers=workers, timeout_s=timeout_clip, report=report, say=_say)
+        _finish(made)
 
 
 @cli.command()
-def submit(
-    *,
-    corpus: CorpusOption,
-    root: RootOption,
-    store: StoreOption,
-    job: JobOption,
-    seed: SeedOption = 0,
-    limit: LimitOption = None,
-    comparative: ComparativeOption = 0,
-    question: QuestionOption = None,
-    style: StyleOption = Style.VARIED,
-) -> None:
+@grouped(given=corpus_options, reasoning=reasoning_options)
+def submit(*, given: CorpusOptions, store: StoreOption, job: JobOption, reasoning: ReasoningConfig) -> None:
     """Push the audio of a corpus into the store and have workers measure it."""
     from annotator_worker import job as stages
-    from annotator_worker.listing import list_corpus
 
     with _clear_errors():
-        listing = list_corpus(
-            corpus,
-            root,
-            seed=seed,
-            limit=limit,
-            comparative=comparative,
-            question=question,
-            style=style,
-        )
-        files = _job_files(store, job)
-        typer.echo(f"{stages.submit(files, listing)} messages sent")
+        typer.echo(f"{stages.submit(_job_files(store, job), given.listing(reasoning))} messages sent")
 
 
 @cli.command()
 def calibrate(store: StoreOption, job: JobOption) -> None:
-    """Fit the level scale on the measured train split; prints the scale."""
+    """Fit the level scale on the measured train split, print it, and have workers make the comparative clips."""
     from annotator_worker import job as stages
 
     with _clear_errors():
-        typer.echo(stages.calibrate_job(_job_files(store, job)).to_json())
-
-
-@cli.command()
-def reason(store: StoreOption, job: JobOption) -> None:
-    """Have workers write and verify reasoning, and make the comparative clips."""
-    from annotator_worker import job as stages
-
-    with _clear_errors():
-        typer.echo(f"{stages.reason(_job_files(store, job))} messages sent")
+        scale, sent = stages.calibrate_job(_job_files(store, job))
+        typer.echo(scale.to_json())
+        _say(f"{sent} messages sent")
 
 
 @cli.command()
@@ -155,11 +157,13 @@ def retry(store: StoreOption, job: JobOption) -> None:
 
 @cli.command()
 def collect(store: StoreOption, job: JobOption, out: OutOption) -> None:
-    """Write the finished data set of a job into a folder."""
+    """Have the reasoning written and put the finished data set of a job into a folder."""
     from annotator_worker import job as stages
 
     with _clear_errors():
-        _finish(stages.collect(_job_files(store, job), out))
+        with progress() as report:
+            made = stages.collect(_job_files(store, job), out, report=report, say=_say)
+        _finish(made)
 
 
 @cli.command()
@@ -169,27 +173,32 @@ def compare(
     profiles: Annotated[Path, typer.Option("--profiles", help="The measured utterances they are of.")],
     root: RootOption,
     out: OutOption,
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes.")] = 1,
+    workers: WorkersOption = 1,
 ) -> None:
-    """Make comparative clips by recipes: clips.jsonl and comparative/*.flac, for `cotgen tasks --comparative`."""
+    """Make comparative clips by recipes: clips.jsonl and comparative/*.flac, for `cotgen build --comparative`."""
     from annotator_worker import recipes as by_recipes
 
     with _clear_errors():
-        with _progress() as report:
+        with progress() as report:
             done = by_recipes.compare(recipes, profiles, root=root, out=out, workers=workers, report=report)
         typer.echo(f"{out}: {done.clips} comparative clips")
-        if done.dead_letters:
-            typer.echo(f"{done.dead_letters} dead letters: see {out / by_recipes.ERRORS}", err=True)
-            raise typer.Exit(DEAD_LETTERS)
+        if done.failed:
+            _say(f"{done.failed} recipes failed: see {out / by_recipes.ERRORS}")
+            raise typer.Exit(LEFT_OUT)
 
 
 @cli.command()
 def verify(folder: Annotated[Path, typer.Argument(help="Folder of a data set.")]) -> None:
-    """Hold a data set against itself: the hash of every file, every claim against its measurements."""
-    from annotator_worker import dataset
+    """Check a data set: the hash of every file, every claim against its measurements."""
+    from cotgen.dataset import DataSet
+    from cotgen.dataset.building import verified
 
     with _clear_errors():
-        verdicts = dataset.check(folder)
+        verdicts = Counter(
+            claim.verdict
+            for measured, trace in DataSet.open(folder).rows()
+            for claim in verified(measured, trace).claims
+        )
         typer.echo(", ".join(f"{count} claims {verdict.value}" for verdict, count in sorted(verdicts.items())))
 
 
@@ -210,7 +219,7 @@ def _clear_errors() -> Iterator[None]:
     """One line on stderr instead of a traceback, for everything that a user can put right."""
     try:
         yield
-    except (AnnotatorError, SpeechRecordsError, OSError) as error:
+    except (AnnotatorError, CotgenError, ProsodyError, SpeechRecordsError, OSError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(FAILED) from error
     except KeyboardInterrupt as error:
@@ -218,43 +227,18 @@ def _clear_errors() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from error
 
 
-@contextmanager
-def _progress() -> Iterator[Report]:
-    """A bar for each stage on stderr, with the time that remains."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("remaining"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(file=sys.stderr)) as bars:
-        rows = {}
-
-        def report(stage: Stage, done: int, total: int) -> None:
-            if stage not in rows:
-                rows[stage] = bars.add_task(stage.value, total=total)
-            bars.update(rows[stage], completed=done)
-
-        yield report
+def _finish(made: DataSet) -> None:
+    counts = made.description["counts"]
+    named = {name: ", ".join(f"{n} {value}" for value, n in counts[name].items()) for name in _COUNTED}
+    typer.echo(f"{made.folder}: {counts['utterances']} utterances ({named['splits']})")
+    typer.echo(f"claims: {named['claims']}")
+    typer.echo(f"SFT examples: {named['sft_examples']}")
+    if "train" not in counts["splits"]:
+        _say("there is no split `train`, which `trainer` trains on: give the corpus splits to train on it")
+    if counts["failed"]:
+        _say(f"{counts['failed']} failed items ({named['failed_by_error']}): see {made.folder / 'errors.jsonl'}")
+        raise typer.Exit(LEFT_OUT)
 
 
-def _finish(summary: Summary) -> None:
-    counts = summary.index["counts"]
-    splits = ", ".join(f"{name} {count}" for name, count in counts["splits"].items())
-    claims = ", ".join(f"{count} {verdict}" for verdict, count in counts["claims"].items())
-    examples = ", ".join(f"{count} {task}" for task, count in counts["sft_examples"].items())
-    typer.echo(f"{summary.folder}: {counts['utterances']} utterances ({splits})")
-    typer.echo(f"claims: {claims}")
-    typer.echo(f"SFT examples: {examples}")
-    if summary.dead_letters:
-        kinds = ", ".join(f"{count} {error}" for error, count in counts["dead_letters_by_error"].items())
-        typer.echo(f"{summary.dead_letters} dead letters ({kinds}): see {summary.folder / 'errors.jsonl'}", err=True)
-        raise typer.Exit(DEAD_LETTERS)
+def _say(text: str) -> None:
+    typer.echo(text, err=True)

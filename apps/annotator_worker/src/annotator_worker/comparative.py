@@ -17,12 +17,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from annotator_worker.errors import ClipError, MissingAudioError
-from annotator_worker.pipeline import load_clip
+from annotator_worker.pipeline import audio_sha256, load_clip
 from annotator_worker.records import ComparativePlan, JobSpec, Versions, digest
 from cotgen.tasks import Attribute
 from cotgen.tasks.variants import VariantRecipe
 from prosody import modify
-from speech_records import Level, MeasuredUtterance, Utterance, file_sha256
+from speech_records import Level, MeasuredUtterance, Utterance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ def render(plan: ComparativePlan, path: Path) -> bytes:
     import numpy as np
     import soundfile
 
-    if file_sha256(path) != plan.audio_sha256:
+    if audio_sha256(path) != plan.audio_sha256:
         raise MissingAudioError(f"{plan.utterance.utterance_id}: its audio changed since it was measured")
     audio = load_clip(plan.utterance, path)
     start = max(0, round((plan.speech_start_s - MARGIN_S) * audio.sample_rate))

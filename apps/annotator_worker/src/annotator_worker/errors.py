@@ -3,12 +3,10 @@
 ```
 AnnotatorError (Exception)
 ├── UnusableInputError       nothing can be done with what was given: unknown corpus, missing root, no train split
-├── ClipError                one utterance cannot be annotated; it becomes a dead letter and the rest is done
+├── ClipError                one utterance cannot be annotated; it becomes a failed item and the rest is done
 │   ├── MissingAudioError        no such file, or a path that leaves the corpus root
-│   ├── TooLittleSpeechError     silence or a few milliseconds: nothing to reason about
-│   ├── ContradictedTraceError   reasoning that claims what was not measured
-│   └── WorkerLostError          a clip that killed its worker again and again
-├── JobError                 a stage asked for before the one it stands on is finished
+│   └── TooLittleSpeechError     silence or a few milliseconds: nothing to reason about
+├── JobError                 a stage asked for before the one it builds on is finished
 ├── BrokerError              the queue cannot be reached, or refuses
 └── StoreError               the object store
     ├── ObjectNotFoundError      no object of that key
@@ -16,7 +14,7 @@ AnnotatorError (Exception)
     └── StoreUnavailableError    not reachable, or failing; worth another try
 ```
 
-`prosody` and `cotgen` raise errors of their own; for one utterance those, too, become dead letters.
+`prosody` and `cotgen` raise errors of their own; for one utterance those, too, become failed items.
 """
 
 
@@ -40,16 +38,8 @@ class TooLittleSpeechError(ClipError):
     """A clip holds too little speech to reason about."""
 
 
-class ContradictedTraceError(ClipError):
-    """A reasoning trace claims what the measurements contradict."""
-
-
-class WorkerLostError(ClipError):
-    """Processing a clip ended its worker process too often."""
-
-
 class JobError(AnnotatorError):
-    """A stage was asked for before the one it stands on is finished."""
+    """A stage was asked for before the one it builds on is finished."""
 
 
 class BrokerError(AnnotatorError):

@@ -1,4 +1,4 @@
-"""Annotation through an object store and workers: submit, calibrate, reason, collect; status and retry in between.
+"""Annotation through an object store and workers: submit, calibrate, collect; status and retry in between.
 
 How far a job is, is what results are in the store. Every stage can be asked for again: what is done already is not
 sent again, and the collected data set is the one that `annotator_worker.local.run` writes from the same input.
@@ -6,7 +6,7 @@ sent again, and the collected data set is the one that `annotator_worker.local.r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,25 +14,17 @@ from typing import TYPE_CHECKING
 
 from kombu.exceptions import OperationalError
 
-from annotator_worker import comparative, dataset, keys, tasks
-from annotator_worker.dataset import Annotation, Summary
+from annotator_worker import comparative, keys, tasks
 from annotator_worker.errors import BrokerError, JobError
 from annotator_worker.jobfiles import JobFiles, concurrently, present
 from annotator_worker.listing import Listing
-from annotator_worker.pipeline import attempt, audio_file, calibrate, read_levels
-from annotator_worker.records import (
-    ComparativePlan,
-    CompareRequest,
-    DeadLetter,
-    JobSpec,
-    ReasonRequest,
-    Stage,
-    Submitted,
-    work_key,
-)
+from annotator_worker.local import Report, finish, quiet, silent
+from annotator_worker.pipeline import attempt, audio_file, audio_sha256, calibrate
+from annotator_worker.records import ComparativePlan, CompareRequest, JobSpec, Stage, Submitted, work_key
 from annotator_worker.store import ObjectStore
+from cotgen.dataset import DataSet
 from prosody import LevelScale
-from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, file_sha256, to_dict
+from speech_records import FailedItem, MeasuredUtterance, Utterance, to_dict
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -53,23 +45,21 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a job is; `reason` and `compare` are `None` until they were asked for."""
+    """How far a job is; `compare` is `None` until it was calibrated."""
 
     job: str
     rejected: int
     measure: Progress
-    calibrated: bool
-    reason: Progress | None
     compare: Progress | None
 
 
 def submit(files: JobFiles, listing: Listing) -> int:
     """Store the spec and the audio of `listing`, send what is not measured yet; how many messages were sent."""
-    rejected: list[DeadLetter] = list(listing.rejected)
+    rejected: list[FailedItem] = list(listing.rejected)
     found: list[tuple[Utterance, Path]] = []
     for utterance in listing.utterances:
-        path = attempt(partial(audio_file, utterance, listing.root), where=utterance.utterance_id, stage=Stage.MEASURE)
-        if isinstance(path, DeadLetter):
+        path = attempt(partial(audio_file, utterance, listing.root), name=utterance.utterance_id, stage=Stage.MEASURE)
+        if isinstance(path, FailedItem):
             rejected.append(path)
         else:
             found.append((utterance, path))
@@ -78,88 +68,61 @@ def submit(files: JobFiles, listing: Listing) -> int:
     return _send_measure(files, submitted)
 
 
-def calibrate_job(files: JobFiles) -> LevelScale:
-    """Fit the level scale on what was measured of the train split, and store it."""
-    scale = calibrate((m for _, m in _measured(files)), name=files.spec().corpus)
-    files.keep_scale(scale)
-    return scale
+def calibrate_job(files: JobFiles) -> tuple[LevelScale, int]:
+    """Fit the level scale on what was measured of the train split, store it, and send the comparative clips.
 
-
-def reason(files: JobFiles) -> int:
-    """Send what was measured to be reasoned about, and the comparative clips; how many messages were sent."""
-    spec, scale = files.spec(), files.scale()
-    levelled = [(item, read_levels(m, scale)) for item, m in _measured(files)]
-    plans = comparative.plan((m for _, m in levelled), spec)
-    files.keep_plans(plans)
-    traces, clips = set(files.store.keys(keys.TRACES)), set(files.store.keys(keys.COMPARATIVE))
-    audio = {item.utterance.utterance_id: item.audio_key for item, _ in levelled}
-    requests = [
-        ReasonRequest(keys.trace_item(item.key, scale, spec), m, spec.label_set, spec.seed, spec.style)
-        for item, m in levelled
-    ]
-    unreasoned = [r for r in requests if keys.trace(r.key) not in traces]
-    unmade = [CompareRequest(p, audio[p.utterance.utterance_id]) for p in plans if keys.clip(p.clip_id) not in clips]
-    files.forget([*(r.key for r in unreasoned), *(r.plan.clip_id for r in unmade)])
-    return _send(tasks.reason, unreasoned) + _send(tasks.compare, unmade)
+    The scale, and how many messages were sent.
+    """
+    spec, items = files.spec(), _measured_items(files)
+    measured = list(files.load((keys.measured(item.key) for item in items), MeasuredUtterance))
+    scale = calibrate(measured, name=spec.corpus)
+    files.keep(scale, comparative.plan(measured, spec))
+    return scale, _send_compare(files)
 
 
 def status(files: JobFiles) -> Status:
     """What is done, failed and pending."""
     submitted, failed = [s.key for s in files.submitted()], set(files.store.keys(keys.ERRORS))
-    measured = set(files.store.keys(keys.MEASURED))
-    measure = _progress(submitted, keys.measured, measured, failed)
-    rejected = len(files.rejected())
-    if not files.has_plans():
-        return Status(files.name, rejected, measure, files.has_scale(), None, None)
-    traces = _progress(
-        _trace_items(files, present(keys.measured, submitted, measured)),
-        keys.trace,
-        set(files.store.keys(keys.TRACES)),
-        failed,
-    )
-    clips = _progress([p.clip_id for p in files.plans()], keys.clip, set(files.store.keys(keys.COMPARATIVE)), failed)
-    return Status(files.name, rejected, measure, True, traces, clips)
+    measure = _progress(submitted, keys.measured, set(files.store.keys(keys.MEASURED)), failed)
+    compare = None
+    if files.has_scale():
+        plans = [plan.clip_id for plan in files.plans()]
+        compare = _progress(plans, keys.clip, set(files.store.keys(keys.COMPARATIVE)), failed)
+    return Status(files.name, len(files.rejected()), measure, compare)
 
 
 def retry(files: JobFiles) -> int:
     """Send again what is not done of the stage that the job is in; how many messages were sent."""
-    return reason(files) if files.has_plans() else _send_measure(files, files.submitted())
+    return _send_compare(files) if files.has_scale() else _send_measure(files, files.submitted())
 
 
-def collect(files: JobFiles, out: Path) -> Summary:
-    """Write the data set into the folder `out`. Raises `JobError` while anything is pending."""
+def collect(files: JobFiles, out: Path, *, report: Report = silent, say: Callable[[str], None] = quiet) -> DataSet:
+    """Have the reasoning written and the data set put into the folder `out`; again, to continue what was stopped.
+
+    Raises `JobError` while anything is pending.
+    """
     now = status(files)
-    if now.reason is None or now.compare is None:
-        raise JobError(f"job {files.name!r} was not reasoned about yet: run calibrate, then reason")
-    if pending := now.measure.pending + now.reason.pending + now.compare.pending:
+    if now.compare is None:
+        raise JobError(f"job {files.name!r} has no level scale yet: run calibrate")
+    if pending := now.measure.pending + now.compare.pending:
         raise JobError(f"job {files.name!r}: {pending} items are pending: wait for the workers, or retry")
-    scale = files.scale()
-    measured = _measured(files)
-    traces = _trace_items(files, [item.key for item, _ in measured])
-    found = present(keys.trace, traces, set(files.store.keys(keys.TRACES)))
     clips = set(files.store.keys(keys.COMPARATIVE))
-    plans = [p for p in files.plans() if keys.clip(p.clip_id) in clips]
+    plans = [plan for plan in files.plans() if keys.clip(plan.clip_id) in clips]
     (out / "comparative").mkdir(parents=True, exist_ok=True)
     list(concurrently(partial(_download, files.store, out), plans))
-    items = [*(s.key for s in files.submitted()), *traces, *(p.clip_id for p in files.plans())]
-    annotation = Annotation(
-        spec=files.spec(),
-        measured=[read_levels(m, scale) for _, m in measured],
-        scale=scale,
-        traces=files.load(map(keys.trace, found), ReasoningTrace),
-        plans=plans,
-        dead_letters=[*files.rejected(), *_dead_letters(files, items)],
-    )
-    return dataset.write(out, annotation)
+    measured = files.load((keys.measured(item.key) for item in _measured_items(files)), MeasuredUtterance)
+    items = [*(item.key for item in files.submitted()), *(plan.clip_id for plan in files.plans())]
+    failed = [*files.rejected(), *_failed(files, items)]
+    return finish(files.spec(), measured, files.scale(), out, plans=plans, failed=failed, report=report, say=say)
 
 
 def _push(store: ObjectStore, spec: JobSpec, found: tuple[Utterance, Path]) -> Submitted:
     utterance, path = found
-    sha256 = file_sha256(path)
+    sha256 = audio_sha256(path)
     audio_key = keys.audio(sha256, path.suffix)
     if not store.exists(audio_key):
         store.upload(audio_key, path)
-    return Submitted(work_key(utterance, sha256, spec.versions), utterance, sha256, audio_key)
+    return Submitted(work_key(utterance, sha256, spec), utterance, sha256, audio_key, spec.measuring)
 
 
 def _download(store: ObjectStore, out: Path, plan: ComparativePlan) -> None:
@@ -191,8 +154,20 @@ def _send_measure(files: JobFiles, submitted: Sequence[Submitted]) -> int:
     return _send(tasks.measure, unmeasured)
 
 
-def _measured(files: JobFiles) -> list[tuple[Submitted, MeasuredUtterance]]:
-    """Everything that was measured; `JobError` while something is still to be."""
+def _send_compare(files: JobFiles) -> int:
+    clips = set(files.store.keys(keys.COMPARATIVE))
+    audio = {item.utterance.utterance_id: item.audio_key for item in files.submitted()}
+    unmade = [
+        CompareRequest(plan, audio[plan.utterance.utterance_id])
+        for plan in files.plans()
+        if keys.clip(plan.clip_id) not in clips
+    ]
+    files.forget([request.plan.clip_id for request in unmade])
+    return _send(tasks.compare, unmade)
+
+
+def _measured_items(files: JobFiles) -> list[Submitted]:
+    """What was measured, by utterance id; `JobError` while something is still to be."""
     submitted = files.submitted()
     found, failed = set(files.store.keys(keys.MEASURED)), set(files.store.keys(keys.ERRORS))
     progress = _progress([s.key for s in submitted], keys.measured, found, failed)
@@ -201,24 +176,18 @@ def _measured(files: JobFiles) -> list[tuple[Submitted, MeasuredUtterance]]:
             f"job {files.name!r}: {progress.pending} of {progress.total} utterances are still to be measured:"
             " wait for the workers, or retry"
         )
-    items = [s for s in submitted if keys.measured(s.key) in found]
-    return list(zip(items, files.load((keys.measured(s.key) for s in items), MeasuredUtterance), strict=True))
-
-
-def _trace_items(files: JobFiles, measured: Iterable[str]) -> list[str]:
-    spec, scale = files.spec(), files.scale()
-    return [keys.trace_item(key, scale, spec) for key in measured]
+    return [s for s in submitted if keys.measured(s.key) in found]
 
 
 def _progress(items: Sequence[str], name: Callable[[str], str], found: set[str], failed: set[str]) -> Progress:
-    """A result wins over a dead letter: a message that came twice may have failed once."""
+    """A result wins over a failed item: a message that came twice may have failed once."""
     done = sum(name(item) in found for item in items)
-    dead = sum(name(item) not in found and keys.dead_letter(item) in failed for item in items)
+    dead = sum(name(item) not in found and keys.failure(item) in failed for item in items)
     return Progress(len(items), done, dead, len(items) - done - dead)
 
 
-def _dead_letters(files: JobFiles, items: Sequence[str]) -> list[DeadLetter]:
-    done = {k for prefix in (keys.MEASURED, keys.TRACES, keys.COMPARATIVE) for k in files.store.keys(prefix)}
-    failed = present(keys.dead_letter, items, set(files.store.keys(keys.ERRORS)))
-    open_letters = [i for i in failed if not {keys.measured(i), keys.trace(i), keys.clip(i)} & done]
-    return files.load(map(keys.dead_letter, open_letters), DeadLetter)
+def _failed(files: JobFiles, items: Sequence[str]) -> list[FailedItem]:
+    done = {k for prefix in (keys.MEASURED, keys.COMPARATIVE) for k in files.store.keys(prefix)}
+    failed = present(keys.failure, items, set(files.store.keys(keys.ERRORS)))
+    without_result = [i for i in failed if not {keys.measured(i), keys.clip(i)} & done]
+    return list(files.load(map(keys.failure, without_result), FailedItem))

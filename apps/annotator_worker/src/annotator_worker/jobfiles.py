@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from annotator_worker import keys
 from annotator_worker.errors import JobError, ObjectNotFoundError
-from annotator_worker.records import ComparativePlan, DeadLetter, JobSpec, Submitted
+from annotator_worker.records import ComparativePlan, JobSpec, Submitted
 from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
 from prosody import LevelScale
-from speech_records import from_json, to_json
+from speech_records import FailedItem, from_json, to_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -29,12 +29,12 @@ class JobFiles:
 
     def __init__(self, store: ObjectStore, name: str) -> None:
         if _NAME.fullmatch(name) is None:
-            raise JobError(f"{name!r} is no job name: letters, digits, - and _, at most 64 of them")
+            raise JobError(f"{name!r} is not a job name: letters, digits, - and _, at most 64 of them")
         self.store = store
         self.name = name
 
-    def create(self, spec: JobSpec, submitted: Iterable[Submitted], rejected: Iterable[DeadLetter]) -> None:
-        """Begin the job, or begin it anew: what was fitted and planned before is forgotten."""
+    def create(self, spec: JobSpec, submitted: Iterable[Submitted], rejected: Iterable[FailedItem]) -> None:
+        """Begin the job, or begin it again: what was fitted and planned before is forgotten."""
         for stale in ("scale.json", "plans.jsonl"):
             self.store.delete(keys.job(self.name, stale))
         self._write("rejected.jsonl", rejected)
@@ -49,42 +49,34 @@ class JobFiles:
         """What workers are to measure, sorted by utterance id."""
         return self._read("submitted.jsonl", Submitted, "submit it first")
 
-    def rejected(self) -> list[DeadLetter]:
+    def rejected(self) -> list[FailedItem]:
         """What failed before any work was sent."""
-        return self._read("rejected.jsonl", DeadLetter, "submit it first")
+        return self._read("rejected.jsonl", FailedItem, "submit it first")
 
     def scale(self) -> LevelScale:
         """The level scale of the job."""
         return LevelScale.from_json(self._get("scale.json", "calibrate it first"))
 
-    def keep_scale(self, scale: LevelScale) -> None:
-        """Store the level scale; plans that were made with another one are forgotten."""
-        self.store.delete(keys.job(self.name, "plans.jsonl"))
+    def keep(self, scale: LevelScale, plans: Iterable[ComparativePlan]) -> None:
+        """Store the level scale, and the plans of the comparative clips before it."""
+        self._write("plans.jsonl", plans)
         self.store.put(keys.job(self.name, "scale.json"), scale.to_json().encode())
 
     def plans(self) -> list[ComparativePlan]:
         """The comparative clips that were asked for."""
-        return self._read("plans.jsonl", ComparativePlan, "run reason first")
-
-    def keep_plans(self, plans: Iterable[ComparativePlan]) -> None:
-        """Store the plans of the comparative clips."""
-        self._write("plans.jsonl", plans)
+        return self._read("plans.jsonl", ComparativePlan, "calibrate it first")
 
     def has_scale(self) -> bool:
         """Whether the job was calibrated."""
         return self.store.exists(keys.job(self.name, "scale.json"))
 
-    def has_plans(self) -> bool:
-        """Whether reasoning was asked for."""
-        return self.store.exists(keys.job(self.name, "plans.jsonl"))
-
-    def load(self, names: Iterable[str], cls: type[RecordT]) -> list[RecordT]:
+    def load(self, names: Iterable[str], cls: type[RecordT]) -> Iterator[RecordT]:
         """The records of type `cls` at the keys `names`, in their order."""
-        return list(concurrently(lambda name: from_json(cls, self.store.get(name).decode()), names))
+        return concurrently(lambda name: from_json(cls, self.store.get(name).decode()), names)
 
     def forget(self, items: Sequence[str]) -> None:
-        """Drop the dead letters and delivery counts of work items that are to be tried again."""
-        for name, folder in ((keys.dead_letter, keys.ERRORS), (keys.deliveries, keys.DELIVERIES)):
+        """Drop the failed items and delivery counts of work items that are to be tried again."""
+        for name, folder in ((keys.failure, keys.ERRORS), (keys.deliveries, keys.DELIVERIES)):
             for item in present(name, items, set(self.store.keys(folder))):
                 self.store.delete(name(item))
 

@@ -2,10 +2,10 @@
 
 ```
 audio/<sha256>.<suffix>        submitted audio            measured/<key>.json       MeasuredUtterance, no levels
-traces/<key>.json              ReasoningTrace             comparative/<id>.flac     comparative clips
-errors/<key>.json              DeadLetter of that work    deliveries/<key>          times a message came again
-jobs/<job>/spec.json           JobSpec                    jobs/<job>/submitted.jsonl  Submitted
-jobs/<job>/rejected.jsonl      DeadLetter before work     jobs/<job>/scale.json     LevelScale
+comparative/<id>.flac          comparative clips          deliveries/<key>          times a message came again
+errors/<key>.json              FailedItem of that work    jobs/<job>/spec.json      JobSpec
+jobs/<job>/rejected.jsonl      FailedItem before work     jobs/<job>/submitted.jsonl  Submitted
+jobs/<job>/scale.json          LevelScale
 jobs/<job>/plans.jsonl         ComparativePlan
 ```
 
@@ -14,10 +14,7 @@ Everything but the jobs lies under keys of its content: jobs share results, and 
 
 from __future__ import annotations
 
-from annotator_worker.records import JobSpec, digest
-from prosody import LevelScale
-
-AUDIO, MEASURED, TRACES, COMPARATIVE = "audio/", "measured/", "traces/", "comparative/"
+AUDIO, MEASURED, COMPARATIVE = "audio/", "measured/", "comparative/"
 ERRORS, DELIVERIES = "errors/", "deliveries/"
 
 
@@ -32,17 +29,12 @@ def measured(key: str) -> str:
     return f"{MEASURED}{key}.json"
 
 
-def trace(key: str) -> str:
-    """The key of the reasoning of work item `key`."""
-    return f"{TRACES}{key}.json"
-
-
 def clip(clip_id: str) -> str:
     """The key of a comparative clip."""
     return f"{COMPARATIVE}{clip_id}.flac"
 
 
-def dead_letter(key: str) -> str:
+def failure(key: str) -> str:
     """The key of what went wrong with work item `key`."""
     return f"{ERRORS}{key}.json"
 
@@ -55,8 +47,3 @@ def deliveries(key: str) -> str:
 def job(name: str, file: str) -> str:
     """The key of one file of a job."""
     return f"jobs/{name}/{file}"
-
-
-def trace_item(measured_key: str, scale: LevelScale, spec: JobSpec) -> str:
-    """The work item that reasons about measurements: new for another scale, label set, seed, style or release."""
-    return digest([measured_key, scale.hash, spec.label_set, spec.seed, spec.style, spec.versions.cotgen])

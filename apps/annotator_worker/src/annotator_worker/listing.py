@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import speech_corpora
 from annotator_worker.errors import UnusableInputError
-from annotator_worker.records import DeadLetter, Dropped, JobSpec, Stage, Versions
-from cotgen import Style
-from speech_records import Utterance, emotion_question
+from annotator_worker.records import PLAIN, RULES, Dropped, JobSpec, MeasureConfig, Versions
+from cotgen.reasoning import ReasoningConfig
+from speech_records import FailedItem, Utterance, emotion_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Listing:
     spec: JobSpec
     root: Path
     utterances: tuple[Utterance, ...]
-    rejected: tuple[DeadLetter, ...]
+    rejected: tuple[FailedItem, ...]
 
 
 def list_corpus(
@@ -30,9 +30,13 @@ def list_corpus(
     comparative: int = 0,
     limit: int | None = None,
     question: str | None = None,
-    style: Style = Style.VARIED,
+    language: str | None = None,
+    measuring: MeasureConfig = PLAIN,
+    reasoning: ReasoningConfig = RULES,
 ) -> Listing:
     """The first `limit` utterances (default: all) of `corpus` below `root`, in the corpus's own order.
+
+    `language` is that of utterances that do not say theirs; the others are as in `JobSpec`.
 
     Raises `UnusableInputError` when the corpus is unknown, its root is missing or nothing in it is usable.
     """
@@ -51,9 +55,10 @@ def list_corpus(
         comparative=comparative,
         limit=limit,
         versions=Versions.installed(),
-        style=style,
+        language=language,
+        measuring=measuring,
+        reasoning=reasoning,
         dropped=tuple(Dropped(reason, count) for reason, count in found.dropped),
     )
-    rejected = tuple(DeadLetter(where=r.id, stage=Stage.LIST, error=r.error, message=r.message) for r in found.rejected)
-    chosen = found.utterances[:limit]
-    return Listing(spec, audio_root, tuple(sorted(chosen, key=lambda u: u.utterance_id)), rejected)
+    chosen = [u if u.language else replace(u, language=language) for u in found.utterances[:limit]]
+    return Listing(spec, audio_root, tuple(sorted(chosen, key=lambda u: u.utterance_id)), tuple(found.rejected))

@@ -6,153 +6,224 @@ kept in a work file under keys of their content, and everything after them is a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from annotator_worker import comparative, dataset
-from annotator_worker.dataset import Annotation, Summary
+from annotator_worker import comparative
+from annotator_worker.errors import MissingAudioError
 from annotator_worker.listing import Listing
 from annotator_worker.pipeline import (
-    Writing,
     attempt,
     audio_file,
+    audio_sha256,
     calibrate,
+    extras_of,
+    load_kept_models,
     read_levels,
     try_measure,
-    try_reason,
 )
-from annotator_worker.pool import map_chunks
-from annotator_worker.records import ComparativePlan, DeadLetter, Stage, work_key
-from annotator_worker.workfile import Done, WorkFile
-from speech_records import LABEL_SETS, MeasuredUtterance, ReasoningTrace, Utterance, file_sha256
+from annotator_worker.records import ComparativePlan, JobSpec, MeasureConfig, Stage, work_key
+from annotator_worker.workfile import WorkFile
+from cotgen.dataset import BuildConfig, DataSet, Source, build
+from cotgen.reasoning import open_generator
+from cotgen.tasks import TaskConfig
+from prosody import LevelScale
+from prosody.batch import Extras
+from prosody.parallel import DEFAULT_TIMEOUT_S, map_isolated
+from speech_records import (
+    LABEL_SETS,
+    FailedItem,
+    MeasuredUtterance,
+    Utterance,
+    atomic_path,
+    to_dict,
+    write_jsonl,
+)
 
-T = TypeVar("T")
-Report = Callable[[Stage, int, int], None]
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+Report = Callable[[str, int, int], None]
 """Called with a stage, how many of its items are finished, and how many there are."""
 
-WORK_FILE = Path(".work") / "measured.jsonl"
-_MEASURE_CHUNK = 16  # about half a second of work: small enough to lose, large enough to hide the hand-over
-_REASON_CHUNK = 256
-_COMPARE_CHUNK = 4
+WORK = Path(".work")
+WORK_FILE = WORK / "measured.jsonl"
+LEVELLED = WORK / "levelled.jsonl"
+_REASON = "reason"
 
 
-def silent(stage: Stage, done: int, total: int) -> None:
+def silent(stage: str, done: int, total: int) -> None:
     """A report that goes nowhere."""
 
 
-def run(listing: Listing, out: Path, *, workers: int = 1, report: Report = silent) -> Summary:
+def quiet(text: str) -> None:
+    """Words that nobody wants to read."""
+
+
+def run(
+    listing: Listing,
+    out: Path,
+    *,
+    workers: int = 1,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    report: Report = silent,
+    say: Callable[[str], None] = quiet,
+) -> DataSet:
     """Annotate `listing` into the folder `out`, continuing what an earlier run left there.
 
-    Raises `UnusableInputError` when no level scale can be fitted; what fails for one utterance is a dead letter.
+    A clip that fails, takes longer than `timeout_s` or kills the process that measures it is a failed item. Raises
+    `UnusableInputError` when no level scale can be fitted, `CotgenError` when the reasoning cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    measured, failed = split_letters(_measure(listing, out / WORK_FILE, workers, report))
-    scale = calibrate(measured, name=listing.spec.corpus)
-    levelled = [read_levels(m, scale) for m in measured]
-    plans = comparative.plan(levelled, listing.spec)
-    started = Annotation(listing.spec, levelled, scale, (), plans, (*listing.rejected, *failed))
-    earlier = dataset.read_summary(out)
-    if earlier is not None and earlier.index.get("inputs") == dataset.fingerprint(started):
-        return earlier
     spec = listing.spec
-    writing = Writing(LABEL_SETS[spec.label_set], spec.seed, spec.style)
-    traces, unreasoned = split_letters(_reason(levelled, writing, workers, report))
-    made, unmade = split_letters(compare_plans(plans, listing.root, out, workers, report))
-    letters = (*started.dead_letters, *unreasoned, *unmade)
-    return dataset.write(out, Annotation(listing.spec, levelled, scale, traces, made, letters))
+    (out / WORK).mkdir(parents=True, exist_ok=True)
+    with WorkFile(out / WORK_FILE) as work:
+        keys, failed = _measure(listing, work, workers=workers, timeout_s=timeout_s, report=report)
+
+        def measured() -> Iterator[MeasuredUtterance]:
+            return map(work.get, keys)
+
+        scale = calibrate(measured(), name=spec.corpus)
+        plans, unmade = make_clips(
+            comparative.plan(measured(), spec), listing.root, out, workers=workers, timeout_s=timeout_s, report=report
+        )
+        everything = (*listing.rejected, *failed, *unmade)
+        return finish(spec, measured(), scale, out, plans=plans, failed=everything, report=report, say=say)
 
 
-def _measure(listing: Listing, work_file: Path, workers: int, report: Report) -> list[MeasuredUtterance | DeadLetter]:
-    total = len(listing.utterances)
-    results: list[MeasuredUtterance | DeadLetter] = []
-    versions = listing.spec.versions
-    with WorkFile(work_file) as work:
-        seen, todo = work.utterance_ids, []
-        for utterance in listing.utterances:
-            earlier = None
-            if utterance.utterance_id in seen:
-                sha256 = attempt(
-                    partial(_sha256, utterance, listing.root), where=utterance.utterance_id, stage=Stage.MEASURE
-                )
-                earlier = work.get(work_key(utterance, sha256, versions)) if isinstance(sha256, str) else None
-            if earlier is None:
-                todo.append(utterance)
-            else:
-                results.append(earlier)
-        report(Stage.MEASURE, len(results), total)
-        function = partial(_measure_chunk, root=listing.root)
-        for chunk in map_chunks(function, todo, workers=workers, chunk=_MEASURE_CHUNK):
-            good, _ = split_letters(chunk)
-            work.add(Done(work_key(m.utterance, m.audio_sha256 or "", versions), m) for m in good)
-            results += chunk
-            report(Stage.MEASURE, len(results), total)
-    return results
+def finish(
+    spec: JobSpec,
+    measured: Iterable[MeasuredUtterance],
+    scale: LevelScale,
+    out: Path,
+    *,
+    plans: Sequence[ComparativePlan],
+    failed: Iterable[FailedItem],
+    report: Report = silent,
+    say: Callable[[str], None] = quiet,
+) -> DataSet:
+    """From measurements, sorted by utterance id, to the data set: where a local run and `collect` meet.
+
+    `plans` name clips that lie in `out` already.
+    """
+    label_set = LABEL_SETS[spec.label_set]
+    (out / WORK).mkdir(parents=True, exist_ok=True)
+    write_jsonl(out / LEVELLED, (read_levels(m, scale) for m in measured))
+    scale.save(out / WORK / "scale.json")
+    source = Source(
+        out / LEVELLED,
+        corpus=spec.corpus,
+        audio_root=spec.audio_root,
+        scale=out / WORK / "scale.json",
+        clips=tuple(plan.clip for plan in plans),
+        clips_folder=out,
+        failed=tuple(failed),
+        measuring=_described(spec),
+    )
+    config = BuildConfig(TaskConfig(label_set, spec.question, spec.seed))
+    with open_generator(spec.reasoning, label_set, seed=spec.seed, out=out, say=say) as generator:
+        made = build(source, out, config, generator=generator, report=partial(report, _REASON))
+    (out / LEVELLED).unlink()
+    return made
 
 
-def _sha256(utterance: Utterance, root: Path) -> str:
-    return file_sha256(audio_file(utterance, root))
+def make_clips(
+    plans: Sequence[ComparativePlan], root: Path, out: Path, *, workers: int, timeout_s: float, report: Report
+) -> tuple[list[ComparativePlan], list[FailedItem]]:
+    """The plans whose clips lie in `out/comparative` now, sorted by name, and what went wrong with the others."""
+    if not plans:
+        return [], []
+    (out / "comparative").mkdir(parents=True, exist_ok=True)
+    # A clip's name holds everything that decides its samples, so one that is there already is kept.
+    made = [plan for plan in plans if (out / plan.clip.audio_path).exists()]
+    todo = [plan for plan in plans if not (out / plan.clip.audio_path).exists()]
+    failed: list[FailedItem] = []
+    report(Stage.COMPARE, len(made), len(plans))
+    function = partial(_make_clip, root=root, out=out)
+    for plan, result in _each(function, todo, workers=workers, timeout_s=timeout_s):
+        if isinstance(result, FailedItem):
+            failed.append(result)
+        elif isinstance(result, Exception):
+            failed.append(FailedItem.of(plan.utterance.utterance_id, Stage.COMPARE, result))
+        else:
+            made.append(plan)
+        report(Stage.COMPARE, len(made) + len(failed), len(plans))
+    return sorted(made, key=lambda plan: plan.clip_id), failed
 
 
-def _measure_chunk(utterances: Sequence[Utterance], *, root: Path) -> list[MeasuredUtterance | DeadLetter]:
-    results: list[MeasuredUtterance | DeadLetter] = []
-    for utterance in utterances:
-        path = attempt(partial(audio_file, utterance, root), where=utterance.utterance_id, stage=Stage.MEASURE)
-        results.append(path if isinstance(path, DeadLetter) else try_measure(utterance, path))
-    return results
+def _measure(
+    listing: Listing, work: WorkFile, *, workers: int, timeout_s: float, report: Report
+) -> tuple[list[str], list[FailedItem]]:
+    """Measure what is not in the work file; the keys of what is measured, in the order of the listing."""
+    spec, total = listing.spec, len(listing.utterances)
+    keys: dict[str, str] = {}
+    todo: list[Utterance] = []
+    failed: list[FailedItem] = []
+    for utterance in listing.utterances:
+        key = _earlier_key(utterance, listing) if utterance.utterance_id in work.utterance_ids else None
+        if key is not None and key in work:
+            keys[utterance.utterance_id] = key
+        else:
+            todo.append(utterance)
+    report(Stage.MEASURE, total - len(todo), total)
+    function = partial(_measure_one, root=listing.root, config=spec.measuring)
+    models = {extras_of(utterance, spec.measuring) for utterance in todo}
+    _warm_up(e for e in models if e.stress_model or e.speaker_model)  # a wrong folder is one error, not one a clip
+    results = _each(
+        function, todo, workers=workers, timeout_s=timeout_s, initializer=_warm_up, initargs=(tuple(models),)
+    )
+    for done, (utterance, result) in enumerate(results, start=1):
+        if isinstance(result, MeasuredUtterance):
+            keys[utterance.utterance_id] = work_key(utterance, result.audio_sha256 or "", spec)
+            work.add(keys[utterance.utterance_id], result)
+        elif isinstance(result, FailedItem):
+            failed.append(result)
+        else:
+            failed.append(FailedItem.of(utterance.utterance_id, Stage.MEASURE, result))
+        report(Stage.MEASURE, total - len(todo) + done, total)
+    return [keys[u.utterance_id] for u in listing.utterances if u.utterance_id in keys], failed
 
 
-def _reason(
-    measured: Sequence[MeasuredUtterance], writing: Writing, workers: int, report: Report
-) -> list[ReasoningTrace | DeadLetter]:
-    results: list[ReasoningTrace | DeadLetter] = []
-    function = partial(_reason_chunk, writing=writing)
-    report(Stage.REASON, 0, len(measured))
-    for chunk in map_chunks(function, measured, workers=workers, chunk=_REASON_CHUNK):
-        results += chunk
-        report(Stage.REASON, len(results), len(measured))
-    return results
+def _each(
+    function: Callable[[ItemT], ResultT], items: Sequence[ItemT], *, workers: int, **more: object
+) -> Iterator[tuple[ItemT, ResultT | Exception]]:
+    """`map_isolated`, without any process where there is nothing to do."""
+    if not items:
+        return iter(())
+    return map_isolated(function, items, workers=min(workers, len(items)), **more)  # type: ignore[arg-type]
 
 
-def _reason_chunk(measured: Sequence[MeasuredUtterance], *, writing: Writing) -> list[ReasoningTrace | DeadLetter]:
-    return [try_reason(m, writing) for m in measured]
+def _earlier_key(utterance: Utterance, listing: Listing) -> str | None:
+    """The key that a measurement of the audio as it is now has; `None` where there is none."""
+    try:
+        return work_key(utterance, audio_sha256(audio_file(utterance, listing.root)), listing.spec)
+    except (MissingAudioError, OSError):
+        return None
 
 
-def compare_plans(
-    plans: Sequence[ComparativePlan], root: Path, out: Path, workers: int, report: Report
-) -> list[ComparativePlan | DeadLetter]:
-    """Each plan once its clip lies in `out/comparative`, or the dead letter of what went wrong; sorted by name."""
-    results: list[ComparativePlan | DeadLetter] = []
-    (out / "comparative").mkdir(exist_ok=True)
-    function = partial(_compare_chunk, root=root, out=out)
-    report(Stage.COMPARE, 0, len(plans))
-    for chunk in map_chunks(function, plans, workers=workers, chunk=_COMPARE_CHUNK):
-        results += chunk
-        report(Stage.COMPARE, len(results), len(plans))
-    return sorted(results, key=lambda r: r.where if isinstance(r, DeadLetter) else r.clip_id)
+def _measure_one(utterance: Utterance, *, root: Path, config: MeasureConfig) -> MeasuredUtterance | FailedItem:
+    return try_measure(utterance, audio_file(utterance, root), config)
 
 
-def _compare_chunk(plans: Sequence[ComparativePlan], *, root: Path, out: Path) -> list[ComparativePlan | DeadLetter]:
-    return [_compare_one(plan, root, out) for plan in plans]
+def _warm_up(models: Iterable[Extras]) -> None:
+    """Load what clips are measured with, before the first one's clock starts."""
+    import prosody.files  # noqa: F401
+
+    for extras in models:
+        load_kept_models(extras)
 
 
-def _compare_one(plan: ComparativePlan, root: Path, out: Path) -> ComparativePlan | DeadLetter:
-    """The plan, once its clip lies in `out`; a clip's name holds everything that decides it, so one there is kept."""
-    target = out / plan.clip.audio_path
-    if target.exists():
-        return plan
+def _make_clip(plan: ComparativePlan, *, root: Path, out: Path) -> FailedItem | None:
+    def make() -> None:
+        clip = comparative.render(plan, audio_file(plan.utterance, root))
+        with atomic_path(out / plan.clip.audio_path) as temporary:
+            temporary.write_bytes(clip)
 
-    def make() -> ComparativePlan:
-        temporary = target.with_suffix(".new")
-        temporary.write_bytes(comparative.render(plan, audio_file(plan.utterance, root)))
-        temporary.replace(target)
-        return plan
-
-    return attempt(make, where=plan.utterance.utterance_id, stage=Stage.COMPARE)
+    return attempt(make, name=plan.utterance.utterance_id, stage=Stage.COMPARE)
 
 
-def split_letters(results: Sequence[T | DeadLetter]) -> tuple[list[T], list[DeadLetter]]:
-    """What was done, and the dead letters."""
-    good = [r for r in results if not isinstance(r, DeadLetter)]
-    return good, [r for r in results if isinstance(r, DeadLetter)]
+def _described(spec: JobSpec) -> dict[str, object]:
+    """What decided the measurements, as `dataset.json` has it."""
+    kept = ("comparative", "limit", "language", "dropped", "versions")
+    described: dict[str, object] = {name: value for name, value in to_dict(spec).items() if name in kept}
+    return described | to_dict(spec.measuring)

@@ -1,30 +1,24 @@
-"""The steps from one labelled clip to verified reasoning: measure, calibrate, reason, verify.
+"""The steps from one labelled clip to its measurements, and from those of a corpus to its level scale.
 
 Plain functions over records, without services, queues or processes. Each raises when it cannot do its work;
-`attempt` turns that into a dead letter, so that one bad clip never costs the others.
+`attempt` turns that into a failed item, so that one bad clip never costs the others.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-import cotgen
 import prosody
-from annotator_worker.errors import (
-    ContradictedTraceError,
-    MissingAudioError,
-    TooLittleSpeechError,
-    UnusableInputError,
-)
-from annotator_worker.records import DeadLetter, Stage
-from cotgen import Style
+from annotator_worker.errors import MissingAudioError, TooLittleSpeechError, UnusableInputError
+from annotator_worker.records import MeasureConfig, Stage, Stress
 from prosody import Audio, LevelScale, ScaleError, load_audio
-from speech_claims import verify_trace
-from speech_records import LabelSet, MeasuredUtterance, ProsodyProfile, ReasoningTrace, Utterance, Verdict
+from prosody.batch import Extras, load_models
+from speech_records import FailedItem, MeasuredUtterance, ProsodyProfile, Utterance, file_sha256
 
 T = TypeVar("T")
 
@@ -39,7 +33,7 @@ def audio_file(utterance: Utterance, root: Path) -> Path:
     if not any(path.is_relative_to(home.resolve()) for home in (root, named.parent)):  # a folder may be a link
         raise MissingAudioError(f"{utterance.utterance_id}: {utterance.audio_path} leads out of the corpus root")
     if not path.is_file():
-        raise MissingAudioError(f"{utterance.utterance_id}: {utterance.audio_path} is no file below the corpus root")
+        raise MissingAudioError(f"{utterance.utterance_id}: {utterance.audio_path} is not a file below the corpus root")
     return path
 
 
@@ -51,17 +45,24 @@ def load_clip(utterance: Utterance, path: Path) -> Audio:
     return load_audio(path, channel=utterance.channel, start_s=utterance.start_s, end_s=utterance.end_s)
 
 
-def measure(utterance: Utterance, root: Path) -> MeasuredUtterance:
-    """Measure the clip of `utterance` below `root`; levels come later, from a scale fitted on the whole corpus."""
-    return measure_file(utterance, audio_file(utterance, root))
+def audio_sha256(path: Path) -> str:
+    """`file_sha256`, kept for the many turns of a conversation, which are parts of one file."""
+    found = path.stat()
+    return _kept_sha256(path, found.st_mtime_ns, found.st_size)
 
 
-def measure_file(utterance: Utterance, path: Path) -> MeasuredUtterance:
-    """Measure the clip that lies at `path`.
+@lru_cache(maxsize=64)
+def _kept_sha256(path: Path, _modified_ns: int, _size: int) -> str:
+    return file_sha256(path)
+
+
+def measure(utterance: Utterance, path: Path, config: MeasureConfig) -> MeasuredUtterance:
+    """Measure the clip of `utterance` that lies at `path`; levels come later, from a scale of the whole corpus.
 
     Raises `TooLittleSpeechError` for silence and clips too short to hold a syllable, `prosody.ProsodyError` for audio
     that cannot be read or measured.
     """
+    stress, speaker = load_kept_models(extras_of(utterance, config))
     measured = prosody.measure_file(
         path,
         transcript=utterance.transcript,
@@ -69,9 +70,24 @@ def measure_file(utterance: Utterance, path: Path) -> MeasuredUtterance:
         channel=utterance.channel,
         start_s=utterance.start_s,
         end_s=utterance.end_s,
+        stress=stress,
+        speaker=speaker,
     )
     _require_speech(utterance, measured.profile)
     return MeasuredUtterance(utterance=utterance, profile=measured.profile, audio_sha256=measured.sha256)
+
+
+def extras_of(utterance: Utterance, config: MeasureConfig) -> Extras:
+    """What is measured of one utterance: its stressed words only where its transcript is English."""
+    is_english = (utterance.language or "").lower().partition("-")[0] == "en" and bool(utterance.transcript)
+    is_marked = config.stress is Stress.AUTO and utterance.stressed_words is not None
+    if config.stress is Stress.NONE or not is_english or is_marked:
+        return Extras(speaker_model=config.speaker_model)
+    return Extras(align="pocketsphinx", stress_model=config.stress_model, speaker_model=config.speaker_model)
+
+
+load_kept_models = lru_cache(maxsize=4)(load_models)
+"""`prosody.batch.load_models`, once a process."""
 
 
 def calibrate(measured: Iterable[MeasuredUtterance], *, name: str) -> LevelScale:
@@ -98,45 +114,14 @@ def read_levels(measured: MeasuredUtterance, scale: LevelScale) -> MeasuredUtter
     return replace(measured, levels=scale.read(measured.profile, gender=measured.utterance.gender))
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """How reasoning is to be written; see `cotgen.generate`."""
-
-    label_set: LabelSet
-    seed: int
-    style: Style = Style.PLAIN
-
-
-def reason(measured: MeasuredUtterance, writing: Writing) -> ReasoningTrace:
-    """Reasoning from the measurements of one clip to its label. `cotgen.CotgenError` when it has no usable label."""
-    return cotgen.generate(
-        measured,
-        label_set=writing.label_set,
-        seed=writing.seed,
-        style=writing.style,
-    )
-
-
-def verify(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTrace:
-    """The trace with its claims checked against the measurements again; a contradicted one is refused."""
-    verified = verify_trace(trace, measured)
-    wrong = [c for c in verified.claims if c.verdict is Verdict.CONTRADICTED]
-    if wrong:
-        raise ContradictedTraceError(
-            f"{trace.utterance_id}: {len(wrong)} of {len(verified.claims)} claims contradict the measurements,"
-            f" first {wrong[0].text!r} (measured: {wrong[0].measured})"
-        )
-    return verified
-
-
 def attempt(
-    function: Callable[[], T], *, where: str, stage: Stage, hide: Sequence[tuple[str, str]] = ()
-) -> T | DeadLetter:
-    """What `function` returns, or the dead letter of what it raised.
+    function: Callable[[], T], *, name: str, stage: Stage, hide: Sequence[tuple[str, str]] = ()
+) -> T | FailedItem:
+    """What `function` returns, or the failed item of what it raised.
 
     Any exception counts: in a corpus of many thousand clips an unforeseen one must cost its clip, not the run, and it
     is reported by its type. `hide` replaces texts in the message (the path of a temporary file by the clip's own), and
-    memory addresses go, so that equal failures give equal letters.
+    memory addresses go, so that equal failures give equal items.
     """
     try:
         return function()
@@ -144,22 +129,15 @@ def attempt(
         message = _ADDRESS.sub("", str(error))
         for text, shown in hide:
             message = message.replace(text, shown)
-        return DeadLetter(where=where, stage=stage, error=type(error).__name__, message=message)
+        return FailedItem(name, stage, type(error).__name__, message)
 
 
-def try_measure(utterance: Utterance, path: Path) -> MeasuredUtterance | DeadLetter:
-    """`measure_file`, with a dead letter that names the clip by its path in the corpus wherever it lies now."""
+def try_measure(utterance: Utterance, path: Path, config: MeasureConfig) -> MeasuredUtterance | FailedItem:
+    """`measure`, with a failed item that names the clip by its path in the corpus wherever it lies now."""
     hide = ((str(path), utterance.audio_path),)
-    return attempt(lambda: measure_file(utterance, path), where=utterance.utterance_id, stage=Stage.MEASURE, hide=hide)
-
-
-def try_reason(measured: MeasuredUtterance, writing: Writing) -> ReasoningTrace | DeadLetter:
-    """`reason`, then `verify`."""
-    where = measured.utterance.utterance_id
-    trace = attempt(lambda: reason(measured, writing), where=where, stage=Stage.REASON)
-    if isinstance(trace, DeadLetter):
-        return trace
-    return attempt(lambda: verify(measured, trace), where=where, stage=Stage.VERIFY)
+    return attempt(
+        lambda: measure(utterance, path, config), name=utterance.utterance_id, stage=Stage.MEASURE, hide=hide
+    )
 
 
 def _require_speech(utterance: Utterance, profile: ProsodyProfile) -> None:

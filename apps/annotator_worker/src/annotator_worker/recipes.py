@@ -2,23 +2,22 @@
 
 ```
 clips.jsonl         ComparativeClip, sorted by name       comparative/*.flac   the clips themselves
-errors.jsonl        DeadLetter of every recipe that gives no clip; no file when there is none
+errors.jsonl        FailedItem of every recipe that gives no clip; no file when there is none
 ```
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from annotator_worker.comparative import plan_recipe
 from annotator_worker.errors import ClipError, UnusableInputError
-from annotator_worker.local import Report, compare_plans, silent, split_letters
-from annotator_worker.pipeline import attempt
+from annotator_worker.local import Report, make_clips, silent
 from annotator_worker.records import ComparativePlan, Stage, Versions
 from cotgen.tasks.variants import VariantRecipe
-from speech_records import MeasuredUtterance, read_jsonl, write_jsonl
+from prosody.parallel import DEFAULT_TIMEOUT_S
+from speech_records import FailedItem, MeasuredUtterance, read_jsonl, write_jsonl
 
 CLIPS, ERRORS = "clips.jsonl", "errors.jsonl"
 
@@ -28,7 +27,7 @@ class Compared:
     """How many clips lie in the folder, and how many recipes failed."""
 
     clips: int
-    dead_letters: int
+    failed: int
 
 
 def compare(
@@ -36,7 +35,7 @@ def compare(
 ) -> Compared:
     """Make the clips of `recipes` in the folder `out`, from the audio below `root` that `profiles` were measured on.
 
-    Clips that lie there already are kept. What fails for one recipe is a dead letter. Raises `UnusableInputError` when
+    Clips that lie there already are kept. What fails for one recipe is a failed item. Raises `UnusableInputError` when
     there is no recipe.
     """
     listed = list(read_jsonl(recipes, VariantRecipe))
@@ -46,21 +45,22 @@ def compare(
     found = (item for item in read_jsonl(profiles, MeasuredUtterance) if item.utterance.utterance_id in wanted)
     measured = {item.utterance.utterance_id: item for item in found}
     versions = Versions.installed()
-    plans, unplanned = split_letters(
-        [
-            attempt(partial(_plan, recipe, measured, versions), where=recipe.utterance_id, stage=Stage.COMPARE)
-            for recipe in listed
-        ]
-    )
+    plans: list[ComparativePlan] = []
+    failed: list[FailedItem] = []
+    for recipe in listed:
+        try:
+            plans.append(_plan(recipe, measured, versions))
+        except ClipError as error:
+            failed.append(FailedItem.of(recipe.utterance_id, Stage.COMPARE, error))
     out.mkdir(parents=True, exist_ok=True)
-    made, unmade = split_letters(compare_plans(plans, root, out, workers, report))
-    letters = sorted([*unplanned, *unmade], key=lambda letter: (letter.where, letter.message))
-    if letters:
-        write_jsonl(out / ERRORS, letters)
+    made, unmade = make_clips(plans, root, out, workers=workers, timeout_s=DEFAULT_TIMEOUT_S, report=report)
+    failed = sorted([*failed, *unmade], key=lambda item: (item.id, item.message))
+    if failed:
+        write_jsonl(out / ERRORS, failed)
     else:
         (out / ERRORS).unlink(missing_ok=True)
     write_jsonl(out / CLIPS, (plan.clip for plan in made))
-    return Compared(len(made), len(letters))
+    return Compared(len(made), len(failed))
 
 
 def _plan(recipe: VariantRecipe, measured: dict[str, MeasuredUtterance], versions: Versions) -> ComparativePlan:

@@ -1,4 +1,4 @@
-"""The records that only annotation needs: what was asked for, what was submitted, what failed.
+"""The records that only annotation needs: what was asked for, what was submitted.
 
 They travel as strict JSON through `speech_records.to_json` and `from_json`, like the shared ones.
 """
@@ -13,29 +13,47 @@ from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
-from cotgen import Style
+from cotgen.reasoning import ReasoningConfig
 from cotgen.tasks import Attribute, ComparativeClip
-from speech_records import Level, MeasuredUtterance, Utterance, to_json
+from speech_records import Level, Utterance, to_json
 
 
 class Stage(StrEnum):
-    """The steps of annotation, in their order."""
+    """The steps of annotation before reasoning, which `cotgen.dataset.build` has written."""
 
     LIST = "list"
     MEASURE = "measure"
-    REASON = "reason"
-    VERIFY = "verify"
     COMPARE = "compare"
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One input that failed: `where` (utterance id, or place in the listing), at which stage, and why."""
+class Stress(StrEnum):
+    """How stressed words are found.
 
-    where: str
-    stage: Stage
-    error: str
-    message: str
+    `auto`: by acoustic prominence over words that pocketsphinx aligns, where the transcript is English and the corpus
+    does not mark stressed words itself; `measured`: the same wherever the transcript is English; `none`: not at all.
+    """
+
+    AUTO = "auto"
+    MEASURED = "measured"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureConfig:
+    """What is measured beyond the profile. `stress_model` and `speaker_model` are folders of weights.
+
+    `stress_model` is one of `prosody.WhiStress`, which then judges the words instead of acoustic prominence;
+    `speaker_model` one of `prosody.AgeGender`, which says gender and age group. Of a job, they are folders of the
+    workers' machines.
+    """
+
+    stress: Stress = Stress.AUTO
+    stress_model: str | None = None
+    speaker_model: str | None = None
+
+
+PLAIN, RULES = MeasureConfig(), ReasoningConfig()
+"""What is asked for unless specified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +84,12 @@ class Dropped:
 class JobSpec:
     """What one annotation was asked for; equal specs over equal audio give equal data sets.
 
-    `style` is how reasoning is written, `question` is what reasoning examples ask, `comparative` the
-    number of comparative clips per split, `limit` how many utterances of the listing were taken, `dropped` what its
-    loader left out on purpose.
+    `question` is what reasoning examples ask, `comparative` the number of comparative clips per split, `limit` how many
+    utterances of the listing were taken, `language` that of utterances that do not say, `dropped` what the loader left
+    out on purpose.
     """
 
-    schema_version: ClassVar[str] = "1.1"
+    schema_version: ClassVar[str] = "2.0"
 
     corpus: str
     audio_root: str
@@ -81,8 +99,10 @@ class JobSpec:
     comparative: int
     limit: int | None
     versions: Versions
+    language: str | None = None
     dropped: tuple[Dropped, ...] = ()
-    style: Style = Style.PLAIN
+    measuring: MeasureConfig = PLAIN
+    reasoning: ReasoningConfig = RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +113,7 @@ class Submitted:
     utterance: Utterance
     audio_sha256: str
     audio_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonRequest:
-    """Measurements with their levels, to be reasoned about; the trace lies under `key`."""
-
-    key: str
-    measured: MeasuredUtterance
-    label_set: str
-    seed: int
-    style: Style = Style.PLAIN
+    measuring: MeasureConfig = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +162,15 @@ def digest(parts: Iterable[str | int | None]) -> str:
     return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:32]
 
 
-def work_key(utterance: Utterance, audio_sha256: str, versions: Versions) -> str:
-    """The key of a measurement: it changes with the utterance, the bytes of its audio and the code that measures."""
-    return digest([versions.prosody, versions.speech_records, to_json(utterance), audio_sha256])
+def work_key(utterance: Utterance, audio_sha256: str, spec: JobSpec) -> str:
+    """The key of a measurement: it changes with the utterance, its audio, the code that measures and what it is asked.
+
+    A model is known by the path of its folder: name another folder when its weights change.
+    """
+    versions = spec.versions
+    return digest([
+        versions.prosody, versions.speech_records, to_json(utterance), audio_sha256, to_json(spec.measuring)
+    ])  # fmt: skip
 
 
 def _version(distribution: str) -> str:

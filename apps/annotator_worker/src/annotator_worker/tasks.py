@@ -2,7 +2,7 @@
 that key.
 
 They are safe to run twice: the key is a function of the input, and so is what is stored under it. What is wrong with
-a clip becomes a dead letter in the store; what is wrong with the store is retried, and in the end left to
+a clip becomes a failed item in the store; what is wrong with the store is retried, and in the end left to
 `annotator retry`. A worker serves the one store that its own environment names (`ANNOTATOR_STORE`): no message can
 point it elsewhere.
 """
@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 from annotator_worker import keys
 from annotator_worker.celery import app
 from annotator_worker.comparative import render
-from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreUnavailableError, WorkerLostError
-from annotator_worker.pipeline import Writing, attempt, try_measure, try_reason
-from annotator_worker.records import CompareRequest, DeadLetter, ReasonRequest, Stage, Submitted
+from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreUnavailableError
+from annotator_worker.pipeline import attempt, try_measure
+from annotator_worker.records import CompareRequest, Stage, Submitted
 from annotator_worker.store import ObjectStore, open_store
-from speech_records import LABEL_SETS, file_sha256, from_dict, to_json
+from prosody.parallel import WorkerDiedError
+from speech_records import FailedItem, file_sha256, from_dict, to_json
 
 if TYPE_CHECKING:
     from celery import Task
@@ -46,27 +47,13 @@ def measure(self: Task, record: dict[str, Any]) -> str:
     """Measure the utterance of a `Submitted`."""
     item = from_dict(Submitted, record, where="measure task")
 
-    def work(store: ObjectStore) -> bytes | DeadLetter:
+    def work(store: ObjectStore) -> bytes | FailedItem:
         with _fetched(store, item.audio_key, item.audio_sha256) as path:
-            result = try_measure(item.utterance, path)
-        return result if isinstance(result, DeadLetter) else to_json(result).encode()
+            result = try_measure(item.utterance, path, item.measuring)
+        return result if isinstance(result, FailedItem) else to_json(result).encode()
 
     where = item.utterance.utterance_id
     return _run(self, work, key=item.key, target=keys.measured(item.key), where=where, stage=Stage.MEASURE)
-
-
-@app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
-def reason(self: Task, record: dict[str, Any]) -> str:
-    """Write and verify the reasoning of a `ReasonRequest`."""
-    item = from_dict(ReasonRequest, record, where="reason task")
-
-    def work(_: ObjectStore) -> bytes | DeadLetter:
-        writing = Writing(LABEL_SETS[item.label_set], item.seed, item.style)
-        result = try_reason(item.measured, writing)
-        return result if isinstance(result, DeadLetter) else to_json(result).encode()
-
-    where = item.measured.utterance.utterance_id
-    return _run(self, work, key=item.key, target=keys.trace(item.key), where=where, stage=Stage.REASON)
 
 
 @app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
@@ -75,35 +62,35 @@ def compare(self: Task, record: dict[str, Any]) -> str:
     item = from_dict(CompareRequest, record, where="compare task")
     plan, where = item.plan, item.plan.utterance.utterance_id
 
-    def work(store: ObjectStore) -> bytes | DeadLetter:
+    def work(store: ObjectStore) -> bytes | FailedItem:
         with _fetched(store, item.audio_key, plan.audio_sha256) as path:
             hide = ((str(path), plan.utterance.audio_path),)
-            return attempt(partial(render, plan, path), where=where, stage=Stage.COMPARE, hide=hide)
+            return attempt(partial(render, plan, path), name=where, stage=Stage.COMPARE, hide=hide)
 
     return _run(self, work, key=plan.clip_id, target=keys.clip(plan.clip_id), where=where, stage=Stage.COMPARE)
 
 
 def _run(
     task: Task,
-    work: Callable[[ObjectStore], bytes | DeadLetter],
+    work: Callable[[ObjectStore], bytes | FailedItem],
     *,
     key: str,
     target: str,
     where: str,
     stage: Stage,
 ) -> str:
-    """Store what `work` makes at `target`, or its dead letter; the key of the work item."""
+    """Store what `work` makes at `target`, or the failed item; the key of the work item."""
     store = _store(os.environ.get(STORE_VARIABLE))
     if _redeliveries(task, store, key) > MAX_REDELIVERIES:
         message = f"{where}: ended its worker process {MAX_REDELIVERIES} times"
-        result: bytes | DeadLetter = DeadLetter(where, stage, WorkerLostError.__name__, message)
+        result: bytes | FailedItem = FailedItem(where, stage, WorkerDiedError.__name__, message)
     else:
         try:
             result = work(store)
         except ObjectNotFoundError as error:
-            result = DeadLetter(where, stage, type(error).__name__, str(error))
-    if isinstance(result, DeadLetter):
-        store.put(keys.dead_letter(key), to_json(result).encode())
+            result = FailedItem(where, stage, type(error).__name__, str(error))
+    if isinstance(result, FailedItem):
+        store.put(keys.failure(key), to_json(result).encode())
     else:
         store.put(target, result)
     return key

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,26 +19,32 @@ class Done:
 
 
 class WorkFile:
-    """Measurements by key, kept in the file at `path`. A line that a kill cut short is dropped when it is opened."""
+    """Measurements by key in the file at `path`, read again when they are asked for.
+
+    A line that a kill cut short is dropped when the file is opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._done: dict[str, MeasuredUtterance] = {}
+        self._places: dict[str, int] = {}
+        self.utterance_ids: set[str] = set()
+        """Ids of which some measurement, perhaps of other audio or another release, is here."""
 
     def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        raw = self._path.read_bytes() if self._path.exists() else b""
+        self._file = self._path.open("a+b")
+        self._file.seek(0)
         good = 0
-        for line in raw.splitlines(keepends=True):
+        for line in self._file:
             try:
                 done = from_json(Done, line.decode())
             except (SpeechRecordsError, UnicodeDecodeError):
                 break
             if not line.endswith(b"\n"):
                 break
-            self._done[done.key] = done.measured
+            self._places[done.key] = good
+            self.utterance_ids.add(done.measured.utterance.utterance_id)
             good += len(line)
-        self._file = self._path.open("ab")
         self._file.truncate(good)
         return self
 
@@ -48,18 +53,16 @@ class WorkFile:
     ) -> None:
         self._file.close()
 
-    def get(self, key: str) -> MeasuredUtterance | None:
-        """The measurement under `key`, if it was finished."""
-        return self._done.get(key)
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
 
-    @property
-    def utterance_ids(self) -> frozenset[str]:
-        """Ids of which some measurement, perhaps of other audio or another release, is here."""
-        return frozenset(m.utterance.utterance_id for m in self._done.values())
+    def get(self, key: str) -> MeasuredUtterance:
+        """The measurement under `key`, which must be here."""
+        self._file.seek(self._places[key])
+        return from_json(Done, self._file.readline().decode()).measured
 
-    def add(self, finished: Iterable[Done]) -> None:
-        """Append measurements and hand them to the operating system, so that they outlive this process."""
-        for done in finished:
-            self._done[done.key] = done.measured
-            self._file.write(to_json(done).encode() + b"\n")
+    def add(self, key: str, measured: MeasuredUtterance) -> None:
+        """Append a measurement and hand it to the operating system, so that it outlives this process."""
+        self._places[key] = self._file.seek(0, 2)
+        self._file.write(to_json(Done(key, measured)).encode() + b"\n")
         self._file.flush()

@@ -6,9 +6,10 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from speech_records import PolicyCard, file_sha256, to_dict
+from cotgen.dataset.reading import DESCRIPTION
+from speech_records import PolicyCard, to_dict
 from speechlm import Provenance, SpeechLM, save_checkpoint
-from trainer.dataset import DESCRIPTION, AnnotatedCorpus
+from trainer.dataset import AnnotatedCorpus
 
 CARD = "policy.json"
 SCALE = "scale.json"
@@ -30,7 +31,7 @@ def policy_card(corpus: AnnotatedCorpus, *, stage: str, seed: int) -> PolicyCard
 
 def data_identity(corpus: AnnotatedCorpus) -> dict[str, str]:
     """Name and hash of a data set; the hash of `dataset.json` covers all its files, whose hashes that file holds."""
-    return {"corpus": corpus.corpus, "data_sha256": file_sha256(corpus.folder / DESCRIPTION)}
+    return {"corpus": corpus.corpus, "data_sha256": corpus.sha256}
 
 
 def save_policy(model: SpeechLM, card: PolicyCard, scale: Path, out: Path) -> None:

@@ -1,27 +1,23 @@
-"""Reading the data-set folder that `annotator run` writes.
+"""The data set that a stage works on: `cotgen.dataset.DataSet`, and where its audio is.
 
-```
-dataset.json      corpus, audio_root, label set, whether the speech is synthetic, seeds, versions, hashes
-measured.jsonl    MeasuredUtterance per clip        traces.jsonl   ReasoningTrace per clip
-sft.jsonl         SFTExample per line               scale.json     the level scale
-comparative/      clips of the comparative task
-```
+Records are read from the files as they are asked for, one split at a time; nothing is held that a stage does not need.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 
+from cotgen import DataSetError as CotgenDataSetError
+from cotgen.dataset import DataSet
+from cotgen.dataset.reading import DESCRIPTION
 from cotgen.tasks import SFTExample, Task
-from speech_records import LABEL_SETS, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, read_jsonl
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, file_sha256
 from trainer.errors import DataSetError
 
 TRAIN, TEST = "train", "test"
-DESCRIPTION = "dataset.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,77 +38,97 @@ class AudioClip:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedCorpus:
-    """An annotated data set in memory. `measured` and `traces` are keyed by utterance id."""
+    """An annotated data set; clips and examples whose features are `left_out` do not belong to it."""
 
-    folder: Path
-    corpus: str
+    data: DataSet
     audio_root: Path
-    label_set: LabelSet
-    synthetic: bool
-    measured: Mapping[str, MeasuredUtterance]
-    traces: Mapping[str, ReasoningTrace]
-    examples: tuple[SFTExample, ...]
-    file_hashes: Mapping[str, str]
+    scale: Path
+    left_out: frozenset[str] = field(default=frozenset())
 
     @classmethod
     def read(cls, folder: Path) -> AnnotatedCorpus:
-        """Read a data-set folder. Raises `DataSetError` naming the file that is missing or wrong."""
-        folder = Path(folder)
-        try:
-            description = json.loads((folder / DESCRIPTION).read_text())
-            label_set = LABEL_SETS[description["label_set"]]
-            measured = {m.utterance.utterance_id: m for m in read_jsonl(folder / "measured.jsonl", MeasuredUtterance)}
-            traces = {t.utterance_id: t for t in read_jsonl(folder / "traces.jsonl", ReasoningTrace)}
-            examples = tuple(read_jsonl(folder / "sft.jsonl", SFTExample))
-            audio_root = Path(description["audio_root"])
-        except FileNotFoundError as error:
-            raise DataSetError(f"{error.filename} is missing: run `annotator run` into {folder} first") from error
-        except (KeyError, json.JSONDecodeError, SpeechRecordsError) as error:
-            raise DataSetError(f"{folder} holds no readable data set: {error}") from error
-        return cls(
-            folder=folder,
-            corpus=str(description["corpus"]),
-            audio_root=audio_root,
-            label_set=label_set,
-            synthetic=bool(description["synthetic"]),
-            measured=MappingProxyType(measured),
-            traces=MappingProxyType(traces),
-            examples=examples,
-            file_hashes=MappingProxyType(dict(description["files"])),
-        )
+        """Open a data-set folder and check its files. Raises `DataSetError` naming what is missing or wrong."""
+        with _clear_errors():
+            data = DataSet.open(Path(folder))
+            if data.audio_root is None:
+                raise DataSetError(f"{folder} does not say where its audio is: build it with `--audio-root DIR`")
+            return cls(data, data.audio_root, data.scale)
+
+    @property
+    def folder(self) -> Path:
+        """Where the data set is."""
+        return self.data.folder
+
+    @property
+    def corpus(self) -> str:
+        """The name of the corpus."""
+        return self.data.corpus
+
+    @property
+    def label_set(self) -> LabelSet:
+        """The labels that it answers with."""
+        return self.data.label_set
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of its speech is synthetic."""
+        return bool(self.data.description["synthetic"])
+
+    @property
+    def sha256(self) -> str:
+        """The hash of `dataset.json`, which vouches for the whole data set, whose hashes that file holds."""
+        return file_sha256(self.folder / DESCRIPTION)
 
     def split(self, name: str) -> list[MeasuredUtterance]:
-        """The clips of one split that have a trace and a label of the label set, in order of their ids."""
-        chosen = [
-            m
-            for m in self.measured.values()
-            if m.utterance.split == name
-            and m.utterance.utterance_id in self.traces
-            and m.utterance.emotion is not None
-            and self.label_set.map(m.utterance.emotion) is not None
-        ]
+        """The clips of one split, in order of their ids. Raises `DataSetError` when there is none."""
+        with _clear_errors():
+            chosen = [m for m in self.data.measured(name) if m.utterance.utterance_id not in self.left_out]
         if not chosen:
-            found = sorted({m.utterance.split or "none" for m in self.measured.values()})
-            raise DataSetError(
-                f"{self.folder}: nothing usable is in split {name!r}; its clips are in {', '.join(found) or 'none'}. "
-                f"Make folds with `speech-corpora manifest {self.corpus} ROOT -o ROOT/manifest.jsonl --fold 1/5` and "
-                "annotate again with `--corpus manifest`"
-            )
+            raise DataSetError(str(self.data.split_error(name)))
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
-    def audio_clip(self, utterance_id: str) -> AudioClip:
-        """Where the speech of one measured utterance lies."""
-        utterance = self.measured[utterance_id].utterance
+    def traces(self, split: str) -> Iterator[ReasoningTrace]:
+        """The reasoning about the clips of one split."""
+        with _clear_errors():
+            for measured, trace in self.data.rows(split):
+                if measured.utterance.utterance_id not in self.left_out:
+                    yield trace
+
+    def examples(self, split: str) -> list[SFTExample]:
+        """The examples of one split. Raises `DataSetError` when there is none."""
+        with _clear_errors():
+            chosen = [e for e in self.data.examples(split) if feature_key(e) not in self.left_out]
+        if not chosen:
+            raise DataSetError(str(self.data.split_error(split)))
+        return chosen
+
+    def utterance(self, name: str) -> Utterance:
+        """The utterance of this id, which must be in the data set."""
+        with _clear_errors():
+            return next(m.utterance for m in self.data.measured() if m.utterance.utterance_id == name)
+
+    def audio_clip(self, utterance: Utterance) -> AudioClip:
+        """Where the speech of an utterance is."""
         path = self.audio_root / utterance.audio_path
         return AudioClip(path, utterance.start_s, utterance.end_s, utterance.channel)
 
-    def audio_clips(self) -> dict[str, AudioClip]:
+    def audio_clips(self) -> Mapping[str, AudioClip]:
         """The speech behind every feature key."""
-        clips = {name: self.audio_clip(name) for name in self.measured}
-        comparative = (e for e in self.examples if e.task is Task.COMPARATIVE)
-        return clips | {feature_key(e): AudioClip(self.folder / e.audio_path) for e in comparative}
+        with _clear_errors():
+            clips = {m.utterance.utterance_id: self.audio_clip(m.utterance) for m in self.data.measured()}
+            comparative = self.data.examples(task=Task.COMPARATIVE)
+            return clips | {feature_key(e): AudioClip(self.folder / e.audio_path) for e in comparative}
 
 
 def feature_key(example: SFTExample) -> str:
     """What the features of an example's clip are kept under: its utterance id, or a comparative clip's own path."""
     return example.audio_path if example.task is Task.COMPARATIVE else example.utterance_id
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """The reader's errors as this application's."""
+    try:
+        yield
+    except CotgenDataSetError as error:
+        raise DataSetError(str(error)) from error

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from speech_records import FailedItem, atomic_path
 from speechlm import AudioInputError, FeatureSpec, SpeechLM, log_mel
-from trainer.dataset import AnnotatedCorpus, AudioClip, feature_key
+from trainer.dataset import AnnotatedCorpus, AudioClip
 from trainer.errors import ConfigError
 from trainer.progress import track
 
@@ -66,11 +66,7 @@ def load_features(
 
 def with_features(corpus: AnnotatedCorpus, features: Mapping[str, Tensor]) -> AnnotatedCorpus:
     """The data set without the clips and examples that have no features."""
-    return replace(
-        corpus,
-        measured={name: m for name, m in corpus.measured.items() if name in features},
-        examples=tuple(e for e in corpus.examples if feature_key(e) in features),
-    )
+    return replace(corpus, left_out=frozenset(corpus.audio_clips().keys() - features.keys()))
 
 
 def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:

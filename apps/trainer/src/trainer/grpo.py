@@ -219,7 +219,7 @@ def train_grpo(
     what, data = name.upper().replace("_", "-"), data_identity(corpus)
     card = policy_card(corpus, stage=name, seed=settings.seed)
     fit(module, Batches(batches, list), settings, what=what, out=out, run_name=name, data=data)
-    save_policy(model, card, corpus.folder / "scale.json", out)
+    save_policy(model, card, corpus.scale, out)
     return module
 
 

@@ -109,5 +109,8 @@ def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None
     if clips is not None and clips < len(measured):
         chosen = np.random.default_rng(seed).choice(len(measured), size=clips, replace=False)
         measured = [measured[i] for i in sorted(chosen)]
-    traces = [corpus.traces[m.utterance.utterance_id] for m in measured]
+    chosen_ids = {m.utterance.utterance_id for m in measured}
+    traces = sorted(
+        (t for t in corpus.traces(split) if t.utterance_id in chosen_ids), key=lambda trace: trace.utterance_id
+    )
     return build(traces, label_set=corpus.label_set, seed=seed).graded

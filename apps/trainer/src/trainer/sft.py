@@ -21,7 +21,7 @@ from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
 from trainer.settings import SFTSettings
-from trainer.weighting import Part, claim_spans, completion_parts, sft_loss_weights
+from trainer.weighting import Part, Span, claim_spans, completion_parts, sft_loss_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def new_model(corpus: AnnotatedCorpus, preset: str, *, vocab_size: int, seed: in
     A pocket model's tokenizer is trained on the questions and targets of the training split.
     """
     if preset == "pocket":
-        texts = [text for e in corpus.examples if e.split == TRAIN for text in (e.question, e.target)]
+        texts = [text for e in corpus.examples(TRAIN) for text in (e.question, e.target)]
         options |= {"texts": texts, "vocab_size": vocab_size}
     return load_preset(preset, seed=seed, **options)
 
@@ -74,8 +74,8 @@ def train_sft(
     `features` maps feature keys to log-mel clips (`trainer.dataset.feature_key`).
     """
     torch.manual_seed(settings.seed)
-    corpus.split(TRAIN)  # which says what to do where there is none
-    examples = [e for e in corpus.examples if e.split == TRAIN]
+    examples = corpus.examples(TRAIN)
+    claims = reasoning_claims(corpus, examples)
     batches = plan_batches(examples, settings.phases, seed=settings.seed)
 
     equalizer = torch.Generator().manual_seed(settings.seed)
@@ -84,28 +84,34 @@ def train_sft(
         recorded = as_float(features[feature_key(e)] for e in chosen)
         clips = [random_eq_bands(clip, settings.filter_augment_db, equalizer) for clip in recorded]
         speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
-        return WeightedBatch(speech, example_weights(model, speech, chosen, corpus, settings).to(model.device))
+        return WeightedBatch(speech, example_weights(model, speech, chosen, claims, settings).to(model.device))
 
     module = SFTModule(model, settings)
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
     fit(module, Batches(batches, to_batch), settings, what="SFT", out=out, run_name="sft", data=data)
-    save_policy(model, card, corpus.folder / "scale.json", out)
+    save_policy(model, card, corpus.scale, out)
     return module
+
+
+def reasoning_claims(corpus: AnnotatedCorpus, examples: Sequence[SFTExample]) -> dict[str, list[Span]]:
+    """Where the claims about the sound are in the targets of reasoning examples of the training split, by example."""
+    of = {e.utterance_id: e for e in examples if e.task is Task.REASONING}
+    pairs = ((of[trace.utterance_id], trace) for trace in corpus.traces(TRAIN) if trace.utterance_id in of)
+    return {e.example_id: claim_spans(e.target, trace.think, trace.claims) for e, trace in pairs}
 
 
 def example_weights(
     model: SpeechLM,
     speech: SpeechBatch,
     examples: Sequence[SFTExample],
-    corpus: AnnotatedCorpus,
+    claims: Mapping[str, Sequence[Span]],
     settings: SFTSettings,
 ) -> Tensor:
-    """`sft_loss_weights` of a batch; claims are those of the utterance's trace, where an example is its reasoning."""
+    """`sft_loss_weights` of a batch; `claims` as of `reasoning_claims`."""
     parts = torch.full(speech.input_ids.shape, int(Part.PROMPT))
     for row, mask, example in zip(parts, speech.completion_mask.cpu(), examples, strict=True):
-        trace = corpus.traces.get(example.utterance_id) if example.task is Task.REASONING else None
-        spans = claim_spans(example.target, trace.think, trace.claims) if trace else []
+        spans = claims.get(example.example_id, ())
         row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, spans))
     text_share = 1.0 - settings.answer_share - settings.claim_share
     return sft_loss_weights(

@@ -241,14 +241,12 @@ def _features(
     corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage
 ) -> tuple[AnnotatedCorpus, dict[str, Tensor]]:
     """The data set without the clips that the model cannot take, which are named, and the features of the others."""
-    from speech_records import file_sha256
-    from trainer.dataset import DESCRIPTION
     from trainer.features import load_features, with_features
 
     features, failed = load_features(
         corpus.audio_clips(),
         corpus.folder / "features.safetensors",
-        identity=file_sha256(corpus.folder / DESCRIPTION),
+        identity=corpus.sha256,
         spec=feature_spec(settings.model),
         workers=settings.workers,
     )

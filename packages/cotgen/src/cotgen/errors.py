@@ -3,7 +3,9 @@
 ```
 CotgenError (ValueError)
 ├── GenerationError      an utterance from which no reasoning can be written (no label, or none in the label set)
+├── ContradictedError    reasoning that claims what the measurements contradict
 ├── TaskError            SFT examples that cannot be built (a trace without its utterance)
+├── DataSetError         a folder that is not a complete data set of a version that can be read
 └── ChatError            a language model behind an endpoint gave nothing that can be used
     ├── EndpointError    further requests cannot succeed: no key, unknown model, no server; the build ends
     ├── RequestError     this one request got no answer: refused as malformed, or failed in every try
@@ -21,8 +23,16 @@ class GenerationError(CotgenError):
     """No reasoning can be written for an utterance."""
 
 
+class ContradictedError(CotgenError):
+    """A reasoning trace claims what the measurements contradict."""
+
+
 class TaskError(CotgenError):
     """SFT examples cannot be built from what was given."""
+
+
+class DataSetError(CotgenError):
+    """A folder is not a complete data set, or of a version that cannot be read."""
 
 
 class ChatError(CotgenError):

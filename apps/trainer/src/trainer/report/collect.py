@@ -11,7 +11,6 @@ import numpy as np
 
 from prosody import load_audio, tracks
 from speech_records import (
-    MeasuredUtterance,
     Verdict,
     from_json,
     parse_response,
@@ -116,8 +115,8 @@ def _sft_curves(history: Path) -> tuple[Curve, ...]:
 
 def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
     answer = _illustration(list(read_jsonl(run / "evaluate" / f"{System.GRPO_PTR.value}{ANSWERS}", Answer)))
-    clip: MeasuredUtterance = corpus.measured[answer.utterance_id]
-    place = corpus.audio_clip(answer.utterance_id)
+    utterance = corpus.utterance(answer.utterance_id)
+    place = corpus.audio_clip(utterance)
     audio = load_audio(place.path, channel=place.channel, start_s=place.start_s, end_s=place.end_s)
     measured = tracks(audio.samples, audio.sample_rate)
     return ClipView(
@@ -126,7 +125,7 @@ def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
         system=System.GRPO_PTR,
         label=corpus.label_set.text(answer.expected),
         emotion=None if answer.predicted is None else corpus.label_set.text(answer.predicted),
-        transcript=clip.utterance.transcript,
+        transcript=utterance.transcript,
         text=parse_response(answer.text, strict=True).think if answer.format_ok else answer.text,
         claims=answer.claims,
         samples=audio.samples,
@@ -157,7 +156,7 @@ def _provenance(run: Path, corpus: AnnotatedCorpus, result: EvaluationResult) ->
     return Provenance(
         seeds={name: card["seed"] for name, card in cards.items()} | {"evaluation": result.seed},
         versions={name: version(name) for name in names},
-        data_sha256={name: digest for name, digest in corpus.file_hashes.items() if "/" not in name},
+        data_sha256={name: digest for name, digest in corpus.data.files.items() if "/" not in name},
         durations_s=json.loads(durations.read_text()) if durations.is_file() else {},
     )
 

@@ -9,26 +9,21 @@ from typing import Annotated
 
 import typer
 
+from cotgen.cli.building import BalanceOption, PhrasingOption
 from cotgen.cli.options import NAME, LabelSetName, Out, Profiles, Seed, Traces, file_to_write, label_set_of
 from cotgen.errors import CotgenError
-from cotgen.tasks import Asking, Phrasing, stream
+from cotgen.tasks import Phrasing, TaskConfig
 from cotgen.tasks.answers import score_file, table
+from cotgen.tasks.balancing import selection
 from cotgen.tasks.conflict import ConflictSet, recipes
+from cotgen.tasks.joining import joined, measured_lines
 from cotgen.tasks.perception import PerceptionSet
-from cotgen.tasks.streaming import measured_lines
 from cotgen.tasks.stress import stress_examples
 from cotgen.tasks.variants import variant_recipes
 from speech_records import emotion_question, write_jsonl
 from speech_records.failures import FailureLog, errors_beside
 
 app = typer.Typer()
-
-PhrasingOption = Annotated[
-    Phrasing, typer.Option(help="short: a few bare questions; stated: many, each with the form of its answer.")
-]
-BalanceOption = Annotated[
-    float | None, typer.Option(help="Largest class over the smallest, 1 for equal classes. Default: as they come.")
-]
 
 
 @app.command("tasks")
@@ -44,15 +39,18 @@ def build_tasks(
     balance: BalanceOption = None,
     seed: Seed = 0,
 ) -> None:
-    """Write the SFT examples of the four task families: stress, attribute, comparative, reasoning.
+    """Write the SFT examples of the four task families for any two files of measurements and traces.
 
-    Files may be in any order and of any size. With --balance attributes are asked for one at a time only.
+    `cotgen build` and `annotator run` write them into sft.jsonl. Files may be in any order and of any size, with
+    several traces for an utterance. With --balance attributes are asked for one at a time only.
 
     Example: cotgen tasks --profiles measured.jsonl --traces traces.jsonl --question "Which emotion?" -o sft.jsonl
     """
-    asking = Asking(label_set_of(label_set), question, seed, phrasing, balance)
+    config = TaskConfig(label_set_of(label_set), question, seed, phrasing, balance)
     with FailureLog(NAME, errors_beside(out)) as log:
-        count = write_jsonl(out, stream(profiles, traces, asking, comparative=comparative, report=log))
+        with joined(profiles, traces, config, comparative=comparative, report=log) as drawn:
+            keeps = selection(drawn, balance=balance, seed=seed)
+            count = write_jsonl(out, (found.example for found in drawn() if keeps(found)))
         raise typer.Exit(log.finish(f"{count} examples"))
 
 
@@ -120,7 +118,7 @@ def perception(
             typer.echo(f"cotgen: {column}: {asked} (clear cases: {found})", err=True)
         if made.shared_speakers:
             shown = ", ".join(made.shared_speakers[:5])
-            typer.echo(f"cotgen: {len(made.shared_speakers)} speakers also stand in other splits: {shown}", err=True)
+            typer.echo(f"cotgen: {len(made.shared_speakers)} speakers are also in other splits: {shown}", err=True)
         raise typer.Exit(log.finish(f"{count} items"))
 
 

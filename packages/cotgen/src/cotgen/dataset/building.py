@@ -1,259 +1,321 @@
-"""From a file of measurements to a data set with its card, in memory that does not grow with it.
+"""The function that writes data sets: from measured utterances to a folder, in memory that does not grow.
 
-Measurements are read line by line, `shard_rows` of them to a shard. A shard's files take their place first, then
-everything that was learnt from it (ids, speakers, texts, failures, counts) is committed to one SQLite file at once: a
-killed build continues after the last shard that was committed, and ends in the same bytes as one that was not killed.
-
-```
-traces.jsonl, emotioncot.jsonl    or numbered shards of them, when there are more lines than `shard_rows`
-dataset.parquet                   the same rows as columns, when asked for
-errors.jsonl                      what was left out, with its line     duplicates.jsonl   near-duplicates
-card.json, CARD.md                the data card, written last
-```
+`shard_rows` utterances make a shard. A shard's files take their place first, then everything that was learnt from it
+(ids, speakers, texts, failures, counts) is committed to one SQLite file at once: a killed build continues after the
+last shard that was committed, and ends in the same bytes as one that was not killed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cotgen.admission import check_measured
 from cotgen.dataset import card, parquet
 from cotgen.dataset.checks import RowChecks
-from cotgen.errors import CotgenError
-from cotgen.generation import Generator, RuleGenerator
+from cotgen.dataset.examples import write_examples
+from cotgen.dataset.reading import DESCRIPTION, SCALE, SCHEMA_VERSION, DataSet
+from cotgen.dataset.source import Source
+from cotgen.errors import ContradictedError, CotgenError, DataSetError, TaskError
+from cotgen.generation import Generator
+from cotgen.tasks.examples import TaskConfig, without_stray_stress
+from cotgen.tasks.records import ComparativeClip
+from speech_claims import verify_trace
 from speech_corpora import emotioncot
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, from_json, write_jsonl
-from speech_records.failures import FailedItem
-from speech_records.files import atomic_write, check_is_file, file_sha256
+from speech_records import (
+    FailedItem,
+    MeasuredUtterance,
+    ReasoningTrace,
+    SpeechRecordsError,
+    Verdict,
+    atomic_path,
+    atomic_write,
+    file_sha256,
+    from_json,
+    to_json,
+)
 from speech_records.shards import drop, shard_name
 
-STEMS = ("traces", "emotioncot", "dataset")
+STEMS = ("measured", "traces", "emotioncot", "sft", "dataset")
 """Files that are written in shards; the last one as Parquet."""
-_WORK = ".work"
+_VERSIONS = ("cotgen", "speech-claims", "speech-records")
+_STATE = ".build"
 _CACHE_KIB = 4096
-_ID = re.compile(rb'"utterance_id"\s*:\s*"([^"]{1,200})"')
 _TABLES = """
 CREATE TABLE IF NOT EXISTS shards (number INTEGER PRIMARY KEY, tally TEXT, files TEXT);
-CREATE TABLE IF NOT EXISTS ids (name TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS failures (line INTEGER, record TEXT);
+CREATE TABLE IF NOT EXISTS ids (name TEXT PRIMARY KEY, place TEXT, synthetic INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (line INTEGER, error TEXT, record TEXT);
 """
 
 Report = Callable[[int, int], None]
-"""Called with the number of lines that are done, and how many there are; after every line that was written about."""
+"""Called with the number of utterances that are done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a build is asked for; equal options over an equal file give equal bytes."""
+class BuildConfig:
+    """What a data set is asked for; equal configurations over equal sources give equal bytes."""
 
-    label_set: LabelSet
-    seed: int = 0
+    tasks: TaskConfig
     shard_rows: int = 10_000
     parquet: bool = False
 
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """A finished data set: its card, and how many lines were left out."""
-
-    folder: Path
-    card: dict[str, Any]
-    left_out: int
+    def described(self) -> dict[str, Any]:
+        """The configuration as `dataset.json` has it."""
+        asked = self.tasks
+        return {
+            "label_set": asked.label_set.name, "question": asked.reasoning_question, "seed": asked.seed,
+            "phrasing": asked.phrasing, "balance": asked.balance, "shard_rows": self.shard_rows,
+            "parquet": self.parquet,
+        }  # fmt: skip
 
 
 def silent(done: int, total: int) -> None:
     """A report that goes nowhere."""
 
 
-def build(
-    profiles: Path,
-    out: Path,
-    options: Options,
-    report: Report = silent,
-    *,
-    generator: Generator | None = None,
-) -> Built:
-    """Write the data set of `profiles` into `out`, continuing a build of the same input that was stopped.
+def build(source: Source, out: Path, config: BuildConfig, *, generator: Generator, report: Report = silent) -> DataSet:
+    """Write the data set of `source` into `out`, continuing one of the same input that was stopped.
 
-    `generator` writes the reasoning; without one, the rules do. An error that it raises (a limit is reached, no server
-    answers) leaves the shards that are done, and the same call continues. Raises `CotgenError` when the file is missing
-    or holds no line at all.
+    `generator` writes the reasoning; a trace whose claims contradict the measurements is left out whoever wrote it. An
+    error that the generator raises (a limit is reached, no server answers) leaves the shards that are done. A complete
+    data set of the same input is not touched. Raises `CotgenError` when the input is missing or empty.
     """
-    generator = generator or RuleGenerator(options.label_set, seed=options.seed)
-    check_is_file(profiles)
-    if options.shard_rows < 1:
-        raise CotgenError(f"a shard holds at least 1 row, not {options.shard_rows}")
-    with profiles.open("rb") as file:
-        total = sum(1 for _ in file)
-    if total == 0:
-        raise CotgenError(f"{profiles} is empty: measured utterances are expected, one a line")
-    source = {"file": profiles.name, "lines": total, "sha256": file_sha256(profiles)}
+    if config.shard_rows < 1:
+        raise CotgenError(f"a shard holds at least 1 row, not {config.shard_rows}")
+    if source.measured.resolve().parent == out.resolve():
+        raise CotgenError(f"{out} holds {source.measured.name}, which would be overwritten: name another folder")
+    total, sha256 = source.identity()
     asked = {
-        "label_set": options.label_set.name, "seed": options.seed, "shard_rows": options.shard_rows,
-        "parquet": options.parquet,
+        "corpus": source.corpus, "audio_root": source.audio_root, **config.described(),
+        "generator": dict(generator.identity), "measuring": dict(source.measuring),
+        "versions": {name: _version(f"emotionthinker-{name}") for name in _VERSIONS},
+        "input": {"utterances": total, "sha256": sha256},
     }  # fmt: skip
-    versions = {name: _version(f"emotionthinker-{name}") for name in ("cotgen", "speech-records")}
-    more = {"input": source, "generator": dict(generator.identity), "options": asked, "versions": versions}
-    count = -(-total // options.shard_rows)
-    with closing(_open(out, hashlib.sha256(json.dumps(more).encode()).hexdigest())) as db:
+    inputs = _digest(asked, source)
+    earlier = _finished(out, inputs)
+    if earlier is not None:
+        return earlier
+    count = -(-total // config.shard_rows)
+    with closing(_open(out, inputs)) as db:
         done = {row[0] for row in db.execute("SELECT number FROM shards")}
-        with profiles.open("rb") as file:
-            for number in range(count):
-                lines = enumerate(islice(file, options.shard_rows), start=number * options.shard_rows + 1)
-                if number in done:
-                    for _ in lines:
-                        pass
-                else:
-                    shard = _Shard(db, out, source=profiles.name, generator=generator, has_columns=options.parquet)
-                    shard.write(lines, number, count, lambda line: report(line, total))
-                report(min(total, (number + 1) * options.shard_rows), total)
-        built = _finish(db, out, more)
-    shutil.rmtree(out / _WORK)
-    return built
+        for number, lines in enumerate(source.shards(config.shard_rows)):
+            first = number * config.shard_rows + 1
+            if number not in done:
+                shard = _Shard(db, out, generator=generator, has_columns=config.parquet, first=first)
+                shard.write(lines, number, count, lambda line: report(line, total))
+            report(min(total, first - 1 + config.shard_rows), total)
+        _finish(db, out, source, config, {**asked, "inputs": inputs}, shards=count)
+    shutil.rmtree(out / _STATE)
+    return DataSet.open(out, check_files=False)
 
 
 class _Shard:
     """One shard while it is written; everything it learns is one transaction."""
 
     def __init__(
-        self, db: sqlite3.Connection, out: Path, *, source: str, generator: Generator, has_columns: bool
+        self, db: sqlite3.Connection, out: Path, *, generator: Generator, has_columns: bool, first: int
     ) -> None:
-        self._db, self._out, self._source, self._generator = db, out, source, generator
-        self._has_columns = has_columns
+        self._db, self._out, self._generator, self._has_columns, self._first = db, out, generator, has_columns, first
         self._checks = RowChecks(db)
 
-    def write(self, lines: Iterator[tuple[int, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
-        traces, rows, columns = (self._out / shard_name(stem, number, count) for stem in STEMS)
+    def write(self, lines: Iterable[tuple[str, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
+        *texts, columns = (self._out / shard_name(stem, number, count) for stem in STEMS if stem != "sft")
         columns = columns.with_suffix(".parquet")
         self._db.execute("BEGIN")
-        with (
-            atomic_write(rows) as published,
-            parquet.Writer(columns) if self._has_columns else nullcontext() as table,
-        ):
-
-            def written() -> Iterator[ReasoningTrace]:
-                for measured, trace in self._pairs(lines, done):
-                    published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
-                    if table is not None:
-                        table.add(measured, trace)
-                    self._checks.learn(measured, trace)
-                    yield trace
-
-            write_jsonl(traces, written())
-        made = [traces, rows, columns] if self._has_columns else [traces, rows]
+        with ExitStack() as stack:
+            measured_file, traces, published = (stack.enter_context(atomic_write(path)) for path in texts)
+            table = stack.enter_context(parquet.Writer(columns)) if self._has_columns else None
+            for line, measured, trace in self._rows(lines, done):
+                measured_file.write(to_json(measured) + "\n")
+                traces.write(to_json(trace) + "\n")
+                published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
+                if table is not None:
+                    table.add(measured, trace)
+                self._learn(line, measured, trace)
+        made = [*texts, columns] if self._has_columns else texts
         files = json.dumps({path.name: file_sha256(path) for path in made})
         self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._checks.tally), files))
         self._db.execute("COMMIT")
 
-    def _pairs(
-        self, lines: Iterator[tuple[int, bytes]], done: Callable[[int], None]
-    ) -> Iterator[tuple[MeasuredUtterance, ReasoningTrace]]:
-        waiting: deque[int] = deque()  # lines that the generator has read and not yet spoken of
-        for outcome in self._generator.generate(self._read(lines, waiting)):
-            line, measured = waiting.popleft(), outcome.measured
+    def _rows(
+        self, lines: Iterable[tuple[str, bytes]], done: Callable[[int], None]
+    ) -> Iterator[tuple[int, MeasuredUtterance, ReasoningTrace]]:
+        """The rows of the shard: what could be read, was written about, and is not contradicted; each with its line."""
+        read: deque[int] = deque()  # lines that the generator has read and not yet spoken of
+        for outcome in self._generator.generate(self._read(lines, read)):
+            line, measured, result = read.popleft(), outcome.measured, outcome.result
             self._checks.tally.update(card.happened(outcome.counts))
-            if isinstance(outcome.result, ReasoningTrace):
-                yield measured, outcome.result
+            if isinstance(result, ReasoningTrace):
+                try:
+                    yield line, measured, verified(measured, result)
+                except ContradictedError as error:
+                    self._fail(line, measured.utterance.utterance_id, "verify", error)
             else:
-                self._fail(line, measured.utterance.utterance_id, "generate", outcome.result)
+                self._fail(line, measured.utterance.utterance_id, "reason", result)
             done(line)
 
-    def _read(self, lines: Iterator[tuple[int, bytes]], waiting: deque[int]) -> Iterator[MeasuredUtterance]:
-        for line, raw in lines:
-            if not raw.strip():
-                continue
+    def _read(self, lines: Iterable[tuple[str, bytes]], read: deque[int]) -> Iterator[MeasuredUtterance]:
+        for line, (where, raw) in enumerate(lines, start=self._first):
             try:
                 measured = from_json(MeasuredUtterance, raw.decode())
-                self._check(measured, line)
+                self._check_id(measured.utterance.utterance_id, where)
             except (CotgenError, SpeechRecordsError, UnicodeDecodeError) as error:
-                found = _ID.search(raw)
-                self._fail(line, found[1].decode(errors="replace") if found else "", "read", error)
+                self._fail(line, where, "read", error)
+                continue
+            try:
+                check_measured(measured)
+            except CotgenError as error:
+                self._fail(line, measured.utterance.utterance_id, "read", error)
             else:
-                waiting.append(line)
+                read.append(line)
                 yield measured
 
-    def _check(self, measured: MeasuredUtterance, line: int) -> None:
-        name = measured.utterance.utterance_id
-        earlier = self._db.execute("SELECT line FROM ids WHERE name = ?", (name,)).fetchone()
+    def _check_id(self, name: str, where: str) -> None:
+        earlier = self._db.execute("SELECT place FROM ids WHERE name = ?", (name,)).fetchone()
         if earlier is not None:
-            raise CotgenError(f"utterance {name!r} stands in line {earlier[0]} already")
-        self._db.execute("INSERT INTO ids VALUES (?, ?)", (name, line))
-        check_measured(measured)
+            raise CotgenError(f"utterance {name!r} is in {earlier[0]} already")
+        self._db.execute("INSERT INTO ids VALUES (?, ?, NULL)", (name, where))
+
+    def _learn(self, line: int, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
+        name = measured.utterance.utterance_id
+        self._checks.learn(measured, trace)
+        self._db.execute("UPDATE ids SET synthetic = ? WHERE name = ?", (measured.utterance.synthetic, name))
+        _, problem = without_stray_stress(measured)
+        if problem is not None:
+            self._fail(line, name, "tasks", TaskError(problem))
 
     def _fail(self, line: int, name: str, stage: str, error: Exception) -> None:
-        message = str(error)
-        if name and name not in message:
-            message = f"utterance {name!r}: {message}"
-        failure = FailedItem(f"{self._source}:{line}", stage, type(error).__name__, message)
-        self._db.execute("INSERT INTO failures VALUES (?, ?)", (line, json.dumps(asdict(failure), ensure_ascii=False)))
+        failed = FailedItem.of(name, stage, error)
+        self._db.execute("INSERT INTO failures VALUES (?, ?, ?)", (line, failed.error, _line(failed)))
 
 
-def failures(built: Built) -> Iterator[FailedItem]:
-    """What was left out, in the order of the input, read as it is asked for."""
-    path = built.folder / "errors.jsonl"
-    if path.exists():
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                yield FailedItem(**json.loads(line))
+def verified(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTrace:
+    """The trace with its claims checked against the measurements. Raises `ContradictedError` where one is false."""
+    checked = verify_trace(trace, measured)
+    wrong = [c for c in checked.claims if c.verdict is Verdict.CONTRADICTED]
+    if wrong:
+        raise ContradictedError(
+            f"utterance {trace.utterance_id!r}: {len(wrong)} of {len(checked.claims)} claims contradict the"
+            f" measurements, first {wrong[0].text!r} (measured: {wrong[0].measured})"
+        )
+    return checked
 
 
-def _open(out: Path, asked: str) -> sqlite3.Connection:
-    """The state of the build that was `asked` for; one of another is dropped with its files."""
-    (out / _WORK).mkdir(parents=True, exist_ok=True)
-    path = out / _WORK / f"{asked[:16]}.sqlite"
+def _digest(asked: dict[str, Any], source: Source) -> str:
+    """What decides every byte of the data set: what was asked for, the input, the scale, clips and earlier failures."""
+    scale = None if source.scale is None else file_sha256(source.scale)
+    others = [to_json(clip) for clip in source.clips], [asdict(failed) for failed in source.failed]
+    return hashlib.sha256(json.dumps([asked, scale, *others], sort_keys=True).encode()).hexdigest()
+
+
+def _finished(out: Path, inputs: str) -> DataSet | None:
+    """The data set in `out` if it is of these inputs and complete."""
+    try:
+        found = DataSet.open(out)
+    except DataSetError:
+        return None
+    return found if found.description.get("inputs") == inputs else None
+
+
+def _open(out: Path, inputs: str) -> sqlite3.Connection:
+    """The state of the build with these inputs; one with others is dropped with its files."""
+    path = out / _STATE / f"{inputs[:16]}.sqlite"
+    for name in (DESCRIPTION, "card.json", "CARD.md"):
+        (out / name).unlink(missing_ok=True)
     if not path.exists():
-        for other in (out / _WORK).iterdir():
-            other.unlink()
+        shutil.rmtree(out / _STATE, ignore_errors=True)
+        path.parent.mkdir(parents=True)
         for stem in STEMS:
             drop(out, stem)
-    half_written = (path for stem in STEMS for path in out.glob(f".{stem}*.tmp"))
-    for stale in (out / "card.json", out / "CARD.md", *half_written):
-        stale.unlink(missing_ok=True)
+    for stem in STEMS:
+        for half_written in out.glob(f".{stem}*.tmp"):
+            half_written.unlink()
     db = sqlite3.connect(path, isolation_level=None)
     db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB}; {_TABLES}")
     return db
 
 
-def _finish(db: sqlite3.Connection, out: Path, more: dict[str, Any]) -> Built:
+def _finish(
+    db: sqlite3.Connection, out: Path, source: Source, config: BuildConfig, asked: dict[str, Any], *, shards: int
+) -> None:
+    """Write what speaks of all shards: failures, duplicates, clips, examples, scale, card; `dataset.json` last."""
     tally, files = card.Tally(), dict[str, str]()
     for kept, names in db.execute("SELECT tally, files FROM shards ORDER BY number"):
         tally.update(card.load(kept))
         files |= json.loads(names)
     checks = RowChecks(db)
-    records = (record for (record,) in db.execute("SELECT record FROM failures ORDER BY line"))
-    left_out = _copy(records, out / "errors.jsonl")
-    _copy(checks.duplicates(), out / "duplicates.jsonl")
-    for name in ("errors.jsonl", "duplicates.jsonl"):
-        if (out / name).exists():
-            files[name] = file_sha256(out / name)
-    described = card.describe(tally, {**more, "left_out": left_out, **checks.found(), "files": files})
+    earlier = sorted(source.failed, key=lambda f: (f.id, f.stage, f.message))
+    failures = (record for (record,) in db.execute("SELECT record FROM failures ORDER BY line, rowid"))
+    _write_lines(out / "errors.jsonl", [*map(_line, earlier)], failures)
+    _write_lines(out / "duplicates.jsonl", checks.duplicates())
+    clips = _take_clips(db, source, out)
+    names, examples = write_examples(out, config.tasks, clips, shards=shards)
+    if source.scale is not None:
+        _copy(source.scale, out / SCALE)
+        names.append(SCALE)
+    errors = card.Tally(("error", f.error) for f in earlier)
+    errors.update(("error", error) for (error,) in db.execute("SELECT error FROM failures"))
+    left_out = errors.total()
+    described = card.describe(tally, {**asked, "left_out": left_out, **checks.found()})
     _write(out / "CARD.md", card.markdown(described))
     _write(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
-    return Built(out, described, left_out)
+    names += ["errors.jsonl", "duplicates.jsonl", "card.json", "CARD.md", *(clip.audio_path for clip, _ in clips)]
+    files |= {name: file_sha256(out / name) for name in names}
+    counts = {
+        "utterances": described["rows"],
+        "splits": {split: found["rows"] for split, found in described["splits"].items()},
+        "emotions": described["labels"],
+        "claims": described["claims"],
+        "sft_examples": dict(sorted(examples.items())),
+        "failed": left_out,
+        "failed_by_error": card.values(errors, "error"),
+    }
+    corpus = asked["corpus"] or "+".join(described["corpora"])
+    synthetic = described["synthetic_rows"] > 0
+    index = {"schema_version": SCHEMA_VERSION, **asked, "corpus": corpus, "synthetic": synthetic}
+    index |= {"counts": counts, "files": files}
+    _write(out / DESCRIPTION, json.dumps(index, indent=1, ensure_ascii=False) + "\n")
 
 
-def _copy(records: Iterable[str], path: Path) -> int:
-    """Write one line for each record, all or nothing; no file without records."""
-    count = 0
+def _take_clips(db: sqlite3.Connection, source: Source, out: Path) -> list[tuple[ComparativeClip, bool]]:
+    """The comparative clips of utterances that are in the data set, each with whether it is synthetic, put in place."""
+    known = dict(db.execute("SELECT name, synthetic FROM ids WHERE synthetic IS NOT NULL")) if source.clips else {}
+    kept = [(clip, bool(known[clip.utterance_id])) for clip in source.clips if clip.utterance_id in known]
+    wanted = {(out / clip.audio_path).resolve() for clip, _ in kept}
+    for path in (out / "comparative").glob("*.flac"):
+        if path.resolve() not in wanted:
+            path.unlink()
+    for clip, _ in kept:
+        folder = source.clips_folder or out
+        if folder.resolve() != out.resolve():
+            _copy(folder / clip.audio_path, out / clip.audio_path)
+    return kept
+
+
+def _copy(path: Path, target: Path) -> None:
+    if path.resolve() != target.resolve():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(target) as temporary:
+            shutil.copyfile(path, temporary)
+
+
+def _line(failed: FailedItem) -> str:
+    return json.dumps(asdict(failed), ensure_ascii=False)
+
+
+def _write_lines(path: Path, *groups: Iterable[str]) -> None:
     with atomic_write(path) as file:
-        for record in records:
-            file.write(record + "\n")
-            count += 1
-    if not count:
-        path.unlink()
-    return count
+        for group in groups:
+            file.writelines(f"{line}\n" for line in group)
 
 
 def _write(path: Path, text: str) -> None:

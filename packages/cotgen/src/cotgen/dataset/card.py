@@ -27,6 +27,7 @@ def count(measured: MeasuredUtterance, trace: ReasoningTrace) -> Tally:
     tally["rows", split] += 1
     tally["duration_ms", split] += round(measured.profile.duration_s * 1000)
     tally["label", split, trace.answer.value] += 1
+    tally["answer", trace.answer.value] += 1
     for name in ("pitch", "energy", "rate"):
         reading = getattr(levels, name) if levels else None
         tally[name, split, reading.level.value if reading else "unknown"] += 1
@@ -60,22 +61,23 @@ def describe(tally: Tally, more: Mapping[str, Any]) -> dict[str, Any]:
         split: {
             "rows": tally["rows", split],
             "hours": round(tally["duration_ms", split] / 3_600_000, 4),
-            "labels": _values(tally, "label", split),
-            "levels": {name: _values(tally, name, split) for name in ("pitch", "energy", "rate")},
+            "labels": values(tally, "label", split),
+            "levels": {name: values(tally, name, split) for name in ("pitch", "energy", "rate")},
         }
-        for split in _values(tally, "rows")
+        for split in values(tally, "rows")
     }
-    generation = _values(tally, "generation")
+    generation = values(tally, "generation")
     return {
-        "schema_version": "1.0",
-        "rows": sum(_values(tally, "rows").values()),
-        "hours": round(sum(_values(tally, "duration_ms").values()) / 3_600_000, 4),
+        "schema_version": "2.0",
+        "rows": sum(values(tally, "rows").values()),
+        "hours": round(sum(values(tally, "duration_ms").values()) / 3_600_000, 4),
         "synthetic_rows": tally["synthetic", "true"],
+        "labels": values(tally, "answer"),
         "splits": splits,
-        "corpora": {name: {"rows": n, **_origin(name)} for name, n in _values(tally, "corpus").items()},
-        "generators": _values(tally, "generator"),
-        "scales": _values(tally, "scale"),
-        "claims": _values(tally, "claims"),
+        "corpora": {name: {"rows": n, **_origin(name)} for name, n in values(tally, "corpus").items()},
+        "generators": values(tally, "generator"),
+        "scales": values(tally, "scale"),
+        "claims": values(tally, "claims"),
         **({"generation": generation} if generation else {}),
         **more,
     }
@@ -100,11 +102,13 @@ def markdown(card: Mapping[str, Any]) -> str:
 
 
 _TABLED = {
-    "schema_version", "rows", "hours", "synthetic_rows", "splits", "corpora", "generators", "scales", "claims",
+    "schema_version", "rows", "hours", "synthetic_rows", "splits", "corpora", "generators", "scales",
+    "claims", "labels",
 }  # fmt: skip
 
 
-def _values(tally: Tally, *head: str) -> dict[str, int]:
+def values(tally: Tally, *head: str) -> dict[str, int]:
+    """The counts under `head`, by value."""
     depth = len(head)
     return {key[depth]: n for key, n in sorted(tally.items()) if key[:depth] == head and len(key) == depth + 1}
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cotgen.errors import TaskError
+from cotgen.tasks.records import SFTExample
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,14 @@ class Class:
 
     group: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledExample:
+    """An example and the class of its answer; `None` where an answer has no class (all attributes at once)."""
+
+    example: SFTExample
+    of: Class | None
 
 
 def quotas(counts: Mapping[Class, int], ratio: float) -> dict[Class, int]:
@@ -62,6 +71,16 @@ class Selection:
         return kept
 
 
-def count(classes: Iterable[Class | None]) -> Counter[Class]:
-    """How often each class occurs; `None` belongs to no class and is not counted."""
-    return Counter(key for key in classes if key is not None)
+def selection(
+    draw: Callable[[], Iterable[LabelledExample]], *, balance: float | None, seed: int
+) -> Callable[[LabelledExample], bool]:
+    """What says of each example that `draw` yields, in that order, whether it is kept; `balance` as in `quotas`.
+
+    Without `balance` all are kept. Otherwise `draw` is called once to count, and examples without a class are dropped.
+    Raises `TaskError` when `balance` is below 1.
+    """
+    if balance is None:
+        return lambda _: True
+    counts = Counter(drawn.of for drawn in draw() if drawn.of is not None)
+    chosen = Selection(counts, quotas(counts, balance), seed=seed)
+    return lambda drawn: drawn.of is not None and chosen.keeps(drawn.of)

@@ -26,7 +26,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from cotgen.tasks.balancing import Class, Selection
-from cotgen.tasks.streaming import measured_lines
+from cotgen.tasks.joining import measured_lines
 from cotgen.tasks.word_emotions import SENTENCES, loaded_words
 from speech_claims.cue_values import cue_values
 from speech_records import (

@@ -25,10 +25,10 @@ from typing import ClassVar
 
 from cotgen.errors import TaskError
 from cotgen.tasks.balancing import Class, Selection
-from cotgen.tasks.examples import heard_stress
+from cotgen.tasks.examples import known_stress
+from cotgen.tasks.joining import measured_lines
 from cotgen.tasks.phrasing import VALUES
 from cotgen.tasks.scoring import parts
-from cotgen.tasks.streaming import measured_lines
 from speech_claims.cue_values import cue_values
 from speech_claims.quotes import sanitize, words
 from speech_claims.senses import value_word
@@ -173,7 +173,7 @@ class PerceptionSet:
 
     def _stress(self, item: MeasuredUtterance) -> Iterator[tuple[Column, str, tuple[str, ...]]]:
         spoken = words(sanitize(item.utterance.transcript or ""))
-        heard = [part for word in heard_stress(item) for part in words(sanitize(word))]
+        heard = [part for word in known_stress(item) for part in words(sanitize(word))]
         if len(heard) != 1 or spoken.count(heard[0]) != 1:
             return
         others = [word for word in dict.fromkeys(spoken) if word != heard[0]]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cotgen.errors import TaskError
-from cotgen.tasks.balancing import Selection, count, quotas
-from cotgen.tasks.examples import Drawn, draw_stress, stray_stress
+from cotgen.tasks.balancing import LabelledExample, selection
+from cotgen.tasks.examples import draw_stress, stray_stress
 from cotgen.tasks.phrasing import Phrasing
 from cotgen.tasks.records import SFTExample
 from speech_records import Utterance
@@ -25,29 +25,27 @@ def stress_examples(
 ) -> Iterator[SFTExample]:
     """One example for each utterance of a manifest (JSON Lines of `Utterance`) that has stressed words, in its order.
 
-    The same examples that `build` makes of these utterances. With `balance` the largest class (stress at the start, in
+    The same examples that a data set of these utterances has. With `balance` the largest class (stress at the start, in
     the middle, at the end of the sentence) has at most so many times the smallest one's examples. Broken lines,
     repeated ids and stressed words that are not in the transcript go to `report`. Memory grows with the ids only.
     Raises `TaskError` when `balance` is below 1, `CotgenError` when the file is missing.
     """
-    if balance is None:
-        for drawn in _draw(manifest, seed, phrasing, report):
-            yield drawn.example
-        return
-    counts = count(drawn.of for drawn in _draw(manifest, seed, phrasing, report))
-    selection = Selection(counts, quotas(counts, balance), seed=seed)
-    for drawn in _draw(manifest, seed, phrasing, lambda _: None):
-        if drawn.of is not None and selection.keeps(drawn.of):
-            yield drawn.example
+    first = [report]
+
+    def drawn() -> Iterator[LabelledExample]:
+        return _draw(manifest, seed, phrasing, first.pop() if first else lambda _: None)
+
+    keeps = selection(drawn, balance=balance, seed=seed)
+    yield from (found.example for found in drawn() if keeps(found))
 
 
-def _draw(manifest: Path, seed: int, phrasing: Phrasing, report: Report) -> Iterator[Drawn]:
+def _draw(manifest: Path, seed: int, phrasing: Phrasing, report: Report) -> Iterator[LabelledExample]:
     first: dict[str, str] = {}
     for where, utterance in good_lines(manifest, Utterance, report):
         name = utterance.utterance_id
         stray = stray_stress(utterance.transcript, utterance.stressed_words or ())
         if first.setdefault(name, where) != where:
-            message = f"utterance {name!r} stands in {first[name]} already"
+            message = f"utterance {name!r} is in {first[name]} already"
         elif stray is not None:
             message = f"utterance {name!r}: stressed word {stray!r} is not in its transcript"
         else:

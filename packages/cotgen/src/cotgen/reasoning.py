@@ -1,0 +1,81 @@
+"""What reasoning is asked for, and the generator that writes it: rules, or a language model behind an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cotgen.errors import ChatError
+from cotgen.generation import Generator, RuleGenerator
+from cotgen.rules import Style
+from speech_records import LabelSet
+
+
+class GeneratorName(StrEnum):
+    """What writes the reasoning."""
+
+    RULES = "rules"
+    OPENAI = "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningConfig:
+    """How reasoning is written. `style` is that of the rules; all below it is about a language model.
+
+    `cache` is the folder of answers that were paid for; by default it lies beside the data set, as `OUT.answers`.
+    `max_tokens_total` and `max_cost`, at prices for a million tokens, are limits for all runs of one data set.
+    """
+
+    generator: GeneratorName = GeneratorName.RULES
+    style: Style = Style.VARIED
+    model: str = ""
+    base_url: str | None = None
+    candidates: int = 1
+    temperature: float = 1.0
+    max_tokens: int = 512
+    concurrency: int = 8
+    timeout_s: float = 120.0
+    retries: int = 6
+    cache: str | None = None
+    max_tokens_total: int | None = None
+    max_cost: float | None = None
+    price_in: float = 0.0
+    price_out: float = 0.0
+
+
+@contextmanager
+def open_generator(
+    config: ReasoningConfig, label_set: LabelSet, *, seed: int, out: Path, say: Callable[[str], None]
+) -> Iterator[Generator]:
+    """The generator of `config` for a data set in `out`; what a model was asked for is said at the end.
+
+    Raises `EndpointError` when the model cannot be asked.
+    """
+    if config.generator is GeneratorName.RULES:
+        yield RuleGenerator(label_set, seed=seed, style=config.style)
+        return
+    from cotgen.llm.answer_cache import AnswerCache
+    from cotgen.llm.budget import BudgetLimits
+    from cotgen.llm.chat import Chat, Settings
+    from cotgen.llm.openai_generator import OpenAIGenerator
+
+    folder = out.resolve()
+    chat = Chat(
+        Settings(
+            config.model, config.base_url, config.temperature, config.max_tokens, seed,
+            timeout_s=config.timeout_s, retries=config.retries, concurrency=config.concurrency,
+        ),
+        cache=AnswerCache(Path(config.cache) if config.cache else folder.with_name(f"{folder.name}.answers")),
+        limits=BudgetLimits(config.max_tokens_total, config.max_cost, config.price_in, config.price_out),
+        account=str(folder),
+    )  # fmt: skip
+    try:
+        yield OpenAIGenerator(chat, label_set, candidates=config.candidates)
+    except ChatError:
+        say("stopped; nothing that was paid for is lost, and the same command continues")
+        raise
+    finally:
+        say(chat.summary())
