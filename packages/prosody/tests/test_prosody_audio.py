@@ -152,7 +152,7 @@ def _program(folder, script):
 @pytest.mark.parametrize(
     ("script", "error", "message"),
     [
-        ("echo 'moov atom not found' >&2; exit 1", prosody.UnreadableAudioError, "moov atom not found"),
+        ("echo '[error] moov atom not found' >&2; exit 1", prosody.UnreadableAudioError, "moov atom not found"),
         (f"printf '{AU_HEADER}'; exec cat /dev/zero", prosody.AudioTooLongError, "limit is 2 s"),
         ("exec cat /dev/zero", prosody.UnreadableAudioError, "something else than the samples"),
         ("exec sleep 30", prosody.UnreadableAudioError, "needed more than 0.3 s"),

@@ -157,3 +157,51 @@ def test_what_ffmpeg_decodes_keeps_its_own_rate(tmp_path):
     assert prosody.load_audio(tmp_path / "a.m4a", sample_rate=None).sample_rate == 8_000
     profile = prosody.measure_file(tmp_path / "a.m4a").profile
     assert (profile.sample_rate, profile.gender) == (8_000, None)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b"RIFF" + struct.pack("<I", 5_000) + b"AVI LIST" + bytes(3_000),
+        b"FLV\x01\x04" + struct.pack(">II", 9, 0) + b"\x08\x00\x10\x00" + bytes(7) + bytes(4_000),
+        bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + struct.pack("<Q", 30) + bytes(6)
+        + bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c") + struct.pack("<Q", 5_000) + bytes(3_000),
+    ],
+    ids=["AVI", "FLV", "ASF"],
+)  # fmt: skip
+def test_containers_of_ffmpeg_that_end_early(tmp_path, cut):
+    """Sizes as their specifications place them, larger than what follows: an error with or without ffmpeg."""
+    assert "cut short" in refused(tmp_path / "clip", cut)
+
+
+FFMPEG_KINDS = {
+    "m4a": (), "mp4": ("-movflags", "+faststart"), "aac": (), "mka": ("-c:a", "aac"), "webm": ("-c:a", "libopus"),
+    "avi": (), "flv": ("-ar", "22050"), "wma": ("-c:a", "wmav2"), "wv": (), "ac3": (), "tta": (), "mp2": (),
+    "mp3": ("-write_xing", "0"), "oga": ("-c:a", "flac"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("kind", FFMPEG_KINDS)
+def test_what_ffmpeg_wrote_is_whole_or_an_error(tmp_path, kind):
+    """4 s, to a codec's padding; cut at a third and at nine tenths: refused."""
+    soundfile.write(tmp_path / "a.wav", NOISE, RATE)
+    path = tmp_path / f"a.{kind}"
+    done = subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", *FFMPEG_KINDS[kind], path], check=False)
+    if done.returncode:
+        pytest.skip(f"this ffmpeg does not write {kind}")
+    raw = path.read_bytes()
+    assert seconds(path, raw) == pytest.approx(4.0, abs=0.15)
+    for share in (0.33, 0.9):
+        refused(path, raw[: int(share * len(raw))])
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_mp3_in_wav_is_whole_or_an_error(tmp_path):
+    """The fact chunk counts the encoder's padding, the decoder does not give all of it: that is not missing."""
+    soundfile.write(tmp_path / "a.wav", NOISE, RATE)
+    path = tmp_path / "b.wav"
+    subprocess.run(["ffmpeg", "-v", "error", "-i", tmp_path / "a.wav", "-c:a", "libmp3lame", path], check=True)
+    raw = path.read_bytes()
+    assert seconds(path, raw) == pytest.approx(4.0, abs=0.15)
+    assert "cut short" in refused(path, raw[: len(raw) // 2])

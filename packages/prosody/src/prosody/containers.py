@@ -17,6 +17,8 @@ from prosody.errors import UnreadableAudioError
 OPEN_LENGTH: Final = (
     "the header leaves the length open, as a recorder that was stopped does: read to the end of the file"
 )
+_ASF: Final = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_DATA: Final = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _OGG_PAGE: Final = struct.Struct("<4sBBqIIIB")
 _OGG_BEGINS: Final = 2
 _OGG_ENDS: Final = 4
@@ -64,25 +66,31 @@ def layout_of(file: BinaryIO, where: str) -> Layout:
     """
     size = file.seek(0, 2)
     head = _read(file, 0, 64)
+    mark = head[:4]
+    if mark in {b".snd", b"dns."} and len(head) >= 12:
+        offset, stated = struct.unpack((">" if mark == b".snd" else "<") + "II", head[4:12])
+        return _checked(offset, stated, size, where)
+    for start, read in _READERS.items():
+        if head.startswith(start):
+            return read(file, size, where)
+    return _of_chunks(file, head, size, where)
+
+
+def _of_chunks(file: BinaryIO, head: bytes, size: int, where: str) -> Layout:
     mark, kind = head[:4], head[8:12]
     layout = Layout()
     if mark in {b"RIFF", b"RIFX", b"RF64", b"BW64"} and kind == b"WAVE":
         layout = _wave(file, size, where, order=">" if mark == b"RIFX" else "<")
+    elif mark == b"RIFF" and kind == b"AVI ":
+        layout = _checked(8, int.from_bytes(head[4:8], "little"), size, where)
     elif mark == b"FORM" and kind in {b"AIFF", b"AIFC", b"8SVX", b"16SV"}:
         layout = _chunked(_chunks(file, 12, size, ">4sI", align=2), (b"SSND", b"BODY"), size, where)
     elif mark == b"riff" and head[24:28] == b"wave":
         layout = _chunked(_chunks(file, 40, size, "<16sQ", align=8, inclusive=True), (b"data",), size, where)
     elif mark == b"caff":
         layout = _chunked(_chunks(file, 8, size, ">4sQ", align=1), (b"data",), size, where)
-    elif mark in {b".snd", b"dns."} and len(head) >= 12:
-        offset, stated = struct.unpack((">" if mark == b".snd" else "<") + "II", head[4:12])
-        layout = _checked(offset, stated, size, where)
-    elif head.startswith(b"NIST_1A"):
-        layout = _sphere(file, size, where)
-    elif head.startswith(_VOC_HEADER):
-        layout = _voc(file, size, where)
-    elif mark == b"OggS":
-        layout = _ogg(file, size, where)
+    elif head.startswith(_ASF):
+        layout = _chunked(_chunks(file, 0, size, "<16sQ", align=1, inclusive=True), (_ASF_DATA,), size, where)
     return layout
 
 
@@ -188,6 +196,16 @@ def _voc(file: BinaryIO, size: int, where: str) -> Layout:
     return Layout()
 
 
+def _flv(file: BinaryIO, size: int, where: str) -> Layout:
+    """Flash video: tags, each behind the size of the one before it."""
+    at = int.from_bytes(_read(file, 5, 4), "big") + 4
+    while at + 11 <= size:
+        at += 11 + int.from_bytes(_read(file, at + 1, 3), "big") + 4
+    if at > size:
+        raise UnreadableAudioError(f"{where}: cut short in the middle of a tag, at byte {size}")
+    return Layout()
+
+
 def _ogg(file: BinaryIO, size: int, where: str) -> Layout:
     """The links of a chained file; the last page of each stream of sound has to say that it is the last."""
     starts: list[int] = []
@@ -218,6 +236,9 @@ def _ogg(file: BinaryIO, size: int, where: str) -> Layout:
     if len(starts) < 2:
         return Layout()
     return Layout(tuple(Stream(a, b) for a, b in zip(starts, [*starts[1:], at], strict=True)))
+
+
+_READERS: Final = {b"NIST_1A": _sphere, _VOC_HEADER: _voc, b"OggS": _ogg, b"FLV\x01": _flv}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,17 @@ FFMPEG_MAX_LOST: Final = 0.05
 """Share of a file's packets that ffmpeg may fail to decode; it goes on without them."""
 
 _BLOCK_SAMPLES: Final = 1 << 20  # samples over all channels decoded at a time: 4 MiB
-_CUT_SHORT: Final = ("partial file", "File ended prematurely")
-"""What ffmpeg says of a file that ends before its index does; it gives the rest and counts it as a success."""
+_CUT_SHORT: Final = (
+    "partial file", "File ended prematurely", "Packet corrupt", "Error during demuxing", "incomplete frame",
+    "Corrupt bitstream",
+)  # fmt: skip
+"""What ffmpeg says of a file that ends before its index does, or in the middle of a packet; it gives the rest and
+counts it as a success."""
 _AU_HEADER: Final = struct.Struct(">4s5I")
 """Magic, offset of the samples, their size (unknown in a stream), encoding, sample rate, channels."""
 _AU_FLOAT: Final = 6
 _PIPED_BYTES: Final = 1 << 16
+_LOG_BYTES: Final = 1 << 16
 _EXACT_SUBTYPES: Final = ("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 _VOX_HEAD: Final = 80_000
 _VOX_FULL_SCALE: Final = 0.98
@@ -105,7 +110,7 @@ def decoding(path: Path, *, max_duration_s: float, channel: int | None, start_s:
             return
         source = cast("soundfile.SoundFile", source)
         _check(path, source.samplerate, source.channels, channel)
-        known = source.frames if source.frames < _UNKNOWN else None
+        known = None if source.frames >= _UNKNOWN or source.subtype.startswith("MPEG") else source.frames
         if known is not None and known > max_duration_s * source.samplerate:
             raise too_long(path, known / source.samplerate, max_duration_s)
         start = _seek(source, start_s)
@@ -262,7 +267,7 @@ def _ffmpeg(path: Path, max_duration_s: float, channel: int | None, reason: Exce
             f"{path}: libsndfile cannot read it ({reason}) and ffmpeg is not installed"
         ) from reason
     command = [
-        ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "error", "-max_error_rate", str(FFMPEG_MAX_LOST),
+        ffmpeg, "-nostdin", "-hide_banner", "-loglevel", "level+warning", "-max_error_rate", str(FFMPEG_MAX_LOST),
         "-protocol_whitelist", "file", "-format_whitelist", _FFMPEG_FORMATS, "-i", f"file:{path.resolve()}",
         "-map", "0:a:0", "-vn", "-sn", "-dn",
         "-t", str(max_duration_s + 1.0), "-c:a", "pcm_f32be", "-f", "au", "pipe:1",
@@ -317,11 +322,15 @@ def _output_of(command: list[str], path: Path) -> Iterator[IO[bytes]]:
         if any(sign in line for line in said for sign in _CUT_SHORT):
             raise UnreadableAudioError(f"{path}: cut short, it ends before its own index does")
         if process.wait():
-            first = said[0] if said else "no message"
+            first = next((line for line in said if "[error]" in line or "[fatal]" in line), "no message")
             raise UnreadableAudioError(f"{path}: neither libsndfile nor ffmpeg can decode it ({first})")
 
 
 def _lines(log: IO[bytes]) -> list[str]:
+    """The first and the last 64 KiB of what was said."""
+    size = log.seek(0, os.SEEK_END)
     log.seek(0)
-    lines = log.read(64 * 1024).decode("utf-8", "replace").splitlines()
+    text = log.read(_LOG_BYTES)
+    log.seek(max(log.tell(), size - _LOG_BYTES))
+    lines = (text + log.read()).decode("utf-8", "replace").splitlines()
     return [line.strip() for line in lines if line.strip()]
