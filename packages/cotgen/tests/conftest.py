@@ -30,18 +30,27 @@ class Handler(BaseHTTPRequestHandler):
 
     server: ModelServer
     request_body: dict[str, Any]
+    in_flight: bool
 
     def do_POST(self) -> None:
         self.request_body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         behaviour = self.server.enter(self)
+        self.in_flight = True
         try:
             behaviour(self)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
         finally:
+            self.leave()
+
+    def leave(self) -> None:
+        if self.in_flight:
+            self.in_flight = False
             self.server.leave()
 
     def respond(self, status: int, body: bytes, **headers: str) -> None:
+        # No longer in flight before the last byte is out: the client may send its next request at once.
+        self.leave()
         self.send_response(status)
         for name, value in {"content-type": "application/json", **headers}.items():
             self.send_header(name.replace("_", "-"), value)

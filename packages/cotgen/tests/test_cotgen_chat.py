@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +55,7 @@ def test_an_answer_comes_as_it_was_requested(server: Any, does: Any, chat: Maker
     assert (sent["model"], sent["temperature"], sent["seed"], sent["max_completion_tokens"]) == ("m", 0.5, 9, 99)
     assert sent["response_format"]["json_schema"]["schema"] == SCHEMA
     assert server.keys == [f"Bearer {KEY}"]
-    assert client.counts() == {"requests": 1}
+    assert client.counts == {"requests": 1}
 
 
 @pytest.mark.parametrize("failure", ["500", "503", "429", "reset", "hang", "trickle", "half a body", "no choice"])
@@ -70,7 +71,7 @@ def test_what_passes_is_retried(failure: str, server: Any, does: Any, chat: Make
     started = time.monotonic()
     assert client.complete(ask(), SCHEMA) == {"reasoning": does.good_text}
     assert time.monotonic() - started < 3.0
-    counts = client.counts()
+    counts = client.counts
     assert (counts["requests"], counts["retries"]) == (2, 1)
     assert counts.get("lost", 0) == (failure not in ("500", "503", "429"))
 
@@ -184,7 +185,7 @@ def test_the_same_question_at_the_same_time_is_paid_once(server: Any, does: Any,
         list(pool.map(lambda _: client.complete(ask(), SCHEMA), range(8)))
     client.complete(ask(), SCHEMA, index=1)
     assert len(server.requests) == 2
-    assert client.counts()["from_cache"] == 7
+    assert client.counts["from_cache"] == 7
 
 
 def test_a_second_run_makes_no_request_and_another_model_does(server: Any, chat: Maker, tmp_path: Path) -> None:
@@ -192,11 +193,20 @@ def test_a_second_run_makes_no_request_and_another_model_does(server: Any, chat:
     first = chat(cache=AnswerCache(tmp_path)).complete(ask(), SCHEMA)
     assert chat(cache=AnswerCache(tmp_path), timeout_s=9.0, concurrency=1).complete(ask(), SCHEMA) == first
     assert len(server.requests) == 1
-    for i, change in enumerate(({"temperature": 0.0}, {"max_tokens": 5}, {"seed": 1}), start=2):
+    changes: list[dict[str, Any]] = [{"temperature": 0.0}, {"max_tokens": 5}, {"seed": 1}]
+    for i, change in enumerate(changes, start=2):
         chat(cache=AnswerCache(tmp_path), **change).complete(ask(), SCHEMA)
         assert len(server.requests) == i
     chat(cache=AnswerCache(tmp_path)).complete(ask(), SCHEMA | {"title": "other"})
     assert len(server.requests) == 5
+
+
+def test_the_keys_of_the_cache_stay_as_they_are(server: Any, chat: Maker, tmp_path: Path) -> None:
+    """The SHA-256 that the first version of the client wrote for this request: other keys would pay again."""
+    chat(cache=AnswerCache(tmp_path)).complete(ask("hé"), SCHEMA)
+    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+        (row,) = db.execute("SELECT key FROM answers")
+    assert row == ("caef267f1fed74690f173334dee422611a111d2a1512354e5bbf82c9cc86267d",)
 
 
 @pytest.mark.parametrize("damage", ["answer = 'x'", "answer = NULL", "answer = '{}'"])
@@ -282,7 +292,7 @@ def test_retries_stay_within_the_limit(server: Any, does: Any, chat: Maker) -> N
     client = chat(cache=(cache := AnswerCache(None)), limits=BudgetLimits(tokens=1000), timeout_s=0.2, max_tokens=500)
     with pytest.raises(BudgetError, match="the limit of 1000 tokens"):
         client.complete(ask(), SCHEMA)
-    assert client.counts() == {"requests": 1, "lost": 1}
+    assert client.counts == {"requests": 1, "lost": 1}
     assert 500 < cache.used("test").total() <= 1000
 
 
@@ -318,7 +328,8 @@ def test_the_key_is_nowhere(server: Any, does: Any, chat: Maker, tmp_path: Path,
         client.complete(ask(), SCHEMA)
     assert client.complete(ask(), SCHEMA) == {"reasoning": "key [key]"}
     written = b"".join(p.read_bytes() for p in tmp_path.iterdir())
-    assert KEY not in caplog.text + str(caught.value) + repr(client) + client.summary()
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value.__context__)
+    assert KEY not in caplog.text + shown + repr(client) + client.summary()
     assert KEY.encode() not in written
 
 
@@ -337,7 +348,7 @@ def test_an_address_without_a_server_costs_nothing_and_ends_the_run(chat: Maker)
     client = chat(base_url="http://127.0.0.1:9/v1")
     with pytest.raises(EndpointError, match=r"connection failed: .*refused"):
         client.complete(ask(), SCHEMA)
-    assert client.counts() == {"requests": 2, "retries": 1}
+    assert client.counts == {"requests": 2, "retries": 1}
 
 
 @pytest.mark.parametrize(

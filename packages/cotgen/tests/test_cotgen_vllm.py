@@ -147,13 +147,13 @@ def test_a_build_counts_what_noise_lacks_and_repeats_from_its_cache(url: str, tm
     profiles = tmp_path / "measured.jsonl"
     profiles.write_text("".join(to_json(m) + "\n" for m in rows), encoding="utf-8")
 
-    def built(name: str) -> tuple[dict[str, int], dict[str, int]]:
+    def built(name: str) -> tuple[Counter[str], dict[str, int]]:
         chat = Chat(Settings("tiny", url, seed=1, max_tokens=200), cache=AnswerCache(tmp_path / "cache"))
         writer = OpenAIGenerator(chat, PAPER_9, candidates=2)
         config = BuildConfig(TaskConfig(PAPER_9, "Which?", 0))
         made = build(Source(profiles), tmp_path / name, config, generator=writer)
         assert made.description["counts"]["failed"] == 3
-        return chat.counts(), made.card()["generation"]
+        return chat.counts, made.card()["generation"]
 
     counts, first = built("first")
     again, second = built("second")

@@ -5,10 +5,8 @@ One SQLite file, safe for threads and processes; every write is on disk when its
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from functools import cached_property
@@ -29,16 +27,6 @@ _CHARGE = (
     "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT (name) "
     "DO UPDATE SET prompt = prompt + excluded.prompt, answer = answer + excluded.answer"
 )
-
-
-def key_of(request: Mapping[str, Any]) -> str:
-    """The key of a request: SHA-256 of its canonical JSON, which does not depend on the order of its keys.
-
-    >>> key_of({"model": "m", "index": 0}) == key_of({"index": 0, "model": "m"})
-    True
-    """
-    text = json.dumps(request, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class AnswerCache:

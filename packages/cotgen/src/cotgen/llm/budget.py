@@ -41,15 +41,15 @@ class BudgetLimits:
         """
         return (tokens["prompt"] * self.price_in + tokens["answer"] * self.price_out) / 1_000_000
 
-    def exceeded_by(self, tokens: Tokens) -> str | None:
-        """Which limit so many tokens exceed, in words; `None` if none.
+    def exceeded_by(self, tokens: Tokens) -> str:
+        """Which limit so many tokens exceed, in words; `""` if none.
 
         >>> BudgetLimits(tokens=1000).exceeded_by(Tokens(prompt=900, answer=150))
         '1000 tokens'
         """
         if self.tokens is not None and tokens.total() > self.tokens:
             return f"{self.tokens} tokens"
-        return f"a cost of {self.cost:g}" if self.cost is not None and self.price(tokens) > self.cost else None
+        return f"a cost of {self.cost:g}" if self.cost is not None and self.price(tokens) > self.cost else ""
 
 
 class TokenBudget:

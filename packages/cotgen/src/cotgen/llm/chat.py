@@ -10,6 +10,8 @@ endpoint sends back. Needs the extra `openai`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from cotgen.errors import ChatError, CotgenError, EndpointError, RequestError
-from cotgen.llm.answer_cache import AnswerCache, key_of
+from cotgen.llm.answer_cache import AnswerCache
 from cotgen.llm.budget import BudgetLimits, TokenBudget
 from cotgen.llm.replies import Reply, valid_text, value_of
 
@@ -93,7 +95,12 @@ class Chat:
             raise CotgenError("asking a model needs the extra: pip install 'emotionthinker-cotgen[openai]'") from error
         self.settings, s = settings, settings
         self._cache = cache or AnswerCache(None)
-        self._lock, self._counts, self._unanswered = Lock(), Counter[str](), 0
+        self._lock, self._unanswered = Lock(), 0
+        self.counts = Counter[str]()
+        """What was done in this run: `requests` sent, of these `retries` and `lost`, and answers `from_cache`.
+
+        Lost are those that were cut off; what they may have cost is charged in full.
+        """
         self._turns: WeakValueDictionary[str, Any] = WeakValueDictionary()
         record = partial(self._cache.charge, account)
         self._budget = TokenBudget(limits or BudgetLimits(), used=self._cache.used(account), record=record)
@@ -120,7 +127,8 @@ class Chat:
         none, `BudgetError` before a limit is exceeded, `EndpointError` when further requests cannot succeed.
         """
         request = {"messages": [dict(m) for m in messages], "schema": dict(schema), "index": index}
-        key = key_of(request | self.settings.sampling())
+        canonical = json.dumps(request | self.settings.sampling(), sort_keys=True, separators=(",", ":"))
+        key = hashlib.sha256(canonical.encode()).hexdigest()
         with self._lock:
             turn = self._turns.setdefault(key, Lock())
         with turn:  # a second thread with the same question waits for the first one's answer
@@ -136,19 +144,11 @@ class Chat:
 
     def halt(self) -> None:
         """Let no further try begin: threads that are about to make one get an `EndpointError`."""
-        self._metered.halted.set()
-
-    def counts(self) -> dict[str, int]:
-        """What was done in this run: `requests` sent, of these `retries` and `lost`, and answers `from_cache`.
-
-        Lost are those that were cut off; what they may have cost is charged in full.
-        """
-        with self._lock:
-            return dict(self._counts)
+        self._metered.halted = True
 
     def summary(self) -> str:
         """Counts and all that was used, in words."""
-        counts = Counter(self.counts())
+        counts = self.counts
         done = f"{counts['requests']} requests, {counts['from_cache']} from cache, {counts['retries']} retries"
         lost = f", {counts['lost']} lost and charged in full" if counts["lost"] else ""
         return f"{done}{lost}; in all {self._budget.described()}"
@@ -200,4 +200,4 @@ class Chat:
 
     def _count(self, name: str) -> None:
         with self._lock:
-            self._counts[name] += 1
+            self.counts[name] += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import BoundedSemaphore, Event
+from threading import BoundedSemaphore
 from typing import Any
 
 import httpx2
@@ -36,14 +36,14 @@ class MeteredClient(openai.DefaultHttpxClient):
         super().__init__(timeout=timeout_s, limits=httpx2.Limits(max_connections=None))
         self._budget, self._max_tokens, self._timeout_s, self._count = budget, max_tokens, timeout_s, count
         self._slots = BoundedSemaphore(concurrency)
-        self.halted = Event()
+        self.halted = False
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Make one try. Raises `BudgetError` before the budget is exceeded, and `EndpointError` once halted."""
         # No tokenizer is known here, but no token of a byte-level one is shorter than a byte.
         most = Tokens(prompt=len(request.content), answer=self._max_tokens)
         with self._slots, self._budget.reserve(most):
-            if self.halted.is_set():
+            if self.halted:
                 raise EndpointError("stopped before this request was sent")
             self._count("requests")
             if request.headers.get(_RETRY_COUNT, "0") != "0":
