@@ -1,4 +1,4 @@
-"""What reasoning is asked for, and the generator that writes it: rules, or a language model behind an endpoint."""
+"""How reasoning is written, and the generator that writes it: rules, or a language model behind an endpoint."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class ReasoningConfig:
 def open_generator(
     config: ReasoningConfig, label_set: LabelSet, *, seed: int, out: Path, say: Callable[[str], None]
 ) -> Iterator[Generator]:
-    """The generator of `config` for a data set in `out`; what a model was asked for is said at the end.
+    """The generator of `config` for a data set in `out`; what was requested of a model is logged at the end.
 
-    Raises `EndpointError` when the model cannot be asked.
+    Raises `EndpointError` when the model cannot be reached.
     """
     if config.generator is GeneratorName.RULES:
         yield RuleGenerator(label_set, seed=seed, style=config.style)
