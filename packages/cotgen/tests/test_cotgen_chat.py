@@ -263,8 +263,8 @@ def test_a_disk_that_fails_is_named(tmp_path: Path) -> None:
 def test_limits_stop_before_they_are_exceeded_and_wait_for_requests_in_flight(
     server: Any, does: Any, chat: Maker, tmp_path: Path
 ) -> None:
-    """1000 tokens an answer, which could be 1337 at most (bytes of the request, and 100), and a limit of 6000: five
-    answers are sure to fit, although eight threads reserve 10 696. What an earlier run used counts, and a higher limit
+    """1000 tokens an answer, which could be 1285 at most (bytes of the request, and 100), and a limit of 6000: five
+    answers are sure to fit, although eight threads reserve 10 280. What an earlier run used counts, and a higher limit
     continues."""
     server.otherwise = does.answer(after_s=0.02)
     client = chat(cache=AnswerCache(tmp_path), limits=BudgetLimits(tokens=6000), max_tokens=100)
@@ -287,7 +287,7 @@ def test_limits_stop_before_they_are_exceeded_and_wait_for_requests_in_flight(
 
 
 def test_retries_stay_within_the_limit(server: Any, does: Any, chat: Maker) -> None:
-    """A try that hangs may have cost all that it could, here 437 to 1000 tokens: a second one does not fit."""
+    """A try that hangs may have cost all that it could, here 787 tokens: a second one does not fit."""
     server.otherwise = does.hang(1.0)
     client = chat(cache=(cache := AnswerCache(None)), limits=BudgetLimits(tokens=1000), timeout_s=0.2, max_tokens=500)
     with pytest.raises(BudgetError, match="the limit of 1000 tokens"):
