@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from cotgen.dataset import BuildConfig, DataSet, Source, build
 from cotgen.generation import Generator, RuleGenerator
 from cotgen.rules import Style
 from cotgen.tasks import TaskConfig
-from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json
+from speech_corpora import emotioncot
+from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json, write_jsonl
 from speech_records.shards import shard_name
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
@@ -132,6 +134,19 @@ def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
         return int(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
     assert peak(6000) < 1.05 * peak(1000)
+
+
+def test_a_file_name_that_is_not_utf8_is_built(tmp_path: Path) -> None:
+    """Byte 0xE0 as Python reads it from the disk: the rows of the lines name the file, Parquet has it escaped."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    clip = next(read_jsonl(CLIPS, MeasuredUtterance))
+    odd = replace(clip, utterance=replace(clip.utterance, audio_path=os.fsdecode(b"modal\xe0.wav")))
+    write_jsonl(tmp_path / "in.jsonl", [odd])
+    made(tmp_path / "in.jsonl", tmp_path / "out", parquet=True)
+    (row,) = parquet.read_table(tmp_path / "out" / "dataset.parquet").to_pylist()
+    assert row["audio_path"] == r"modal\udce0.wav"
+    (published,) = emotioncot.read(tmp_path / "out" / "emotioncot.jsonl").rows
+    assert published.audio_path == odd.utterance.audio_path
 
 
 def test_parquet_holds_the_same_rows_as_the_lines(tmp_path: Path) -> None:

@@ -238,8 +238,8 @@ DECODED = [
 
 
 def test_every_extension_that_is_decoded_is_listed_and_the_others_counted(tmp_path: Path) -> None:
-    """The first list is what libsndfile and ffmpeg decode; a text, a raw format and a hidden file are not."""
-    others = ("03-01-01-01-01-01-01.txt", "b.txt", "c.vox", "README", ".hidden")
+    """The first list is what libsndfile and ffmpeg decode; a text, a score and a hidden file are not."""
+    others = ("03-01-01-01-01-01-01.txt", "b.txt", "c.mid", "README", ".hidden")
     names = [f"Actor_01/03-01-0{1 + n % 8}-01-01-0{1 + n // 8}-01{suffix}" for n, suffix in enumerate(DECODED)]
     touch(tmp_path, *names, *(f"Actor_01/{name}" for name in others))
     listing = corpora.load("ravdess", tmp_path)
@@ -247,7 +247,7 @@ def test_every_extension_that_is_decoded_is_listed_and_the_others_counted(tmp_pa
     assert listing.rejected == ()
     assert dict(listing.dropped) == {
         "extension .txt is not read as audio": 2,
-        "extension .vox is not read as audio": 1,
+        "extension .mid is not read as audio": 1,
         "no extension, not read as audio": 1,
     }
     status, stdout, _ = run("check", "ravdess", tmp_path)

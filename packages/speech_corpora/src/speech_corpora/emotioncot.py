@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -31,7 +31,6 @@ from speech_records import (
     ReasoningTrace,
     RecordFormatError,
     SpeechRecordsError,
-    atomic_write,
 )
 from speech_records.files import escape_surrogates
 
@@ -134,14 +133,6 @@ def read(path: str | PathLike[str]) -> EmotionCoTListing:
 def from_line(raw: bytes, where: str) -> EmotionCoTRow:
     """The row in one line of the published form. Raises `SpeechRecordsError` that names `where`."""
     return _read_row(parse_object(raw, where), where)
-
-
-def write(path: str | PathLike[str], rows: Iterable[EmotionCoTRow]) -> int:
-    """Write the rows in the published form and return how many there were. All or nothing."""
-    lines = [to_line(row) for row in rows]
-    with atomic_write(Path(path)) as file:
-        file.writelines(lines)
-    return len(lines)
 
 
 def to_line(row: EmotionCoTRow) -> str:

@@ -1,6 +1,7 @@
 """Shards as Parquet, for those who train from columns: one row for each trace, its claims as a list of structs.
 
-The rows hold the published EmotionCoT fields, the trace's own, and what places a clip (corpus, speaker, split).
+The rows hold the published EmotionCoT fields, the trace's own, and what places a clip (corpus, speaker, split). Text is
+UTF-8: bytes of a file name that are not are escaped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Self
 from cotgen.errors import CotgenError
 from speech_corpora import emotioncot
 from speech_records import MeasuredUtterance, ReasoningTrace, to_dict
+from speech_records.files import escape_surrogates
 
 _GROUP_ROWS = 1024
 """Rows that are held at once while a file is written."""
@@ -61,6 +63,7 @@ class Writer:
 def row(measured: MeasuredUtterance, trace: ReasoningTrace) -> dict[str, Any]:
     """The columns of one trace."""
     published: dict[str, Any] = json.loads(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
+    published["audio_path"] = escape_surrogates(published["audio_path"])
     stored = to_dict(trace)
     utterance = measured.utterance
     place = {name: getattr(utterance, name) for name in _PLACE}
