@@ -12,7 +12,7 @@ from cotgen.tasks import Task
 from grpo_ptr import ProgressiveSchedule
 from speechlm import PRESETS, FeatureSpec, PocketSize, PresetError, load_preset
 from trainer import stages
-from trainer.cli import compose_settings
+from trainer.cli import compose_and_run, compose_settings
 from trainer.curriculum import Phase
 from trainer.errors import ConfigError
 from trainer.settings import (
@@ -132,8 +132,17 @@ def test_an_unknown_key_in_a_file_is_refused(tmp_path: Path, monkeypatch: pytest
         file.write("clip_hihg: 0.3\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr("trainer.cli.CONFIGURATION", "misspelt")
-    with pytest.raises(ConfigError, match="stage grpo: GRPOStage has no field 'clip_hihg'"):
+    with pytest.raises(ConfigError, match="unknown setting clip_hihg; there are name, "):
         settings_of("grpo")
+
+
+@pytest.mark.parametrize("word", ["schedule.source=validation", "gate=0.3"])
+def test_an_unknown_setting_is_refused_before_it_is_shown(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Hydra takes what is added with `+`; the schedule has no source, since it sees the rollouts of each step."""
+    assert compose_and_run(["stage=grpo", *GIVEN["grpo"], f"+{word}", "--cfg", "job"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith(f"trainer: unknown setting {word.split('=', maxsplit=1)[0]}; there are ")
 
 
 # model=

@@ -14,7 +14,7 @@ from typing import Any
 
 from speech_records import SpeechRecordsError
 from trainer.errors import ConfigError, TrainerError
-from trainer.settings import STAGE_SETTINGS, plain_defaults
+from trainer.settings import STAGE_SETTINGS, plain_defaults, refuse_unknown
 from trainer.stages import STAGES, model_defaults, run
 
 CONFIGURATION = "trainer.conf"
@@ -39,10 +39,11 @@ def main() -> None:
         stages = "\n".join(f"  stage={name:<12} {(STAGES[name].__doc__ or '').splitlines()[0]}" for name in STAGES)
         print(HELP.format(stages=stages, tracking=DEFAULT_TRACKING))
         return
-    sys.exit(_compose_and_run(arguments))
+    sys.exit(compose_and_run(arguments))
 
 
-def _compose_and_run(arguments: list[str]) -> int:
+def compose_and_run(arguments: list[str]) -> int:
+    """Run the stage that `arguments` name, or show its configuration; the exit status."""
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -76,6 +77,7 @@ def compose_settings(overrides: Sequence[str]) -> dict[str, Any]:
         _store_defaults("model", preset, values, package="model")
     with initialize_config_module(CONFIGURATION, version_base="1.2"):
         settings: Any = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+    refuse_unknown(STAGE_SETTINGS[settings["name"]], settings)
     return dict(settings)
 
 

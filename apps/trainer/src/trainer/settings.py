@@ -273,6 +273,16 @@ def read_settings(kind: type[SettingsT], values: Mapping[str, Any]) -> SettingsT
         raise ConfigError(str(error)) from error
 
 
+def refuse_unknown(kind: type[Any], values: Mapping[str, Any], path: str = "") -> None:
+    """Raise `ConfigError` for a key of `values` that the settings dataclass does not have; missing ones are fine."""
+    known = {f.name: f.default for f in fields(kind)}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"unknown setting {path}{key}; there are {', '.join(path + name for name in known)}")
+        if is_dataclass(known[key]):
+            refuse_unknown(type(known[key]), value, f"{path}{key}.")
+
+
 def plain_defaults(kind: type[Any]) -> dict[str, Any]:
     """The defaults of a settings dataclass as plain values, `???` for what must be given."""
     values = {}
