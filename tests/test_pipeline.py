@@ -130,7 +130,10 @@ def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None
         (["stage=sft", "data=nowhere", "out=x"], "nowhere"),
         (["stage=grpo", "data=annotated", "policy=annotated", "out=x", "algorithm=grpo"], "annotated"),
         (["stage=grpo", "data=annotated", "policy=sft", "out=x", "reward_model=sft"], "reward"),
+        (["stage=grpo", "data=annotated", "policy=sft", "out=x"], "algorithm=grpo_ptr needs reward_model=DIR"),
         (["stage=sft", "data=annotated", "out=x", "learnin_rate=1"], "learnin_rate"),
+        (["stage=sft", "data=annotated", "out=x", "+learnin_rate=1"], "unknown setting learnin_rate"),
+        (["stage=track", "out=corpus"], "corpus is not the output directory of a training"),
         (["stage=dream"], "dream"),
     ):
         done = command("trainer", *words, expect=2, cwd=run)

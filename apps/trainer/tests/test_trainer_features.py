@@ -17,6 +17,7 @@ from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, 
 from speechlm import FeatureSpec, log_mel
 from trainer import features
 from trainer.dataset import AnnotatedCorpus, AudioClip
+from trainer.errors import DataSetError
 
 RATE = 16_000
 
@@ -88,3 +89,12 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
     assert [m.utterance.utterance_id for m in rest.split("train")] == ["u1", "u3"]
     assert [t.utterance_id for t in rest.traces("train")] == ["u1", "u3"]
     assert [e.utterance_id for e in rest.examples("train")] == ["u1", "u3"]
+
+
+def test_nothing_in_a_split_says_how_to_make_folds(tmp_path: Path) -> None:
+    """A corpus without a split has no unseen speakers: the message has the command that splits by speaker."""
+    unsplit = corpus(tmp_path, Utterance("u1", "made", "a.wav", "s", end_s=1.0))
+    missing = next(name for name in ("train", "test") if name not in unsplit.data.description["counts"]["splits"])
+    with pytest.raises(DataSetError, match=f"no row in split '{missing}'; its splits are: ") as caught:
+        unsplit.split(missing)
+    assert "`speech-corpora manifest made ROOT -o ROOT/manifest.jsonl --fold 1/5`" in str(caught.value)

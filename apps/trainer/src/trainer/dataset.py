@@ -84,7 +84,10 @@ class AnnotatedCorpus:
         with _clear_errors():
             chosen = [m for m in self.data.measured(name) if m.utterance.utterance_id not in self.left_out]
         if not chosen:
-            raise DataSetError(str(self.data.split_error(name)))
+            raise DataSetError(
+                f"{self.data.split_error(name)}. Make folds with `speech-corpora manifest {self.corpus} ROOT "
+                "-o ROOT/manifest.jsonl --fold 1/5` and annotate again with `--corpus manifest`"
+            )
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
     def traces(self, split: str) -> Iterator[ReasoningTrace]:
