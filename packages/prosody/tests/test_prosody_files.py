@@ -350,6 +350,42 @@ def test_a_missing_output_folder_is_one_line_before_any_work(tmp_path, monkeypat
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("output_format", "out"),
+    [
+        *((kind, "") for kind in ("jsonl", "csv", "parquet", "textgrid")),
+        ("jsonl", "/dev/full"),
+        ("textgrid", "/dev/full"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, capsys, output_format, out):
+    """A folder in its place is said before any work; a full disk when it is found."""
+    from prosody import cli
+
+    (tmp_path / "a.wav").write_bytes(encoded(voice(150, 1.0), "WAV", "PCM_16"))
+    arguments = ["analyze", str(tmp_path / "a.wav"), "--format", output_format, "-o", out or str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["prosody", *arguments])
+    with pytest.raises(SystemExit, match="1"):
+        cli.main()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prosody: /dev/full: No space left" if out else f"prosody: {tmp_path}: is a folder")
+
+
+def test_a_parquet_file_that_fails_leaves_the_old_one(tmp_path):
+    """Files may not pass 200 bytes, as on a full disk: what an earlier run wrote is still there, nothing beside it."""
+    (tmp_path / "p.parquet").write_bytes(b"old")
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from prosody.tables import write_parquet\n"
+        "import pyarrow.parquet\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))\n"
+        "try: write_parquet([], Path(sys.argv[1]))\n"
+        "except OSError: sys.exit(7)\n"
+    )
+    done = subprocess.run([sys.executable, "-B", "-c", program, tmp_path / "p.parquet"], check=False, timeout=60)
+    assert done.returncode == 7
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"p.parquet": b"old"}
+
+
 def test_parquet_has_one_schema_for_all_files(tmp_path):
     """A voice with a pitch, and a hiss of which nearly nothing is known: equal schemas, so that they go together."""
     from prosody.tables import write_parquet

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -302,6 +304,15 @@ def test_textgrid_round_trip(tmp_path_factory, labels, name):
     path = tmp_path_factory.mktemp("grid") / "a.TextGrid"
     path.write_text(prosody.format_textgrid({name: segments}, 3.0), encoding="utf-8")
     assert prosody.read_textgrid(path) == {name: segments}
+
+
+def test_a_textgrid_whose_name_is_not_utf8(tmp_path):
+    """Latin-1 é in the file's name: read like any other, and named when it is not there."""
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.TextGrid"))
+    path.write_text(SHORT_FORM, encoding="utf-8")
+    assert "words" in prosody.read_textgrid(path)
+    with pytest.raises(prosody.AlignmentError, match="missing"):
+        prosody.read_textgrid(path.with_name("missing.TextGrid"))
 
 
 def test_praat_reads_our_textgrid(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TextIO
@@ -45,6 +46,8 @@ def check_analyze(
     """Options that do not go together, each with its own clear line."""
     if out is not None and not out.resolve().parent.is_dir():
         raise ProsodyError(f"the folder {str(out.parent)!r} does not exist: make it first")
+    if out is not None and out.is_dir():
+        raise ProsodyError(f"{out}: is a folder, name a file in it")
     if not files:
         raise ProsodyError(f"no audio file in {', '.join(map(str, paths))}")
     if transcript is not None and len(files) > 1:
@@ -69,7 +72,8 @@ def print_textgrid(file: str, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
     else:
-        out.write_text(text, encoding="utf-8")
+        with _named(out):
+            out.write_text(text, encoding="utf-8")
 
 
 def kept_rows(out: Path, files: list[str], extras: Extras) -> dict[str, str]:
@@ -142,22 +146,30 @@ def write(measured: Iterable[Measured], stream: TextIO, output_format: Format) -
 
 def write_file(measured: Iterable[Measured], out: Path, output_format: Format, kept: list[str]) -> None:
     """Rows go to OUT as they come, so that a killed run leaves what `--resume` continues."""
-    if output_format is Format.PARQUET:
-        from prosody.tables import write_parquet
+    with _named(out):
+        if output_format is Format.PARQUET:
+            from prosody.tables import write_parquet
 
-        write_parquet(measured, out)
-        return
-    try:
+            write_parquet(measured, out)
+            return
         with out.open("w", encoding="utf-8", newline="") as stream:
             stream.writelines(line + "\n" for line in kept)
             write(measured, stream, output_format)
+
+
+@contextmanager
+def _named(out: Path) -> Iterator[None]:
+    """What the system refuses, with the name of the file."""
+    try:
+        yield
     except OSError as error:
-        raise ProsodyError(f"{out}: {error.strerror}") from error
+        raise ProsodyError(f"{out}: {error.strerror or error}") from error
 
 
 def write_errors(failures: list[FailedItem], path: Path) -> None:
     """Beside OUT; a run without failures leaves no such file, not even an old one."""
-    if failures:
-        write_jsonl(path, failures)
-    else:
-        path.unlink(missing_ok=True)
+    with _named(path):
+        if failures:
+            write_jsonl(path, failures)
+        else:
+            path.unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from typing import IO, Any
 from prosody.batch import Measured
 from prosody.errors import ProsodyError, ScaleError
 from prosody.perturbation import VoiceQuality
-from speech_records import ProsodyProfile, from_dict
+from speech_records import ProsodyProfile, atomic_path, from_dict
 
 COLUMNS: tuple[str, ...] = ("path", "sha256", *(field.name for field in fields(ProsodyProfile)))
 VOICE_COLUMNS: tuple[str, ...] = tuple(f"voice_{field.name}" for field in fields(VoiceQuality))
@@ -63,7 +63,8 @@ def write_parquet(results: Iterable[Measured], path: Path) -> None:
     rows = [flat_row(measured) for measured in results]
     if not any(name in row for row in rows for name in VOICE_COLUMNS):
         schema = pa.schema([schema.field(name) for name in COLUMNS])
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    with atomic_path(path) as temporary:  # pyarrow removes what it fails to write
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
 
 
 def _arrow_type(column: str, pa: Any) -> Any:

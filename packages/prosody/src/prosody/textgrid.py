@@ -22,10 +22,14 @@ def read_textgrid(path: str | Path) -> dict[str, tuple[Segment, ...]]:
     import parselmouth
     from parselmouth.praat import call
 
-    try:
-        grid = parselmouth.read(str(path))
-    except parselmouth.PraatError as error:
-        raise AlignmentError(f"{path}: not a TextGrid ({str(error).splitlines()[0]})") from error
+    with TemporaryDirectory() as folder:
+        plain = Path(folder) / "tiers.TextGrid"  # Praat takes names in UTF-8 only
+        plain.symlink_to(Path(path).resolve())
+        try:
+            grid = parselmouth.read(str(plain))
+        except parselmouth.PraatError as error:
+            reason = str(error).splitlines()[0].replace(str(plain), str(path))
+            raise AlignmentError(f"{path}: not a TextGrid ({reason})") from error
     if not isinstance(grid, parselmouth.TextGrid):
         raise AlignmentError(f"{path}: not a TextGrid but a {type(grid).__name__}")
     tiers: dict[str, tuple[Segment, ...]] = {}
