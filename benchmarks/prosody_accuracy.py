@@ -212,6 +212,28 @@ def pitch(root: Path) -> list[Figure]:
     return figures
 
 
+def hum(root: Path) -> list[Figure]:
+    """Share of clips whose median pitch moves by over a semitone when mains hum is added to them (bar ours)."""
+    rng = np.random.default_rng(0)
+    clips = [path for path, _ in ravdess(root, RAVDESS_HELD_OUT)][::20] + sorted((root / "emodb/wav").glob("1[34]*"))[
+        ::12
+    ]
+    clips += sorted((root / "nemo/wav").glob("[TM]P*"))[::16]
+    moved = []
+    for path in clips:
+        samples = prosody.load_audio(path).samples
+        before, times = prosody.analyze(samples, RATE), np.arange(len(samples)) / RATE
+        for mains_hz in (50.0, 59.97) if before.f0_median_hz is not None else ():
+            for multiples in ((1, 2, 3, 4, 5, 6), (2, 4, 6), (1, 3, 5, 7), tuple(range(1, 31))):
+                for below_db in (15.0, 20.0):
+                    wave = sum(np.sin(2 * np.pi * (mains_hz * k * times + rng.random())) / k for k in multiples)
+                    wave *= 10.0 ** (((before.energy_dbfs or 0.0) - below_db) / 20.0) / wave.std()
+                    after = prosody.analyze((samples + wave).astype(np.float32), RATE).f0_median_hz
+                    moved.append(after is None or abs(12.0 * np.log2(after / before.f0_median_hz)) > 1.0)
+    what = "pitch moved by mains hum 15 and 20 dB below speech"
+    return [Figure(what, float(np.mean(moved)), 0.05, at_least=False, n=len(moved))]
+
+
 def _nearest(times_s: NDArray[np.float64], frames: int) -> NDArray[np.int64]:
     return np.clip(np.round(times_s / 0.005).astype(np.int64), 0, frames - 1)
 
@@ -295,6 +317,7 @@ def measure(root: Path) -> list[Figure]:
     hand = hand_syllables(root)
     return [
         *pitch(root),
+        *hum(root),
         *syllables_from_text(hand),
         *syllables_from_sound(root, hand),
         *contours(root),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 
 import prosody
 from speech_records import ContourDynamics, ContourShape
@@ -157,3 +158,89 @@ def test_gain_moves_energy_only(gain_db, f0_hz):
                  "articulation_rate_sps", "pause_share", "contour_confidence", "clipping_share"):  # fmt: skip
         assert getattr(after, name) == pytest.approx(getattr(before, name), rel=1e-3, abs=1e-3), name
     assert after.contour_shape is before.contour_shape
+
+
+def wandering_voice(f0_hz, *, seconds=2.5, seed=0):
+    """A voice of four syllables a second whose pitch moves by about 1 st around `f0_hz`, with silence around it."""
+    rng, t = np.random.default_rng(seed), np.arange(round(seconds * RATE)) / RATE
+    jitter_st = np.interp(t * 100, np.arange(300), 0.06 * rng.standard_normal(300))
+    heights_st = 0.7 * np.sin(2 * np.pi * 0.9 * t) + 0.4 * np.sin(2 * np.pi * 1.7 * t) + jitter_st
+    tone = voice(f0_hz * 2 ** (heights_st / 12), harmonics=40) * (0.05 + np.abs(np.sin(np.pi * 4 * t)))
+    still = 1e-4 * rng.standard_normal(round(0.3 * RATE))
+    return np.concatenate([still, tone, still]).astype(np.float32)
+
+
+@pytest.mark.parametrize("mains_hz", [50.0, 59.97])
+@pytest.mark.parametrize("multiples", [(1, 2, 3, 4, 5, 6), (2, 4, 6), (1, 3, 5, 7)])
+@pytest.mark.parametrize("below_db", [15.0, 20.0])
+def test_mains_hum_does_not_take_the_pitch(mains_hz, multiples, below_db):
+    """Truth: the pitch of the voice before hum of 50 or 60 Hz was added, 15 and 20 dB below it; and a note."""
+    rng = np.random.default_rng(1)
+    for f0_hz in (130.0, 210.0):
+        clean = wandering_voice(f0_hz)
+        t = np.arange(len(clean)) / RATE
+        hum = sum(np.sin(2 * np.pi * mains_hz * k * t + rng.uniform(0, 6)) / k for k in multiples)
+        hum *= 10 ** (prosody.analyze(clean, RATE).energy_dbfs / 20 - below_db / 20) / hum.std()
+        profile = prosody.analyze((clean + hum).astype(np.float32), RATE)
+        assert profile.f0_median_hz == pytest.approx(f0_hz, rel=0.05)
+        assert profile.f0_p05_hz > f0_hz * 0.85
+        assert any("hum" in note for note in profile.notes)
+
+
+@pytest.mark.parametrize("f0_hz", [100.0, 120.0, 150.0])
+def test_a_voice_at_a_multiple_of_the_mains_is_no_hum(f0_hz):
+    """Truth: the signals are built without hum, though every harmonic lies on a multiple of 50 or 60 Hz."""
+    t = np.arange(2 * RATE) / RATE
+    held = voice(f0_hz, seconds=2.0) * (0.05 + np.abs(np.sin(np.pi * 3 * t)))
+    noise = 1e-3 * np.random.default_rng(0).standard_normal(len(held))
+    for signal in (held + noise, wandering_voice(f0_hz)):
+        profile = prosody.analyze(signal.astype(np.float32), RATE)
+        assert profile.f0_median_hz == pytest.approx(f0_hz, rel=0.05)
+        assert not any("hum" in note for note in profile.notes)
+
+
+def fry(formant_hz, slowest_hz, fastest_hz, *, seed):
+    """Pulses at irregular times, `slowest_hz` to `fastest_hz` a second, each ringing at three formants."""
+    rng = np.random.default_rng(seed)
+    times = np.cumsum(1.0 / rng.uniform(slowest_hz, fastest_hz, 200))
+    pulses = np.zeros(round(2.5 * RATE))
+    at = (times[times < 2.5 - 1e-3] * RATE).astype(int)
+    pulses[at] = rng.uniform(0.6, 1.0, len(at))
+    for centre_hz, width_hz in ((formant_hz, 70), (1_300, 110), (2_500, 160)):
+        radius = np.exp(-np.pi * width_hz / RATE)
+        pulses = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * centre_hz / RATE), radius**2], pulses)
+    return (0.3 * pulses / np.abs(pulses).max() + 2e-4 * rng.standard_normal(len(pulses))).astype(np.float32)
+
+
+@pytest.mark.parametrize("formant_hz", [350, 450, 600, 700])
+@pytest.mark.parametrize("rate_hz", [(18, 35), (22, 48), (30, 55)])
+def test_vocal_fry_does_not_get_its_first_formant_as_pitch(formant_hz, rate_hz):
+    """Truth: the pulses come 18 to 55 times a second; whatever is reported must lie below 60 Hz, or be unknown."""
+    for seed in range(2):
+        profile = prosody.analyze(fry(formant_hz, *rate_hz, seed=seed), RATE)
+        assert profile.f0_median_hz is None or profile.f0_median_hz < 60.0
+        assert profile.gender is None
+
+
+def test_fry_after_a_voice_leaves_the_pitch_of_the_voice():
+    """Truth: the voice was built at 180 Hz, within 1.5 st; the fry after it has no pitch, and a note says so."""
+    profile = prosody.analyze(np.concatenate([wandering_voice(180.0), fry(450, 30, 55, seed=0)]), RATE)
+    assert profile.f0_median_hz == pytest.approx(180.0, rel=0.06)
+    assert profile.f0_p95_hz < 180.0 * 1.15
+    assert any("vocal fry" in note for note in profile.notes)
+
+
+@pytest.mark.parametrize("f0_hz", [720.0, 850.0, 950.0, 1_300.0])
+def test_high_voices_are_not_halved(f0_hz):
+    """Truth: the frequency the voice was built around (infants, screams)."""
+    profile = prosody.analyze(wandering_voice(f0_hz), RATE)
+    assert profile.f0_median_hz == pytest.approx(f0_hz, rel=0.05)
+    assert profile.notes == ()
+
+
+@pytest.mark.parametrize("f0_hz", [1_800.0, 2_600.0])
+def test_pitch_beyond_all_voices_is_unknown(f0_hz):
+    """Truth: nothing between 60 and 1600 Hz is the frequency of these signals; whistles and birds lie there."""
+    profile = prosody.analyze(wandering_voice(f0_hz), RATE)
+    assert profile.f0_median_hz is None
+    assert any("out of range" in note for note in profile.notes)

@@ -27,6 +27,7 @@ from prosody.energy import (
 from prosody.errors import AnalysisError
 from prosody.gender import MIN_SAMPLE_RATE as FULL_BAND_RATE
 from prosody.gender import GenderGuess, guess_gender
+from prosody.hum import remove_hum
 from prosody.nuclei import syllables_in_sound
 from prosody.pitch import MIN_MOVEMENT_ST, PitchTrack, movement_st, track_pitch
 from speech_records import Pause
@@ -125,6 +126,7 @@ def measure_signal(signal: NDArray[np.float32], *, duration_s: float, sample_rat
         return _without_speech(duration_s, sample_rate, energy, f"no signal above {SILENCE_DBFS:g} dBFS")
     # Wherever speech can be at all, not only where it stands out: soft voices beside loud ones show by their pitch.
     spans = _spans(energy.times_s, energy.dbfs > level - ACTIVITY_FLOOR_DB)
+    signal, mains_hz = remove_hum(signal, rate, energy)
     pitch = track_pitch(signal, rate, spans)
     voiced = voiced_at(energy.times_s, pitch)
     speech = speech_activity(energy, voiced)
@@ -145,14 +147,19 @@ def measure_signal(signal: NDArray[np.float32], *, duration_s: float, sample_rat
         nuclei_s=heard.nuclei_s,
         syllables=heard.count,
         gender=guess_gender(signal, rate, pitch) if sample_rate >= FULL_BAND_RATE and not held else None,
-        notes=_notes(pitch, held=held),
+        notes=_notes(pitch, held=held, mains_hz=mains_hz),
     )
 
 
-def _notes(pitch: PitchTrack, *, held: bool) -> tuple[str, ...]:
+def _notes(pitch: PitchTrack, *, held: bool, mains_hz: float | None) -> tuple[str, ...]:
+    notes = [pitch.note] if pitch.note is not None else []
+    if mains_hz is not None:
+        notes.append(f"mains hum of {mains_hz:.1f} Hz removed before pitch was measured")
     if held:
-        return ("pitch is held as no voice holds it: a tone or music, not speech; the pitch is the sound's period",)
-    return () if pitch.voiced.any() else ("no credible voicing: whispered or noisy, pitch is unknown",)
+        notes.append("pitch is held as no voice holds it: a tone or music, not speech; the pitch is the sound's period")
+    if not pitch.voiced.any():
+        notes.append("no credible voicing: whispered or noisy, pitch is unknown")
+    return tuple(notes)
 
 
 def _without_speech(duration_s: float, sample_rate: int, energy: EnergyTrack, note: str) -> Tracks:
