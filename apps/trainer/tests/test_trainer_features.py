@@ -95,6 +95,7 @@ def test_nothing_in_a_split_says_how_to_make_folds(tmp_path: Path) -> None:
     """A corpus without a split has no unseen speakers: the message has the command that splits by speaker."""
     unsplit = corpus(tmp_path, Utterance("u1", "made", "a.wav", "s", end_s=1.0))
     missing = next(name for name in ("train", "test") if name not in unsplit.data.description["counts"]["splits"])
-    with pytest.raises(DataSetError, match=f"no row in split '{missing}'; its splits are: ") as caught:
-        unsplit.split(missing)
-    assert "`speech-corpora manifest made ROOT -o ROOT/manifest.jsonl --fold 1/5`" in str(caught.value)
+    for read in (unsplit.split, unsplit.examples):
+        with pytest.raises(DataSetError, match=f"no row in split '{missing}'; its splits are: ") as caught:
+            read(missing)
+        assert "`speech-corpora manifest made ROOT -o ROOT/manifest.jsonl --fold 1/5`" in str(caught.value)
