@@ -234,7 +234,7 @@ def _finish(made: DataSet) -> None:
     typer.echo(f"claims: {named['claims']}")
     typer.echo(f"SFT examples: {named['sft_examples']}")
     if "train" not in counts["splits"]:
-        _say("there is no split `train`, which `trainer` trains on: give the corpus splits to train on it")
+        _say(f"warning: {made.split_error('train')}")
     if counts["failed"]:
         _say(f"{counts['failed']} failed items ({named['failed_by_error']}): see {made.folder / 'errors.jsonl'}")
         raise typer.Exit(LEFT_OUT)

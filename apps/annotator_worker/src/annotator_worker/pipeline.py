@@ -23,7 +23,8 @@ from speech_records import FailedItem, MeasuredUtterance, ProsodyProfile, Uttera
 T = TypeVar("T")
 
 TRAIN_SPLIT = "train"
-_ADDRESS = re.compile(r" @ 0x[0-9a-f]+")
+_ACCIDENTAL = re.compile(r" @ 0x[0-9a-f]+|(?<=Error opening )\d+: ")
+"""Parts of messages that differ from run to run: memory addresses, numbers of open files."""
 
 
 def audio_file(utterance: Utterance, root: Path) -> Path:
@@ -126,7 +127,7 @@ def attempt(
     try:
         return function()
     except Exception as error:  # noqa: BLE001 - see above: reported by its type, never swallowed
-        message = _ADDRESS.sub("", str(error))
+        message = _ACCIDENTAL.sub("", str(error))
         for text, shown in hide:
             message = message.replace(text, shown)
         return FailedItem(name, stage, type(error).__name__, message)

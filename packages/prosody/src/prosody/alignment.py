@@ -7,6 +7,7 @@ Every aligner answers the same question, `align(samples, sample_rate, transcript
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -100,14 +101,11 @@ class PocketSphinxAligner:
 
     def align(self, samples: NDArray[np.float32], sample_rate: int, transcript: str) -> Alignment:
         """Word times to 10 ms; words outside of its dictionary raise `AlignmentError`."""
-        try:
-            from pocketsphinx import Decoder
-        except ImportError as error:
-            raise AlignmentError("pocketsphinx is not installed; spread evenly or give the boundaries") from error
         counted = syllables_per_word(transcript, language="en")
         if counted is None:
             raise AlignmentError(f"{transcript[:60]!r} holds no words, or digits")
-        decoder = Decoder(samprate=DEFAULT_SAMPLE_RATE, bestpath=False, lm=None, loglevel="FATAL")
+        decoder = _decoder()
+        decoder.reinit_feat()  # which keeps what it learnt about the noise of the clip before
         pcm = np.clip(resample(samples, sample_rate, DEFAULT_SAMPLE_RATE) * 32_767.0, -32_768, 32_767).astype("<i2")
         try:
             decoder.set_align_text(" ".join(word.lower() for word, _ in counted))
@@ -122,6 +120,15 @@ class PocketSphinxAligner:
         return Alignment(
             tuple(_segment(piece, *word) for piece, word in zip(found, counted, strict=True)), "pocketsphinx"
         )
+
+
+@cache  # loading the model takes 90 ms, several times a clip; nothing of a clip stays, its mean is taken in one batch
+def _decoder() -> Any:
+    try:
+        from pocketsphinx import Decoder
+    except ImportError as error:
+        raise AlignmentError("pocketsphinx is not installed; spread evenly or give the boundaries") from error
+    return Decoder(samprate=DEFAULT_SAMPLE_RATE, bestpath=False, lm=None, loglevel="FATAL")
 
 
 def _segment(piece: Any, word: str, syllables: int) -> Segment:

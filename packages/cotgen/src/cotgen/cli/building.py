@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cotgen.admission import check_measured
-from cotgen.cli.options import NAME, LabelSetName, Profiles, Seed, grouped, label_set_of, reasoning_options
+from cotgen.cli.options import NAME, Profiles, Seed, grouped, label_set_of, reasoning_options
 from cotgen.cli.progress import progress
 from cotgen.dataset import BuildConfig, DataSet, Source
 from cotgen.dataset.building import build as build_data_set
@@ -17,7 +17,7 @@ from cotgen.errors import CotgenError
 from cotgen.llm import prompting
 from cotgen.reasoning import ReasoningConfig, open_generator
 from cotgen.tasks import Phrasing, TaskConfig
-from speech_records import LabelSet, MeasuredUtterance, emotion_question
+from speech_records import LABEL_SETS, PAPER_9, LabelSet, MeasuredUtterance, emotion_question
 from speech_records.failures import FailureLog
 from speech_records.streams import good_lines
 
@@ -34,9 +34,12 @@ def build(
     *,
     profiles: Profiles,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder to write.", file_okay=False)] = None,
-    label_set: LabelSetName = "PAPER_9",
+    label_set: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(LABEL_SETS)}. Default: that of the data set PROFILES is in, or PAPER_9."),
+    ] = None,
     question: Annotated[
-        str | None, typer.Option(help="What reasoning examples ask. Default: the question of the label set.")
+        str | None, typer.Option(help="What reasoning examples ask. Default: as there, or that of the label set.")
     ] = None,
     phrasing: PhrasingOption = Phrasing.SHORT,
     balance: BalanceOption = None,
@@ -79,13 +82,15 @@ def build(
     Example: cotgen build --profiles annotated/measured.jsonl -o written --generator openai --model gpt-4o
     --candidates 3 --max-cost 20 --price-in 2.5 --price-out 10
     """
-    labels = label_set_of(label_set)
+    source = Source.of(profiles)
+    labels = label_set_of(label_set or source.label_set or PAPER_9.name)
     if dry_run is not None:
         print_prompts(profiles, labels, dry_run)
         return
     if out is None:
         raise CotgenError("name the folder to write: --out DIR (or look at prompts with --dry-run N)")
-    source = Source.of(profiles)
+    if question is None:
+        question = source.question if labels.name == source.label_set else emotion_question(labels)
     if audio_root is not None:
         source = replace(source, audio_root=audio_root.resolve().as_posix())
     if scale is not None:

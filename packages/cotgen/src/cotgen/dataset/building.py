@@ -213,7 +213,7 @@ def verified(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTra
 def _digest(asked: dict[str, Any], source: Source) -> str:
     """What decides every byte of the data set: what was asked for, the input, the scale, clips and earlier failures."""
     scale = None if source.scale is None else file_sha256(source.scale)
-    others = [to_json(clip) for clip in source.clips], [asdict(failed) for failed in source.failed]
+    others = [to_json(clip) for clip in source.clips], [_line(failed) for failed in _sorted(source.failed)]
     return hashlib.sha256(json.dumps([asked, scale, *others], sort_keys=True).encode()).hexdigest()
 
 
@@ -253,7 +253,7 @@ def _finish(
         tally.update(card.load(kept))
         files |= json.loads(names)
     checks = RowChecks(db)
-    earlier = sorted(source.failed, key=lambda f: (f.id, f.stage, f.message))
+    earlier = _sorted(source.failed)
     failures = (record for (record,) in db.execute("SELECT record FROM failures ORDER BY line, rowid"))
     _write_lines(out / "errors.jsonl", [*map(_line, earlier)], failures)
     _write_lines(out / "duplicates.jsonl", checks.duplicates())
@@ -306,6 +306,10 @@ def _copy(path: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
+
+
+def _sorted(failed: Iterable[FailedItem]) -> list[FailedItem]:
+    return sorted(failed, key=lambda item: (item.id, item.stage, item.message))
 
 
 def _line(failed: FailedItem) -> str:

@@ -29,7 +29,7 @@ RecordT = TypeVar("RecordT", bound="DataclassInstance")
 
 SCHEMA_VERSION = "2.0"
 DESCRIPTION, SCALE, CLIPS = "dataset.json", "scale.json", "clips.jsonl"
-_FIELDS = ("audio_root", "corpus", "counts", "files", "label_set", "measuring", "synthetic")
+_FIELDS = ("audio_root", "corpus", "counts", "files", "label_set", "measuring", "question", "synthetic")
 _AGAIN = "write it again with `annotator run` or `cotgen build`"
 
 
@@ -83,6 +83,11 @@ class DataSet:
         return LABEL_SETS[self.description["label_set"]]
 
     @property
+    def question(self) -> str:
+        """What reasoning examples ask."""
+        return str(self.description["question"])
+
+    @property
     def files(self) -> Mapping[str, str]:
         """The SHA-256 of every file but `dataset.json`, by its path in the folder."""
         files: Mapping[str, str] = self.description["files"]
@@ -129,7 +134,8 @@ class DataSet:
         """The error for a split without any row, which names the splits that there are."""
         counts = self.description["counts"]["splits"]
         there = ", ".join(f"{name} ({count} rows)" for name, count in counts.items()) or "none at all"
-        return DataSetError(f"{self.folder} has no row in split {split!r}; its splits are: {there}")
+        folds = "make folds with `speech-corpora manifest CORPUS ROOT -o FILE --fold 1/5`, or name splits in a manifest"
+        return DataSetError(f"{self.folder} has no row in split {split!r}; its splits are: {there}: {folds}")
 
     def _records(self, stem: str, cls: type[RecordT]) -> Iterator[RecordT]:
         path = self.folder / f"{stem}.jsonl"

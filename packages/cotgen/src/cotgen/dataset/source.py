@@ -25,7 +25,8 @@ class Source:
     """Measured utterances (JSON Lines or shards, in the order of the rows) and where they come from.
 
     `audio_root` is the folder that audio paths are relative to, `scale` the file of the level scale that was used.
-    `clips` have paths relative to `clips_folder`. `failed` says what was left out before, `measuring` how it was
+    `label_set` and `question` are those of another data set of the same utterances. `clips` have paths relative to
+    `clips_folder`. `failed` says what was left out before, `measuring` how it was
     measured; both go into the data set.
     """
 
@@ -33,6 +34,8 @@ class Source:
     corpus: str | None = None
     audio_root: str | None = None
     scale: Path | None = None
+    label_set: str | None = None
+    question: str | None = None
     clips: tuple[ComparativeClip, ...] = ()
     clips_folder: Path | None = None
     failed: tuple[FailedItem, ...] = ()
@@ -53,6 +56,8 @@ class Source:
             corpus=known.corpus,
             audio_root=None if known.audio_root is None else str(known.audio_root),
             scale=_if_there(folder / SCALE),
+            label_set=known.label_set.name,
+            question=known.question,
             clips=tuple(known.clips()),
             clips_folder=folder,
             failed=tuple(f for f in known.failed() if f.stage in BEFORE_REASONING),
