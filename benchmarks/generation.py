@@ -1,8 +1,8 @@
 """How fast and how varied the rule generator writes: utterances per second on one core, distinct-n and self-BLEU.
 
-The same made-up measured utterances (`cotgen.synthetic`, all emotions in turn) for every style, or your own
+The same made-up measured utterances (`instruments.made_up`, all emotions in turn) for every style, or your own
 (`--profiles`, MeasuredUtterance lines). Time is CPU time of one process, claims judged and records built, files not
-written; variety is that of the texts without their quotes (`cotgen.variety`).
+written; variety is that of the texts without their quotes (`instruments.variety`).
 
     python benchmarks/generation.py [--json] [--count 1000] [--profiles measured.jsonl]
 
@@ -21,9 +21,10 @@ from itertools import islice
 from pathlib import Path
 from statistics import mean
 
+from instruments.made_up import measured_utterances
+from instruments.variety import Variety, variety
+
 from cotgen import Style, generate
-from cotgen.synthetic import measured_utterances
-from cotgen.variety import Variety, variety
 from speech_records import LABEL_SETS, Emotion, LabelSet, MeasuredUtterance, ReasoningTrace, read_jsonl
 
 BAR_PER_S = 1000.0

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from instruments.made_up import measured_utterances
 
 from cotgen import Style, generate
 from cotgen.rules import varied_wording
@@ -17,7 +18,6 @@ from cotgen.rules.phrases import with_degree
 from cotgen.rules.varied_facts import FACTS
 from cotgen.rules.varied_moods import PORTRAITS, REASONS
 from cotgen.screening import check
-from cotgen.synthetic import measured_utterances
 from speech_claims import verify
 from speech_records import (
     EMODB_7,

@@ -84,7 +84,7 @@ class AnnotatedCorpus:
         with _clear_errors():
             chosen = [m for m in self.data.measured(name) if m.utterance.utterance_id not in self.left_out]
         if not chosen:
-            raise self._empty(name)
+            raise DataSetError(str(self.data.split_error(name)))
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
     def traces(self, split: str) -> Iterator[ReasoningTrace]:
@@ -99,14 +99,8 @@ class AnnotatedCorpus:
         with _clear_errors():
             chosen = [e for e in self.data.examples(split) if feature_key(e) not in self.left_out]
         if not chosen:
-            raise self._empty(split)
+            raise DataSetError(str(self.data.split_error(split)))
         return chosen
-
-    def _empty(self, split: str) -> DataSetError:
-        return DataSetError(
-            f"{self.data.split_error(split)}. Make folds with `speech-corpora manifest {self.corpus} ROOT "
-            "-o ROOT/manifest.jsonl --fold 1/5` and annotate again with `--corpus manifest`"
-        )
 
     def utterance(self, name: str) -> Utterance:
         """The utterance of this id, which must be in the data set."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -63,5 +62,5 @@ def show_stats(*, profiles: Profiles, traces: Traces) -> None:
     with FailureLog(NAME, None) as log:
         with measured_index(profiles, log) as measured:
             summary = stats.summarise(measured, records(traces, ReasoningTrace, log))
-        typer.echo(json.dumps(asdict(summary), indent=2))
-        raise typer.Exit(log.finish(f"{summary.traces} traces"))
+        typer.echo(json.dumps(summary, indent=2))
+        raise typer.Exit(log.finish(f"{summary['traces']} traces"))

@@ -133,13 +133,13 @@ class _Shard:
         self._db.execute("BEGIN")
         with ExitStack() as stack:
             measured_file, traces, published = (stack.enter_context(atomic_write(path)) for path in texts)
-            table = stack.enter_context(parquet.Writer(columns)) if self._has_columns else None
+            add_row = stack.enter_context(parquet.writer(columns)) if self._has_columns else None
             for line, measured, trace in self._rows(lines, done):
                 measured_file.write(to_json(measured) + "\n")
                 traces.write(to_json(trace) + "\n")
                 published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
-                if table is not None:
-                    table.add(measured, trace)
+                if add_row is not None:
+                    add_row(measured, trace)
                 self._learn(line, measured, trace)
         made = [*texts, columns] if self._has_columns else texts
         files = json.dumps({path.name: file_sha256(path) for path in made})

@@ -7,13 +7,14 @@ UTF-8: bytes of a file name that are not are escaped.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from cotgen.errors import CotgenError
 from speech_corpora import emotioncot
-from speech_records import MeasuredUtterance, ReasoningTrace, to_dict
+from speech_records import MeasuredUtterance, ReasoningTrace, atomic_path, to_dict
 from speech_records.files import escape_surrogates
 
 _GROUP_ROWS = 1024
@@ -21,43 +22,29 @@ _GROUP_ROWS = 1024
 _PLACE = ("utterance_id", "corpus", "speaker_id", "split", "language", "start_s", "end_s", "channel")
 
 
-class Writer:
-    """A Parquet file that takes its place when it is whole; equal rows give equal bytes.
+@contextmanager
+def writer(path: Path) -> Iterator[Callable[[MeasuredUtterance, ReasoningTrace], None]]:
+    """What writes a row into the Parquet file `path`, which takes its place when it is whole; equal rows, equal bytes.
 
     Raises `CotgenError` when pyarrow is not installed.
     """
+    pa, pq = _arrow()
+    group: list[dict[str, Any]] = []
+    schema = _schema(pa)
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as file:
 
-    def __init__(self, path: Path) -> None:
-        self._pa, pq = _arrow()
-        self._path, self._temporary = path, path.with_name(f".{path.name}.tmp")
-        self._schema = _schema(self._pa)
-        self._file = pq.ParquetWriter(self._temporary, self._schema, compression="zstd")
-        self._group: list[dict[str, Any]] = []
+        def flush() -> None:
+            if group:
+                file.write_table(pa.Table.from_pylist(group, schema=schema))
+                group.clear()
 
-    def __enter__(self) -> Self:
-        return self
+        def add(measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
+            group.append(row(measured, trace))
+            if len(group) == _GROUP_ROWS:
+                flush()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self._flush()
-        self._file.close()
-        if error is None:
-            self._temporary.replace(self._path)
-        else:
-            self._temporary.unlink(missing_ok=True)
-
-    def add(self, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
-        """Write one row."""
-        self._group.append(row(measured, trace))
-        if len(self._group) == _GROUP_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._group:
-            self._file.write_table(self._pa.Table.from_pylist(self._group, schema=self._schema))
-            self._group.clear()
+        yield add
+        flush()
 
 
 def row(measured: MeasuredUtterance, trace: ReasoningTrace) -> dict[str, Any]:

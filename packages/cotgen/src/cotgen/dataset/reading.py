@@ -134,8 +134,11 @@ class DataSet:
         """The error for a split without any row, which names the splits that there are."""
         counts = self.description["counts"]["splits"]
         there = ", ".join(f"{name} ({count} rows)" for name, count in counts.items()) or "none at all"
-        folds = "make folds with `speech-corpora manifest CORPUS ROOT -o FILE --fold 1/5`, or name splits in a manifest"
-        return DataSetError(f"{self.folder} has no row in split {split!r}; its splits are: {there}: {folds}")
+        return DataSetError(
+            f"{self.folder} has no row in split {split!r}; its splits are: {there}. Make folds with `speech-corpora"
+            f" manifest {self.corpus} ROOT -o ROOT/manifest.jsonl --fold 1/5` and annotate again with"
+            " `--corpus manifest`"
+        )
 
     def _records(self, stem: str, cls: type[RecordT]) -> Iterator[RecordT]:
         path = self.folder / f"{stem}.jsonl"

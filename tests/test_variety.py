@@ -7,9 +7,9 @@ from collections import Counter
 from math import exp, log
 
 import pytest
+from instruments.made_up import measured_utterances
+from instruments.variety import EPSILON, distinct, self_bleu, variety
 
-from cotgen.synthetic import measured_utterances
-from cotgen.variety import EPSILON, distinct, self_bleu, variety
 from speech_records import Emotion
 
 

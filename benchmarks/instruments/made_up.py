@@ -41,40 +41,28 @@ _SPREAD = 26.0
 _AGES = ("Child", "Teenager", "Young Adult", "Middle-aged", "Elderly")
 _MEDIAN_HZ = {Gender.FEMALE: 200.0, Gender.MALE: 115.0}
 
-_PARTS = {
-    "en": (
-        ("The children", "My brother", "Nobody", "Your neighbour", "The old teacher", "Somebody", "The driver", "She"),
-        ("left", "found", "forgot", "wanted", "opened", "carried", "sold", "remembered"),
-        ("the letter", "the blue box", "those tickets", "the garden gate", "a window", "her coat", "the last train"),
-        ("yesterday", "before noon", "in the kitchen", "again", "without a word", "after the storm", "tonight"),
-    ),
-    "de": (
-        ("Die Kinder", "Mein Bruder", "Niemand", "Dein Nachbar", "Die Lehrerin", "Jemand", "Der Fahrer", "Meine Tante"),
-        ("brachte", "suchte", "holte", "wollte", "kaufte", "verlor", "sah", "hatte"),
-        ("den Brief", "die blaue Kiste", "das Tor", "ein Fenster", "ihren Mantel", "den letzten Zug", "die Karten"),
-        ("gestern", "am Abend", "in der Küche", "noch einmal", "vor dem Regen", "heute", "am Mittwoch"),
-    ),
-}
+_PARTS = (
+    ("The children", "My brother", "Nobody", "Your neighbour", "The old teacher", "Somebody", "The driver", "She"),
+    ("left", "found", "forgot", "wanted", "opened", "carried", "sold", "remembered"),
+    ("the letter", "the blue box", "those tickets", "the garden gate", "a window", "her coat", "the last train"),
+    ("yesterday", "before noon", "in the kitchen", "again", "without a word", "after the storm", "tonight"),
+)
 
 
-def measured_utterances(count: int, *, seed: int, language: str = "en") -> Iterator[MeasuredUtterance]:
-    """`count` made-up measured utterances whose transcripts are in `language`, `en` or `de`, over all emotions in turn.
-
-    >>> [m.utterance.emotion.value for m in measured_utterances(2, seed=1)]
-    ['neutral', 'calm']
-    """
+def measured_utterances(count: int, *, seed: int) -> Iterator[MeasuredUtterance]:
+    """`count` made-up measured utterances over all emotions in turn."""
     emotions = list(Emotion)
     for number in range(count):
         rng = random.Random(f"{CORPUS}:{seed}:{number}")
-        yield _measured(f"{CORPUS}-{seed}-{number}", emotions[number % len(emotions)], language, rng)
+        yield _measured(f"{CORPUS}-{seed}-{number}", emotions[number % len(emotions)], rng)
 
 
-def _measured(name: str, emotion: Emotion, language: str, rng: random.Random) -> MeasuredUtterance:
-    transcript = " ".join(rng.choice(part) for part in _PARTS[language]) + rng.choice(".?!")
+def _measured(name: str, emotion: Emotion, rng: random.Random) -> MeasuredUtterance:
+    transcript = " ".join(rng.choice(part) for part in _PARTS) + rng.choice(".?!")
     gender = rng.choice(list(Gender))
     utterance = Utterance(
         utterance_id=name, corpus=CORPUS, audio_path=f"{name}.wav", speaker_id=f"{gender.value}-{rng.randrange(20)}",
-        emotion=emotion, transcript=_maybe(transcript, rng), language=language, gender=gender, synthetic=True,
+        emotion=emotion, transcript=_maybe(transcript, rng), language="en", gender=gender, synthetic=True,
     )  # fmt: skip
     return MeasuredUtterance(utterance, _profile(emotion, transcript, gender, rng), _levels(emotion, gender, rng))
 
