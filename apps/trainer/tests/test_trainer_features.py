@@ -91,6 +91,25 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
     assert [e.utterance_id for e in rest.examples("train")] == ["u1", "u3"]
 
 
+@pytest.mark.slow
+def test_a_clip_that_kills_its_process_is_left_out_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three clips kills the process that decodes it, as a native decoder may: the rest is there."""
+    rng = np.random.default_rng(3)
+    for name in ("u1", "u2", "u3"):
+        soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-0.5, 0.5, RATE), RATE)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, prosody\nreal = prosody.load_audio\n"
+        "def load_audio(path, **options):\n"
+        "    return os.kill(os.getpid(), 9) if path.stem == 'u2' else real(path, **options)\n"
+        "prosody.load_audio = load_audio\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    clips = {name: AudioClip(tmp_path / f"{name}.wav") for name in ("u1", "u2", "u3")}
+    found, failed = features.load_features(clips, tmp_path / "f", identity="x", spec=FeatureSpec(), workers=2)
+    assert sorted(found) == ["u1", "u3"]
+    assert [(item.id, item.error) for item in failed] == [("u2", "WorkerDiedError")]
+
+
 def test_nothing_in_a_split_says_how_to_make_folds(tmp_path: Path) -> None:
     """A corpus without a split has no unseen speakers: the message has the command that splits by speaker."""
     unsplit = corpus(tmp_path, Utterance("u1", "made", "a.wav", "s", end_s=1.0))

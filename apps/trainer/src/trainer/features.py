@@ -8,25 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from prosody.parallel import ItemTimeoutError, WorkerDiedError, map_isolated
 from speech_records import FailedItem, atomic_path
 from speechlm import AudioInputError, FeatureSpec, SpeechLM, log_mel
 from trainer.dataset import AnnotatedCorpus, AudioClip
 from trainer.errors import ConfigError
 from trainer.progress import track
-
-if TYPE_CHECKING:
-    pass
 
 FRAMES_KEY = "frames"
 
@@ -34,7 +31,8 @@ FRAMES_KEY = "frames"
 def load_features(
     clips: Mapping[str, AudioClip], cache: Path, *, identity: str, spec: FeatureSpec, workers: int = 2
 ) -> tuple[dict[str, Tensor], list[FailedItem]]:
-    """Log-mel features (float16 `[n_mels, frames]`) by key, and the clips that a model cannot take, such as long ones.
+    """Log-mel features (float16 `[n_mels, frames]`) by key, and the clips that a model cannot take, such as long ones,
+    or on which their process died.
 
     They come from `cache` when it was made of these very clips; then no audio is touched. `clips` maps feature keys to
     parts of audio files; `identity` is a hash that changes whenever a file does. Raises what `prosody.load_audio`
@@ -50,10 +48,16 @@ def load_features(
                 return _split(stored.get_tensor(FRAMES_KEY), json.loads(metadata["index"])), failed
     keys = sorted(clips)
     jobs = [(key, clips[key], spec) for key in keys]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        extracted = list(track(pool.map(_extract, jobs, chunksize=32), total=len(jobs), what="log-mel features"))
-    failed = [item for item in extracted if isinstance(item, FailedItem)]
-    features = {key: item for key, item in zip(keys, extracted, strict=True) if isinstance(item, Tensor)}
+    features: dict[str, Tensor] = {}
+    failed = []
+    outcomes = map_isolated(_extract, jobs, workers=workers)
+    for (key, *_), outcome in track(outcomes, total=len(jobs), what="log-mel features"):
+        if isinstance(outcome, AudioInputError | ItemTimeoutError | WorkerDiedError):
+            failed.append(FailedItem.of(key, "features", outcome))
+        elif isinstance(outcome, Exception):
+            raise outcome
+        else:
+            features[key] = torch.from_numpy(outcome)
     index = {key: int(feature.shape[-1]) for key, feature in features.items()}
     frames = torch.zeros(spec.num_mel_bins, 0, dtype=torch.float16)
     frames = torch.cat([frames, *features.values()], dim=-1)
@@ -74,16 +78,13 @@ def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
     return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
 
 
-def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> Tensor | FailedItem:
-    key, clip, spec = job
+def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> NDArray[np.float16]:
+    _, clip, spec = job
     from prosody import load_audio
 
     torch.set_num_threads(1)
     audio = load_audio(clip.path, channel=clip.channel, start_s=clip.start_s, end_s=clip.end_s)
-    try:
-        return log_mel(audio.samples, spec).half()
-    except AudioInputError as error:
-        return FailedItem.of(key, "features", error)
+    return log_mel(audio.samples, spec).half().numpy()
 
 
 def require_features(model: SpeechLM, spec: FeatureSpec, *, what: str) -> None:
