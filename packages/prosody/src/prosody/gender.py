@@ -38,6 +38,7 @@ _BAND_HZ: Final = (100.0, 7_000.0)
 _FFT: Final = 512
 _WINDOW: Final = 400  # samples: 25 ms at 16 kHz
 CEPSTRUM: Final = slice(2, 20)  # 0 is level, 1 the tilt, which the microphone decides as much as the speaker
+_CHUNK_FRAMES: Final = 1 << 13  # 164 s of voicing: an hour of it in one piece would take a gibibyte
 _INTERACTIONS: Final = 6  # of the lowest coefficients with pitch
 _REFERENCE_LOG2_HZ: Final = 7.4  # 169 Hz, between the sexes
 
@@ -75,12 +76,19 @@ def voice_measures(
 
     voiced = pitch.voiced
     low, median = np.log2(np.percentile(pitch.f0_hz[voiced], [5.0, 50.0])) - _REFERENCE_LOG2_HZ
-    starts = np.round(pitch.times_s[voiced][::2] * sample_rate).astype(int) - _WINDOW // 2 + _WINDOW
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, _WINDOW), _WINDOW)[starts]
-    power = np.abs(rfft(frames * np.hanning(_WINDOW).astype(np.float32), _FFT, axis=1)) ** 2
-    mel = power @ _mel_filters(sample_rate).T
+    starts = np.round(pitch.times_s[voiced][::2] * sample_rate).astype(int) - _WINDOW // 2
+    window, filters = np.hanning(_WINDOW).astype(np.float32), _mel_filters(sample_rate).T
+    parts = [starts[i : i + _CHUNK_FRAMES] for i in range(0, len(starts), _CHUNK_FRAMES)]
+    mel = np.concatenate([np.abs(rfft(_frames(samples, part) * window, _FFT, axis=1)) ** 2 @ filters for part in parts])
     spectrum = np.log(mel + 1e-7 * mel.max()).mean(axis=0)  # a floor relative to the clip: a gain changes nothing
     return float(low), float(median), dct(spectrum, norm="ortho")[CEPSTRUM]
+
+
+def _frames(samples: NDArray[np.float32], starts: NDArray[np.int_]) -> NDArray[np.float32]:
+    """The windows that begin at the ascending `starts`, [starts, _WINDOW], with zeros beyond the ends of the clip."""
+    first, end = int(starts[0]), int(starts[-1]) + _WINDOW
+    stretch = np.pad(samples[max(0, first) : end], (max(0, -first), max(0, end - len(samples))))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(stretch, _WINDOW)[starts - first])
 
 
 def assemble(low: float, median: float, cepstrum: NDArray[np.float64]) -> NDArray[np.float64]:
