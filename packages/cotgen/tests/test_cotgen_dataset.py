@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from cotgen import DataSetError
+from cotgen import DataSetError, cli
 from cotgen.dataset import BuildConfig, DataSet, Source, build
 from cotgen.generation import RuleGenerator
 from cotgen.tasks import Attribute, ComparativeClip, Task, TaskConfig
@@ -137,3 +138,23 @@ def test_a_build_never_writes_over_its_input(source: Source) -> None:
     with pytest.raises(ValueError, match=r"measured\.jsonl, which would be overwritten"):
         made(source, source.measured.parent)
     shutil.rmtree(source.measured.parent)
+
+
+def test_admitted_texts_become_a_data_set(source: Source, tmp_path: Path) -> None:
+    """Texts of others for six of eight clips, one of them false: five are taken, one is contradicted, two have none."""
+    first = made(source, tmp_path / "one", replace(CONFIG, shard_rows=9))
+    written = [trace for _, trace in first.rows()]
+    lines = [replace(t, generator="someone") for t in written[:6]]
+    lines[1] = replace(lines[1], think=lines[1].think + " The energy is very high.", claims=())
+    write_jsonl(tmp_path / "texts.jsonl", lines[::-1])
+    arguments = ["build", "--profiles", tmp_path / "one" / "measured.jsonl", "-o", tmp_path / "two"]
+    arguments += ["--generator", "traces", "--traces", tmp_path / "texts.jsonl"]
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments])
+    assert result.exit_code == 1
+    data = DataSet.open(tmp_path / "two")
+    assert [(t.utterance_id, t.generator) for _, t in data.rows()] == [(f"u{i}", "someone") for i in (0, 2, 3, 4, 5)]
+    assert [(f.id, f.stage, f.error) for f in data.failed() if f.id != "gone.wav"] == [
+        ("u1", "verify", "ContradictedError"), ("u6", "reason", "GenerationError"), ("u7", "reason", "GenerationError"),
+    ]  # fmt: skip
+    without = CliRunner().invoke(cli.app, [str(a) for a in arguments[:-2]])
+    assert "--traces FILE" in str(without.exception)

@@ -1,4 +1,4 @@
-"""How reasoning is written, and the generator that writes it: rules, or a language model behind an endpoint."""
+"""How reasoning is written, and the generator that gives it: rules, a language model, a file of traces."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cotgen.errors import ChatError
-from cotgen.generation import Generator, RuleGenerator
+from cotgen.errors import ChatError, CotgenError
+from cotgen.generation import Generator, RuleGenerator, stored_traces
 from cotgen.rules import Style
 from speech_records import LabelSet
 
@@ -19,11 +19,12 @@ class GeneratorName(StrEnum):
 
     RULES = "rules"
     OPENAI = "openai"
+    TRACES = "traces"
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningConfig:
-    """How reasoning is written. `style` is that of the rules; all below it is about a language model.
+    """How reasoning is written: `style` is that of the rules, `traces` a file of them; all below is about a model.
 
     `cache` is the folder of answers that were paid for; by default it lies beside the data set, as `OUT.answers`.
     `max_tokens_total` and `max_cost`, at prices for a million tokens, are limits for all runs of one data set.
@@ -31,6 +32,7 @@ class ReasoningConfig:
 
     generator: GeneratorName = GeneratorName.RULES
     style: Style = Style.VARIED
+    traces: str | None = None
     model: str = ""
     base_url: str | None = None
     candidates: int = 1
@@ -52,10 +54,16 @@ def open_generator(
 ) -> Iterator[Generator]:
     """The generator of `config` for a data set in `out`; what was requested of a model is logged at the end.
 
-    Raises `EndpointError` when the model cannot be reached.
+    Raises `EndpointError` when the model cannot be reached, `CotgenError` where a file of traces is needed.
     """
     if config.generator is GeneratorName.RULES:
         yield RuleGenerator(label_set, seed=seed, style=config.style)
+        return
+    if config.generator is GeneratorName.TRACES:
+        if config.traces is None:
+            raise CotgenError("--generator traces needs a file of them: --traces FILE")
+        with stored_traces(Path(config.traces), label_set) as generator:
+            yield generator
         return
     from cotgen.llm.answer_cache import AnswerCache
     from cotgen.llm.budget import BudgetLimits

@@ -18,6 +18,7 @@ from speech_records import LABEL_SETS, LabelSet
 NAME = "cotgen"
 """Starts every line that the command writes on stderr."""
 _RULES = "Rules (--generator rules)"
+_TRACES = "A file (--generator traces)"
 _MODEL = "A language model (--generator openai)"
 _LIMITS = "What it may cost"
 
@@ -85,6 +86,10 @@ def reasoning_options(
             rich_help_panel=_RULES,
         ),
     ] = Style.VARIED,
+    traces: Annotated[
+        Path | None,
+        typer.Option(help="Traces that were written before, as `cotgen screen` admits them.", rich_help_panel=_TRACES),
+    ] = None,
     model: Annotated[str, typer.Option(help="Model to ask, as its endpoint calls it.", rich_help_panel=_MODEL)] = "",
     base_url: Annotated[
         str | None,
@@ -146,6 +151,7 @@ def reasoning_options(
 ) -> ReasoningConfig:
     """The options of every command that has reasoning written."""
     return ReasoningConfig(
-        generator, style, model, base_url, candidates, temperature, max_tokens, concurrency, timeout, retries,
-        None if cache is None else str(cache), max_tokens_total, max_cost, price_in, price_out,
+        generator, style, None if traces is None else str(traces), model, base_url, candidates, temperature,
+        max_tokens, concurrency, timeout, retries, None if cache is None else str(cache), max_tokens_total, max_cost,
+        price_in, price_out,
     )  # fmt: skip
