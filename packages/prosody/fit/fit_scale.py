@@ -1,14 +1,15 @@
 """Refit the default scale that the package carries: `default_scale.json`.
 
-    python packages/prosody/fit/fit_scale.py --root ../shared/data        (needs RAVDESS and EmoDB)
+    python packages/prosody/fit/fit_scale.py --root ../shared/data        (needs RAVDESS, EmoDB and nEMO)
 
-RAVDESS actors 1–16 and EmoDB speakers 03, 08–12, measured without transcripts, with the genders that the corpora state.
-Run it again whenever a measure changes, and raise the number in its name.
+RAVDESS actors 1–16, EmoDB speakers 03, 08–12 and nEMO WR0 SM0 EB0 IC0 KD0, measured without transcripts, with the
+genders that the corpora state. Run it again whenever a measure changes, and raise the number in its name.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,11 @@ from pathlib import Path
 import prosody
 from speech_records import Gender, ProsodyProfile
 
-NAME = "default/2"
+NAME = "default/3"
 TARGET = Path(__file__).resolve().parents[1] / "src" / "prosody" / "default_scale.json"
 EMODB = {"03": Gender.MALE, "08": Gender.FEMALE, "09": Gender.FEMALE,
          "10": Gender.MALE, "11": Gender.MALE, "12": Gender.MALE}  # fmt: skip
+NEMO = frozenset({"WR0", "SM0", "EB0", "IC0", "KD0"})
 
 
 def profiles(root: Path) -> Iterator[tuple[ProsodyProfile, Gender]]:
@@ -34,6 +36,12 @@ def profiles(root: Path) -> Iterator[tuple[ProsodyProfile, Gender]]:
         for path in sorted((root / "emodb" / "wav").glob("*.flac"))
         if path.stem[:2] in EMODB
     ]
+    with (root / "nemo" / "utterances.tsv").open(encoding="utf-8", newline="") as lines:
+        clips += [
+            (root / "nemo" / "wav" / f"{row['utterance']}.flac", Gender(row["gender"]))
+            for row in csv.DictReader(lines, delimiter="\t")
+            if row["speaker"].strip() in NEMO
+        ]
     for path, gender in clips:
         audio = prosody.load_audio(path)
         yield prosody.analyze(audio.samples, audio.sample_rate), gender
@@ -42,7 +50,7 @@ def profiles(root: Path) -> Iterator[tuple[ProsodyProfile, Gender]]:
 def main() -> int:
     """Fit, write, and say how many clips each group has."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="folder with ravdess/ and emodb/")
+    parser.add_argument("--root", type=Path, required=True, help="folder with ravdess/, emodb/ and nemo/")
     scale = prosody.LevelScale.fit(profiles(parser.parse_args().root), name=NAME)
     scale.save(TARGET)
     sizes = {measure: {group: d.n for group, d in groups.items()} for measure, groups in scale.groups.items()}
