@@ -6,7 +6,7 @@ tells them apart (de Jong & Wempe 2009, Behavior Research Methods 41: 385–390)
 one loses neighbouring vowels and reduced syllables, a shallow one counts ripples. So peaks are counted softly at two
 depths, less what ripples add in a second of speech:
 
-    syllables = 0.39 · peaks over 1.5 dB + 0.65 · peaks over 3 dB − 0.13 · seconds of speech
+    syllables = 0.58 · peaks over 1.5 dB + 0.47 · peaks over 3 dB − 0.19 · seconds of speech
 
 The three weights are fitted by `fit/fit_syllables.py`; a sum over peaks and seconds grows with the clip and knows
 nothing of its loudness.
@@ -31,7 +31,7 @@ MAX_BELOW_PEAK_DB: Final = 28.0
 MIN_PROMINENCE_DB: Final = 0.3
 DIPS_DB: Final = ((1.5, 0.5), (3.0, 0.8))
 """Depths of dip, and the width over which a peak of about that prominence grows from none to one."""
-WEIGHTS: Final = (0.39, 0.65, -0.13)
+WEIGHTS: Final = (0.58, 0.47, -0.19)
 """Syllables per peak over the first depth, per peak over the second, per second of speech."""
 _FFT_WINDOW_S: Final = 0.025
 _BLOCK_FRAMES: Final = 4_096  # bounds memory on clips of an hour

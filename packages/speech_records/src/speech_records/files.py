@@ -13,7 +13,9 @@ from speech_records.errors import RecordFileError
 
 _BLOCK = 1 << 20
 
-_LIBSNDFILE = ".wav .wave .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .w64 .rf64 .caf .sph .nist .voc .vox"
+_LIBSNDFILE = (
+    ".wav .wave .flac .ogg .oga .opus .mp3 .mp2 .aif .aiff .aifc .au .snd .w64 .rf64 .caf .sph .nist .voc .vox"
+)
 _FFMPEG = ".m4a .m4b .mp4 .mov .3gp .3g2 .mka .mkv .webm .aac .ac3 .amr .wma .asf .avi .flv .mpg .mpeg .wv .ape .tta"
 AUDIO_SUFFIXES = frozenset(f"{_LIBSNDFILE} {_FFMPEG}".split())
 """What a search of a folder takes for audio. A file that is named outright is opened whatever it is called."""
