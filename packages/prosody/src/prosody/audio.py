@@ -161,12 +161,24 @@ def resample_stream(blocks: Iterator[NDArray[np.float32]], rate: int, wanted_rat
     if second is None:
         return resample(first, rate, wanted_rate)
     if rate == wanted_rate:
-        return np.concatenate([first, second, *blocks])
+        return _joined([first, second, *blocks])
     stream = soxr.ResampleStream(rate, wanted_rate, 1, dtype="float32", quality="HQ")
     parts = [stream.resample_chunk(block) for block in (first, second)]
     parts += [stream.resample_chunk(block) for block in blocks]
     parts.append(stream.resample_chunk(np.empty(0, dtype=np.float32), last=True))
-    return np.asarray(np.concatenate(parts), dtype=np.float32)
+    return _joined(parts)
+
+
+def _joined(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """All parts in one array; each is let go of once it is copied, so that the whole is not held twice."""
+    whole = np.empty(sum(map(len, parts)), dtype=np.float32)
+    position = 0
+    parts.reverse()
+    while parts:
+        part = parts.pop()
+        whole[position : position + len(part)] = part
+        position += len(part)
+    return whole
 
 
 def resample(samples: NDArray[np.float32], sample_rate: int, wanted_rate: int) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """What a container says of its own length, checked against the bytes that are there.
 
-libsndfile shortens a clip without a word when a file ends before its header says it does, reads only the first stream
-of a chained Ogg file, and takes the length of an MP3 from an estimate. `layout_of` and `mpeg_layout` read the headers
-alone: a file that ends early is an error, and where libsndfile would stop early they say which bytes to decode instead.
+libsndfile shortens a clip without a word when a file ends before its header says it does, and reads only the first
+stream of a chained Ogg file. `layout_of` reads the headers alone: a file that ends early is an error, and where
+libsndfile would stop early it says which bytes to decode instead. MP3 has no header of the whole: `prosody.mpeg`.
 """
 
 from __future__ import annotations
@@ -24,19 +24,6 @@ _OGG_BEGINS: Final = 2
 _OGG_ENDS: Final = 4
 _OGG_SOUND: Final = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 _VOC_HEADER: Final = b"Creative Voice File\x1a"
-_LAYER_3: Final = 3
-_MP3_DELAY: Final = 529
-_MPEG_BLOCK: Final = 1 << 20
-_MPEG_SEARCH: Final = 1 << 16
-_MPEG_RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
-_MPEG_KBIT: Final = {
-    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
-    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
-    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +52,7 @@ def layout_of(file: BinaryIO, where: str) -> Layout:
     Raises `UnreadableAudioError`, its message beginning with `where`, for a file that ends before its header says.
     """
     size = file.seek(0, 2)
-    head = _read(file, 0, 64)
+    head = read_at(file, 0, 64)
     mark = head[:4]
     if mark in {b".snd", b"dns."} and len(head) >= 12:
         offset, stated = struct.unpack((">" if mark == b".snd" else "<") + "II", head[4:12])
@@ -94,7 +81,8 @@ def _of_chunks(file: BinaryIO, head: bytes, size: int, where: str) -> Layout:
     return layout
 
 
-def _read(file: BinaryIO, at: int, count: int) -> bytes:
+def read_at(file: BinaryIO, at: int, count: int) -> bytes:
+    """`count` bytes from the place `at`, fewer where the file ends."""
     file.seek(at)
     return file.read(count)
 
@@ -123,7 +111,7 @@ def _chunks(
     """Identifier, start and stated size of each chunk; `inclusive` sizes count the chunk's own header."""
     header = struct.Struct(form)
     while at + header.size <= size:
-        name, stated = header.unpack(_read(file, at, header.size))
+        name, stated = header.unpack(read_at(file, at, header.size))
         stated = max(0, stated - header.size) if inclusive else stated
         yield name, at + header.size, stated
         at += header.size + stated
@@ -157,13 +145,13 @@ def _wave(file: BinaryIO, size: int, where: str, *, order: str) -> Layout:
     long_size = None
     for name, start, stated in chunks:
         if name == b"ds64":
-            long_size = struct.unpack("<Q", _read(file, start + 8, 8))[0] if start + 16 <= size else None
+            long_size = struct.unpack("<Q", read_at(file, start + 8, 8))[0] if start + 16 <= size else None
         if name != b"data":
             _checked(start, stated, size, where)
             continue
         length = long_size if stated == 0xFFFFFFFF and long_size is not None else stated
         if length == 0 and size > start and not _ends_with(chunks, size):
-            unfinished = _read(file, 0, start - 4) + b"\xff\xff\xff\xff"
+            unfinished = read_at(file, 0, start - 4) + b"\xff\xff\xff\xff"
             return Layout((Stream(start, size, unfinished),), OPEN_LENGTH)
         return _checked(start, length, size, where)
     return Layout()
@@ -172,8 +160,8 @@ def _wave(file: BinaryIO, size: int, where: str, *, order: str) -> Layout:
 def _sphere(file: BinaryIO, size: int, where: str) -> Layout:
     """NIST SPHERE: lines of text, `name -type value`, in a header whose length is the second line."""
     try:
-        length = int(_read(file, 8, 8))
-        lines = [line.split() for line in _read(file, 0, min(length, 1 << 16)).split(b"\n")]
+        length = int(read_at(file, 8, 8))
+        lines = [line.split() for line in read_at(file, 0, min(length, 1 << 16)).split(b"\n")]
         fields = {line[0]: line[2] for line in lines if len(line) == 3}
         samples = int(fields[b"sample_count"]) * int(fields.get(b"channel_count", b"1"))
         stated = samples * int(fields[b"sample_n_bytes"])
@@ -185,9 +173,9 @@ def _sphere(file: BinaryIO, size: int, where: str) -> Layout:
 
 def _voc(file: BinaryIO, size: int, where: str) -> Layout:
     """Creative Voice: blocks of one byte for the kind and three for the size; kind 0 ends the file."""
-    at = int.from_bytes(_read(file, 20, 2), "little")
-    while at + 4 <= size and (kind := _read(file, at, 1)[0]) != 0:
-        stated = int.from_bytes(_read(file, at + 1, 3), "little")
+    at = int.from_bytes(read_at(file, 20, 2), "little")
+    while at + 4 <= size and (kind := read_at(file, at, 1)[0]) != 0:
+        stated = int.from_bytes(read_at(file, at + 1, 3), "little")
         if at + 4 + stated > size:
             raise _cut(where, stated, size - at - 4)
         at += 4 + stated
@@ -198,9 +186,9 @@ def _voc(file: BinaryIO, size: int, where: str) -> Layout:
 
 def _flv(file: BinaryIO, size: int, where: str) -> Layout:
     """Flash video: tags, each behind the size of the one before it."""
-    at = int.from_bytes(_read(file, 5, 4), "big") + 4
+    at = int.from_bytes(read_at(file, 5, 4), "big") + 4
     while at + 11 <= size:
-        at += 11 + int.from_bytes(_read(file, at + 1, 3), "big") + 4
+        at += 11 + int.from_bytes(read_at(file, at + 1, 3), "big") + 4
     if at > size:
         raise UnreadableAudioError(f"{where}: cut short in the middle of a tag, at byte {size}")
     return Layout()
@@ -212,7 +200,7 @@ def _ogg(file: BinaryIO, size: int, where: str) -> Layout:
     sounding: set[int] = set()
     in_headers, at = False, 0
     while at < size:
-        raw = _read(file, at, _OGG_PAGE.size)
+        raw = read_at(file, at, _OGG_PAGE.size)
         if len(raw) < _OGG_PAGE.size or raw[:4] != b"OggS":
             break
         _, _, flags, _, serial, _, _, segments = _OGG_PAGE.unpack(raw)
@@ -225,7 +213,7 @@ def _ogg(file: BinaryIO, size: int, where: str) -> Layout:
             if not in_headers:
                 starts.append(at)
                 sounding.clear()
-            if _read(file, body, 8).startswith(_OGG_SOUND):
+            if read_at(file, body, 8).startswith(_OGG_SOUND):
                 sounding.add(serial)
         in_headers = bool(flags & _OGG_BEGINS)
         if flags & _OGG_ENDS:
@@ -239,104 +227,3 @@ def _ogg(file: BinaryIO, size: int, where: str) -> Layout:
 
 
 _READERS: Final = {b"NIST_1A": _sphere, _VOC_HEADER: _voc, b"OggS": _ogg, b"FLV\x01": _flv}
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """One MPEG frame header: what all frames of a stream share, the bytes and the samples of this one."""
-
-    kind: tuple[int, int, int]
-    length: int
-    samples: int
-
-
-def _frame(raw: bytes) -> _Frame | None:
-    """The MPEG audio frame that begins with these four bytes, if they are the header of one."""
-    if len(raw) < 4 or raw[0] != 0xFF or raw[1] & 0xE0 != 0xE0:
-        return None
-    version, layer = raw[1] >> 3 & 3, 4 - (raw[1] >> 1 & 3)
-    kbit, rate_index, padding = raw[2] >> 4, raw[2] >> 2 & 3, raw[2] >> 1 & 1
-    if version == 1 or layer == 4 or kbit in {0, 15} or rate_index == 3:
-        return None
-    generation = 1 if version == 3 else 2
-    bits, rate = 1000 * _MPEG_KBIT[generation, layer][kbit - 1], _MPEG_RATES[version][rate_index]
-    samples = {1: 384, 2: 1152, 3: 1152 if generation == 1 else 576}[layer]
-    length = (12 * bits // rate + padding) * 4 if layer == 1 else samples // 8 * bits // rate + padding
-    return _Frame((version, layer, rate_index), length, samples)
-
-
-def mpeg_layout(file: BinaryIO, where: str, *, frames: int) -> Layout:
-    """The layout of an MP3 (or MP2, MP1) file of which libsndfile takes the length to be `frames` samples.
-
-    Every frame is counted. Without an information frame (Xing, Info, VBRI), or where that counts other frames than
-    there are, the stream behind it is decoded to its end whatever its length was taken to be.
-    """
-    size = file.seek(0, 2)
-    found = _mpeg_frames(file, size, where)
-    start, first = next(found, (0, None))
-    if first is None:
-        return Layout()
-    stated = _stated_frames(_read(file, start, 200))
-    if stated is not None:
-        start += first.length
-    counted = sum(1 for _ in found) + (stated is None)
-    if stated and stated > counted + 1:
-        raise UnreadableAudioError(f"{where}: cut short, its header promises {stated} frames and {counted} are there")
-    # Encoders put up to two frames of silence before and after the sound, which `frames` leaves out.
-    if stated and 0 <= counted - frames / first.samples <= 4:
-        return Layout()
-    delay = _MP3_DELAY if first.kind[1] == _LAYER_3 else 0
-    return Layout((Stream(start, size, delay=delay),)) if counted else Layout()
-
-
-def _mpeg_frames(file: BinaryIO, size: int, where: str) -> Iterator[tuple[int, _Frame]]:
-    """Where each frame begins, from tag to tag; all are of the kind of the first."""
-    at, data, data_at = _after_id3(file), b"", 0
-    kind, counted = None, 0
-    while at + 4 <= size:
-        if not data_at <= at <= data_at + len(data) - 4:
-            data, data_at = _read(file, at, _MPEG_BLOCK), at
-        frame = _frame(data[at - data_at : at - data_at + 4])
-        if frame is None or kind not in {None, frame.kind}:
-            found = _next_frame(file, at + 1, size, kind)
-            if found is None:
-                return
-            at = found
-            continue
-        if at + frame.length > size:
-            raise UnreadableAudioError(f"{where}: cut short in the middle of a frame, after {counted} whole ones")
-        kind, counted = frame.kind, counted + 1
-        yield at, frame
-        at += frame.length
-
-
-def _after_id3(file: BinaryIO) -> int:
-    head = _read(file, 0, 10)
-    if len(head) < 10 or head[:3] != b"ID3":
-        return 0
-    return 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-
-
-def _next_frame(file: BinaryIO, at: int, size: int, kind: tuple[int, int, int] | None) -> int | None:
-    """Where the next two frames in a row begin, within 64 KiB; tags at the end of a file hold none."""
-    data = _read(file, at, _MPEG_SEARCH)
-    offset = data.find(b"\xff")
-    while offset >= 0:
-        frame = _frame(data[offset : offset + 4])
-        if frame is not None and kind in {None, frame.kind}:
-            after = at + offset + frame.length
-            following = _frame(_read(file, after, 4))
-            if after == size or (following is not None and following.kind == frame.kind):
-                return at + offset
-        offset = data.find(b"\xff", offset + 1)
-    return None
-
-
-def _stated_frames(frame: bytes) -> int | None:
-    """How many frames an information frame promises (0: it does not say); `None` for a frame of sound."""
-    for mark in (b"Xing", b"Info"):
-        place = frame.find(mark, 4)
-        if 0 < place <= 36:
-            flags, count = struct.unpack(">II", frame[place + 4 : place + 12])
-            return count if flags & 1 else 0
-    return int.from_bytes(frame[50:54], "big") if frame[36:40] == b"VBRI" else None

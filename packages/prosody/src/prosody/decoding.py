@@ -25,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from prosody.containers import Layout, Stream, layout_of, mpeg_layout
+from prosody.containers import Layout, Stream, layout_of
 from prosody.errors import (
     AudioNotFoundError,
     AudioTooLongError,
@@ -34,6 +34,7 @@ from prosody.errors import (
     UnreadableAudioError,
     UnsupportedAudioError,
 )
+from prosody.mpeg import mpeg_layout
 
 if TYPE_CHECKING:
     import soundfile
