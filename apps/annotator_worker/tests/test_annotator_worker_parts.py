@@ -13,7 +13,7 @@ from celery.app.task import Context
 from typer.testing import CliRunner
 
 import annotator_worker
-from annotator_worker import comparative, keys, tasks
+from annotator_worker import comparative, job, keys, tasks
 from annotator_worker.cli import cli
 from annotator_worker.errors import (
     JobError,
@@ -23,6 +23,7 @@ from annotator_worker.errors import (
     TooLittleSpeechError,
 )
 from annotator_worker.jobfiles import JobFiles
+from annotator_worker.listing import list_corpus
 from annotator_worker.pipeline import audio_file, extras_of
 from annotator_worker.pipeline import measure as measure_at
 from annotator_worker.records import JobSpec, MeasureConfig, Stress, Submitted, Versions, work_key
@@ -196,7 +197,7 @@ def test_folder_store_keeps_the_protocol(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "a\\b", "a b", "a/.", "ä"])
 def test_strange_keys_are_refused(tmp_path: Path, key: str) -> None:
-    with pytest.raises(StoreError, match="no object key"):
+    with pytest.raises(StoreError, match="not an object key"):
         FolderStore(tmp_path).put(key, b"")
 
 
@@ -266,3 +267,25 @@ def test_audio_that_vanished_from_the_store_is_a_failed_item(
     store.delete(item.audio_key)
     tasks.measure(to_dict(item))
     assert json.loads(store.get(keys.failure(item.key)))["error"] == "ObjectNotFoundError"
+
+
+def test_audio_that_changes_while_it_is_submitted_is_a_failed_item(tmp_path: Path, kit) -> None:
+    """An upload ends meanwhile: what is stored would have another file's hash. Nothing is left under it."""
+    root = kit.write_corpus(tmp_path / "corpus", clips=1)
+
+    class Slow(FolderStore):
+        def upload(self, key: str, path: Path) -> None:
+            if key.startswith("audio/"):
+                (root / "new.flac").write_bytes(b"another sound")
+                (root / "new.flac").replace(path)
+            super().upload(key, path)
+
+    files = JobFiles(Slow(tmp_path / "store"), "j")
+    assert job.submit(files, list_corpus("manifest", root)) == 0
+    (failed,) = files.rejected()
+    assert (failed.id, failed.error, "changed while it was submitted" in failed.message) == (
+        "made-000",
+        "ClipError",
+        True,
+    )
+    assert list(files.store.keys("audio/")) == []

@@ -95,7 +95,7 @@ def test_labels_may_be_mapped_into_a_set() -> None:
     assert score(REASONING, answer).credit == FORMAT_CREDIT
     assert score(REASONING, answer, label_set=PAPER_9).exact
     other = score(REASONING, "<think>Low.</think><answer>confused</answer>", label_set=RAVDESS_8)
-    assert other.problem == "'confused' is no label of RAVDESS_8"
+    assert other.problem == "'confused' is not a label of RAVDESS_8"
 
 
 def test_words_are_compared_as_a_reader_would() -> None:

@@ -129,7 +129,7 @@ def test_bad_answers_are_reported(profiles: Path, tmp_path: Path) -> None:
     assert status == 1
     for part in ("answered twice", "a.jsonl:4", "answer to 'nothing': p.jsonl has no such item"):
         assert part in stderr
-    for content, message in (("[]\n", "is no SFT example"), ("x\n", "is not JSON"), ("", "is empty")):
+    for content, message in (("[]\n", "is not an SFT example"), ("x\n", "is not JSON"), ("", "is empty")):
         (tmp_path / "x.jsonl").write_text(content, encoding="utf-8")
         with pytest.raises(CotgenError, match=message):
             run("score", tmp_path / "x.jsonl", "--answers", answers)

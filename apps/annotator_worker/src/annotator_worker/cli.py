@@ -216,7 +216,7 @@ def _job_files(store: str, job: str) -> JobFiles:
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
-    """One line on stderr instead of a traceback, for everything that a user can put right."""
+    """One line on stderr instead of a traceback, for everything that a user can correct."""
     try:
         yield
     except (AnnotatorError, CotgenError, ProsodyError, SpeechRecordsError, OSError) as error:

@@ -92,7 +92,7 @@ def plan(measured: Iterable[MeasuredUtterance], spec: JobSpec) -> list[Comparati
 def plan_recipe(recipe: VariantRecipe, item: MeasuredUtterance, versions: Versions) -> ComparativePlan:
     """The plan of a recipe of `cotgen variants` for the utterance that it names.
 
-    Raises `ClipError` where there is no voiced speech of at most `MAX_SOURCE_S`, or nobody knows which bytes were
+    Raises `ClipError` where there is no voiced speech of at most `MAX_SOURCE_S`, or it is not known which bytes were
     measured.
     """
     source = _source(item)

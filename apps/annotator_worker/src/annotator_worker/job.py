@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 from kombu.exceptions import OperationalError
 
 from annotator_worker import comparative, keys, tasks
-from annotator_worker.errors import BrokerError, JobError
+from annotator_worker.errors import BrokerError, ClipError, JobError
 from annotator_worker.jobfiles import JobFiles, concurrently, present
 from annotator_worker.listing import Listing
 from annotator_worker.local import Report, finish, quiet, silent
-from annotator_worker.pipeline import attempt, audio_file, audio_sha256, calibrate
-from annotator_worker.records import ComparativePlan, CompareRequest, JobSpec, Stage, Submitted, work_key
+from annotator_worker.pipeline import audio_file, audio_sha256, calibrate
+from annotator_worker.records import ComparativePlan, CompareRequest, Stage, Submitted, work_key
 from annotator_worker.store import ObjectStore
 from cotgen.dataset import DataSet
 from prosody import LevelScale
@@ -55,15 +55,9 @@ class Status:
 
 def submit(files: JobFiles, listing: Listing) -> int:
     """Store the spec and the audio of `listing`, send what is not measured yet; how many messages were sent."""
-    rejected: list[FailedItem] = list(listing.rejected)
-    found: list[tuple[Utterance, Path]] = []
-    for utterance in listing.utterances:
-        path = attempt(partial(audio_file, utterance, listing.root), name=utterance.utterance_id, stage=Stage.MEASURE)
-        if isinstance(path, FailedItem):
-            rejected.append(path)
-        else:
-            found.append((utterance, path))
-    submitted = list(concurrently(partial(_push, files.store, listing.spec), found))
+    pushed = list(concurrently(partial(_push, files.store, listing), listing.utterances))
+    submitted = [item for item in pushed if isinstance(item, Submitted)]
+    rejected = [*listing.rejected, *(item for item in pushed if isinstance(item, FailedItem))]
     files.create(listing.spec, submitted, rejected)
     return _send_measure(files, submitted)
 
@@ -116,12 +110,21 @@ def collect(files: JobFiles, out: Path, *, report: Report = silent, say: Callabl
     return finish(files.spec(), measured, files.scale(), out, plans=plans, failed=failed, report=report, say=say)
 
 
-def _push(store: ObjectStore, spec: JobSpec, found: tuple[Utterance, Path]) -> Submitted:
-    utterance, path = found
-    sha256 = audio_sha256(path)
-    audio_key = keys.audio(sha256, path.suffix)
-    if not store.exists(audio_key):
-        store.upload(audio_key, path)
+def _push(store: ObjectStore, listing: Listing, utterance: Utterance) -> Submitted | FailedItem:
+    """Store the audio of an utterance under its hash; a failed item where there is none, or it changes meanwhile."""
+    spec = listing.spec
+    try:
+        path = audio_file(utterance, listing.root)
+        sha256, before = audio_sha256(path), path.stat()
+        audio_key = keys.audio(sha256, path.suffix)
+        if not store.exists(audio_key):
+            store.upload(audio_key, path)
+            after = path.stat()
+            if (before.st_ino, before.st_mtime_ns, before.st_size) != (after.st_ino, after.st_mtime_ns, after.st_size):
+                store.delete(audio_key)
+                raise ClipError(f"{utterance.audio_path} changed while it was submitted: submit it again")
+    except (ClipError, OSError) as error:
+        return FailedItem.of(utterance.utterance_id, Stage.MEASURE, error)
     return Submitted(work_key(utterance, sha256, spec), utterance, sha256, audio_key, spec.measuring)
 
 

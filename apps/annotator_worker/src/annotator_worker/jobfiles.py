@@ -87,7 +87,7 @@ class JobFiles:
             raise JobError(f"job {self.name!r} has no {file} in this store: {remedy}") from error
 
     def _read(self, file: str, cls: type[RecordT], remedy: str) -> list[RecordT]:
-        # Lines end in \n only: other line separators may stand inside JSON strings.
+        # Lines end in \n only: other line separators may be inside JSON strings.
         lines = self._get(file, remedy).split("\n")
         return [from_json(cls, line, line=number) for number, line in enumerate(lines, start=1) if line]
 

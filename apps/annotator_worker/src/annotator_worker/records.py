@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
 from typing import ClassVar
 
+from cotgen.dataset.building import installed_version
 from cotgen.reasoning import ReasoningConfig
 from cotgen.tasks import Attribute, ComparativeClip
 from speech_records import Level, Utterance, to_json
@@ -67,9 +67,9 @@ class Versions:
 
     @classmethod
     def installed(cls) -> Versions:
-        """What runs here; `uninstalled` for code that runs from a source tree that pip does not know."""
+        """What runs here."""
         names = ("speech-records", "prosody", "cotgen", "annotator-worker")
-        return cls(*(_version(f"emotionthinker-{name}") for name in names))
+        return cls(*(installed_version(f"emotionthinker-{name}") for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +171,3 @@ def work_key(utterance: Utterance, audio_sha256: str, spec: JobSpec) -> str:
     return digest([
         versions.prosody, versions.speech_records, to_json(utterance), audio_sha256, to_json(spec.measuring)
     ])  # fmt: skip
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "uninstalled"

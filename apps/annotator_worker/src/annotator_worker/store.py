@@ -69,7 +69,7 @@ def open_store(uri: str, *, environ: Mapping[str, str] | None = None) -> ObjectS
     if parts.scheme == "s3" and parts.hostname and parts.netloc == parts.hostname:
         client = _s3_client(os.environ if environ is None else environ)
         return S3Store(client, parts.netloc, prefix=parts.path.strip("/"))
-    raise StoreError("a store is named file:///absolute/folder or s3://bucket/prefix (credentials never stand in it)")
+    raise StoreError("a store is named file:///absolute/folder or s3://bucket/prefix (without credentials)")
 
 
 class FolderStore:
@@ -167,7 +167,7 @@ class S3Store:
         with self._errors(prefix):
             found = self._client.list_objects(self._bucket, self._prefix + prefix, recursive=True)
             for item in found:
-                # After deletes some gateways list the empty folder itself; it is no object.
+                # After deletes some gateways list the empty folder itself, which is not an object.
                 if item.object_name is not None and not item.object_name.endswith("/"):
                     yield item.object_name.removeprefix(self._prefix)
 
@@ -224,7 +224,7 @@ def _s3_client(environ: Mapping[str, str]) -> Minio:
 
 def _checked(key: str) -> str:
     if _KEY.fullmatch(key) is None:
-        raise StoreError(f"{key!r} is no object key: relative, letters, digits and _.=+@%- between single slashes")
+        raise StoreError(f"{key!r} is not an object key: relative, letters, digits and _.=+@%- between single slashes")
     return key
 
 

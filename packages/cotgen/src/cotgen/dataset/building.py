@@ -97,7 +97,7 @@ def build(source: Source, out: Path, config: BuildConfig, *, generator: Generato
     asked = {
         "corpus": source.corpus, "audio_root": source.audio_root, **config.described(),
         "generator": dict(generator.identity), "measuring": dict(source.measuring),
-        "versions": {name: _version(f"emotionthinker-{name}") for name in _VERSIONS},
+        "versions": {name: installed_version(f"emotionthinker-{name}") for name in _VERSIONS},
         "input": {"utterances": total, "sha256": sha256},
     }  # fmt: skip
     inputs = _digest(asked, source)
@@ -327,7 +327,8 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _version(distribution: str) -> str:
+def installed_version(distribution: str) -> str:
+    """The release that runs here; `uninstalled` for code from a source tree that pip does not know."""
     try:
         return version(distribution)
     except PackageNotFoundError:

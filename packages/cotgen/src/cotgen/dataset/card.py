@@ -1,4 +1,4 @@
-"""The data card: what a data set holds, as figures for machines (`card.json`) and as a page (`CARD.md`).
+"""The data card: what a data set holds, as numbers for machines (`card.json`) and as a page (`CARD.md`).
 
 Everything is counted in whole numbers under keys, so that counts of shards add up to the same card in any order.
 """
@@ -56,7 +56,7 @@ def load(text: str) -> Tally:
 
 
 def describe(tally: Tally, more: Mapping[str, Any]) -> dict[str, Any]:
-    """The card's figures, followed by what only the caller knows (`more`: input, files, seeds, checks)."""
+    """The card's numbers, followed by what only the caller knows (`more`: input, files, seeds, checks)."""
     splits = {
         split: {
             "rows": tally["rows", split],
@@ -86,10 +86,10 @@ def describe(tally: Tally, more: Mapping[str, Any]) -> dict[str, Any]:
 def markdown(card: Mapping[str, Any]) -> str:
     """The card as a page to read."""
     lines = ["# Data card", "", f"{card['rows']} rows, {card['hours']} hours, {card['synthetic_rows']} synthetic.", ""]
-    for split, figures in card["splits"].items():
-        lines += [f"## Split {split}", "", f"{figures['rows']} rows, {figures['hours']} hours.", ""]
-        lines += ["| | |", "|---|---|", f"| labels | {_listed(figures['labels'])} |"]
-        lines += [f"| {name} | {_listed(values)} |" for name, values in figures["levels"].items()] + [""]
+    for split, found in card["splits"].items():
+        lines += [f"## Split {split}", "", f"{found['rows']} rows, {found['hours']} hours.", ""]
+        lines += ["| | |", "|---|---|", f"| labels | {_listed(found['labels'])} |"]
+        lines += [f"| {name} | {_listed(values)} |" for name, values in found["levels"].items()] + [""]
     lines += ["## Origin", ""]
     for name, corpus in card["corpora"].items():
         lines.append(f"- {_cell(name)}: {corpus['rows']} rows, licence {corpus['licence']}, source {corpus['source']}")

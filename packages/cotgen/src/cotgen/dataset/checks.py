@@ -17,7 +17,7 @@ from cotgen.dataset.duplicates import THRESHOLD, DuplicateIndex
 from speech_records import MeasuredUtterance, ReasoningTrace
 
 MAX_NAMED = 20
-"""Speakers who stand in several splits that a card names."""
+"""Speakers who are in several splits that a card names."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS speakers (corpus, speaker, split, PRIMARY KEY (corpus, speaker, split)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS duplicates (record TEXT, kind TEXT, across INTEGER);
@@ -34,7 +34,7 @@ class RowChecks:
         self.tally: card.Tally = card.Tally()
 
     def learn(self, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
-        """Count a row, remember its speaker, and hold its texts against the earlier ones."""
+        """Count a row, remember its speaker, and compare its texts with the earlier ones."""
         utterance, split = measured.utterance, measured.utterance.split or card.NO_SPLIT
         self.tally.update(card.count(measured, trace))
         if utterance.split is not None:
@@ -58,7 +58,7 @@ class RowChecks:
         return {"speakers": self._speakers(), "near_duplicates": {"threshold": THRESHOLD, **repeats}}
 
     def _speakers(self) -> dict[str, Any]:
-        """Speakers by split, and those who stand in more than one: their number, and the first by name."""
+        """Speakers by split, and those who are in more than one: their number, and the first by name."""
         counts = dict(self._db.execute("SELECT split, COUNT(*) FROM speakers GROUP BY split").fetchall())
         query = (
             "SELECT corpus, speaker, group_concat(split, ', ') FROM speakers GROUP BY corpus, speaker"

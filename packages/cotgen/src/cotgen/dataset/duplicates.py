@@ -3,7 +3,7 @@
 MinHash with banding (Broder 1997; Leskovec et al., *Mining of Massive Datasets*, ch. 3): 32 hashes of a text's
 shingles, in 8 bands of 4; texts that share a band are candidates, and their shingles are then compared exactly. Of
 texts whose Jaccard similarity is 0.8, banding alone misses 1.5 %, (1 - 0.8^4)^8; of 0.9, 0.02 %. The index lies in an
-SQLite file with a page cache of fixed size. A text is held against the first of its kind only: one that was itself
+SQLite file with a page cache of fixed size. A text is compared with the first of its kind only: one that was itself
 found to be a repeat is not indexed. Of each band no more than `MAX_CANDIDATES` texts are looked at, so among many texts
 that are alike without repeating each other more is missed.
 """

@@ -44,7 +44,7 @@ class GivenAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A table of scores: for each row (a family, a column, a kind) its figures by name; floats are shares in [0, 1]."""
+    """A table of scores: for each row (a family, a column, a kind) its scores by name; floats are shares in [0, 1]."""
 
     rows: Mapping[str, Mapping[str, Any]]
     unanswered: int
@@ -68,7 +68,7 @@ def score_file(items: Path, answers: Path, *, label_set: LabelSet | None = None,
     else:
         scores = score_conflict(join.pairs(ConflictItem))
     join.report_left()
-    return Scored({name.value: asdict(figures) for name, figures in scores.items()}, join.unanswered)
+    return Scored({name.value: asdict(found) for name, found in scores.items()}, join.unanswered)
 
 
 def table(scored: Scored) -> str:
@@ -83,8 +83,8 @@ def table(scored: Scored) -> str:
     names = list(next(iter(scored.rows.values())))
     first = max(map(len, scored.rows))
     lines = [" " * first + "".join(f"{name:>10}" for name in names)]
-    for row, figures in scored.rows.items():
-        cells = (f"{100 * value:.1f} %" if isinstance(value, float) else str(value) for value in figures.values())
+    for row, found in scored.rows.items():
+        cells = (f"{100 * value:.1f} %" if isinstance(value, float) else str(value) for value in found.values())
         lines.append(f"{row:<{first}}" + "".join(f"{cell:>10}" for cell in cells))
     return "\n".join(lines)
 
@@ -132,4 +132,4 @@ def _kind(path: Path) -> type[SFTExample | PerceptionItem | ConflictItem]:
     for field, kind in _KINDS.items():
         if isinstance(fields, dict) and field in fields:
             return kind
-    raise TaskError(f"{path}: its first line is no SFT example, perception item or conflict item")
+    raise TaskError(f"{path}: its first line is not an SFT example, perception item or conflict item")

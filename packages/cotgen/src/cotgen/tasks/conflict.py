@@ -208,7 +208,7 @@ class ConflictSet:
         """What the words say, with the evidence."""
         if utterance.corpus in NEUTRAL_SENTENCES:
             if Emotion.NEUTRAL not in self._label_set.labels:
-                raise _SkippedError("neutral is no label of the label set")
+                raise _SkippedError("neutral is not a label of the label set")
             return Emotion.NEUTRAL, (NEUTRAL_SENTENCES[utterance.corpus],)
         if not (utterance.transcript or "").strip():
             raise _SkippedError("no transcript")

@@ -79,14 +79,14 @@ def known_stress(item: MeasuredUtterance) -> tuple[str, ...]:
     return given if given is not None else tuple(w.word for w in item.profile.stressed_words or ())
 
 
-def stray_stress(transcript: str | None, heard: Iterable[str]) -> str | None:
+def stray_stress(transcript: str | None, stressed: Iterable[str]) -> str | None:
     """A stressed word that is not in the transcript; `None` when all are, or there is no transcript to look in.
 
     >>> stray_stress("Kids are talking.", ["kids", "door"])
     'door'
     """
     spoken = set(words(sanitize(transcript or "")))
-    return next((word for word in heard if spoken and not set(words(sanitize(word))) <= spoken), None)
+    return next((word for word in stressed if spoken and not set(words(sanitize(word))) <= spoken), None)
 
 
 def without_stray_stress(item: MeasuredUtterance) -> tuple[MeasuredUtterance, str | None]:
@@ -140,9 +140,9 @@ def _single(item: MeasuredUtterance, name: str, target: str, config: TaskConfig,
 
 
 def _stress_examples(
-    utterance: Utterance, heard: Iterable[str], phrasing: Phrasing, rng: random.Random
+    utterance: Utterance, stressed: Iterable[str], phrasing: Phrasing, rng: random.Random
 ) -> Iterator[LabelledExample]:
-    listed = [word for word in (sanitize(word).strip(".,;:!?…").lower() for word in heard) if word]
+    listed = [word for word in (sanitize(word).strip(".,;:!?…").lower() for word in stressed) if word]
     if listed:
         question = rng.choice(questions(phrasing).stress)
         example = _example(utterance, Task.STRESS, "stress", question, ", ".join(listed))

@@ -8,7 +8,7 @@ each class, so that chance is one over the number of choices for any way of gues
 - intonation: the course of the pitch: rising, falling, rising-falling, falling-rising, level
 - stress: which of four words of the sentence, listed in its order; the classes are the places in that list
 
-How the paper drew its own set was not published, so figures on this one are not comparable with its table.
+How the paper drew its own set was not published, so scores on this one are not comparable with its table.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ class PerceptionSet:
             found = ", ".join(f"{n} in {name}" for name, n in sorted(others.items())) or "none in any other"
             raise TaskError(f"{profiles}: no usable utterance in split {split!r}; {found}")
         self.shared_speakers = tuple(sorted(f"{corpus} {speaker}" for corpus, speaker in here & elsewhere))
-        """Speakers of the split who also stand in another one: hearing them is then no test of unknown voices."""
+        """Speakers of the split who are also in another one: recognising them is then no test of unknown voices."""
         self.columns = {column: _plan(counts, column, most=most, least=least) for column in Column}
 
     def items(self) -> Iterator[PerceptionItem]:
@@ -173,15 +173,15 @@ class PerceptionSet:
 
     def _stress(self, item: MeasuredUtterance) -> Iterator[tuple[Column, str, tuple[str, ...]]]:
         spoken = words(sanitize(item.utterance.transcript or ""))
-        heard = [part for word in known_stress(item) for part in words(sanitize(word))]
-        if len(heard) != 1 or spoken.count(heard[0]) != 1:
+        stressed = [part for word in known_stress(item) for part in words(sanitize(word))]
+        if len(stressed) != 1 or spoken.count(stressed[0]) != 1:
             return
-        others = [word for word in dict.fromkeys(spoken) if word != heard[0]]
+        others = [word for word in dict.fromkeys(spoken) if word != stressed[0]]
         if len(others) >= STRESS_CHOICES - 1:
             rng = random.Random(f"perception:{self._seed}:{item.utterance.utterance_id}")
-            drawn = {heard[0], *rng.sample(others, STRESS_CHOICES - 1)}
+            drawn = {stressed[0], *rng.sample(others, STRESS_CHOICES - 1)}
             choices = tuple(word for word in dict.fromkeys(spoken) if word in drawn)
-            yield Column.STRESS, _PLACES[choices.index(heard[0])], choices
+            yield Column.STRESS, _PLACES[choices.index(stressed[0])], choices
 
     def _item(self, item: MeasuredUtterance, column: Column, name: str, choices: tuple[str, ...]) -> PerceptionItem:
         utterance = item.utterance

@@ -172,7 +172,7 @@ def _label(text: str, label_set: LabelSet | None) -> Emotion:
         raise _InvalidError(str(error)) from error
     mapped = found if label_set is None else label_set.map(found)
     if mapped is None:
-        raise _InvalidError(f"{text!r} is no label of {label_set.name if label_set else 'any set'}")
+        raise _InvalidError(f"{text!r} is not a label of {label_set.name if label_set else 'any set'}")
     return mapped
 
 
