@@ -11,45 +11,10 @@ What comes out is a data set of `cotgen.dataset`. The Celery parts are imported 
 `celery -A annotator_worker worker`, `annotator submit`.
 """
 
-from annotator_worker.errors import (
-    AnnotatorError,
-    BrokerError,
-    ClipError,
-    JobError,
-    MissingAudioError,
-    ObjectNotFoundError,
-    StoreAccessError,
-    StoreError,
-    StoreUnavailableError,
-    TooLittleSpeechError,
-    UnusableInputError,
-)
+from annotator_worker.errors import AnnotatorError
 from annotator_worker.listing import Listing, list_corpus
 from annotator_worker.local import run
-from annotator_worker.records import JobSpec, MeasureConfig, Stage, Stress
-from annotator_worker.store import FolderStore, ObjectStore, S3Store, open_store
+from annotator_worker.records import MeasureConfig, Stress
+from annotator_worker.store import ObjectStore, open_store
 
-__all__ = [
-    "AnnotatorError",
-    "BrokerError",
-    "ClipError",
-    "FolderStore",
-    "JobError",
-    "JobSpec",
-    "Listing",
-    "MeasureConfig",
-    "MissingAudioError",
-    "ObjectNotFoundError",
-    "ObjectStore",
-    "S3Store",
-    "Stage",
-    "StoreAccessError",
-    "StoreError",
-    "StoreUnavailableError",
-    "Stress",
-    "TooLittleSpeechError",
-    "UnusableInputError",
-    "list_corpus",
-    "open_store",
-    "run",
-]
+__all__ = ["AnnotatorError", "Listing", "MeasureConfig", "ObjectStore", "Stress", "list_corpus", "open_store", "run"]

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from cotgen.errors import CotgenError, GenerationError
 from cotgen.rules import Style, generate
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, file_sha256, from_json
-from speech_records.shards import ShardReader
-from speech_records.streams import temporary_database
+from cotgen.trace_index import TraceIndex
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, file_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,43 +66,20 @@ class RuleGenerator:
 
 
 class StoredTraces:
-    """Traces that somebody wrote before, such as those that `cotgen screen` admitted, found by utterance id."""
+    """Traces that somebody wrote before, such as those that `cotgen screen` admitted; of several the first."""
 
-    def __init__(self, lines: ShardReader, db: sqlite3.Connection, label_set: LabelSet) -> None:
-        self._lines, self._db, self._label_set = lines, db, label_set
+    def __init__(self, traces: TraceIndex) -> None:
+        self._traces = traces
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """The content of the files."""
-        return {"name": "traces", "sha256": [file_sha256(path) for path in self._lines.paths]}
+        return {"name": "traces", "sha256": [file_sha256(path) for path in self._traces.paths]}
 
     def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
-        """The first trace of each utterance, in their order."""
+        """The trace of each utterance, in their order."""
         for measured in utterances:
-            try:
-                yield Outcome(measured, self._trace(measured.utterance.utterance_id))
-            except (CotgenError, SpeechRecordsError) as error:
-                yield Outcome(measured, error)
-
-    def _trace(self, name: str) -> ReasoningTrace:
-        found = self._db.execute("SELECT place FROM traces WHERE name = ?", (name,)).fetchone()
-        if found is None:
-            raise GenerationError(f"utterance {name!r} has no trace in {self._lines.paths[0].name}")
-        trace = from_json(ReasoningTrace, self._lines.at(found[0]).decode())
-        if trace.answer not in self._label_set.labels:
-            raise GenerationError(f"trace of {name!r}: {trace.answer.value!r} is not a label of {self._label_set.name}")
-        return trace
-
-
-@contextmanager
-def stored_traces(path: Path, label_set: LabelSet) -> Iterator[StoredTraces]:
-    """The traces of a file or of its shards, indexed on disk. Raises `GenerationError` at a broken line."""
-    with ShardReader(path) as lines, temporary_database() as db:
-        db.execute("CREATE TABLE traces (name TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID")
-        for where, place, raw in lines:
-            try:
-                name = from_json(ReasoningTrace, raw.decode()).utterance_id
-            except (SpeechRecordsError, UnicodeDecodeError) as error:
-                raise GenerationError(f"{path.parent / where}: {error}") from error
-            db.execute("INSERT OR IGNORE INTO traces VALUES (?, ?)", (name, place))
-        yield StoredTraces(lines, db, label_set)
+            name = measured.utterance.utterance_id
+            found = self._traces.of(name)
+            missing = GenerationError(f"utterance {name!r} has no trace in {self._traces.paths[0].name}")
+            yield Outcome(measured, found[0] if found else missing)

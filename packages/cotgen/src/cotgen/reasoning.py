@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
-from cotgen.errors import ChatError, CotgenError
-from cotgen.generation import Generator, RuleGenerator, stored_traces
+from cotgen.errors import ChatError, CotgenError, GenerationError
+from cotgen.generation import Generator, RuleGenerator, StoredTraces
 from cotgen.rules import Style
-from speech_records import LabelSet
+from cotgen.trace_index import outside, trace_index
+from speech_records import FailedItem, LabelSet
 
 
 class GeneratorName(StrEnum):
@@ -62,8 +64,8 @@ def open_generator(
     if config.generator is GeneratorName.TRACES:
         if config.traces is None:
             raise CotgenError("--generator traces needs a file of them: --traces FILE")
-        with stored_traces(Path(config.traces), label_set) as generator:
-            yield generator
+        with trace_index(Path(config.traces), _refuse, problem=partial(outside, label_set)) as traces:
+            yield StoredTraces(traces)
         return
     from cotgen.llm.answer_cache import AnswerCache
     from cotgen.llm.budget import BudgetLimits
@@ -87,3 +89,7 @@ def open_generator(
         raise
     finally:
         say(chat.summary())
+
+
+def _refuse(failed: FailedItem) -> None:
+    raise GenerationError(f"{failed.id}: {failed.message}")

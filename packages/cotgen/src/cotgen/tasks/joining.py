@@ -6,7 +6,6 @@ What cannot be used is reported with its line, and the rest is done; memory does
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,10 +14,10 @@ from cotgen.errors import TaskError
 from cotgen.tasks.balancing import LabelledExample
 from cotgen.tasks.examples import TaskConfig, draw, draw_order, without_stray_stress
 from cotgen.tasks.records import ComparativeClip
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace
+from cotgen.trace_index import outside, trace_index
+from speech_records import MeasuredUtterance, ReasoningTrace
 from speech_records.failures import FailedItem, Report
-from speech_records.shards import ShardReader
-from speech_records.streams import MeasuredIndex, good, good_lines, measured_index, record_at, temporary_database
+from speech_records.streams import MeasuredIndex, good_lines, measured_index
 
 
 def measured_lines(profiles: Path, report: Report, *, check_stress: bool) -> Iterator[MeasuredUtterance]:
@@ -44,36 +43,22 @@ def joined(
     """
     with ExitStack() as stack:
         measured = stack.enter_context(measured_index(profiles, report))
-        lines, db = stack.enter_context(ShardReader(traces)), stack.enter_context(temporary_database())
-        db.execute("CREATE TABLE traces (name, place, PRIMARY KEY (name, place)) WITHOUT ROWID")
-        _index_traces(db, lines, measured, config.label_set, report)
+
+        def problem(trace: ReasoningTrace) -> str | None:
+            known = measured.by_id(trace.utterance_id) is not None
+            return outside(config.label_set, trace) if known else "no measured utterance has this id"
+
+        written = stack.enter_context(trace_index(traces, report, problem=problem))
         first = [report]
 
         def drawn() -> Iterator[LabelledExample]:
             tell = first.pop() if first else _silent
             for item in measured:
-                places = db.execute(
-                    "SELECT place FROM traces WHERE name = ? ORDER BY place", (item.utterance.utterance_id,)
-                )
-                found = [record_at(lines, place, ReasoningTrace) for (place,) in places.fetchall()]
-                yield from draw(_checked(item, tell), found, config)
+                yield from draw(_checked(item, tell), written.of(item.utterance.utterance_id), config)
             if comparative is not None:
                 yield from _orders(comparative, measured, config, tell)
 
         yield drawn
-
-
-def _index_traces(
-    db: sqlite3.Connection, lines: ShardReader, measured: MeasuredIndex, label_set: LabelSet, report: Report
-) -> None:
-    for where, place, trace in good(lines, ReasoningTrace, report):
-        if measured.by_id(trace.utterance_id) is None:
-            _fail(report, where, f"trace of {trace.utterance_id!r}: no measured utterance has this id")
-        elif trace.answer not in label_set.labels:
-            label = f"{trace.answer.value!r} is not a label of {label_set.name}: name the label set it was written for"
-            _fail(report, where, f"trace of {trace.utterance_id!r}: {label}")
-        else:
-            db.execute("INSERT INTO traces VALUES (?, ?)", (trace.utterance_id, place))
 
 
 def _orders(clips: Path, measured: MeasuredIndex, config: TaskConfig, report: Report) -> Iterator[LabelledExample]:
