@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreError, StoreUnavailableError
+from speech_records import atomic_path
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -103,7 +103,7 @@ class FolderStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         for path in self._path(prefix.rstrip("/")).rglob("*"):
-            if path.is_file() and not path.name.startswith(".new-"):
+            if path.is_file() and not (path.name.startswith(".") and path.name.endswith(".tmp")):
                 yield path.relative_to(self._root).as_posix()
 
     def _path(self, key: str) -> Path:
@@ -112,14 +112,10 @@ class FolderStore:
     @contextmanager
     def _replacing(self, key: str) -> Iterator[Path]:
         target = self._path(key)
-        temporary = target.with_name(f".new-{secrets.token_hex(8)}")
         with _file_errors(key):
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with atomic_path(target) as temporary:
                 yield temporary
-                temporary.replace(target)
-            finally:
-                temporary.unlink(missing_ok=True)
 
 
 class S3Store:

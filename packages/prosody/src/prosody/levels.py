@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from prosody.errors import ScaleError
-from speech_records import Gender, Level, LevelReading, ProsodyLevels, ProsodyProfile
+from speech_records import Gender, Level, LevelReading, ProsodyLevels, ProsodyProfile, atomic_write
 
 POOLED: Final = "pooled"
 MIN_GROUP: Final = 20
@@ -164,12 +163,8 @@ class LevelScale:
 
     def save(self, path: str | Path) -> None:
         """Write `to_json` to `path`, atomically."""
-        path = Path(path)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        with atomic_write(Path(path)) as file:
             file.write(self.to_json() + "\n")
-        finished = Path(file.name)
-        finished.chmod(0o644)
-        finished.replace(path)
 
     @classmethod
     def load(cls, path: str | Path) -> LevelScale:

@@ -43,19 +43,21 @@ def map_isolated(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     initializer: Callable[..., None] | None = None,
     initargs: tuple[Any, ...] = (),
+    items_per_process: int = 0,
 ) -> Iterator[tuple[ItemT, ResultT | Exception]]:
     """`function` of each item over `workers` processes: pairs of the item and its result, in the order of the items.
 
     In place of a result stands what `function` raised, `WorkerDiedError` or `ItemTimeoutError`. `items` are taken as
     they are needed, a bounded number ahead. `function`, items and results must be picklable. `initializer(*initargs)`
-    runs once in every process before its first item; its time does not count. Leaving the iteration stops the
-    processes.
+    runs once in every process before its first item; its time does not count. After `items_per_process` items (0: any
+    number) a process is replaced: for work that leaves a state behind. Leaving the iteration stops the processes.
     """
     if workers < 1 or timeout_s <= 0:
         raise ValueError(f"need workers >= 1 and timeout_s > 0, got {workers} and {timeout_s}")
     # Spawned, not forked: a fork of a process with threads (numpy, Praat, torch) may hang.
     pool = ProcessPool(
         max_workers=workers,
+        max_tasks=items_per_process,
         initializer=_prepare,
         initargs=(initializer, initargs),
         context=multiprocessing.get_context("spawn"),

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from prosody.parallel import map_isolated
 from speech_records import PAPER_9, Utterance, atomic_write, file_sha256, write_jsonl
 from trainer.demo_corpus import sound, speaker
 from trainer.demo_corpus.design import DESIGN, STRESS_DB, STRESS_RATE, STRESS_ST
@@ -28,6 +27,9 @@ GENERATOR = "demo_corpus/1"
 CORPUS = "demo"
 MANIFEST = "manifest.jsonl"
 DESCRIPTION = "corpus.json"
+
+VOICE_TIMEOUT_S = 600.0
+"""For some hundred clips; a busy machine takes about twenty seconds."""
 
 Progress = Callable[[int, int], None]
 """Called with the number of finished clips and of all clips, after each voice."""
@@ -95,18 +97,21 @@ def _speak_all(tasks: list[Task], audio: Path, *, workers: int, progress: Progre
     """The clips of every voice, each spoken in a process of its own."""
     for task in tasks:
         (audio / task.voice.voice_id).mkdir(parents=True)
-    spawn = multiprocessing.get_context("spawn")  # a forked child would inherit espeak-ng's state
-    with ProcessPoolExecutor(workers, mp_context=spawn, max_tasks_per_child=1) as pool:
-        running = [pool.submit(speak_voice, task, audio / task.voice.voice_id) for task in tasks]
-        try:
-            for done, finished in enumerate(as_completed(running), start=1):
-                clips = len(finished.result())
-                if progress is not None:
-                    progress(done * clips, len(tasks) * clips)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        return [each.result() for each in running]
+    # A process for each voice: calls of espeak-ng leave a state behind.
+    jobs = [(task, audio / task.voice.voice_id) for task in tasks]
+    finished: list[list[Clip]] = []
+    for _, clips in map_isolated(_speak, jobs, workers=workers, timeout_s=VOICE_TIMEOUT_S, items_per_process=1):
+        if isinstance(clips, Exception):
+            raise clips
+        finished.append(clips)
+        if progress is not None:
+            progress(len(finished) * len(clips), len(tasks) * len(clips))
+    return finished
+
+
+def _speak(job: tuple[Task, Path]) -> list[Clip]:
+    task, folder = job
+    return speak_voice(task, folder)
 
 
 def _utterance(task: Task, clip: Clip) -> Utterance:
