@@ -158,3 +158,11 @@ def test_admitted_texts_become_a_data_set(source: Source, tmp_path: Path) -> Non
     ]  # fmt: skip
     without = CliRunner().invoke(cli.app, [str(a) for a in arguments[:-2]])
     assert "--traces FILE" in str(without.exception)
+
+
+def test_a_clip_cannot_leave_its_folder(source: Source, tmp_path: Path) -> None:
+    """A list of clips from elsewhere that names a file above it: nothing is written there."""
+    clip = replace(source.clips[0], audio_path="../stray.flac")
+    with pytest.raises(ValueError, match=r"stray\.flac, outside of its folder"):
+        made(replace(source, clips=(clip,)), tmp_path / "out")
+    assert not (tmp_path / "stray.flac").exists()

@@ -291,6 +291,8 @@ def _take_clips(db: sqlite3.Connection, source: Source, out: Path) -> list[tuple
     known = dict(db.execute("SELECT name, synthetic FROM ids WHERE synthetic IS NOT NULL")) if source.clips else {}
     kept = [(clip, bool(known[clip.utterance_id])) for clip in source.clips if clip.utterance_id in known]
     wanted = {(out / clip.audio_path).resolve() for clip, _ in kept}
+    if strays := [path for path in wanted if not path.is_relative_to(out.resolve())]:
+        raise CotgenError(f"a comparative clip lies at {strays[0]}, outside of its folder: its path is not used")
     for path in (out / "comparative").glob("*.flac"):
         if path.resolve() not in wanted:
             path.unlink()
