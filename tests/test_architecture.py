@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "packages/cotgen": {"speech_records", "speech_claims", "speech_corpora"},
     "packages/speechlm": {"speech_records"},
     "packages/policy": {"speech_records", "speechlm"},
-    "packages/rewardmodel": {"speech_records", "speechlm"},
+    "packages/rewardmodel": {"speech_records", "speech_claims", "speechlm"},
     "packages/grpo_ptr": set(),
 }
 LIBRARIES = {folder.split("/")[1] for folder in ALLOWED}

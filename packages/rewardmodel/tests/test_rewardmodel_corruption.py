@@ -4,20 +4,41 @@ hand: with n cues, k of them damaged cost 4 k / n points."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rewardmodel import CorruptionError, Fault, borrow, corrupt
-from speech_records import IEMOCAP_4, PAPER_9, RAVDESS_8, Cue, Emotion, LabelSet, ReasoningTrace
+from rewardmodel import CorruptionError, Fault, Rewriter, corrupt, mismatch
+from speech_records import (
+    IEMOCAP_4,
+    PAPER_9,
+    RAVDESS_8,
+    ContourShape,
+    Cue,
+    Emotion,
+    LabelSet,
+    MeasuredUtterance,
+    ReasoningTrace,
+)
 
 TraceMaker = Callable[..., ReasoningTrace]
+ClipMaker = Callable[..., MeasuredUtterance]
+Writer = Callable[[MeasuredUtterance], ReasoningTrace]
 Sentences = Sequence[tuple[str, Sequence[tuple[str, Cue, str]]]]
 
+FOUR = (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.STRESS)
 SINGLE = (Fault.WRONG_FACTS, Fault.WRONG_INFERENCE, Fault.MISSING_CUES, Fault.BROKEN_LANGUAGE)
 with_fixture = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def pair(make_clip: ClipMaker, write: Writer) -> tuple[ReasoningTrace, Rewriter]:
+    """A trace of four cues, and what writes it with those of a clip that differs in all of them."""
+    clip, other = make_clip(), make_clip("b1", "low low high", "open")
+    return write(clip), Rewriter(clip, dict.fromkeys(FOUR, other), write)
 
 
 def test_severity_zero_leaves_the_trace_as_it_is(make_trace: TraceMaker) -> None:
@@ -30,73 +51,50 @@ def test_severity_zero_leaves_the_trace_as_it_is(make_trace: TraceMaker) -> None
 
 
 @pytest.mark.parametrize("severity", [1, 2, 3, 4])
-def test_wrong_facts_change_one_cue_per_point_and_stay_consistent(make_trace: TraceMaker, severity: int) -> None:
-    """Four cues: severity s rewrites s of them, which costs 4 s / 4 = s points, and s / 2 of interpretation.
-
-    Pitch and energy are mentioned twice: `high` may remain in both places or in neither.
-    """
+def test_wrong_facts_are_written_from_another_clips_measurements(
+    make_clip: ClipMaker, write: Writer, severity: int
+) -> None:
+    """Four cues, all of them measured otherwise in the other clip: severity s makes s of them wrong, which costs
+    4 s / 4 = s points, and s / 2 of interpretation. The quote stays true."""
+    clip, other = make_clip(), make_clip("b1", "low low high", "open")
+    trace = write(clip)
     graded = corrupt(
-        make_trace(), fault=Fault.WRONG_FACTS, severity=severity, generator=Random(severity), label_set=PAPER_9
-    )
+        trace, fault=Fault.WRONG_FACTS, severity=severity, generator=Random(severity), label_set=PAPER_9,
+        rewriter=Rewriter(clip, dict.fromkeys(FOUR, other), write),
+    )  # fmt: skip
     assert graded.scores.as_tuple() == (5.0 - severity, 5.0 - severity / 2, 5.0, 5.0)
-    changed = (
-        ("pitch is high" not in graded.think)
-        + ("voice is loud" not in graded.think)
-        + ("rate is slow" not in graded.think)
-        + ("on “door”" not in graded.think)
-    )
-    assert changed == severity
-    assert ("pitch is high" in graded.think) == ("high pitch" in graded.think)
-    assert ("voice is loud" in graded.think) == ("high energy" in graded.think)
+    true, false = trace.think.split(". "), write(other).think.split(". ")
+    said = graded.think.split(". ")
+    assert sum(sentence not in true for sentence in said) == severity
+    assert all(sentence in (a, b) for sentence, a, b in zip(said, true, false, strict=True))
 
 
-def test_wrong_facts_use_words_of_the_same_scale(make_trace: TraceMaker, angry: Sentences) -> None:
-    """`loud` and `high energy` are two ways to say one value: energy low is said as `soft` and `low energy`."""
-    sentences = [s for s in angry if any(cue is Cue.ENERGY for _, cue, _ in s[1])]
-    sentences[1] = ("Above all, the high energy fits.", [("high energy", Cue.ENERGY, "high")])
-    seen = {
-        corrupt(
-            make_trace(sentences=sentences), fault=Fault.WRONG_FACTS, severity=4, generator=Random(i),
-            label_set=PAPER_9,
-        ).think
-        for i in range(20)
-    }  # fmt: skip
-    assert seen == {
-        "The voice is soft. Above all, the low energy fits.",
-        "The voice is moderate. Above all, the normal energy fits.",
-    }
-
-
-def test_a_cue_in_other_words_is_left_alone_and_the_score_says_so(make_trace: TraceMaker) -> None:
-    """`booming` is in no table, so of two cues only the pitch can be made wrong: 4 · 1/2 = 2 points, not 4."""
-    sentences = [
-        ("The voice is booming.", [("voice is booming", Cue.ENERGY, "high")]),
-        ("The pitch is high.", [("pitch is high", Cue.PITCH, "high")]),
-    ]
+def test_a_cue_that_the_writer_would_not_mention_is_not_altered(make_clip: ClipMaker, write: Writer) -> None:
+    """Nothing is stressed in the lender: the sentence on stress would be missing, not wrong."""
+    clip = make_clip()
+    silent = replace(make_clip("b1", "low low high"), profile=replace(clip.profile, stressed_words=()))
     graded = corrupt(
-        make_trace(sentences=sentences), fault=Fault.WRONG_FACTS, severity=4, generator=Random(0), label_set=PAPER_9
-    )
-    assert graded.scores.factual_alignment == 3.0
-    assert "booming" in graded.think
+        write(clip), fault=Fault.WRONG_FACTS, severity=4, generator=Random(0), label_set=PAPER_9,
+        rewriter=Rewriter(clip, dict.fromkeys(FOUR, silent), write),
+    )  # fmt: skip
+    assert "on “door”" in graded.think
+    assert graded.scores.as_tuple() == (2.0, 3.5, 5.0, 5.0)
+
+
+def test_without_a_writer_there_are_no_wrong_facts(make_trace: TraceMaker) -> None:
     with pytest.raises(CorruptionError, match="nothing to damage by wrong_facts"):
-        corrupt(
-            make_trace(sentences=sentences[:1]), fault=Fault.WRONG_FACTS, severity=4, generator=Random(0),
-            label_set=PAPER_9,
-        )  # fmt: skip
+        corrupt(make_trace(), fault=Fault.WRONG_FACTS, severity=1, generator=Random(0), label_set=PAPER_9)
 
 
-def test_what_verification_contradicts_counts_from_the_start_and_is_not_made_true(make_trace: TraceMaker) -> None:
-    """Pitch is contradicted already: 1 of 4 cues costs a point; the other three can still be made wrong, 4 points."""
+def test_what_verification_contradicts_counts_from_the_start(make_trace: TraceMaker) -> None:
+    """Pitch is contradicted already: 1 of 4 cues costs a point."""
     trace = make_trace(contradicted=[Cue.PITCH])
     whole = corrupt(trace, fault=Fault.NONE, severity=0, generator=Random(0), label_set=PAPER_9)
     assert whole.scores.factual_alignment == 4.0
-    wrong = corrupt(trace, fault=Fault.WRONG_FACTS, severity=4, generator=Random(0), label_set=PAPER_9)
-    assert "pitch is high" in wrong.think
-    assert wrong.scores.factual_alignment == 1.0
 
 
 def test_wrong_inference_names_nearer_and_farther_emotions(make_trace: TraceMaker) -> None:
-    """Of IEMOCAP's labels neutral is nearest to angry and happy the farthest (`wordings.distance`: 0.62 and 1).
+    """Of IEMOCAP's labels neutral is nearest to angry and happy the farthest (`mislabel_penalty`: 0.62 and 1).
 
     The nearest costs 1 + 3 · 0.62 = 2.9 points, the farthest 4. Facts are untouched.
     """
@@ -166,36 +164,40 @@ def test_cues_that_are_cut_off_are_missing(make_trace: TraceMaker) -> None:
         assert (graded.scores.caption_completeness == 1.0) == ("pitch" not in graded.think)
 
 
-def test_mixed_faults_add_up(make_trace: TraceMaker) -> None:
-    """Whatever is drawn: at least two criteria lose, or interpretation alone where wrong facts met wrong inference."""
+def test_mixed_faults_add_up(pair: tuple[ReasoningTrace, Rewriter]) -> None:
+    """Whatever is drawn: at least two criteria lose."""
+    trace, rewriter = pair
     for i in range(30):
-        graded = corrupt(make_trace(), fault=Fault.MIXED, severity=4, generator=Random(i), label_set=PAPER_9)
+        graded = corrupt(
+            trace, fault=Fault.MIXED, severity=4, generator=Random(i), label_set=PAPER_9, rewriter=rewriter
+        )
         assert sum(score < 5.0 for score in graded.scores.as_tuple()) >= 2
 
 
-def test_a_borrowed_trace_is_graded_by_where_the_claims_differ(make_trace: TraceMaker) -> None:
-    """Against the angry trace the donor has the same quote, pitch low (wrong), energy high (right), no rate and no
-    stress. Common: quote, pitch, energy: 1 of 3 wrong. Left out: 2 of 5. Angry to happy is IEMOCAP's farthest."""
-    donor = make_trace(
-        "b1",
-        [
-            ("We hear “The door is open.”", [("“The door is open.”", Cue.QUOTE, "The door is open.")]),
-            ("The pitch is low.", [("pitch is low", Cue.PITCH, "low")]),
-            ("The energy is high.", [("energy is high", Cue.ENERGY, "high")]),
-            ("The most likely emotion is happy.", []),
-        ],
-        answer=Emotion.HAPPY,
-    )
-    graded = borrow(make_trace(), donor, label_set=IEMOCAP_4)
-    assert graded.scores.as_tuple() == pytest.approx((5 - 4 / 3, 1.0, 5 - 8 / 5, 5.0))
+def test_mismatched_audio_is_graded_by_what_the_clip_contradicts(make_clip: ClipMaker, write: Writer) -> None:
+    """The donor has the same quote, pitch low (wrong), energy high (right), stress open (wrong), a contour that was not
+    measured here, and no rate. Judged: pitch, energy, stress: 2 of 3 wrong. Left out: rate, 1 of 5 cues of the trace,
+    its quote among them. Of IEMOCAP's labels happy is the farthest from angry."""
+    clip, trace = make_clip(), write(make_clip())
+    donor = write(make_clip("b1", "low high low", "open", emotion=Emotion.HAPPY, shape=ContourShape.RISING))
+    donor = replace(donor, think=donor.think.replace("The speaking rate is slow. ", ""), claims=())
+    graded = mismatch(trace, clip, donor, label_set=IEMOCAP_4)
+    assert graded.scores.as_tuple() == pytest.approx((5 - 8 / 3, 1.0, 5 - 4 / 5, 5.0))
     assert (graded.utterance_id, graded.think, graded.answer) == ("a1", donor.think, Emotion.HAPPY)
-    assert graded.severity == 4
-    with pytest.raises(CorruptionError, match="no cue in common"):
-        borrow(make_trace(), make_trace("c1", [("It is calm.", [])]), label_set=IEMOCAP_4)
+    assert (graded.fault, graded.severity) == (Fault.MISMATCHED_AUDIO, 4)
+    with pytest.raises(CorruptionError, match="nothing that c1 claims can be judged"):
+        mismatch(trace, clip, ReasoningTrace("c1", "It is calm.", Emotion.ANGRY), label_set=IEMOCAP_4)
 
 
-def test_borrowing_from_a_twin_costs_nothing(make_trace: TraceMaker) -> None:
-    graded = borrow(make_trace(), make_trace("twin"), label_set=PAPER_9)
+def test_other_words_are_a_wrong_fact(make_clip: ClipMaker, write: Writer) -> None:
+    """Pitch, energy and rate are right, quote and stressed word are another sentence's: 2 of 5 wrong."""
+    donor = write(make_clip("b1", stressed="away", transcript="Go away."))
+    graded = mismatch(write(make_clip()), make_clip(), donor, label_set=PAPER_9)
+    assert graded.scores.factual_alignment == pytest.approx(5 - 4 * 2 / 5)
+
+
+def test_the_trace_of_a_twin_costs_nothing(make_clip: ClipMaker, write: Writer) -> None:
+    graded = mismatch(write(make_clip()), make_clip(), write(make_clip("twin")), label_set=PAPER_9)
     assert graded.scores.as_tuple() == (5.0, 5.0, 5.0, 5.0)
 
 
@@ -205,11 +207,12 @@ def test_borrowing_from_a_twin_costs_nothing(make_trace: TraceMaker) -> None:
     label_set=st.sampled_from([PAPER_9, RAVDESS_8, IEMOCAP_4]),
 )  # fmt: skip
 def test_every_fault_shows_in_text_and_scores_and_depends_on_the_generator_only(
-    make_trace: TraceMaker, fault: Fault, severity: int, seed: int, label_set: LabelSet
+    pair: tuple[ReasoningTrace, Rewriter], fault: Fault, severity: int, seed: int, label_set: LabelSet
 ) -> None:
-    trace = make_trace()
+    trace, rewriter = pair
     first, again = (
-        corrupt(trace, fault=fault, severity=severity, generator=Random(seed), label_set=label_set) for _ in range(2)
+        corrupt(trace, fault=fault, severity=severity, generator=Random(seed), label_set=label_set, rewriter=rewriter)
+        for _ in range(2)
     )
     assert first == again
     assert (first.think, first.answer) != (trace.think, trace.answer)
@@ -221,9 +224,9 @@ def test_refusals(make_trace: TraceMaker) -> None:
     trace = make_trace()
     with pytest.raises(CorruptionError, match="a1: severity is 5, expected 0 to 4"):
         corrupt(trace, fault=Fault.MIXED, severity=5, generator=Random(0), label_set=PAPER_9)
-    with pytest.raises(CorruptionError, match="call borrow"):
-        corrupt(trace, fault=Fault.BORROWED, severity=1, generator=Random(0), label_set=PAPER_9)
-    with pytest.raises(CorruptionError, match="answer 'bored' is no label of PAPER_9"):
+    with pytest.raises(CorruptionError, match="call mismatch"):
+        corrupt(trace, fault=Fault.MISMATCHED_AUDIO, severity=1, generator=Random(0), label_set=PAPER_9)
+    with pytest.raises(CorruptionError, match="'bored' is not a label of PAPER_9"):
         corrupt(make_trace(answer=Emotion.BORED), fault=Fault.NONE, severity=0, generator=Random(0), label_set=PAPER_9)
     silent = make_trace(sentences=[("It sounds angry.", [])])
     for fault in (Fault.WRONG_FACTS, Fault.MISSING_CUES):

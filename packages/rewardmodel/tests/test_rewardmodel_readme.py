@@ -12,19 +12,27 @@ import torch
 
 import rewardmodel
 from rewardmodel import RewardModel
-from speech_records import PAPER_9, ReasoningTrace, format_answer
+from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, format_answer
 
 
-def test_readme_example_runs(make_trace: Callable[..., ReasoningTrace], tiny_model: RewardModel) -> None:
+def test_readme_example_runs(
+    make_clip: Callable[..., MeasuredUtterance],
+    write: Callable[[MeasuredUtterance], ReasoningTrace],
+    tiny_model: RewardModel,
+) -> None:
     """A new model gives 3 to everything, and log 2 is the loss of a logit of 0 whatever the target."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    trace = make_trace()
+    clips = [make_clip(), make_clip("b1", "low low high", "open")]
+    traces = {clip.utterance.utterance_id: write(clip) for clip in clips}
+    trace = traces["a1"]
     texts = [format_answer(trace.think, trace.answer)]
     features, questions = [torch.zeros(16, 40)], ["Which emotion?"]
     names: dict[str, Any] = {
         "PAPER_9": PAPER_9,
-        "traces": [trace, make_trace("b1")],
+        "clips": clips,
+        "traces": traces,
+        "write": write,
         "speechlm": tiny_model.backbone,
         "features": features,
         "questions": questions,
@@ -42,6 +50,6 @@ def test_public_names_are_pinned() -> None:
     """What others may import; a name that leaves this list is a breaking change."""
     expected = """
         RUBRIC CalibrationBin CheckpointError CorruptionError Criterion CriterionQuality Fault GradedSet GradedTrace
-        RewardModel RewardModelError Rubric ScoreShapeError ScoredTrace borrow build corrupt quality score_loss
+        RewardModel RewardModelError Rewriter ScoreShapeError ScoredTrace build corrupt mismatch quality score_loss
     """
     assert set(rewardmodel.__all__) == set(expected.split())

@@ -11,8 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rewardmodel import CriterionQuality, GradedTrace, RewardModel, build, quality, score_loss
-from speech_records import LabelSet, emotion_question, format_answer
+from cotgen import Style, generate
+from cotgen.rules.plain_wording import GENERATOR as PLAIN
+from rewardmodel import CriterionQuality, GradedTrace, RewardModel, ScoredTrace, build, quality, score_loss
+from speech_records import (
+    LabelSet,
+    MeasuredUtterance,
+    ReasoningTrace,
+    RewardScores,
+    emotion_question,
+    format_answer,
+    write_jsonl,
+)
 from speechlm import SpeechBatch, SpeechLM
 from trainer.checkpoint import data_identity
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
@@ -21,7 +31,7 @@ from trainer.fit import fit
 from trainer.modules import Batches, StageModule
 from trainer.settings import RewardSettings
 
-QUALITY = "quality.json"
+QUALITY, SCORED = "quality.json", "scored.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +92,17 @@ def train_reward_model(
     module, plan = RewardModule(model, settings), Batches(batches, to_batch)
     fit(module, plan, settings, what="reward model", out=out, run_name="reward", data=data_identity(corpus))
     model.save(out)
-    measured = measure_quality(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
+    scored = score_unseen(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
+    write_jsonl(out / SCORED, scored)
+    measured = quality([s.predicted.as_tuple() for s in scored], [s.graded.scores.as_tuple() for s in scored])
     (out / QUALITY).write_text(json.dumps({name: asdict(q) for name, q in measured.items()}, indent=2) + "\n")
     return measured
 
 
-def measure_quality(
+def score_unseen(
     model: RewardModel, corpus: AnnotatedCorpus, features: Mapping[str, Tensor], *, clips: int, seed: int
-) -> Mapping[str, CriterionQuality]:
-    """How well the scores of graded traces of unseen speakers agree with what they deserve, per criterion."""
+) -> list[ScoredTrace]:
+    """Graded traces of unseen speakers beside the scores that the model gives them."""
     graded = _graded(corpus, TEST, seed, clips=clips)
     names = sorted({t.utterance_id for t in graded})
     texts = [graded_text(t, corpus.label_set) for t in graded]
@@ -100,8 +112,7 @@ def measure_quality(
         texts,
         audio_index=[names.index(t.utterance_id) for t in graded],
     )
-    targets = np.array([t.scores.as_tuple() for t in graded])
-    return quality(scores.cpu().numpy(), targets)
+    return [ScoredTrace(t, RewardScores(*row)) for t, row in zip(graded, scores.tolist(), strict=True)]
 
 
 def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None = None) -> tuple[GradedTrace, ...]:
@@ -110,7 +121,11 @@ def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None
         chosen = np.random.default_rng(seed).choice(len(measured), size=clips, replace=False)
         measured = [measured[i] for i in sorted(chosen)]
     chosen_ids = {m.utterance.utterance_id for m in measured}
-    traces = sorted(
-        (t for t in corpus.traces(split) if t.utterance_id in chosen_ids), key=lambda trace: trace.utterance_id
-    )
-    return build(traces, label_set=corpus.label_set, seed=seed).graded
+    traces = {trace.utterance_id: trace for trace in corpus.traces(split) if trace.utterance_id in chosen_ids}
+
+    def write(clip: MeasuredUtterance) -> ReasoningTrace:
+        trace = traces[clip.utterance.utterance_id]
+        style = Style.PLAIN if trace.generator == PLAIN else Style.VARIED
+        return generate(clip, label_set=corpus.label_set, seed=trace.seed or 0, style=style)
+
+    return build(measured, traces, write=write, label_set=corpus.label_set, seed=seed).graded

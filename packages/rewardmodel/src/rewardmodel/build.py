@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from rewardmodel.corruption import borrow, corrupt
+from rewardmodel.alteration import Lenders, Rewriter, Writer, lenders_of
+from rewardmodel.corruption import corrupt, mismatch
 from rewardmodel.errors import CorruptionError
 from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace
-from speech_records import Cue, LabelSet, ReasoningTrace
+from speech_records import Cue, Emotion, LabelSet, MeasuredUtterance, ReasoningTrace
 
 PER_TRACE = 5
 """Graded versions of one trace; the paper made 101.4 K of 20 K."""
@@ -19,56 +20,79 @@ _DAMAGES = tuple(fault for fault in Fault if fault is not Fault.NONE)
 
 @dataclass(frozen=True, slots=True)
 class GradedSet:
-    """Graded traces in the order of the traces they come from, and how often a fault found nothing to damage."""
+    """Graded traces in the order of the clips they are about, and how often a fault found nothing to damage."""
 
     graded: tuple[GradedTrace, ...]
     skipped: Counter[Fault]
 
 
-def build(traces: Sequence[ReasoningTrace], *, label_set: LabelSet, seed: int, per_trace: int = PER_TRACE) -> GradedSet:
-    """Each of `traces` unharmed and with `per_trace - 1` different faults, at severities drawn from 1 to 4.
+def build(
+    clips: Sequence[MeasuredUtterance],
+    traces: Mapping[str, ReasoningTrace],
+    *,
+    write: Writer,
+    label_set: LabelSet,
+    seed: int,
+    per_trace: int = PER_TRACE,
+) -> GradedSet:
+    """The verified trace of each of `clips` unharmed and with `per_trace - 1` faults, at severities drawn from 1 to 4.
 
-    A trace is borrowed, by preference, from a clip in which the same words are spoken, so that the quote gives
-    nothing away; give the traces of one split, so that none is borrowed across. The draws depend on `seed` and the
-    utterance's id only.
+    `traces` are keyed by utterance id. `write` writes the traces with wrong facts, and should be what wrote `traces`.
+    Where it is another generator, what it writes about the clip as measured is graded too, so that its style does not
+    give wrong facts away.
 
-    Raises `CorruptionError` when `per_trace` is not between 1 and 7, or an answer is no label of `label_set`.
+    The trace for mismatched audio is, by preference, that of a clip in which the same words are spoken, so that the
+    quote gives nothing away; give the clips of one split, so that no text comes from another. What is drawn depends
+    on `seed` and the utterance's id, and on what the other clips can lend.
+
+    Raises `CorruptionError` when `per_trace` is not between 1 and 7, or an answer is not a label of `label_set`.
     """
     if not 1 <= per_trace <= len(_DAMAGES) + 1:
         raise CorruptionError(f"per_trace is {per_trace}, expected 1 to {len(_DAMAGES) + 1}")
-    fellows = _by_quote(traces)
+    fellows: dict[Emotion, list[MeasuredUtterance]] = {}
+    for clip in clips:
+        fellows.setdefault(traces[clip.utterance.utterance_id].answer, []).append(clip)
+    lent: dict[str, Lenders] = {}
+    for emotion, same in sorted(fellows.items()):
+        lent |= lenders_of(same, generator=Random(f"{seed}:{emotion.value}"))
+    all_traces = [traces[clip.utterance.utterance_id] for clip in clips]
+    lenders = _by_quote(all_traces)
     graded: list[GradedTrace] = []
     skipped: Counter[Fault] = Counter()
-    for trace in traces:
+    for clip, trace in zip(clips, all_traces, strict=True):
         key = f"{seed}:{trace.utterance_id}"
-        graded.append(corrupt(trace, fault=Fault.NONE, severity=0, generator=Random(key), label_set=label_set))
+        written = write(clip)
+        graded += (
+            corrupt(unharmed, fault=Fault.NONE, severity=0, generator=Random(key), label_set=label_set)
+            for unharmed in ([trace] if written.generator == trace.generator else [trace, written])
+        )
+        rewriter = Rewriter(clip, lent[trace.utterance_id], write)
         for fault in Random(key).sample(_DAMAGES, per_trace - 1):
-            generator = Random(f"{key}:{fault.value}")  # of its own, so that no fault depends on who could lend
-            lenders = (fellows[_quote(trace)], traces)
+            generator = Random(f"{key}:{fault.value}")  # of its own, so that no fault depends on another
             try:
-                graded.append(_damaged(trace, fault, lenders=lenders, generator=generator, label_set=label_set))
+                if fault is Fault.MISMATCHED_AUDIO:
+                    donor = _donor(trace, (lenders[_quote(trace)], all_traces), generator)
+                    graded.append(mismatch(trace, clip, donor, label_set=label_set))
+                    continue
+                severity = generator.randint(1, MAX_SEVERITY)
+                graded.append(
+                    corrupt(
+                        trace, fault=fault, severity=severity, generator=generator, label_set=label_set,
+                        rewriter=rewriter,
+                    )
+                )  # fmt: skip
             except CorruptionError:
                 skipped[fault] += 1
     return GradedSet(tuple(graded), skipped)
 
 
-def _damaged(
-    trace: ReasoningTrace,
-    fault: Fault,
-    *,
-    lenders: Sequence[Sequence[ReasoningTrace]],
-    generator: Random,
-    label_set: LabelSet,
-) -> GradedTrace:
-    """`trace` with a fault of random severity, or borrowed from the first of `lenders` that holds another clip."""
-    if fault is not Fault.BORROWED:
-        severity = generator.randint(1, MAX_SEVERITY)
-        return corrupt(trace, fault=fault, severity=severity, generator=generator, label_set=label_set)
+def _donor(trace: ReasoningTrace, lenders: Sequence[Sequence[ReasoningTrace]], generator: Random) -> ReasoningTrace:
+    """A trace of another clip, from the first of `lenders` that holds one."""
     for others in lenders:
         candidates = [other for other in others if other.utterance_id != trace.utterance_id]
         if candidates:
-            return borrow(trace, generator.choice(candidates), label_set=label_set)
-    raise CorruptionError(f"{trace.utterance_id}: there is no other clip to borrow from")
+            return generator.choice(candidates)
+    raise CorruptionError(f"{trace.utterance_id}: there is no other clip whose trace could be taken")
 
 
 def _quote(trace: ReasoningTrace) -> str:

@@ -4,49 +4,57 @@ Five points on each criterion are what a verified trace starts with. A fault of 
 s/4 of the trace; what is taken off is 4 times the share that *was* damaged, so that a score never claims a fault that
 the text did not allow:
 
-| fault           | damages                                        | takes from                                     |
-|-----------------|------------------------------------------------|------------------------------------------------|
-| wrong facts     | cues: every mention of a cue says another value| factual; half of it from interpretation, whose |
-|                 |                                                | premises are wrong now                         |
-| wrong inference | conclusion and answer: another emotion         | interpretation: 1 point and up to 3 more by    |
-|                 |                                                | distance on the circumplex                     |
-| missing cues    | sentences that speak of a cue                  | completeness; up to 2 from interpretation when |
-|                 |                                                | sentences that weigh cues are gone             |
-| broken language | sentences: shuffled, stuttered or cut off      | fluency; completeness for cues that were cut   |
-| mixed           | two to four of these, one after the other      | the sum                                        |
-| borrowed        | all: the trace of another clip                 | factual, interpretation, completeness as the   |
-|                 |                                                | two traces' claims differ                      |
+| fault            | damages                                        | takes from                                    |
+|------------------|------------------------------------------------|-----------------------------------------------|
+| wrong facts      | cues: measured as in another clip of the same  | factual; half of it from interpretation, whose|
+|                  | emotion, and the trace written from that       | premises are wrong now                        |
+| wrong inference  | conclusion and answer: another emotion         | interpretation: 1 point and up to 3 more by   |
+|                  |                                                | distance in valence and arousal               |
+| missing cues     | sentences that speak of a cue                  | completeness; up to 2 from interpretation when|
+|                  |                                                | sentences that weigh cues are gone            |
+| broken language  | sentences: shuffled, stuttered or cut off      | fluency; completeness for cues that were cut  |
+| mixed            | two to four of these, one after the other      | the sum                                       |
+| mismatched audio | all: the trace of another clip                 | factual, by what this clip's measurements     |
+|                  |                                                | contradict; interpretation as for a wrong     |
+|                  |                                                | inference; completeness for cues left out     |
 
-The first five can be told from the text alone, if the model is lazy; a borrowed trace is flawless as a text, and only
-who hears the clip can grade it.
-
-Text in, text out: nothing here knows the audio. A wrong level may therefore be one that a measurement close to the
-border between two levels would bear too.
+Wrong facts and mismatched audio are flawless as texts: only who listens to the clip can grade them. What they claim
+is checked against the clip's measurements (`speech_claims`), so that a value that passes is not called wrong.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from random import Random
 
-from rewardmodel.drafts import Draft, share, take_apart
+from rewardmodel.alteration import Rewriter
 from rewardmodel.errors import CorruptionError
-from rewardmodel.faults import FAULTS, mislabel_loss
-from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, Loss
-from speech_records import Cue, LabelSet, ReasoningTrace, Verdict
+from rewardmodel.faults import Damage, broken_language, mislabel_penalty, missing_cues, wrong_facts, wrong_inference
+from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, Penalty
+from rewardmodel.parsing import ParsedTrace, parse_trace, share
+from speech_claims import verify_trace
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Verdict
 
 
 def corrupt(
-    trace: ReasoningTrace, *, fault: Fault, severity: int, generator: Random, label_set: LabelSet
+    trace: ReasoningTrace,
+    *,
+    fault: Fault,
+    severity: int,
+    generator: Random,
+    label_set: LabelSet,
+    rewriter: Rewriter | None = None,
 ) -> GradedTrace:
     """`trace` with `fault` put in at `severity` 0..4, and the scores that it deserves then.
 
     The same state of `generator` gives the same result. `label_set` says which emotions an answer can be, and how
-    they are spelled. Severity 0 leaves the trace as it is.
+    they are spelled; `rewriter` writes wrong facts, which mixed faults do without where there is none. Severity 0
+    leaves the trace as it is.
 
-    Raises `CorruptionError` when the severity is out of range, when the answer is no label of `label_set`, or when
-    the trace offers nothing that the fault could damage (no claims, or none whose words are in `wordings.SCALES`);
-    also for `Fault.BORROWED`, which takes a second trace: see `borrow`.
+    Raises `CorruptionError` when the severity is out of range, when the answer is not a label of `label_set`, or when
+    the trace offers nothing that the fault could damage (no claims, or no other clip that differs); also for
+    `Fault.MISMATCHED_AUDIO`, which takes a second clip: see `mismatch`.
 
     >>> from speech_records import IEMOCAP_4, Emotion
     >>> trace = ReasoningTrace("a1", "The voice is loud. So the emotion is angry.", Emotion.ANGRY)
@@ -59,66 +67,71 @@ def corrupt(
     if not 0 <= severity <= MAX_SEVERITY:
         raise CorruptionError(f"{trace.utterance_id}: severity is {severity}, expected 0 to {MAX_SEVERITY}")
     if trace.answer not in label_set.labels:
-        raise CorruptionError(f"{trace.utterance_id}: answer {trace.answer.value!r} is no label of {label_set.name}")
-    draft = take_apart(trace, label_set=label_set)
+        raise CorruptionError(f"{trace.utterance_id}: {trace.answer.value!r} is not a label of {label_set.name}")
+    if fault is Fault.MISMATCHED_AUDIO:
+        raise CorruptionError(f"{trace.utterance_id}: {fault.value} is made of two clips; call mismatch")
+    parsed = parse_trace(trace, label_set=label_set)
     if fault is Fault.NONE or severity == 0:
-        return _graded(trace, draft, Fault.NONE, 0)
+        return _graded(trace, parsed, Fault.NONE, 0)
+    damages = _damages(rewriter)
     if fault is Fault.MIXED:
-        return _graded(trace, _mixed(draft, severity, generator), fault, severity)
-    if fault not in FAULTS:
-        raise CorruptionError(f"{trace.utterance_id}: {fault.value} is made of two traces; call borrow")
-    damaged = FAULTS[fault](draft, severity, generator)
+        return _graded(trace, _mixed(parsed, severity, generator, damages), fault, severity)
+    damaged = damages[fault](parsed, severity, generator) if fault in damages else None
     if damaged is None:
         raise CorruptionError(f"{trace.utterance_id}: the trace offers nothing to damage by {fault.value}")
     return _graded(trace, damaged, fault, severity)
 
 
-def borrow(trace: ReasoningTrace, donor: ReasoningTrace, *, label_set: LabelSet) -> GradedTrace:
-    """The reasoning of `donor` offered for the clip of `trace`, graded by where their supported claims differ.
+def mismatch(
+    trace: ReasoningTrace, measured: MeasuredUtterance, donor: ReasoningTrace, *, label_set: LabelSet
+) -> GradedTrace:
+    """The reasoning of `donor`, about another clip, offered for the clip of `trace` and `measured`.
 
-    Factual: 4 · the share of the donor's cues (its quote among them) that `trace` claims with other values; cues that
-    `trace` does not claim are not counted. Completeness: 4 · the share of the cues of `trace` that the donor leaves
-    out. Interpretation: as for a wrong inference, when the answers differ. Severity is the largest loss, rounded.
+    Factual: 4 · the share of its cues that `measured` contradicts; cues that were not measured are not counted.
+    Completeness: 4 · the share of the cues that `trace` rightly claims and the donor leaves out. Interpretation: as for
+    a wrong inference, when the answers differ. Severity is the largest penalty, rounded.
 
-    Raises `CorruptionError` when the two have no cue in common.
+    Raises `CorruptionError` when nothing that the donor claims can be judged.
     """
-    own, other = _facts(trace), _facts(donor)
-    common = own.keys() & other.keys()
-    if not common:
-        raise CorruptionError(f"{trace.utterance_id}: has no cue in common with {donor.utterance_id}")
-    draft = take_apart(donor, label_set=label_set)
-    wrong = sum(own[cue] != other[cue] for cue in common)
-    loss = Loss(
-        factual=4.0 * share(wrong, len(common)),
-        interpretation=mislabel_loss(trace.answer, donor.answer, label_set=label_set),
-        completeness=4.0 * share(len(own.keys() - other.keys()), len(own)),
+    checked = verify_trace(donor, measured)
+    if all(claim.verdict is Verdict.UNVERIFIABLE for claim in checked.claims):
+        raise CorruptionError(f"{trace.utterance_id}: nothing that {donor.utterance_id} claims can be judged")
+    parsed = parse_trace(checked, label_set=label_set)
+    own = {claim.cue for claim in trace.claims if claim.verdict is Verdict.SUPPORTED}
+    penalty = parsed.penalty + Penalty(
+        interpretation=mislabel_penalty(trace.answer, donor.answer, label_set=label_set),
+        completeness=4.0 * share(len(own - {claim.cue for claim in checked.claims}), len(own)),
     )
-    return _graded(trace, replace(draft, loss=draft.loss + loss), Fault.BORROWED, round((draft.loss + loss).worst))
+    return _graded(trace, replace(parsed, penalty=penalty), Fault.MISMATCHED_AUDIO, round(penalty.worst))
 
 
-def _graded(trace: ReasoningTrace, draft: Draft, fault: Fault, severity: int) -> GradedTrace:
+def _graded(trace: ReasoningTrace, parsed: ParsedTrace, fault: Fault, severity: int) -> GradedTrace:
     return GradedTrace(
         utterance_id=trace.utterance_id,
-        think=draft.think,
-        answer=draft.answer,
-        scores=draft.loss.scores(),
+        think=parsed.think,
+        answer=parsed.answer,
+        scores=parsed.penalty.scores(),
         fault=fault,
         severity=severity,
         synthetic=trace.synthetic,
     )
 
 
-def _facts(trace: ReasoningTrace) -> dict[Cue, frozenset[str]]:
-    """What a trace rightly claims: every cue with its values."""
-    supported = [claim for claim in trace.claims if claim.verdict is Verdict.SUPPORTED]
-    return {cue: frozenset(c.value for c in supported if c.cue is cue) for cue in {c.cue for c in supported}}
+def _damages(rewriter: Rewriter | None) -> dict[Fault, Damage]:
+    """Every single fault that can be made, in the order in which mixed faults are put in."""
+    facts: dict[Fault, Damage] = {Fault.WRONG_FACTS: partial(wrong_facts, rewriter=rewriter)} if rewriter else {}
+    return facts | {
+        Fault.WRONG_INFERENCE: wrong_inference,
+        Fault.MISSING_CUES: missing_cues,
+        Fault.BROKEN_LANGUAGE: broken_language,
+    }
 
 
-def _mixed(draft: Draft, severity: int, generator: Random) -> Draft:
-    """Two to four faults, the strongest of them at `severity`; those that find nothing to damage are left out."""
-    chosen = generator.sample(range(len(FAULTS)), generator.randint(2, len(FAULTS)))
-    severities = {chosen[0]: severity} | {i: generator.randint(1, severity) for i in chosen[1:]}
-    for i, damage in enumerate(FAULTS.values()):
-        if i in severities:
-            draft = damage(draft, severities[i], generator) or draft
-    return draft
+def _mixed(trace: ParsedTrace, severity: int, generator: Random, damages: dict[Fault, Damage]) -> ParsedTrace:
+    """Two or more faults, the strongest of them at `severity`; those that find nothing to damage are left out."""
+    chosen = generator.sample(list(damages), generator.randint(2, len(damages)))
+    severities = {chosen[0]: severity} | {fault: generator.randint(1, severity) for fault in chosen[1:]}
+    for fault, damage in damages.items():
+        if fault in severities:
+            trace = damage(trace, severities[fault], generator) or trace
+    return trace

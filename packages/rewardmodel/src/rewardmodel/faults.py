@@ -1,27 +1,29 @@
-"""The four single faults: each takes a draft and returns it damaged, with the points that this costs.
+"""The single faults: each takes a parsed trace and returns it damaged, with the points that this costs.
 
-A fault returns `None` when the draft offers nothing that it could damage. What is taken off is measured on the
-result; the table of couplings stands in `corruption`.
+A fault returns `None` when the trace offers nothing that it could damage. What is taken off is measured on the result;
+the table of couplings is in `corruption`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, floor
 from random import Random
-from types import MappingProxyType
 
-from rewardmodel.drafts import Draft, Sentence, share
-from rewardmodel.graded import MAX_SEVERITY, Fault, Loss
-from rewardmodel.wordings import distance, find_value, put, whole_word
-from speech_records import Claim, Cue, Emotion, LabelSet, Verdict
+from rewardmodel.alteration import Rewriter
+from rewardmodel.graded import MAX_SEVERITY, Penalty
+from rewardmodel.parsing import ParsedTrace, Sentence, parse_trace, share
+from speech_records import Cue, Emotion, LabelSet
+from speech_records.emotion_cues import affect_distance
 
+Damage = Callable[[ParsedTrace, int, Random], ParsedTrace | None]
 PREMISE_COUPLING = 0.5
 """Points of interpretation lost for each point of factual alignment: a conclusion from wrong premises (our choice)."""
-ARGUMENT_LOSS = 2.0
+ARGUMENT_PENALTY = 2.0
 """Points of interpretation lost with all sentences that weigh several cues (our choice)."""
-MISLABEL_LOSS = 1.0
+MISLABEL_PENALTY = 1.0
 """Points of interpretation that the nearest wrong emotion costs at least; the farthest costs 4 (our choice)."""
 
 
@@ -30,83 +32,45 @@ def _count(whole: int, severity: int, *, at_most: int) -> int:
     return min(at_most, max(1, floor(whole * severity / MAX_SEVERITY + 0.5)))
 
 
-def wrong_facts(draft: Draft, severity: int, generator: Random) -> Draft | None:
-    """Cues whose every mention is rewritten to one other value, so that the text stays consistent in itself."""
-    options = {cue: options for cue in sorted(draft.cues) if (options := _other_values(draft, cue))}
-    if not options:
+def wrong_facts(trace: ParsedTrace, severity: int, generator: Random, *, rewriter: Rewriter) -> ParsedTrace | None:
+    """Written anew from measurements of which some are another clip's; the facts that are wrong then are counted."""
+    count = _count(len(trace.cues), severity, at_most=len(trace.cues))
+    written = rewriter.rewrite(count, generator)
+    if written is None:
         return None
-    chosen = generator.sample(sorted(options), _count(len(draft.cues), severity, at_most=len(options)))
-    replacements: dict[Claim, Claim] = {}
-    for cue in chosen:
-        replacements |= generator.choice(options[cue])
-    lost = 4.0 * share(len(chosen), len(draft.cues))
-    return replace(
-        draft,
-        sentences=tuple(sentence.rewrite(replacements) for sentence in draft.sentences),
-        loss=draft.loss + Loss(factual=lost, interpretation=PREMISE_COUPLING * lost),
-    )
+    parsed = parse_trace(written, label_set=trace.label_set)
+    lost = parsed.penalty.factual
+    return replace(parsed, penalty=parsed.penalty + Penalty(interpretation=PREMISE_COUPLING * lost)) if lost else None
 
 
-def _other_values(draft: Draft, cue: Cue) -> list[dict[Claim, Claim]]:
-    """The ways to make all claims of `cue` say another value; none when one is not true or has no value word."""
-    claims = [claim for claim in draft.claims if claim.cue is cue]
-    if any(claim.verdict is not Verdict.SUPPORTED for claim in claims):
-        return []
-    if cue is Cue.STRESS:
-        return _other_words(draft, claims)
-    found = [(claim, find_value(claim.text, cue, claim.value)) for claim in claims]
-    rows = [(claim, *hit) for claim, hit in found if hit is not None]
-    if len(rows) < len(claims):
-        return []
-    values = set.intersection(*(set(row) for _, row, _ in rows)) - {claim.value for claim in claims}
-    return [
-        {claim: _claiming(claim, put(row[value], match), value) for claim, row, match in rows}
-        for value in sorted(values)
-    ]
-
-
-def _other_words(draft: Draft, claims: Sequence[Claim]) -> list[dict[Claim, Claim]]:
-    """The ways to call another word of the quoted transcript stressed."""
-    quoted = [word for claim in draft.claims if claim.cue is Cue.QUOTE for word in _words(claim.text)]
-    stressed = {claim.value for claim in claims}
-    matches = [(claim, whole_word(claim.value).search(claim.text)) for claim in claims]
-    hits = [(claim, match) for claim, match in matches if match is not None]
-    if len(hits) < len(claims) or len(stressed) > 1:
-        return []
-    others = sorted({word.lower() for word in quoted} - {value.lower() for value in stressed})
-    return [{claim: _claiming(claim, put(word, match), word) for claim, match in hits} for word in others]
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in (raw.strip("“”\"'’‘.,;:!?…()") for raw in text.split()) if word]
-
-
-def _claiming(claim: Claim, text: str, value: str) -> Claim:
-    end = claim.start + len(text)
-    return replace(claim, end=end, text=text, value=value, verdict=Verdict.CONTRADICTED)
-
-
-def wrong_inference(draft: Draft, severity: int, generator: Random) -> Draft | None:
+def wrong_inference(trace: ParsedTrace, severity: int, generator: Random) -> ParsedTrace | None:
     """Another emotion in conclusion and answer: the nearest labels at severity 1, the farthest at 4."""
     others = sorted(
-        (label for label in draft.label_set.labels if label is not draft.answer),
-        key=lambda label: (distance(draft.answer, label, label_set=draft.label_set), label),
+        (label for label in trace.label_set.labels if label is not trace.answer),
+        key=lambda label: (affect_distance(trace.answer, label), label),
     )
     if not others:
         return None
     low = floor((severity - 1) * len(others) / MAX_SEVERITY)
     high = ceil(severity * len(others) / MAX_SEVERITY)
     wrong = generator.choice(others[low:high])
-    lost = mislabel_loss(draft.answer, wrong, label_set=draft.label_set)
-    sentences = tuple(_relabelled(s, draft.answer, wrong, draft.label_set) for s in draft.sentences)
-    return replace(draft, sentences=sentences, answer=wrong, loss=draft.loss + Loss(interpretation=lost))
+    lost = mislabel_penalty(trace.answer, wrong, label_set=trace.label_set)
+    sentences = tuple(_relabelled(s, trace.answer, wrong, trace.label_set) for s in trace.sentences)
+    return replace(trace, sentences=sentences, answer=wrong, penalty=trace.penalty + Penalty(interpretation=lost))
 
 
-def mislabel_loss(right: Emotion, given: Emotion, *, label_set: LabelSet) -> float:
-    """Points that a wrong answer costs, 0 for the right one."""
+def mislabel_penalty(right: Emotion, given: Emotion, *, label_set: LabelSet) -> float:
+    """Points that a wrong answer costs, 0 for the right one, 4 for the farthest label of `label_set`.
+
+    >>> from speech_records import IEMOCAP_4
+    >>> [round(mislabel_penalty(Emotion.ANGRY, label, label_set=IEMOCAP_4), 1) for label in IEMOCAP_4.labels]
+    [2.9, 4.0, 3.7, 0.0]
+    """
     if right is given:
         return 0.0
-    return MISLABEL_LOSS + (4.0 - MISLABEL_LOSS) * distance(right, given, label_set=label_set)
+    farthest = max(affect_distance(right, label) for label in label_set.labels)
+    distance = min(1.0, affect_distance(right, given) / farthest) if farthest else 0.0
+    return MISLABEL_PENALTY + (4.0 - MISLABEL_PENALTY) * distance
 
 
 def _relabelled(sentence: Sentence, right: Emotion, wrong: Emotion, label_set: LabelSet) -> Sentence:
@@ -114,45 +78,46 @@ def _relabelled(sentence: Sentence, right: Emotion, wrong: Emotion, label_set: L
 
     A label that stands in a claim is a quoted word of the speaker or a whispered voice: evidence, no conclusion.
     """
+    label = re.compile(rf"(?<![\w-]){re.escape(label_set.text(right))}(?![\w-])", re.IGNORECASE)
     spans = [
         match.span()
-        for match in whole_word(label_set.text(right)).finditer(sentence.text)
+        for match in label.finditer(sentence.text)
         if not any(claim.start < match.end() and match.start() < claim.end for claim in sentence.claims)
     ]
     return sentence.replace_spans(spans, label_set.text(wrong))
 
 
-def missing_cues(draft: Draft, severity: int, generator: Random) -> Draft | None:
+def missing_cues(trace: ParsedTrace, severity: int, generator: Random) -> ParsedTrace | None:
     """Every sentence gone that speaks of a dropped cue; cues that are never weighed against others go first.
 
     The last sentence, the conclusion, stays.
     """
-    *body, last = draft.sentences
+    *body, last = trace.sentences
     weighing = [sentence for sentence in body if len(sentence.cues) > 1]
     weighed = frozenset[Cue]().union(*(sentence.cues for sentence in weighing))
-    removable = draft.cues - last.cues
+    removable = trace.cues - last.cues
     alone, together = sorted(removable - weighed), sorted(removable & weighed)
     order = generator.sample(alone, len(alone)) + generator.sample(together, len(together))
     if not order:
         return None
-    dropped = frozenset(order[: _count(len(draft.cues), severity, at_most=len(order))])
+    dropped = frozenset(order[: _count(len(trace.cues), severity, at_most=len(order))])
     kept = [sentence for sentence in body if not sentence.cues & dropped]
-    result = replace(draft, sentences=(*kept, last))
-    missing = draft.cues - result.cues
+    result = replace(trace, sentences=(*kept, last))
+    missing = trace.cues - result.cues
     gone = sum(sentence not in kept for sentence in weighing)
-    loss = Loss(
-        completeness=4.0 * share(len(missing), len(draft.cues)),
-        interpretation=ARGUMENT_LOSS * share(gone, len(weighing)),
+    penalty = Penalty(
+        completeness=4.0 * share(len(missing), len(trace.cues)),
+        interpretation=ARGUMENT_PENALTY * share(gone, len(weighing)),
     )
-    return replace(result, loss=draft.loss + loss)
+    return replace(result, penalty=trace.penalty + penalty)
 
 
-def broken_language(draft: Draft, severity: int, generator: Random) -> Draft | None:
+def broken_language(trace: ParsedTrace, severity: int, generator: Random) -> ParsedTrace | None:
     """Sentences whose words are shuffled, stuttered or cut off in the middle.
 
     Claims do not survive this, so it is the last of mixed faults.
     """
-    sentences = draft.sentences
+    sentences = trace.sentences
     chosen = generator.sample(range(len(sentences)), _count(len(sentences), severity, at_most=len(sentences)))
     texts = [sentence.text for sentence in sentences]
     left = {cue for i, sentence in enumerate(sentences) if i not in chosen for cue in sentence.cues}
@@ -162,11 +127,11 @@ def broken_language(draft: Draft, severity: int, generator: Random) -> Draft | N
         # Only a cut text is a beginning of what it was; the words of others are all still there.
         is_cut = sentences[i].text.startswith(texts[i])
         left |= {c.cue for c in sentences[i].claims if not is_cut or c.end <= len(texts[i])}
-    lost = Loss(
+    lost = Penalty(
         fluency=4.0 * share(len(chosen), len(sentences)),
-        completeness=4.0 * share(len(draft.cues - left), len(draft.cues)),
+        completeness=4.0 * share(len(trace.cues - left), len(trace.cues)),
     )
-    return replace(draft, sentences=tuple(Sentence(text) for text in texts), loss=draft.loss + lost)
+    return replace(trace, sentences=tuple(Sentence(text) for text in texts), penalty=trace.penalty + lost)
 
 
 def _shuffled(text: str, generator: Random) -> str:
@@ -183,14 +148,3 @@ def _stuttered(text: str, generator: Random) -> str:
 def _cut(text: str, generator: Random) -> str:
     words = text.split(" ")
     return " ".join(words[: max(1, generator.randint(len(words) // 3, len(words) // 2))])
-
-
-FAULTS: Mapping[Fault, Callable[[Draft, int, Random], Draft | None]] = MappingProxyType(
-    {
-        Fault.WRONG_FACTS: wrong_facts,
-        Fault.WRONG_INFERENCE: wrong_inference,
-        Fault.MISSING_CUES: missing_cues,
-        Fault.BROKEN_LANGUAGE: broken_language,
-    }
-)
-"""Every single fault, in the order in which mixed faults are put in."""

@@ -1,8 +1,8 @@
-"""Graded traces: what a reward model learns from, and what its scores are held against."""
+"""Graded traces: what a reward model learns from, and what its scores are checked against."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ class Fault(StrEnum):
     MISSING_CUES = "missing_cues"
     BROKEN_LANGUAGE = "broken_language"
     MIXED = "mixed"
-    BORROWED = "borrowed"
+    MISMATCHED_AUDIO = "mismatched_audio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +58,26 @@ class ScoredTrace:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """Points taken from each criterion, >= 0; losses of several faults add up.
+class Penalty:
+    """Points taken from each criterion, >= 0; those of several faults add up.
 
-    >>> (Loss(factual=3.0, interpretation=1.5) + Loss(factual=2.0)).scores()
-    RewardScores(factual_alignment=1.0, interpretative_quality=3.5, caption_completeness=5.0, fluency_and_structural_clarity=5.0)
-    """  # noqa: E501 - a printed record
+    >>> (Penalty(factual=3.0, interpretation=1.5) + Penalty(factual=2.0)).scores().as_tuple()
+    (1.0, 3.5, 5.0, 5.0)
+    """
 
     factual: float = 0.0
     interpretation: float = 0.0
     completeness: float = 0.0
     fluency: float = 0.0
 
-    def __add__(self, other: Loss) -> Loss:
-        return Loss(
-            self.factual + other.factual,
-            self.interpretation + other.interpretation,
-            self.completeness + other.completeness,
-            self.fluency + other.fluency,
-        )
+    def __add__(self, other: Penalty) -> Penalty:
+        return Penalty(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def worst(self) -> float:
         """The largest of the four, at most 4."""
-        return min(4.0, max(self.factual, self.interpretation, self.completeness, self.fluency))
+        return min(4.0, float(max(astuple(self))))
 
     def scores(self) -> RewardScores:
         """What remains of 5 points, never less than 1."""
-        parts = (self.factual, self.interpretation, self.completeness, self.fluency)
-        return RewardScores(*(max(1.0, 5.0 - part) for part in parts))
+        return RewardScores(*(max(1.0, 5.0 - part) for part in astuple(self)))

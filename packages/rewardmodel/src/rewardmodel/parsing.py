@@ -1,12 +1,12 @@
-"""A trace taken apart into sentences that keep their claims, so that faults can be put in one after the other."""
+"""A trace parsed into sentences that keep their claims, so that faults can be put in one after the other."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from rewardmodel.graded import Loss
+from rewardmodel.graded import Penalty
 from speech_records import Claim, Cue, Emotion, LabelSet, ReasoningTrace, Verdict
 
 _BOUNDARY = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][”\"’']))\s+")
@@ -24,20 +24,6 @@ class Sentence:
         """The prosodic cues it speaks of; a quote of the transcript is none."""
         return frozenset(claim.cue for claim in self.claims) - {Cue.QUOTE}
 
-    def rewrite(self, replacements: Mapping[Claim, Claim]) -> Sentence:
-        """The sentence with some claims replaced; all other text stays, all spans move along."""
-        pieces: list[str] = []
-        claims: list[Claim] = []
-        position = length = 0
-        for claim in self.claims:
-            before = self.text[position : claim.start]
-            new = replacements.get(claim, claim)
-            start = length + len(before)
-            claims.append(replace(new, start=start, end=start + len(new.text)))
-            pieces += [before, new.text]
-            position, length = claim.end, start + len(new.text)
-        return Sentence("".join(pieces) + self.text[position:], tuple(claims))
-
     def replace_spans(self, spans: Sequence[tuple[int, int]], text: str) -> Sentence:
         """The sentence with `text` in place of each of `spans`, which are ordered and hold no part of a claim."""
         pieces: list[str] = []
@@ -51,18 +37,13 @@ class Sentence:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A trace in pieces, the labels that its answer is chosen from, and the points it has lost so far."""
+class ParsedTrace:
+    """A trace in sentences, the labels that its answer is chosen from, and the points it has lost so far."""
 
     sentences: tuple[Sentence, ...]
     answer: Emotion
     label_set: LabelSet
-    loss: Loss = field(default_factory=Loss)
-
-    @property
-    def claims(self) -> tuple[Claim, ...]:
-        """All claims in their order, with spans within their own sentences."""
-        return tuple(claim for sentence in self.sentences for claim in sentence.claims)
+    penalty: Penalty = field(default_factory=Penalty)
 
     @property
     def cues(self) -> frozenset[Cue]:
@@ -75,19 +56,20 @@ class Draft:
         return " ".join(sentence.text for sentence in self.sentences)
 
 
-def take_apart(trace: ReasoningTrace, *, label_set: LabelSet) -> Draft:
-    """The draft of `trace`: a perfect one but for the share of its cues that its own verification contradicts.
+def parse_trace(trace: ReasoningTrace, *, label_set: LabelSet) -> ParsedTrace:
+    """`trace` in sentences, perfect but for the share of its judged cues that its own verification contradicts.
 
-    Sentences end in `.!?…` and white space outside claims, so that a quoted transcript stays in one piece. Of claims
-    that overlap only the first is kept.
+    A quote counts as a cue where it is not what was said. Sentences end in `.!?…` and white space outside claims, so
+    that a quoted transcript stays in one piece. Of claims that overlap only the first is kept.
     """
     claims: list[Claim] = []
     for claim in sorted(trace.claims, key=lambda c: (c.start, c.end)):
         if not claims or claim.start >= claims[-1].end:
             claims.append(claim)
-    draft = Draft(tuple(_sentences(trace.think, claims)), trace.answer, label_set)
-    wrong = {c.cue for c in claims if c.verdict is Verdict.CONTRADICTED} & draft.cues
-    return replace(draft, loss=Loss(factual=4.0 * share(len(wrong), len(draft.cues))))
+    wrong = {c.cue for c in claims if c.verdict is Verdict.CONTRADICTED}
+    judged = wrong | {c.cue for c in claims if c.verdict is Verdict.SUPPORTED} - {Cue.QUOTE}
+    penalty = Penalty(factual=4.0 * share(len(wrong), len(judged)))
+    return ParsedTrace(tuple(_sentences(trace.think, claims)), trace.answer, label_set, penalty)
 
 
 def share(part: int, whole: int) -> float:
