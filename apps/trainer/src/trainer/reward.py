@@ -128,4 +128,5 @@ def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None
         style = Style.PLAIN if trace.generator == PLAIN else Style.VARIED
         return generate(clip, label_set=corpus.label_set, seed=trace.seed or 0, style=style)
 
-    return build(measured, traces, write=write, label_set=corpus.label_set, seed=seed).graded
+    reasoned = [m for m in measured if m.utterance.utterance_id in traces]
+    return build(reasoned, traces, write=write, label_set=corpus.label_set, seed=seed).graded
