@@ -7,10 +7,10 @@ from collections import Counter
 from math import log
 
 import pytest
+from instruments.made_up import measured_utterances
 
 from cotgen import Style, generate
 from cotgen.screening import check
-from cotgen.synthetic import measured_utterances
 from rewardmodel import Fault, build
 from speech_claims import verify
 from speech_records import (
