@@ -111,17 +111,17 @@ def test_other_checkpoints_are_refused(tiny_model: RewardModel, tmp_path: Path) 
     with pytest.raises(CheckpointError, match="must be a JSON object"):
         RewardModel.load(reward)
     (reward / "reward.json").write_text("{")
-    with pytest.raises(CheckpointError, match="is no JSON"):
+    with pytest.raises(CheckpointError, match="is not valid JSON"):
         RewardModel.load(reward)
 
 
 def test_damaged_weights_are_refused(tiny_model: RewardModel, tmp_path: Path) -> None:
     tiny_model.save(tmp_path)
     save_file({"weight": torch.zeros(4, 8), "bias": torch.zeros(4)}, tmp_path / "reward_head.safetensors")
-    with pytest.raises(CheckpointError, match="is no head of this reward model"):
+    with pytest.raises(CheckpointError, match="is not a valid head of this reward model"):
         RewardModel.load(tmp_path)
     (tmp_path / "reward_head.safetensors").write_bytes(b"not weights")
-    with pytest.raises(CheckpointError, match="is no head of this reward model"):
+    with pytest.raises(CheckpointError, match="is not a valid head of this reward model"):
         RewardModel.load(tmp_path)
     (tmp_path / "config.json").unlink()
     with pytest.raises(CheckpointError, match=r"no config\.json"):

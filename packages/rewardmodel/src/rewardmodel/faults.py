@@ -33,7 +33,7 @@ def _count(whole: int, severity: int, *, at_most: int) -> int:
 
 
 def wrong_facts(trace: ParsedTrace, severity: int, generator: Random, *, rewriter: Rewriter) -> ParsedTrace | None:
-    """Written anew from measurements of which some are another clip's; the facts that are wrong then are counted."""
+    """The trace as written from measurements some of which are another clip's; the facts that are wrong then are counted."""
     count = _count(len(trace.cues), severity, at_most=len(trace.cues))
     written = rewriter.rewrite(count, generator)
     if written is None:
@@ -76,7 +76,7 @@ def mislabel_penalty(right: Emotion, given: Emotion, *, label_set: LabelSet) -> 
 def _relabelled(sentence: Sentence, right: Emotion, wrong: Emotion, label_set: LabelSet) -> Sentence:
     """The sentence with every mention of one label, outside claims, turned into the other.
 
-    A label that stands in a claim is a quoted word of the speaker or a whispered voice: evidence, no conclusion.
+    A label inside a claim is a quoted word of the speaker or a whispered voice: evidence, no conclusion.
     """
     label = re.compile(rf"(?<![\w-]){re.escape(label_set.text(right))}(?![\w-])", re.IGNORECASE)
     spans = [

@@ -177,7 +177,7 @@ class RewardModel(nn.Module):
         except SpeechLMError as error:
             raise CheckpointError(str(error)) from error
         except (OSError, SafetensorError, RuntimeError) as error:
-            raise CheckpointError(f"{directory / HEAD}: is no head of this reward model: {error}") from error
+            raise CheckpointError(f"{directory / HEAD}: is not a valid head of this reward model: {error}") from error
         return model
 
 
@@ -187,7 +187,7 @@ def _read_card(directory: Path) -> dict[str, object]:
     except OSError as error:
         raise CheckpointError(f"{directory}: no {CARD}; it holds no reward model") from error
     except ValueError as error:
-        raise CheckpointError(f"{directory / CARD}: is no JSON: {error}") from error
+        raise CheckpointError(f"{directory / CARD}: is not valid JSON: {error}") from error
     if not isinstance(card, dict):
         raise CheckpointError(f"{directory / CARD}: must be a JSON object")
     return card

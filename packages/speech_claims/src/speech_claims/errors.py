@@ -1,6 +1,6 @@
 """The one error of this package: `ClaimsError`, for a file that cannot be used or a picture that cannot be drawn.
 
-One bad line of a file is no error: it becomes a `speech_records.FailedItem` and the rest is done.
+One bad line of a file raises nothing: it becomes a `speech_records.FailedItem` and the rest is done.
 """
 
 

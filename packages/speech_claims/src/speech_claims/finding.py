@@ -2,7 +2,7 @@
 
 Text becomes words with one letter of grammar each (`tokens`); a value word finds the head it is said of by patterns
 over the letters left and right of it, tried in a fixed order (`_heads_of`). Quotes are never searched. What words mean
-stands in `senses`, what negates or weakens them in `scope`.
+is in `senses`, what negates or weakens them in `scope`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The grammar of the words in which English speaks of prosody: one letter for each word or phrase.
 
-What words say of which cue stands in `senses`; here are the words that join, negate, weaken or separate, read from
+What words say of which cue is in `senses`; here are the words that join, negate, weaken or separate, read from
 `english.toml`. `finding` matches patterns over the string of letters.
 """
 

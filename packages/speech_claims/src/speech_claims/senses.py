@@ -2,7 +2,7 @@
 
 A claim joins a *value word* (`high`, `rises`) to a *head* (`pitch`, `voice`); which cue and value that makes is read in
 `SENSES[group of the head][value word]`. Some value words claim something by themselves (`loud`, `whispers`): the group
-`ALONE`. The words stand in `english.toml`.
+`ALONE`. The words are in `english.toml`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ALONE = "alone"
 WORDS: Mapping[str, Any] = MappingProxyType(
     tomllib.loads((files("speech_claims") / "english.toml").read_text(encoding="utf-8"))
 )
-"""The tables of `english.toml` as they stand there."""
+"""The tables of `english.toml` as they are written."""
 
 
 def phrases(text: str) -> tuple[str, ...]:
