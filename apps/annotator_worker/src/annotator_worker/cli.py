@@ -7,15 +7,16 @@ could be done with what was given or a service failed, 130 after an interrupt.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from annotator_worker.errors import AnnotatorError, UnusableInputError
+from annotator_worker.listing import Listing, list_corpus
 from annotator_worker.records import MeasureConfig, Stress
 from cotgen import CotgenError
 from cotgen.cli.options import grouped, reasoning_options
@@ -26,7 +27,6 @@ from speech_records import SpeechRecordsError, to_json
 
 if TYPE_CHECKING:
     from annotator_worker.jobfiles import JobFiles
-    from annotator_worker.listing import Listing
     from cotgen.dataset import DataSet
 
 LEFT_OUT, FAILED, INTERRUPTED = 1, 2, 130
@@ -47,21 +47,6 @@ StoreOption = Annotated[
     str, typer.Option("--store", envvar="ANNOTATOR_STORE", help="s3://bucket/prefix or file:///folder.")
 ]
 JobOption = Annotated[str, typer.Option("--job", help="Name of the job in the store.")]
-
-
-@dataclass(frozen=True, slots=True)
-class CorpusOptions:
-    """What is annotated, and how it is measured."""
-
-    corpus: str
-    root: Path
-    more: dict[str, Any]
-
-    def listing(self, reasoning: ReasoningConfig) -> Listing:
-        """The corpus, listed."""
-        from annotator_worker.listing import list_corpus
-
-        return list_corpus(self.corpus, self.root, reasoning=reasoning, **self.more)
 
 
 def corpus_options(
@@ -86,18 +71,19 @@ def corpus_options(
         str | None, typer.Option(help="Folder of WhiStress weights, which then find the stressed words.")
     ] = None,
     speaker_model: Annotated[str | None, typer.Option(help="Folder of weights of the age and gender model.")] = None,
-) -> CorpusOptions:
-    """The options of every command that has a corpus measured."""
-    measuring = MeasureConfig(stress, stress_model, speaker_model)
-    more = {"seed": seed, "limit": limit, "comparative": comparative, "question": question, "language": language}
-    return CorpusOptions(corpus, root, more | {"measuring": measuring})
+) -> Callable[..., Listing]:
+    """The options of every command that has a corpus measured; what lists it, given how reasoning is written."""
+    return partial(
+        list_corpus, corpus, root, seed=seed, limit=limit, comparative=comparative, question=question,
+        language=language, measuring=MeasureConfig(stress, stress_model, speaker_model),
+    )  # fmt: skip
 
 
 @cli.command()
-@grouped(given=corpus_options, reasoning=reasoning_options)
+@grouped(listed=corpus_options, reasoning=reasoning_options)
 def run(
     *,
-    given: CorpusOptions,
+    listed: Callable[..., Listing],
     out: OutOption,
     local: Annotated[bool, typer.Option("--local", help="In this process and its workers; nothing to start.")] = False,
     workers: WorkersOption = 1,
@@ -110,20 +96,20 @@ def run(
     with _clear_errors():
         if not local:
             raise UnusableInputError("run needs --local; through workers: submit, calibrate, collect")
-        listing = given.listing(reasoning)
+        listing = listed(reasoning=reasoning)
         with progress() as report:
             made = local_run.run(listing, out, workers=workers, timeout_s=timeout_clip, report=report, say=_say)
         _finish(made)
 
 
 @cli.command()
-@grouped(given=corpus_options, reasoning=reasoning_options)
-def submit(*, given: CorpusOptions, store: StoreOption, job: JobOption, reasoning: ReasoningConfig) -> None:
+@grouped(listed=corpus_options, reasoning=reasoning_options)
+def submit(*, listed: Callable[..., Listing], store: StoreOption, job: JobOption, reasoning: ReasoningConfig) -> None:
     """Push the audio of a corpus into the store and have workers measure it."""
     from annotator_worker import job as stages
 
     with _clear_errors():
-        typer.echo(f"{stages.submit(_job_files(store, job), given.listing(reasoning))} messages sent")
+        typer.echo(f"{stages.submit(_job_files(store, job), listed(reasoning=reasoning))} messages sent")
 
 
 @cli.command()
