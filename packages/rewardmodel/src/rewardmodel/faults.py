@@ -33,7 +33,7 @@ def _count(whole: int, severity: int, *, at_most: int) -> int:
 
 
 def wrong_facts(trace: ParsedTrace, severity: int, generator: Random, *, rewriter: Rewriter) -> ParsedTrace | None:
-    """The trace as written from measurements some of which are another clip's; the facts that are wrong then are counted."""
+    """The trace as written from measurements some of which are another clip's; counts the facts that are wrong then."""
     count = _count(len(trace.cues), severity, at_most=len(trace.cues))
     written = rewriter.rewrite(count, generator)
     if written is None:
