@@ -1,9 +1,7 @@
 """How accurate `prosody` is, on recordings of real speech, held against hand labels and known truth.
 
-Fitted on RAVDESS actors 1–16 and EmoDB speakers 03, 08–12 (syllable peaks, gender, prominence); measured on RAVDESS
-actors 17–20 and EmoDB 13, 14, except where a line says otherwise. The copy of EmoDB that these figures were measured
-on is cut: every clip is 2.000 s long, 286 of 407 end before their last hand-set syllable. Hand labels are therefore
-counted only up to the end of each clip.
+Fitted on RAVDESS actors 1–16, EmoDB speakers 03, 08–12 and nEMO WR0 SM0 EB0 IC0 KD0 (syllable weights, gender,
+prominence); measured on RAVDESS actors 17–20, EmoDB 13, 14 and nEMO TP0, MP0, except where a line says otherwise.
 
     python benchmarks/prosody_accuracy.py [--json] [--root ../shared/data]
 
@@ -110,20 +108,16 @@ def syllables_from_text(hand: dict[str, list[HandSyllable]]) -> list[Figure]:
 
 
 def syllables_from_sound(root: Path, hand: dict[str, list[HandSyllable]]) -> list[Figure]:
-    """Counts in the sound against the hand-set syllables whose middle the clip still holds; rates over the same
-    time.
-    """
+    """Counts in the sound against the hand-set syllables; rates over our speech time against the hand-set one."""
     rows = []
     for utterance, syllables in hand.items():
         samples = emodb_clip(root, utterance)
-        end_s = len(samples) / RATE
-        held = [s for s in syllables if (s.start_s + s.end_s) / 2 < end_s]
-        seconds = sum(min(s.end_s, end_s) - s.start_s for s in held)
+        seconds = sum(s.end_s - s.start_s for s in syllables)
         profile = prosody.analyze(samples, RATE)
         rows.append(
             (
                 utterance[:2] in EMODB_HELD_OUT,
-                len(held),
+                len(syllables),
                 profile.syllables or 0,
                 seconds,
                 profile.articulation_rate_sps or 0,
@@ -293,9 +287,8 @@ def stress(root: Path, hand: dict[str, list[HandSyllable]]) -> list[Figure]:
         if utterance[:2] not in EMODB_HELD_OUT:
             continue
         samples = emodb_clip(root, utterance)
-        held = [s for s in syllables if s.end_s <= len(samples) / RATE]
-        found = prosody.prominence(samples, RATE, [prosody.Segment(s.label, s.start_s, s.end_s) for s in held])
-        for score, syllable in zip(found, held, strict=True):
+        found = prosody.prominence(samples, RATE, [prosody.Segment(s.label, s.start_s, s.end_s) for s in syllables])
+        for score, syllable in zip(found, syllables, strict=True):
             if syllable.prominence is not None and not 1.0 <= syllable.prominence < 2.0:
                 scores.append(float(score))
                 judged.append(syllable.prominence >= 2.0)

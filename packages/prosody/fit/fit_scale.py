@@ -2,8 +2,8 @@
 
     python packages/prosody/fit/fit_scale.py --root ../shared/data        (needs RAVDESS, EmoDB and nEMO)
 
-RAVDESS actors 1–16, EmoDB speakers 03, 08–12 and nEMO WR0 SM0 EB0 IC0 KD0, measured without transcripts, with the
-genders that the corpora state. Run it again whenever a measure changes, and raise the number in its name.
+RAVDESS actors 1–16, EmoDB 03, 08–12 and nEMO WR0 SM0 EB0 IC0 KD0, measured without transcripts, with the genders that
+the corpora state. Run it again whenever a measure changes, and raise the number in its name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ NAME = "default/3"
 TARGET = Path(__file__).resolve().parents[1] / "src" / "prosody" / "default_scale.json"
 EMODB = {"03": Gender.MALE, "08": Gender.FEMALE, "09": Gender.FEMALE,
          "10": Gender.MALE, "11": Gender.MALE, "12": Gender.MALE}  # fmt: skip
-NEMO = frozenset({"WR0", "SM0", "EB0", "IC0", "KD0"})
+NEMO = {"WR0": Gender.MALE, "SM0": Gender.MALE,
+        "EB0": Gender.FEMALE, "IC0": Gender.FEMALE, "KD0": Gender.FEMALE}  # fmt: skip
 
 
 def profiles(root: Path) -> Iterator[tuple[ProsodyProfile, Gender]]:
@@ -36,12 +37,9 @@ def profiles(root: Path) -> Iterator[tuple[ProsodyProfile, Gender]]:
         for path in sorted((root / "emodb" / "wav").glob("*.flac"))
         if path.stem[:2] in EMODB
     ]
-    with (root / "nemo" / "utterances.tsv").open(encoding="utf-8", newline="") as lines:
-        clips += [
-            (root / "nemo" / "wav" / f"{row['utterance']}.flac", Gender(row["gender"]))
-            for row in csv.DictReader(lines, delimiter="\t")
-            if row["speaker"].strip() in NEMO
-        ]
+    clips += [
+        (path, NEMO[path.stem[:3]]) for path in sorted((root / "nemo" / "wav").glob("*.flac")) if path.stem[:3] in NEMO
+    ]
     for path, gender in clips:
         audio = prosody.load_audio(path)
         yield prosody.analyze(audio.samples, audio.sample_rate), gender

@@ -1,7 +1,7 @@
 """On recordings of real speech, where they are: the figures of benchmarks/prosody_accuracy.py at a size for tests.
 
-Truth: EmoDB's hand-set syllables, the speakers of RAVDESS, and contours that were imposed. The copy of EmoDB is cut at
-two seconds, so hand labels count only as far as the clip goes. Speakers are those that nothing was fitted on.
+Truth: EmoDB's hand-set syllables, the speakers of RAVDESS, and contours that were imposed. Speakers are those that
+nothing was fitted on.
 """
 
 from __future__ import annotations
@@ -55,10 +55,9 @@ def test_syllables_and_rate_from_sound(hand):
     rows = []
     for utterance, syllables in hand.items():
         samples = emodb(utterance)
-        held = [row for row in syllables if (row[0] + row[1]) / 2 < len(samples) / RATE]
-        seconds = sum(min(end, len(samples) / RATE) - start for start, end, _, _ in held)
+        count, seconds = len(syllables), sum(end - start for start, end, _, _ in syllables)
         profile = prosody.analyze(samples, RATE)
-        rows.append((len(held), profile.syllables or 0, len(held) / seconds, profile.articulation_rate_sps or 0))
+        rows.append((count, profile.syllables or 0, count / seconds, profile.articulation_rate_sps or 0))
     truth, counted, true_rate, rate = np.array(rows, dtype=float).T
     assert np.mean(np.abs(counted - truth) / truth) <= 0.22
     assert np.corrcoef(rate, true_rate)[0, 1] >= 0.65
@@ -107,8 +106,7 @@ def test_prominence_of_syllables(hand):
     """AUROC of at least 0.87 between syllables judged 2 or more and less than 1."""
     high, low = [], []
     for utterance in list(hand)[::2]:
-        samples = emodb(utterance)
-        held = [row for row in hand[utterance] if row[1] <= len(samples) / RATE]
+        samples, held = emodb(utterance), hand[utterance]
         scores = prosody.prominence(samples, RATE, [prosody.Segment(label, a, b) for a, b, label, _ in held])
         for score, (*_, judged) in zip(scores, held, strict=True):
             if judged is not None and judged >= 2.0:
@@ -146,19 +144,17 @@ def test_imposed_contours_are_recognised_on_speech():
 
 
 def test_a_cut_sentence_is_counted_in_the_sound(hand):
-    """b03 has 24 syllables; stopped after two seconds the clip does not hold them, and the transcript is not believed
-    where that shows. Whole, it is believed.
-    """
+    """b03 has 24 hand-set syllables: cut at half of them its transcript is doubted in 3 of 4 clips; whole it is not."""
     text = "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht."
-    cut = [u for u in hand if u[2:5] == "b03" and hand[u][-1][1] > 2.5]
-    assert len(cut) >= 3
-
-    def sources(end_s):
-        clips = [emodb(u)[: round(end_s * RATE)] for u in cut]
-        return [prosody.analyze(clip, RATE, transcript=text).syllable_source.value for clip in clips]
-
-    assert sources(2.0).count("signal") >= 0.75 * len(cut)
-    assert sources(60.0).count("transcript") == len(cut)
+    sources = {"cut": [], "whole": []}
+    for utterance, syllables in hand.items():
+        if utterance[2:5] == "b03":
+            samples, middle_s = emodb(utterance), syllables[len(syllables) // 2][1]
+            for name, wave in (("cut", samples[: round(middle_s * RATE)]), ("whole", samples)):
+                sources[name].append(prosody.analyze(wave, RATE, transcript=text).syllable_source.value)
+    assert len(sources["whole"]) >= 10
+    assert sources["cut"].count("signal") >= 0.75 * len(sources["cut"])
+    assert sources["whole"].count("transcript") >= 0.9 * len(sources["whole"])
 
 
 def test_whispered_resynthesis_has_no_pitch():

@@ -181,9 +181,10 @@ class LevelScale:
 def default_scale() -> LevelScale:
     """`DEFAULT_SCALE`: for a single clip without a corpus.
 
-    Fitted on 960 clips of RAVDESS (actors 1–16, English) and 278 of EmoDB (speakers 03, 08–12, German): acted emotional
-    speech of 22 adults. Pitch and rate carry over to other recordings of adults. Energy does not: it depends on
-    microphone, distance and gain, so its level against this scale says how the file is, not how the person spoke.
+    Fitted on 960 clips of RAVDESS (actors 1–16, English), 278 of EmoDB (speakers 03, 08–12, German) and 539 of nEMO
+    (WR0, SM0, EB0, IC0, KD0, Polish): acted emotional speech of 27 adults. Pitch and rate carry over to recordings
+    of adults. Energy does not: it depends on microphone, distance and gain, so its level against this scale says how
+    the file is, not how the person spoke.
     """
     return LevelScale.from_json(files("prosody").joinpath("default_scale.json").read_text(encoding="utf-8"))
 

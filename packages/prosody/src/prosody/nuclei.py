@@ -2,19 +2,21 @@
 
 The curve looked at is sonority: the level between 300 and 1 200 Hz (voice and first formant: nasals, liquids and
 frication dip), smoothed over 15 ms, less 6 dB where there is no voice. Its peaks are nuclei where a dip on either side
-tells them apart (de Jong & Wempe 2009, Behavior Research Methods 41: 385–390). No single depth of dip is right: a deep
-one loses neighbouring vowels and reduced syllables, a shallow one counts ripples. So peaks are counted softly at two
-depths, less what ripples add in a second of speech:
+tells them apart (de Jong & Wempe 2009, Behavior Research Methods 41: 385–390). A hard limit on that dip counts
+ripples or loses reduced syllables, so peaks are counted softly, less what ripples add in a second of speech:
 
-    syllables = 0.58 · peaks over 1.5 dB + 0.47 · peaks over 3 dB − 0.19 · seconds of speech
+    syllables = 1.043 · Σ s((p − 2 dB)/0.6 dB) − 0.135 · seconds of speech,
 
-The three weights are fitted by `fit/fit_syllables.py`; a sum over peaks and seconds grows with the clip and knows
-nothing of its loudness.
+p the prominence of each peak and s the logistic function. The two weights are fitted by `fit/fit_syllables.py`
+(`syllables.json`); a sum over peaks and seconds grows with the clip and knows nothing of its loudness.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import Final
 
 import numpy as np
@@ -29,10 +31,9 @@ SPAN_DB: Final = 40.0
 """Sonority below its maximum less this is as good as silence."""
 MAX_BELOW_PEAK_DB: Final = 28.0
 MIN_PROMINENCE_DB: Final = 0.3
-DIPS_DB: Final = ((1.5, 0.5), (3.0, 0.8))
-"""Depths of dip, and the width over which a peak of about that prominence grows from none to one."""
-WEIGHTS: Final = (0.58, 0.47, -0.19)
-"""Syllables per peak over the first depth, per peak over the second, per second of speech."""
+DIP_DB: Final = 2.0
+DIP_WIDTH_DB: Final = 0.6
+"""A peak of about this prominence counts half; the width is that over which it grows from none to one."""
 _FFT_WINDOW_S: Final = 0.025
 _BLOCK_FRAMES: Final = 4_096  # bounds memory on clips of an hour
 
@@ -57,19 +58,25 @@ def syllables_in_sound(
     if not speech.any():
         return Syllables(0, np.empty(0))
     peaks, prominences = sonority_peaks(samples, sample_rate, speech=speech, voiced=voiced, first_s=first_s)
-    count = max(0, round(float(count_features(prominences, speech) @ np.array(WEIGHTS))))
+    count = max(0, round(float(count_features(prominences, speech) @ _weights())))
     kept = np.sort(peaks[np.argsort(-prominences, kind="stable")[:count]])
     return Syllables(count, np.asarray(first_s + kept * HOP_S))
 
 
 def count_features(prominences: NDArray[np.float64], speech: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What `WEIGHTS` weigh: soft counts of peaks at the two depths, and seconds of speech, [3].
+    """What the fitted weights weigh: the soft count of peaks, and seconds of speech, [2].
 
     >>> count_features(np.array([20.0, 20.0, 0.3]), np.ones(100, bool)).round(1)
-    array([2.1, 2. , 1. ])
+    array([2.1, 1. ])
     """
-    peaks = [float((1.0 / (1.0 + np.exp((dip - prominences) / width))).sum()) for dip, width in DIPS_DB]
-    return np.array([*peaks, float(speech.sum()) * HOP_S])
+    peaks = float((1.0 / (1.0 + np.exp((DIP_DB - prominences) / DIP_WIDTH_DB))).sum())
+    return np.array([peaks, float(speech.sum()) * HOP_S])
+
+
+@cache
+def _weights() -> NDArray[np.float64]:
+    """Syllables per peak and per second of speech, from the package's data."""
+    return np.array(json.loads(files("prosody").joinpath("syllables.json").read_text(encoding="utf-8"))["weights"])
 
 
 def sonority_peaks(
