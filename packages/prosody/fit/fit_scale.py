@@ -9,7 +9,6 @@ the corpora state. Run it again whenever a measure changes, and raise the number
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from collections.abc import Iterator
 from pathlib import Path
