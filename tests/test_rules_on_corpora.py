@@ -37,24 +37,20 @@ def profile_of(utterance: Utterance, root: Path) -> ProsodyProfile:
     return analyze(audio.samples, audio.sample_rate, transcript=utterance.transcript)
 
 
-@pytest.mark.parametrize(
-    ("name", "label_set", "generator"), [("ravdess", "RAVDESS_8", "rules/2"), ("emodb", "EMODB_7", "rules/2")]
-)
-def test_real_clips_get_true_and_varied_reasoning(name: str, label_set: str, generator: str) -> None:
-    """Every claim is supported and the text passes the screening; in English `verify` reads the same claims in it, in
-    German nothing false. No two texts are alike.
+@pytest.mark.parametrize(("name", "label_set"), [("ravdess", "RAVDESS_8"), ("emodb", "EMODB_7")])
+def test_real_clips_get_true_and_varied_reasoning(name: str, label_set: str) -> None:
+    """Every claim is supported, the text passes the screening and `verify` reads the same claims in it. No two texts
+    are alike.
     """
     texts = set()
     clips = measured(name)
     for seed, clip in enumerate(clips):
         trace = generate(clip, label_set=LABEL_SETS[label_set], seed=seed, style=Style.VARIED)
-        assert trace.generator == generator
+        assert trace.generator == "rules/2"
         assert {c.verdict for c in trace.claims} == {Verdict.SUPPORTED}
         assert {Cue.ENERGY, Cue.RATE} <= {c.cue for c in trace.claims}
         assert check(trace.think, trace.answer, trace.claims) == ()
         found = verify(trace.think, clip.profile, clip.levels, clip.utterance.transcript)
-        assert Verdict.CONTRADICTED not in {c.verdict for c in found}, trace.think
-        if generator == "rules/2":
-            assert Counter((c.cue, c.value) for c in found) == Counter((c.cue, c.value) for c in trace.claims)
+        assert Counter((c.cue, c.value) for c in found) == Counter((c.cue, c.value) for c in trace.claims), trace.think
         texts.add(trace.think)
     assert len(texts) == len(clips)
