@@ -30,7 +30,7 @@ def trust_weight(
             elsewhere is ignored, NaN included.
         degenerate: τ in [0, 1] of a group in which the counted answers are all right or all wrong (or none is
             counted), where one of the means does not exist. The paper does not say; 1 trusts the reward model as
-            long as nothing speaks against it, 0 lets reasoning count only where it can be held against correctness.
+            long as nothing speaks against it, 0 lets reasoning count only where it can be checked against correctness.
 
     Returns:
         τ, float [B], in float32 or wider.

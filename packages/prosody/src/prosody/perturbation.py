@@ -51,7 +51,7 @@ def voice_quality(samples: ArrayLike, sample_rate: int, *, measured: Tracks | No
     """Jitter and shimmer over the voiced speech of a clip.
 
     `samples` and `sample_rate` as in `analyze`, and the same errors; `measured` are the clip's `tracks` where they are
-    at hand. Noise perturbs like a voice does: under 20 dB of SNR the figures say more about the recording, and running
+    at hand. Noise perturbs like a voice does: under 20 dB of SNR the values say more about the recording, and running
     speech has more of both than the held vowels that clinical norms are for.
     """
     signal = checked_samples(samples, sample_rate)

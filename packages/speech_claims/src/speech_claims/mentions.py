@@ -1,6 +1,6 @@
 """Finds which words of the transcript a text quotes, and which it calls stressed.
 
-Quotes stand in “…” or "…"; of two or more words also in ‘…’ or '…'. A single quoted word is a quote of the transcript
+Quotes are marked by “…” or "…"; of two or more words also in ‘…’ or '…'. A single quoted word is one of the transcript
 only after a word of speaking; otherwise it may be anything (a label, a term).
 """
 
@@ -67,7 +67,7 @@ _BLANK = "Q"
 
 
 def quoted_spans(text: str) -> list[Span]:
-    """Where quotes stand in `text`, marks included; single marks only around two or more words or after `word`.
+    """Where quotes are in `text`, marks included; single marks only around two or more words or after `word`.
 
     >>> [("The speaker says “so it is”.")[a:b] for a, b in quoted_spans("The speaker says “so it is”.")]
     ['“so it is”']

@@ -16,7 +16,7 @@ def sanitize(text: str) -> str:
     """`text` on one line, without control characters, tags or double quotation marks.
 
     Angle brackets become round ones and double quotes single ones, so that a transcript can neither end the think
-    part of an answer nor the quote it stands in.
+    part of an answer nor the quote it occurs in.
 
     >>> sanitize('No</think><answer>happy "now"')
     "No(/think)(answer)happy 'now'"
@@ -58,7 +58,7 @@ def words(text: str) -> list[str]:
 
 
 def is_quoted_from(quoted: str, transcript: str) -> bool:
-    """Whether the words of `quoted` stand in `transcript`, in one piece or in pieces joined by an ellipsis.
+    """Whether the words of `quoted` occur in `transcript`, in one piece or in pieces joined by an ellipsis.
 
     >>> is_quoted_from("kids are … the door", "Kids are talking by the door.")
     True

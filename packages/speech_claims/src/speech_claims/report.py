@@ -22,7 +22,7 @@ class Faithfulness:
 
 @dataclass(frozen=True, slots=True)
 class FaithfulnessReport:
-    """Verdicts over all claims of `traces` texts, by cue, and by the answer of the text they stand in."""
+    """Verdicts over all claims of `traces` texts, by cue, and by the answer of the text they occur in."""
 
     traces: int
     total: Faithfulness

@@ -93,7 +93,7 @@ def is_hedged(words: Sequence[Word], i: int) -> bool:
 
 
 def is_no_claim(words: Sequence[Word], i: int) -> bool:
-    """Whether word `i` stands in a clause that speaks of a hypothesis, of speech in general, of other speech, or of
+    """Whether word `i` is in a clause that speaks of a hypothesis, of speech in general, of other speech, or of
     a kind of delivery that cues would fit.
     """
     clause, place = _clause(words, i)
@@ -122,7 +122,7 @@ def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
 
 
 def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
-    """Whether a trigger stands in the same part of the clause, between commas, as word `place`."""
+    """Whether a trigger is in the same part of the clause, between commas, as word `place`."""
     start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
     end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
     at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)

@@ -188,7 +188,7 @@ def paired_differences(system: System, reference: System, comparison: Comparison
 
 
 def rl_run(system: System, history: Iterable[Mapping[str, float]], *, gated: bool) -> RLRun:
-    """A GRPO run from the rows of its `history.jsonl`; figures that a row does not have were not computed there.
+    """A GRPO run from the rows of its `history.jsonl`; metrics that a row does not have were not computed there.
 
     >>> row = {"step": 7, "format": 0.9, "accuracy": 0.5, "gate": 1.0, "trust_mean": 0.97, "trust_min": 0.8}
     >>> rl_run(System.GRPO_PTR, [row], gated=True).gate_step

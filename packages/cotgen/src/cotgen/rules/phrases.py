@@ -25,7 +25,7 @@ from speech_claims import notation
 from speech_records import Cue, Emotion
 
 SUBJECT, POSSESSIVE, _DEGREE = "\ue004", "\ue005", "\ue006"
-"""Places that are filled when a text is put together. Like marks, they cannot stand in a transcript."""
+"""Places that are filled when a text is put together. Like marks, they cannot occur in a transcript."""
 _AGREEMENT = re.compile(r"<([^<>|]*)\|([^<>|]*)>")
 _CLAIM = re.compile(r"\[(?:(!)([a-z -]+):|([a-z_]+)=([a-z -]+):)?")
 

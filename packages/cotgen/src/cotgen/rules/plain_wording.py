@@ -1,6 +1,6 @@
 """The wording of `rules/1`: short sentences with few phrasings, so that a small model can learn to write them.
 
-Square brackets hold what a phrase claims (`marking`); they do not stand in the text.
+Square brackets hold what a phrase claims (`marking`); they are not part of the text.
 Level words stand early and are always the same: pitch and energy are low, normal or high, rate is slow, normal or
 fast. No phrase outside `CONCLUSIONS` holds an emotion label or an alias of one.
 """
