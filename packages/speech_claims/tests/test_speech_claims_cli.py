@@ -118,10 +118,10 @@ def test_verification_needs_no_more_memory_for_a_larger_file(tmp_path: Path) -> 
             (ReasoningTrace(f"u{i}", f"Clip {i} is loud and the pitch is high.", Emotion.ANGRY) for i in range(rows)),
         )
         code = (
-            "import resource, sys; from speech_claims import cli\n"
+            "import sys; from speech_claims import cli\n"
             "try: cli.main(sys.argv[1:])\n"
             "except SystemExit: pass\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            "print(next(line.split()[1] for line in open('/proc/self/status') if 'VmHWM' in line))"
         )
         arguments = ["verify", "traces.jsonl", "--profiles", "measured.jsonl", "-o", "verified.jsonl"]
         done = subprocess.run(
