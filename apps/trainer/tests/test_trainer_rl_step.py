@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from torch import Tensor
 
-from grpo_ptr import ProgressiveSchedule, RewardWeights
+from grpo_ptr import LOSSES, Factual, ProgressiveSchedule, RewardWeights
 from policy import Rollout, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import (
     PAPER_9,
     Emotion,
+    Level,
+    LevelReading,
     MeasuredUtterance,
+    ProsodyLevels,
     ProsodyProfile,
     Utterance,
     emotion_question,
     format_answer,
 )
 from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
-from trainer.errors import DataSetError
+from trainer.errors import ConfigError, DataSetError
 from trainer.grpo import GRPOModule
+from trainer.modules import Batches
 from trainer.settings import Algorithm, GRPOSettings
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
@@ -145,7 +150,142 @@ def test_plain_grpo_never_asks_the_reward_model() -> None:
     assert [row["reward"] for row in made.history] == pytest.approx([1.3] * 5)
 
 
-@pytest.mark.parametrize("loss", ["grpo", "dr_grpo", "dapo"])
+def measured(name: str) -> MeasuredUtterance:
+    """A clip of high pitch, so that "The pitch is high." is true and "The pitch is low." is not."""
+    levels = ProsodyLevels("made", "0", pitch=LevelReading(Level.HIGH, 250.0, 90.0))
+    return replace(clip(name), levels=levels)
+
+
+def test_what_is_verified_takes_the_place_of_the_judge() -> None:
+    """Gate open, all weight on the verified criterion, no reward model. The first group: right with one true of one
+    claim (R_v 1, R_t 1), wrong with one true of two (R_v 0.5, R_t 0.6). The second: right claiming nothing (R_t 0.2),
+    wrong and false (R_t 0.2). τ is 1 in both, so the rewards are 1.3 + 0.5, 0.3 + 0.3, 1.3 + 0.1, 0.3 + 0.1."""
+    answers = [
+        [format_answer("The pitch is high.", "sad"), format_answer("The pitch is high. The pitch is low.", "angry")],
+        [format_answer("Well.", "sad"), format_answer("The pitch is low.", "angry")],
+    ]
+    made, judge = module(
+        [answers],
+        factual=Factual.VERIFIED,
+        criterion_weights=(1.0, 0.0, 0.0, 0.0),
+        schedule=ProgressiveSchedule(threshold=0.0, window=1),
+    )
+    made.training_step([measured("u1"), measured("u2")], 0)
+    assert judge.asked == []
+    assert made.history[0]["reasoning"] == pytest.approx((1.0 + 0.6 + 0.2 + 0.2) / 4)
+    assert made.history[0]["reward"] == pytest.approx((1.8 + 0.6 + 1.4 + 0.4) / 4)
+
+
+def test_beside_the_judge_the_mean_of_both_counts() -> None:
+    """Judged 1 on all; verified 1, so the factual score is (1 + 5) / 2 = 3: R_t = (3 + 1 + 1 + 1) / 20 = 0.3."""
+    true = format_answer("The pitch is high.", "sad")
+    opened = ProgressiveSchedule(threshold=0.0, window=1)
+    made, judge = module([[[true, true], [true, true]]], factual=Factual.BOTH, schedule=opened)
+    made.training_step([measured("u1"), measured("u2")], 0)
+    assert len(judge.asked) == 1
+    assert made.history[0]["reasoning"] == pytest.approx(0.3)
+
+
+def test_a_reward_that_is_nan_leaves_its_group_out_and_is_counted() -> None:
+    """The judge gives NaN to the second group: loss and rewards are those of the first alone, on-policy and of equal
+    lengths 0 but for the KL, so what is compared is the reward: (1.3 + 0.1 + 0.3 + 0.1) / 2. When both are NaN,
+    nothing is learnt, and that is said."""
+
+    class Failing(ScriptedJudge):
+        def score(self, features: list[Tensor], questions: list[str], texts: list[str], **options: Any) -> Tensor:
+            scores = super().score(features, questions, texts, **options)
+            return scores.where(~torch.tensor(["Flat" in text for text in texts])[:, None], torch.nan)
+
+    broken = format_answer("Flat.", "sad")
+    script: list[list[Sequence[str]]] = [[[RIGHT, WRONG], [broken, WRONG]], [[broken, WRONG], [broken, WRONG]]]
+    made, _ = module(script, schedule=ProgressiveSchedule(threshold=0.0, window=1))
+    made.frozen.reward_model = Failing(model())
+    assert made.training_step([clip("u1"), clip("u2")], 0) is not None
+    assert made.training_step([clip("u1"), clip("u2")], 1) is None
+    first, second = made.history
+    assert (first["groups"], first["unscored_groups"]) == (1, 1)
+    assert first["reward"] == pytest.approx(0.9)
+    assert (second["groups"], second["unscored_groups"], second["accuracy"]) == (0, 2, 0.5)
+
+
+def test_dynamic_sampling_fills_the_step_with_mixed_groups() -> None:
+    """Two groups wanted, two rounds allowed. Round one has one mixed group, so a second is sampled, whose first mixed
+    group fills the step; the judge sees these two alone. When round one suffices, no second is sampled."""
+    script: list[list[Sequence[str]]] = [
+        [[RIGHT, RIGHT], [RIGHT, WRONG]],
+        [[PRAISED, RIGHT], [PRAISED, RIGHT]],
+        [[RIGHT, WRONG], [RIGHT, WRONG]],
+    ]
+    made, judge = module(script, sampling_rounds=2, schedule=ProgressiveSchedule(threshold=0.0, window=1))
+    clips = [clip("u1"), clip("u2"), clip("u2"), clip("u1")]
+    made.training_step(clips, 0)
+    assert judge.asked == [[RIGHT, WRONG, PRAISED, RIGHT]]
+    made.training_step(clips, 1)
+    assert judge.asked[1] == [RIGHT, WRONG, RIGHT, WRONG]
+    first, second = made.history
+    assert (first["groups"], first["one_sided_groups"], first["accuracy"]) == (2, 0.25, 5 / 8)
+    assert (second["groups"], second["one_sided_groups"]) == (2, 0.0)
+
+
+def test_a_step_without_mixed_groups_teaches_nothing() -> None:
+    made, _ = module([[[RIGHT, RIGHT], [WRONG, WRONG]]] * 2, sampling_rounds=2, algorithm=Algorithm.GRPO)
+    assert made.training_step([clip("u1"), clip("u2")] * 2, 0) is None
+    assert made.history[0]["groups"] == 0
+
+
+def test_truncated_importance_weights_scale_the_step() -> None:
+    """The sampler reports log-probabilities 0.5 nats below the policy's for right answers and 2 nats below for wrong
+    ones: weights e^0.5 = 1.6487, and e^2 cut to 2. With advantages ±1, on-policy: -(1.6487 - 2) / 2 = 0.1757."""
+    settings = {"algorithm": Algorithm.GRPO, "kl_coefficient": 0.0, "importance_cap": 2.0}
+    made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], **settings)
+    rollout = made.sampler.sample([made.features["u1"]] * 2, [""] * 2)
+    clips = [made.features["u1"]] * 2
+    groups = [[tokens[real].tolist() for tokens, real in zip(*group, strict=True)]
+              for group in zip(rollout.tokens, rollout.mask, strict=True)]  # fmt: skip
+    packed = made.model.pack(clips, [made.question] * 2, groups)
+    with torch.no_grad():
+        exact = packed.unpack(sequence_logprobs(made.model, packed)).view(2, 2, -1)
+    sampled = exact - torch.tensor([0.5, 2.0])[None, :, None]
+    advantages = torch.tensor([[1.0, -1.0]] * 2)
+    result = made.loss(clips, rollout.tokens, rollout.mask, advantages, sampled.where(rollout.mask, 0.0))
+    assert result.policy_loss.item() == pytest.approx(-(math.exp(0.5) - 2.0) / 2, abs=1e-4)
+
+
+def test_the_length_penalty_enters_the_reward() -> None:
+    """Answers as long as the limit lose 1: rewards 1.3 - 1 and 0.3 - 1. The limit is their own length."""
+    length = len(model().tokenizer(RIGHT).input_ids) + 1
+    assert length == len(model().tokenizer(WRONG).input_ids) + 1
+    made, _ = module(
+        [[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO, max_new_tokens=length, overlong_buffer=2
+    )
+    made.training_step([clip("u1"), clip("u2")], 0)
+    assert made.history[0]["length_penalty"] == -1.0
+    assert made.history[0]["reward"] == pytest.approx((0.3 - 0.7) / 2)
+
+
+def test_without_the_reward_model_it_needs_the_step_is_refused_before_it_is_trained() -> None:
+    settings = GRPOSettings(group_size=2)
+    with pytest.raises(ConfigError, match="needs a reward model"):
+        GRPOModule(model(), settings, label_set=PAPER_9, features={}, reward_model=None)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*returned `None`:UserWarning")
+def test_a_step_that_teaches_nothing_leaves_every_weight_as_it_was() -> None:
+    """Trained by Lightning with the options of `fit`: there are only one-sided groups, which dynamic sampling leaves
+    out; no weight changes, not by weight decay either, and every step is in the history."""
+    made, _ = module([[[RIGHT, RIGHT], [WRONG, WRONG]]] * 4, sampling_rounds=2, algorithm=Algorithm.GRPO, steps=2)
+    before = {name: weight.clone() for name, weight in made.model.state_dict().items()}
+    trainer = Trainer(
+        max_epochs=1, accelerator="cpu", devices=1, logger=False, gradient_clip_val=1.0, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+    made.train()
+    trainer.fit(made, Batches([[clip("u1"), clip("u2")] * 2] * 2, list))
+    assert all(torch.equal(before[name], weight) for name, weight in made.model.state_dict().items())
+    assert [row["groups"] for row in made.history] == [0, 0]
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_steps_raise_the_probability_of_what_is_rewarded(loss: str) -> None:
     """Two answers of equal form, one of them right: after ten steps its log-odds against the other have risen."""
     script: list[list[Sequence[str]]] = [[[RIGHT, WRONG], [RIGHT, WRONG]] for _ in range(10)]

@@ -86,11 +86,18 @@ def test_the_demo_trains_with_these_values() -> None:
         ({"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0, expected > 0"),
         ({"steps": 0}, "steps is 0, expected >= 1"),
-        ({"group_size": 0}, "group_size is 0, expected >= 1"),
+        ({"group_size": 1}, "group_size is 1, expected >= 2: advantages compare the answers of a group"),
+        ({"sampling_rounds": 0}, "sampling_rounds is 0, expected >= 1"),
+        ({"kl_estimator": "k4"}, "kl_estimator is k4, expected one of k1, k2, k3"),
+        ({"importance_cap": 0.0}, "importance_cap is 0.0, expected > 0"),
+        ({"criterion_weights": [0.5, 0.5]}, r"criterion_weights is .*, expected 4 numbers >= 0 that sum to 1"),
+        ({"overlong_buffer": 161}, "overlong_buffer is 161, expected 0 to max_new_tokens=160"),
+        ({"deviation": "biased"}, "deviation must be one of population, sample, got 'biased'"),
+        ({"factual": "guessed"}, "factual must be one of judged, verified, both, got 'guessed'"),
         ({"temperature": 0.0}, "temperature is 0.0, expected > 0"),
         ({"kl_coefficient": -1.0}, "kl_coefficient is -1.0, expected >= 0"),
-        ({"loss": "ppo"}, "loss is ppo, expected one of grpo, dr_grpo, dapo"),
-        ({"advantages": "gae"}, "advantages is gae, expected one of"),
+        ({"loss": "ppo"}, "loss is ppo, expected one of grpo, dr_grpo, dapo, gspo, cispo"),
+        ({"advantages": "gae"}, "advantages is gae, expected one of grpo, dr_grpo, leave_one_out, gdpo"),
         ({"clip_low": 1.5}, r"clip_low is 1.5, expected in \[0, 1\]"),
         ({"degenerate": 2.0}, r"degenerate is 2.0, expected a trust weight in \[0, 1\]"),
         ({"reward_weights": {"format": -1.0}}, "reward weight format is -1.0"),
@@ -114,6 +121,37 @@ def test_the_reward_stage_validates_too() -> None:
 
 def test_plain_grpo_needs_no_reward_model() -> None:
     assert settings_of("grpo", "algorithm=grpo", "reward_model=null").reward_model is None
+
+
+def test_the_command_says_at_once_that_a_reward_model_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing that it names exists: the error is about the setting, so nothing was loaded before it."""
+    assert compose_and_run(["stage=grpo", "data=nowhere", "out=o", "policy=nowhere"]) == 2
+    assert "algorithm=grpo_ptr needs reward_model=DIR" in capsys.readouterr().err
+
+
+def test_what_is_measured_needs_no_reward_model() -> None:
+    """All weight on the factual criterion, and that verified; one of the two alone does not do."""
+    only = "criterion_weights=[1,0,0,0]"
+    measured = settings_of("grpo", "reward_model=null", "factual=verified", only)
+    assert not measured.needs_reward_model
+    for half in ([only], ["factual=verified"], [only, "factual=both"]):
+        with pytest.raises(ConfigError, match="needs reward_model=DIR"):
+            settings_of("grpo", "reward_model=null", *half)
+
+
+def test_every_choice_of_grpo_ptr_can_be_made_on_the_command_line() -> None:
+    """Expected: the values themselves, each other than its default."""
+    chosen = {
+        "loss": "cispo", "advantages": "gdpo", "deviation": "sample", "kl_estimator": "k1", "clip_low": 0.9,
+        "clip_high": 3.0, "importance_cap": 2.0, "degenerate": 0.0, "factual": "both", "unparseable": "judge",
+        "overlong_buffer": 20, "sampling_rounds": 3, "kl_coefficient": 0.1,
+        "criterion_weights": (0.4, 0.3, 0.2, 0.1),
+    }  # fmt: skip
+    words = [f"{name}={list(value) if isinstance(value, tuple) else value}" for name, value in chosen.items()]
+    settings = settings_of("grpo", *words, "reward_weights.reasoning=0.25", "schedule.window=7")
+    for name, value in chosen.items():
+        assert getattr(settings, name) == value, name
+    assert (settings.reward_weights.reasoning, settings.schedule.window) == (0.25, 7)
     assert GRPOSettings(algorithm=Algorithm.GRPO).steps == 40
 
 

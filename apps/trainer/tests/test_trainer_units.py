@@ -16,9 +16,10 @@ from trainer import stages
 from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError, DataSetError
 from trainer.fit import fit
-from trainer.grpo import prompt_batches, rule_rewards
+from trainer.grpo import prompt_batches
 from trainer.modules import Batches, StageModule, parameter_groups
 from trainer.predict import expected_label, score_response
+from trainer.rollouts import rule_rewards
 from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings
 
 SETTINGS = OptimizerSettings(learning_rate=0.1, warmup_steps=0)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grpo_ptr import (
+    KL_ESTIMATORS,
     LOSSES,
     LossInputs,
     LossResult,
@@ -22,12 +23,14 @@ from grpo_ptr import (
     dapo_loss,
     dr_grpo_loss,
     grpo_loss,
+    gspo_loss,
     importance_ratio,
+    k2_kl,
     k3_kl,
 )
 
 L_MAX = 9
-SETTINGS: dict[str, dict[str, Any]] = {"grpo": {}, "dr_grpo": {"max_tokens": L_MAX}, "dapo": {}}
+SETTINGS: dict[str, dict[str, Any]] = {name: {} for name in LOSSES} | {"dr_grpo": {"max_tokens": L_MAX}}
 names = st.sampled_from(sorted(LOSSES))
 
 
@@ -58,9 +61,9 @@ def batches(draw: st.DrawFn, *, max_width: int = 6) -> LossInputs:
 
 
 def reference(
-    name: str, inputs: LossInputs, *, clip_low: float, clip_high: float, beta: float
+    name: str, inputs: LossInputs, *, clip_low: float, clip_high: float, beta: float, kl: str = "k3"
 ) -> tuple[float, float, float]:
-    """Loss, mean k3 and share of clipped tokens, a token at a time."""
+    """Loss, mean KL estimate and share of clipped tokens, a token at a time."""
     assert inputs.old_logprobs is not None
     assert inputs.ref_logprobs is not None
     lp, old, ref = (x.numpy() for x in (inputs.logprobs, inputs.old_logprobs, inputs.ref_logprobs))
@@ -70,19 +73,26 @@ def reference(
     loss = 0.0
     for i in range(n):
         row = 0.0
-        for t in np.flatnonzero(mask[i]):
-            ratio = math.exp(lp[i, t] - old[i, t])
+        real = np.flatnonzero(mask[i])
+        mean = sum(lp[i, t] - old[i, t] for t in real) / max(len(real), 1)
+        for t in real:
+            ratio = math.exp(mean if name == "gspo" else lp[i, t] - old[i, t])
             bounded = min(max(ratio, 1 - clip_low), 1 + clip_high)
             surrogate = min(ratio * advantages[i], bounded * advantages[i])
-            clipped += surrogate != ratio * advantages[i]
+            clipped += bounded != ratio if name == "cispo" else surrogate != ratio * advantages[i]
+            if name == "cispo":
+                surrogate = bounded * advantages[i] * lp[i, t]
             d = ref[i, t] - lp[i, t]
-            kl = math.exp(d) - d - 1
-            kl_sum += kl
-            row += -weights[i, t] * surrogate + beta * kl
+            divergence = {"k1": -d, "k2": d * d / 2, "k3": math.exp(d) - d - 1}[kl]
+            kl_sum += divergence
+            row += -weights[i, t] * surrogate + beta * divergence
+        by_completion = row / max(mask[i].sum(), 1) / n
         loss += {
-            "grpo": row / max(mask[i].sum(), 1) / n,
+            "grpo": by_completion,
             "dr_grpo": row / (n * L_MAX),
             "dapo": row / max(tokens, 1),
+            "gspo": by_completion,
+            "cispo": row / max(tokens, 1),
         }[name]
     return loss, kl_sum / max(tokens, 1), clipped / max(tokens, 1)
 
@@ -136,11 +146,18 @@ def test_k3_keeps_small_differences_in_float32() -> None:
 
 @settings(deadline=None)
 @given(
-    inputs=batches(), name=names, low=st.floats(0, 0.9), high=st.floats(0, 0.9), beta=st.sampled_from([0.0, 0.04, 1.0])
+    inputs=batches(),
+    name=names,
+    clip=st.tuples(st.floats(0, 0.9), st.floats(0, 0.9)),
+    beta=st.sampled_from([0.0, 0.04, 1.0]),
+    estimator=st.sampled_from(sorted(KL_ESTIMATORS)),
 )
-def test_losses_equal_the_slow_reference(inputs: LossInputs, name: str, low: float, high: float, beta: float) -> None:
-    result = call(name, inputs, clip_low=low, clip_high=high, beta=beta)
-    loss, kl, clip_share = reference(name, inputs, clip_low=low, clip_high=high, beta=beta)
+def test_losses_equal_the_slow_reference(
+    inputs: LossInputs, name: str, clip: tuple[float, float], beta: float, estimator: str
+) -> None:
+    low, high = clip
+    result = call(name, inputs, clip_low=low, clip_high=high, beta=beta, kl=estimator)
+    loss, kl, clip_share = reference(name, inputs, clip_low=low, clip_high=high, beta=beta, kl=estimator)
     assert result.loss.item() == pytest.approx(loss, abs=1e-9)
     assert result.clip_share.item() == pytest.approx(clip_share)
     assert result.tokens.item() == inputs.mask.sum().item()
@@ -182,6 +199,30 @@ def test_padding_changes_neither_loss_nor_gradient(inputs: LossInputs, name: str
 
 
 @settings(deadline=None)
+@given(inputs=batches(), name=names, cut=st.integers(0, 5), processes=st.sampled_from([1, 2]))
+def test_losses_and_gradients_of_micro_batches_add_up_to_the_step(
+    inputs: LossInputs, name: str, cut: int, processes: int
+) -> None:
+    """Cut anywhere, the parts having any number of tokens: the sum over micro-batches, or as DDP does it the mean over
+    processes that each were given the step's counts divided by their number, is the loss of the whole step."""
+    inputs.logprobs.requires_grad_()
+    whole = call(name, inputs, beta=0.04).loss
+    step = {"step_completions": len(inputs.mask) / processes, "step_tokens": max(int(inputs.mask.sum()), 1) / processes}
+
+    def part(rows: slice) -> torch.Tensor:
+        fields = ("logprobs", "mask", "advantages", "old_logprobs", "ref_logprobs", "token_weights")
+        tensors = {field: getattr(inputs, field) for field in fields}
+        chosen: dict[str, Any] = {field: None if x is None else x[rows] for field, x in tensors.items()}
+        return call(name, LossInputs(**chosen | step), beta=0.04).loss
+
+    parts = torch.stack([part(rows) for rows in (slice(0, cut), slice(cut, None)) if len(inputs.mask[rows])])
+    together = parts.sum() / processes
+    torch.testing.assert_close(together, whole, rtol=1e-6, atol=1e-9)
+    gradients = [torch.autograd.grad(loss, inputs.logprobs)[0] for loss in (together, whole)]
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-6, atol=1e-9)
+
+
+@settings(deadline=None)
 @given(inputs=batches(), name=names, data=st.data())
 def test_the_order_of_completions_does_not_matter(inputs: LossInputs, name: str, data: st.DataObject) -> None:
     assert inputs.old_logprobs is not None
@@ -209,13 +250,16 @@ def test_zero_advantages_give_zero_loss_and_gradient_without_kl(inputs: LossInpu
 
 
 def test_on_policy_gradient_is_that_of_reinforce() -> None:
-    """At r = 1 the gradient of token t of completion i is -A_i times its weight: 1 / (N T_i) in GRPO, 1 / (N L_max) in
-    Dr. GRPO, 1 / ΣT in DAPO. Here N = 2, T = (2, 1), L_max = 9, A = (1, -3)."""
+    """At r = 1 the gradient of token t of completion i is -A_i times its weight: 1 / (N T_i) in GRPO and GSPO,
+    1 / (N L_max) in Dr. GRPO, 1 / ΣT in DAPO and CISPO. Here N = 2, T = (2, 1), L_max = 9, A = (1, -3)."""
     expected = {
         "grpo": [[-1 / 4, -1 / 4], [3 / 2, 0.0]],
         "dr_grpo": [[-1 / 18, -1 / 18], [3 / 18, 0.0]],
         "dapo": [[-1 / 3, -1 / 3], [3 / 3, 0.0]],
+        "gspo": [[-1 / 4, -1 / 4], [3 / 2, 0.0]],
+        "cispo": [[-1 / 3, -1 / 3], [3 / 3, 0.0]],
     }
+    assert expected.keys() == LOSSES.keys()
     for name, gradient in expected.items():
         logprobs = torch.tensor([[-1.0, -2.0], [-0.5, -7.0]], requires_grad=True)
         mask = torch.tensor([[True, True], [True, False]])
@@ -233,9 +277,33 @@ def test_without_old_logprobs_equals_old_logprobs_of_the_same_policy() -> None:
         assert torch.equal(*(torch.autograd.grad(loss, logprobs)[0] for loss in (implicit, explicit)))
 
 
-@pytest.mark.parametrize("name", sorted(LOSSES))
+def test_a_token_that_cispo_cuts_still_has_a_gradient() -> None:
+    """r = 8 is cut to 5 and r = 0.5 is not: with A = 1 on two tokens the gradients are -5 / 2 and -0.5 / 2; in GRPO
+    that of the first is 0."""
+    logprobs = torch.tensor([[0.8, 0.1]]).log().requires_grad_()
+    old = torch.tensor([[0.1, 0.2]]).log()
+    inputs = LossInputs(logprobs, torch.ones(1, 2, dtype=torch.bool), torch.ones(1), old_logprobs=old)
+    for name, gradient in (("cispo", [-2.5, -0.25]), ("grpo", [0.0, -0.25])):
+        (got,) = torch.autograd.grad(call(name, inputs, beta=0.0).loss, logprobs)
+        assert got[0].tolist() == pytest.approx(gradient)
+
+
+def test_gspo_moves_all_tokens_of_a_completion_by_its_one_ratio() -> None:
+    """Ratios 1.1 and 1 of one completion, wide clip: s = sqrt(1.1); each token's gradient is -A s / (N T) = -s / 2.
+    Beyond the clip there is none for either token."""
+    logprobs = torch.tensor([[0.22, 0.3]]).log().requires_grad_()
+    old = torch.tensor([[0.2, 0.3]]).log()
+    inputs = LossInputs(logprobs, torch.ones(1, 2, dtype=torch.bool), torch.ones(1), old_logprobs=old)
+    (wide,) = torch.autograd.grad(gspo_loss(inputs, clip_low=0.2, clip_high=0.2).loss, logprobs)
+    assert wide[0].tolist() == pytest.approx([-math.sqrt(1.1) / 2] * 2)
+    (cut,) = torch.autograd.grad(gspo_loss(inputs).loss, logprobs)
+    assert cut[0].tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"cispo"}))
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
-    """`gradcheck` in float64 at ratios away from the kinks at 0.8 and 1.2 (1.28), clipped tokens too."""
+    """`gradcheck` in float64 at ratios away from the kinks at 0.8 and 1.2 (1.28), clipped tokens too. Not CISPO, whose
+    gradient is by design not that of its value."""
     ratios = torch.tensor([[0.5, 0.9, 1.1], [1.5, 1.05, 0.6]], dtype=torch.float64)
     old = torch.full((2, 3), -1.0, dtype=torch.float64)
     ref = torch.tensor([[-0.7, -1.4, -0.9], [-1.1, -2.0, -0.2]], dtype=torch.float64)
@@ -244,7 +312,7 @@ def test_gradients_are_those_of_finite_differences(name: str) -> None:
 
     def loss(logprobs: torch.Tensor) -> torch.Tensor:
         inputs = LossInputs(logprobs, mask, advantages, old_logprobs=old, ref_logprobs=ref)
-        return call(name, inputs, beta=0.5).loss
+        return call(name, inputs, beta=0.5, **({"clip_low": 0.2, "clip_high": 0.2} if name == "gspo" else {})).loss
 
     assert torch.autograd.gradcheck(loss, (old + ratios.log()).requires_grad_())
 
@@ -377,6 +445,35 @@ def test_k3_beyond_float_range_is_finite_and_pulls_back() -> None:
     assert logprobs.grad.tolist() == pytest.approx([1 - math.exp(20), 1.0], rel=1e-5)
 
 
+@pytest.mark.parametrize("estimator", sorted(KL_ESTIMATORS))
+@pytest.mark.parametrize("name", sorted(LOSSES))
+@pytest.mark.parametrize("d", [100.0, -100.0, 1e4, -1e4])
+def test_every_loss_with_every_kl_is_finite_far_from_its_reference(name: str, estimator: str, d: float) -> None:
+    """Log-probabilities and references |d| nats apart, sampled as far away: loss and gradient are finite."""
+    logprobs = torch.full((1, 2), -abs(d), requires_grad=True)
+    far = torch.full((1, 2), d - abs(d))
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    for advantage in (1.0, -1.0):
+        inputs = LossInputs(logprobs, mask, torch.tensor([advantage]), old_logprobs=far, ref_logprobs=far)
+        result = call(name, inputs, beta=0.04, kl=estimator)
+        (gradient,) = torch.autograd.grad(result.loss, logprobs)
+        assert result.loss.isfinite()
+        assert gradient.isfinite().all()
+
+
+def test_the_gradient_of_k2_is_that_of_the_kl_and_that_of_k3_is_not() -> None:
+    """π = (0.7, 0.3), softmax of its logits, against (0.5, 0.5), in expectation over π. k2's gradient, taken at fixed
+    samples, must be that of Σ π log(π / π_ref); that of k3 is that of the KL the other way round."""
+    logits = torch.tensor([0.7, 0.3], dtype=torch.float64).log().requires_grad_()
+    ref = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    pi = logits.softmax(0)
+    (expected,) = torch.autograd.grad((pi * (pi / ref).log()).sum(), logits, retain_graph=True)
+    (reverse,) = torch.autograd.grad((ref * (ref / pi).log()).sum(), logits, retain_graph=True)
+    for estimate, gradient in ((k2_kl, expected), (k3_kl, reverse)):
+        (got,) = torch.autograd.grad((pi.detach() * estimate(pi.log(), ref.log())).sum(), logits, retain_graph=True)
+        torch.testing.assert_close(got, gradient)
+
+
 @settings(deadline=None)
 @given(d=st.floats(-80, 20, width=32))
 def test_in_the_ordinary_range_every_bit_is_that_of_the_exponential(d: float) -> None:
@@ -395,7 +492,9 @@ def test_in_the_ordinary_range_every_bit_is_that_of_the_exponential(d: float) ->
 @pytest.mark.parametrize("field", ["logprobs", "old_logprobs", "ref_logprobs", "token_weights", "advantages"])
 def test_what_is_not_finite_is_refused_with_the_answer_it_belongs_to(field: str) -> None:
     """Answer 1 of 2 holds the broken number, at token 1 where it has tokens."""
-    tensors = {name: torch.zeros(2, 3) for name in ("logprobs", "old_logprobs", "ref_logprobs", "token_weights")}
+    tensors: dict[str, Any] = {
+        name: torch.zeros(2, 3) for name in ("logprobs", "old_logprobs", "ref_logprobs", "token_weights")
+    }
     tensors["advantages"] = torch.zeros(2)
     place = (1,) if field == "advantages" else (1, 1)
     tensors[field][place] = -math.inf
@@ -417,6 +516,10 @@ def test_refusals() -> None:
     inputs = LossInputs(logprobs, mask, advantages)
     with pytest.raises(ShapeError, match="padded to 3 tokens, max_tokens allows 2"):
         dr_grpo_loss(inputs, max_tokens=2)
+    with pytest.raises(OptionError, match="step_tokens is 0"):
+        LossInputs(logprobs, mask, advantages, step_tokens=0)
+    with pytest.raises(OptionError, match="kl is 'k4', expected one of k1, k2, k3"):
+        grpo_loss(inputs, kl="k4")
     with pytest.raises(OptionError, match="beta is -1"):
         dapo_loss(inputs, beta=-1.0)
     with pytest.raises(OptionError, match="clip is"):

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grpo_ptr import (
+    Factual,
     OptionError,
     RewardWeights,
     ScoreError,
     ShapeError,
     Unparseable,
+    factual_scores,
+    overlong_penalty,
     reasoning_reward,
     rewards,
     trust_weight,
@@ -142,8 +145,8 @@ def test_an_answer_without_form_can_be_judged_as_a_wrong_one() -> None:
     assert breakdown.trust is not None
     assert breakdown.trust.item() == pytest.approx(0.6065, abs=1e-4)
     assert breakdown.total[0, 2].item() == pytest.approx(0.3033, abs=1e-4)
-    with pytest.raises(ScoreError, match=r"scores\[0, 2, 0\] is nan"):
-        rewards(format_ok, correct, scores.where(format_ok[..., None], torch.nan), unparseable=Unparseable.JUDGE)
+    unread = rewards(format_ok, correct, scores.where(format_ok[..., None], torch.nan), unparseable=Unparseable.JUDGE)
+    assert unread.usable.tolist() == [False]
 
 
 def test_a_group_of_which_nothing_parses() -> None:
@@ -251,15 +254,99 @@ def test_scores_of_excluded_answers_change_nothing(case: Case) -> None:
     assert torch.equal(rewards(format_ok, correct, scores).total, rewards(format_ok, correct, blanked).total)
 
 
+# --- a reward that is missing ---
+
+
+@settings(deadline=None)
+@given(case=cases(), data=st.data())
+def test_a_nan_score_leaves_its_group_out_and_no_other(case: Case, data: st.DataObject) -> None:
+    """One score of one answer with form is NaN: its group's totals and τ are NaN, those of the others as before."""
+    format_ok, correct, scores = tensors(case)
+    places = format_ok.nonzero().tolist()
+    if not places:
+        return
+    b, k = data.draw(st.sampled_from(places))
+    broken = scores.clone()
+    broken[b, k, data.draw(st.integers(0, 3))] = torch.nan
+    whole, result = rewards(format_ok, correct, scores), rewards(format_ok, correct, broken)
+    assert result.usable.tolist() == [i != b for i in range(len(scores))]
+    assert bool(result.total[b].isnan().all())
+    kept, expected = result.select(result.usable), whole.select(result.usable)
+    torch.testing.assert_close(kept.total, expected.total, rtol=0, atol=0)
+    torch.testing.assert_close(kept.trust, expected.trust, rtol=0, atol=0)
+    assert bool(rewards(format_ok, correct, broken, reasoning_enabled=False).usable.all()), "not needed yet"
+
+
+# --- what the paper does not have ---
+
+
+def test_a_verified_criterion_beside_the_judged_one_or_instead_of_it() -> None:
+    """R_v = 1, 0.5, 0 are worth 5, 3, 1. The other three criteria are 5, judged is 1, a quarter each:
+    R_t = (g_1 + 15) / 20; g_1 is 1; 5, 3, 1; or (1 + 5) / 2 = 3, 2, 1."""
+    scores = torch.tensor([1.0, 5.0, 5.0, 5.0]).expand(1, 3, 4)
+    verified = torch.tensor([[1.0, 0.5, 0.0]])
+    expected = {Factual.JUDGED: [16, 16, 16], Factual.VERIFIED: [20, 18, 16], Factual.BOTH: [18, 17, 16]}
+    for factual, values in expected.items():
+        reasoning = reasoning_reward(factual_scores(scores, verified, factual))
+        assert reasoning[0].tolist() == pytest.approx([v / 20 for v in values])
+    nan = factual_scores(scores, torch.tensor([[1.0, torch.nan, 0.0]]), Factual.VERIFIED)
+    yes = torch.ones(1, 3, dtype=torch.bool)
+    assert rewards(yes, yes, nan).usable.tolist() == [False]
+    with pytest.raises(ScoreError, match=r"verified\[0, 1\] is 1.5, expected a share"):
+        factual_scores(scores, torch.tensor([[0.0, 1.5, 0.0]]), Factual.VERIFIED)
+    with pytest.raises(ShapeError, match="verified has shape"):
+        factual_scores(scores, verified[:, :2], Factual.VERIFIED)
+
+
+@settings(deadline=None)
+@given(limit=st.integers(1, 200), data=st.data())
+def test_the_overlong_penalty_is_that_of_dapo(limit: int, data: st.DataObject) -> None:
+    """Equation (13) of DAPO with L_max the limit and L_cache the buffer, case by case."""
+    buffer = data.draw(st.integers(1, limit))
+    length = data.draw(st.integers(0, limit + 5))
+    if length <= limit - buffer:
+        expected = 0.0
+    elif length <= limit:
+        expected = (limit - buffer - length) / buffer
+    else:
+        expected = -1.0
+    penalty = overlong_penalty(torch.tensor([length]), max_tokens=limit, buffer=buffer)
+    assert penalty.item() == pytest.approx(expected)
+
+
+def test_a_length_penalty_enters_the_total_and_the_parts() -> None:
+    """Right and full length: 1.3 - 1 = 0.3; wrong and short: 0.3. The parts weighed by their weights sum to that."""
+    yes, correct = torch.ones(1, 2, dtype=torch.bool), torch.tensor([[True, False]])
+    penalty = overlong_penalty(torch.tensor([[10, 5]]), max_tokens=10, buffer=2)
+    breakdown = rewards(yes, correct, None, reasoning_enabled=False, length_penalty=penalty)
+    torch.testing.assert_close(breakdown.total, torch.tensor([[0.3, 0.3]]))
+    with pytest.raises(OptionError, match="buffer is 11, expected 1 to 10"):
+        overlong_penalty(torch.tensor([1]), max_tokens=10, buffer=11)
+
+
+@settings(deadline=None)
+@given(case=cases())
+def test_the_parts_sum_to_the_total(case: Case) -> None:
+    """With the gate open and closed, with a length penalty and without."""
+    drawn = -torch.rand(case[0].shape, generator=torch.Generator().manual_seed(0))
+    for enabled in (True, False):
+        for penalty in (drawn, None):
+            breakdown = rewards(*tensors(case), reasoning_enabled=enabled, length_penalty=penalty)
+            parts, weights = breakdown.parts()
+            torch.testing.assert_close((parts * weights[:, None]).sum(-1), breakdown.total, rtol=1e-6, atol=1e-9)
+
+
 # --- refusals ---
 
 
 def test_missing_and_impossible_scores_are_refused_with_their_place() -> None:
     yes = torch.ones(2, 2, dtype=torch.bool)
     scores = torch.full((2, 2, 4), 3.0)
-    scores[1, 0, 2] = torch.nan
-    with pytest.raises(ScoreError, match=r"scores\[1, 0, 2\] is nan"):
+    scores[1, 0, 2] = math.inf
+    with pytest.raises(ScoreError, match=r"scores\[1, 0, 2\] is inf"):
         rewards(yes, yes, scores)
+    with pytest.raises(ScoreError, match=r"scores\[1, 2\] is nan"):
+        reasoning_reward(torch.tensor([[3.0] * 4, [3.0, 3.0, torch.nan, 3.0]]))
     with pytest.raises(ScoreError, match=r"scores\[0\] is 5.5"):
         reasoning_reward(torch.tensor([5.5, 3.0, 3.0, 3.0]))
     with pytest.raises(ScoreError, match="judge the answers first"):

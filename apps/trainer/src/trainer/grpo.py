@@ -7,7 +7,6 @@ forward is run. The two algorithms differ in one thing: GRPO-PTR's schedule may 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,45 +15,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grpo_ptr import ADVANTAGES, LOSSES, LossInputs, LossResult, RewardBreakdown, ScheduleState, rewards
-from policy import Reference, Rollout, Sampler, sequence_logprobs
+from grpo_ptr import (
+    ADVANTAGES,
+    CRITERIA,
+    LOSS_ADVANTAGES,
+    LOSSES,
+    SCORE_MIN,
+    Factual,
+    LossInputs,
+    LossResult,
+    RewardBreakdown,
+    ScheduleState,
+    factual_scores,
+    mixed_groups,
+    overlong_penalty,
+    rewards,
+)
+from policy import Reference, Sampler, importance_weights, sequence_logprobs
 from rewardmodel import RewardModel
-from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, emotion_question, parse_response
+from speech_records import LabelSet, MeasuredUtterance, emotion_question
 from speechlm import SpeechLM
 from trainer.checkpoint import data_identity, policy_card, save_policy
 from trainer.dataset import TRAIN, AnnotatedCorpus
+from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
 from trainer.predict import expected_label
+from trainer.rollouts import Groups, rule_rewards, verified_share
 from trainer.settings import Algorithm, GRPOSettings
-
-
-@dataclass(frozen=True, slots=True)
-class RuleRewards:
-    """What the rule-based rewards see of a rollout: both `bool[B, K]`."""
-
-    format_ok: Tensor
-    correct: Tensor
-
-
-def rule_rewards(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], label_set: LabelSet) -> RuleRewards:
-    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer is `labels[B]`.
-
-    Both strictly (`parse_response` with `strict`, `LabelSet.parse`): a reward for what a lenient reading can make of an
-    answer would teach the policy to write it.
-    """
-    format_ok = torch.zeros(len(texts), len(texts[0]), dtype=torch.bool)
-    correct = torch.zeros_like(format_ok)
-    for i, (group, label) in enumerate(zip(texts, labels, strict=True)):
-        for j, text in enumerate(group):
-            try:
-                answer = parse_response(text, strict=True).answer
-            except AnswerFormatError:
-                continue
-            format_ok[i, j] = True
-            correct[i, j] = label_set.parse(answer) is label_set.map(label)
-    return RuleRewards(format_ok, correct)
 
 
 class FrozenModels:
@@ -85,6 +74,8 @@ class GRPOModule(StageModule):
         reward_model: RewardModel | None,
     ) -> None:
         super().__init__(settings, steps=settings.steps)
+        if settings.needs_reward_model and reward_model is None:
+            raise ConfigError("algorithm=grpo_ptr needs a reward model, unless all weight is on the verified criterion")
         self.model = model
         self.sampler = Sampler(model)
         self.settings = settings
@@ -101,21 +92,41 @@ class GRPOModule(StageModule):
         """Move the frozen models to where the policy is trained."""
         self.frozen.to(self.device)
 
-    def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor:
-        """Sample K answers to each prompt, turn them into advantages, and return the GRPO loss."""
-        clips = as_float(self.features[m.utterance.utterance_id] for m in batch)
-        rollout = self._roll_out(clips)
-        labels = [expected_label(m, self.label_set) for m in batch]
-        rules = rule_rewards(rollout.texts, labels, self.label_set)
-        breakdown = self._rewards(clips, rollout, rules, step=batch_idx + 1)
-        advantages = ADVANTAGES[self.settings.advantages or self.settings.loss](breakdown.total)
-        result = self.loss(clips, rollout.tokens, rollout.mask, advantages)
-        self.record(batch_idx + 1, **self._metrics(rules, breakdown, result, rollout))
+    def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor | None:
+        """Roll out, judge, reward, advantage, loss; `None` where no group is left to learn from."""
+        s, step = self.settings, batch_idx + 1
+        sampled = self._roll_out(batch)
+        accuracy = float(sampled.correct.float().mean())
+        if s.algorithm is Algorithm.GRPO_PTR:
+            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
+        kept = sampled.select(self._trained_on(sampled))
+        breakdown = self._rewards(kept) if kept.batch else None
+        metrics = {"accuracy": accuracy, "format": float(sampled.format_ok.float().mean())}
+        metrics |= {"gate": float(self.schedule_state.is_open), "one_sided_groups": sampled.one_sided_share}
+        if breakdown is None or not breakdown.usable.any():
+            unscored = 0 if breakdown is None else len(kept.batch)
+            self.record(step, **metrics, groups=0, unscored_groups=unscored)
+            return None
+        metrics |= {"groups": int(breakdown.usable.sum()), "unscored_groups": int((~breakdown.usable).sum())}
+        kept, breakdown = kept.select(breakdown.usable), breakdown.select(breakdown.usable)
+        advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
+        result = self.loss(kept.clips, kept.tokens, kept.mask, advantages, kept.logprobs)
+        self.record(step, **metrics, **_metrics(breakdown, result, kept))
         return result.loss
 
-    def _roll_out(self, clips: list[Tensor]) -> Rollout:
+    def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
+        """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""
+        s, rounds = self.settings, list[Groups]()
+        for start in range(0, len(batch), s.prompts_per_step):
+            rounds.append(self._answers(batch[start : start + s.prompts_per_step]))
+            if sum(int(mixed_groups(groups.correct).sum()) for groups in rounds) >= s.prompts_per_step:
+                break
+        return Groups.join(rounds)
+
+    def _answers(self, batch: list[MeasuredUtterance]) -> Groups:
         s = self.settings
-        return self.sampler.sample(
+        clips = as_float(self.features[m.utterance.utterance_id] for m in batch)
+        rollout = self.sampler.sample(
             clips,
             [self.question] * len(clips),
             k=s.group_size,
@@ -123,71 +134,101 @@ class GRPOModule(StageModule):
             max_new_tokens=s.max_new_tokens,
             seeds=torch.randint(2**63 - 1, (len(clips), s.group_size), generator=self.rollout_rng),
         )
+        rules = rule_rewards(rollout.texts, [expected_label(m, self.label_set) for m in batch], self.label_set)
+        return Groups.of(batch, clips, rollout, rules)
 
-    def _rewards(self, clips: list[Tensor], rollout: Rollout, rules: RuleRewards, *, step: int) -> RewardBreakdown:
-        """Equation (3): the step's own accuracy may open the gate, from which on reasoning rewards enter."""
-        s = self.settings
-        if s.algorithm is Algorithm.GRPO_PTR:
-            accuracy = float(rules.correct.float().mean())
-            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
-        is_open = self.schedule_state.is_open
+    def _trained_on(self, sampled: Groups) -> Tensor:
+        """Which groups the step learns from, bool [B]: all, or under dynamic sampling the first mixed ones."""
+        if self.settings.sampling_rounds == 1:
+            return torch.ones(len(sampled.batch), dtype=torch.bool)
+        mixed = mixed_groups(sampled.correct)
+        return mixed & (mixed.cumsum(0) <= self.settings.prompts_per_step)
+
+    def _rewards(self, groups: Groups) -> RewardBreakdown:
+        """Equation (3), with reasoning rewards once the gate is open."""
+        s, is_open = self.settings, self.schedule_state.is_open
+        penalty = None
+        if s.overlong_buffer:
+            lengths = groups.mask.sum(-1).cpu()
+            penalty = overlong_penalty(lengths, max_tokens=s.max_new_tokens, buffer=s.overlong_buffer)
         return rewards(
-            rules.format_ok,
-            rules.correct,
-            self._score(clips, rollout) if is_open else None,
+            groups.format_ok,
+            groups.correct,
+            self._scores(groups) if is_open else None,
             weights=s.criterion_weights,
             coefficients=s.reward_weights,
             reasoning_enabled=is_open,
             unparseable=s.unparseable,
             degenerate=s.degenerate,
+            length_penalty=penalty,
         )
 
-    def _score(self, clips: list[Tensor], rollout: Rollout) -> Tensor:
-        if self.frozen.reward_model is None:
-            raise ValueError("the schedule opened but no reward model was given")
-        k = self.settings.group_size
-        texts = [text for group in rollout.texts for text in group]
-        audio_index = [i for i in range(len(clips)) for _ in range(k)]
-        scores = self.frozen.reward_model.score(clips, [self.question] * len(texts), texts, audio_index=audio_index)
-        return scores.view(len(clips), k, -1).cpu()
+    def _scores(self, groups: Groups) -> Tensor:
+        """The four scores g_j of every answer: judged by the reward model, the first measured where so set."""
+        b, k = groups.correct.shape
+        if self.settings.needs_reward_model and self.frozen.reward_model is not None:
+            texts = [text for group in groups.texts for text in group]
+            audio_index = [i for i in range(b) for _ in range(k)]
+            scores = self.frozen.reward_model.score(
+                groups.clips, [self.question] * len(texts), texts, audio_index=audio_index
+            )
+            scores = scores.view(b, k, CRITERIA).cpu()
+        else:
+            scores = torch.full((b, k, CRITERIA), SCORE_MIN)
+        if self.settings.factual is Factual.JUDGED:
+            return scores
+        shares = [[verified_share(m, t) for t in texts] for m, texts in zip(groups.batch, groups.texts, strict=True)]
+        return factual_scores(scores, torch.tensor(shares), self.settings.factual)
 
-    def loss(self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor) -> LossResult:
-        """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt."""
+    def loss(
+        self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor, sampled: Tensor | None = None
+    ) -> LossResult:
+        """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt.
+
+        `sampled` are the log-probabilities that the sampler reported, for importance weights.
+        """
+        s = self.settings
         groups = [
             [answer[real].tolist() for answer, real in zip(group, group_mask, strict=True)]
             for group, group_mask in zip(tokens, mask, strict=True)
         ]
         packed = self.model.pack(clips, [self.question] * len(clips), groups)
-        temperature, reference = self.settings.temperature, None
+        reference, weights = None, None
         if self.frozen.reference is not None:
-            reference = packed.unpack(self.frozen.reference.logprobs(packed, temperature=temperature))
+            reference = packed.unpack(self.frozen.reference.logprobs(packed, temperature=s.temperature))
+        logprobs = packed.unpack(sequence_logprobs(self.model, packed, temperature=s.temperature))
+        if s.importance_cap is not None and sampled is not None:
+            trainer = logprobs.detach().view(mask.shape)
+            engine, real = sampled.to(trainer.device), mask.to(trainer.device)
+            weights = importance_weights(engine, trainer, real, cap=s.importance_cap).flatten(0, 1)
         inputs = LossInputs(
-            logprobs=packed.unpack(sequence_logprobs(self.model, packed, temperature=temperature)),
+            logprobs=logprobs,
             mask=mask.flatten(0, 1).to(self.device),
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,
+            token_weights=weights,
         )
-        return self._loss(inputs, beta=self.settings.kl_coefficient)
+        return self._loss(inputs, beta=s.kl_coefficient, kl=s.kl_estimator)
 
-    def _metrics(
-        self, rules: RuleRewards, breakdown: RewardBreakdown, result: LossResult, rollout: Rollout
-    ) -> dict[str, float]:
-        metrics = {
-            "accuracy": rules.correct.float().mean(),
-            "format": breakdown.format.mean(),
-            "reward": breakdown.total.mean(),
-            "loss": result.loss.detach(),
-            "tokens": rollout.mask.sum(-1).float().mean(),
-            "gate": torch.tensor(float(self.schedule_state.is_open)),
-        }
-        if result.kl is not None:
-            metrics["kl"] = result.kl
-        if breakdown.reasoning is not None and breakdown.trust is not None:
-            metrics["reasoning"] = breakdown.reasoning.mean()
-            metrics["trust_mean"] = breakdown.trust.mean()
-            metrics["trust_min"] = breakdown.trust.min()
-            metrics["distrusted_groups"] = (breakdown.trust < 1).float().mean()
-        return {name: float(value) for name, value in metrics.items()}
+
+def _metrics(breakdown: RewardBreakdown, result: LossResult, groups: Groups) -> dict[str, float]:
+    """Of the groups that the step learns from."""
+    metrics = {
+        "reward": breakdown.total.mean(),
+        "loss": result.loss.detach(),
+        "clip_share": result.clip_share,
+        "tokens": groups.mask.sum(-1).float().mean(),
+    }
+    if result.kl is not None:
+        metrics["kl"] = result.kl
+    if breakdown.length is not None:
+        metrics["length_penalty"] = breakdown.length.mean()
+    if breakdown.reasoning is not None and breakdown.trust is not None:
+        metrics["reasoning"] = breakdown.reasoning.mean()
+        metrics["trust_mean"] = breakdown.trust.mean()
+        metrics["trust_min"] = breakdown.trust.min()
+        metrics["distrusted_groups"] = (breakdown.trust < 1).float().mean()
+    return {name: float(value) for name, value in metrics.items()}
 
 
 def _loss_of(settings: GRPOSettings) -> Callable[..., LossResult]:
@@ -224,11 +265,14 @@ def train_grpo(
 
 
 def prompt_batches(clips: Sequence[MeasuredUtterance], settings: GRPOSettings) -> list[list[MeasuredUtterance]]:
-    """The prompts of every step, shuffled; every clip is used once before any is used again."""
+    """The prompts of every step, shuffled; every clip is drawn once before any is drawn again.
+
+    Dynamic sampling has `sampling_rounds` times as many to choose from, and asks only those it needs.
+    """
     rng = np.random.default_rng(settings.seed)
-    needed = settings.steps * settings.prompts_per_step
+    size = settings.prompts_per_step * settings.sampling_rounds
+    needed = settings.steps * size
     order: list[int] = []
     while len(order) < needed:
         order.extend(rng.permutation(len(clips)).tolist())
-    size = settings.prompts_per_step
     return [[clips[i] for i in order[n * size : (n + 1) * size]] for n in range(settings.steps)]

@@ -12,7 +12,17 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from grpo_ptr import ADVANTAGES, LOSSES, ProgressiveSchedule, RewardWeights, Unparseable
+from grpo_ptr import (
+    ADVANTAGES,
+    CRITERIA,
+    KL_ESTIMATORS,
+    LOSSES,
+    Deviation,
+    Factual,
+    ProgressiveSchedule,
+    RewardWeights,
+    Unparseable,
+)
 from speech_records import RecordFormatError, from_dict
 from trainer.curriculum import Phase
 from trainer.errors import ConfigError
@@ -98,11 +108,21 @@ class GRPOSettings(OptimizerSettings):
     """One reinforcement run.
 
     - `algorithm`: `grpo` for format and outcome rewards only, `grpo_ptr` with reasoning rewards and trust
-    - `group_size`: K answers to each prompt; `kl_coefficient`: β, 0 for no reference policy
-    - `loss`: `grpo`, `dr_grpo` or `dapo`; `advantages`: those of that loss unless specified; `clip_low`, `clip_high`:
-      those of that loss unless specified
-    - `reward_weights`: of format, outcome and reasoning; `criterion_weights`: of the reward model's four scores, a
-      quarter each unless specified; `unparseable`, `degenerate`: see `grpo_ptr.rewards`
+    - `group_size`: K answers to each prompt; `kl_coefficient`: β, 0 for no reference policy; `kl_estimator`: k1, k2 or
+      k3
+    - `loss`: one of `grpo_ptr.LOSSES`; `advantages`: one of `grpo_ptr.ADVANTAGES`, those of that loss unless specified;
+      `clip_low`, `clip_high`: those of that loss unless specified; `deviation`: which standard deviation divides
+      advantages, see `grpo_ptr.Deviation`
+    - `importance_cap`: C of the truncated importance weights (equation 9), from the log-probabilities that the sampler
+      reported; no weights unless specified, since the in-process sampler is the policy being trained
+    - `reward_weights`: of format, outcome and reasoning; `criterion_weights`: of the four scores g_j, a quarter each
+      unless specified; `unparseable`: see `grpo_ptr.Unparseable`; `degenerate`: τ of groups that are all right or all
+      wrong, 0 to 1
+    - `factual`: whose word the factual score is, the reward model's (`judged`), the measurement's (`verified`) or both;
+      `verified` with `criterion_weights=[1,0,0,0]` needs no reward model
+    - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
+    - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
+      to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
     - `schedule`: when reasoning rewards enter (equation 4)
     """
 
@@ -115,27 +135,50 @@ class GRPOSettings(OptimizerSettings):
     temperature: float = 1.0
     max_new_tokens: int = 160
     kl_coefficient: float = 0.04
+    kl_estimator: str = "k3"
     loss: str = "grpo"
     advantages: str | None = None
+    deviation: Deviation = Deviation.POPULATION
     clip_low: float | None = None
     clip_high: float | None = None
+    importance_cap: float | None = None
     reward_weights: RewardWeights = RewardWeights()  # noqa: RUF009 - frozen
     criterion_weights: tuple[float, ...] | None = None
     unparseable: Unparseable = Unparseable.EXCLUDE
     degenerate: float = 1.0
+    factual: Factual = Factual.JUDGED
+    overlong_buffer: int = 0
+    sampling_rounds: int = 1
     schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_positive(self, "steps", "prompts_per_step", "group_size", "max_new_tokens")
+        _check_positive(self, "steps", "prompts_per_step", "max_new_tokens", "sampling_rounds")
+        _check("group_size", self.group_size, self.group_size >= 2, ">= 2: advantages compare the answers of a group")
         _check("temperature", self.temperature, self.temperature > 0, "> 0: rollouts are sampled")
         _check("kl_coefficient", self.kl_coefficient, self.kl_coefficient >= 0, ">= 0")
         _check("degenerate", self.degenerate, 0 <= self.degenerate <= 1, "a trust weight in [0, 1]")
+        known = self.kl_estimator in KL_ESTIMATORS
+        _check("kl_estimator", self.kl_estimator, known, f"one of {', '.join(KL_ESTIMATORS)}")
+        cap = self.importance_cap
+        _check("importance_cap", cap, cap is None or cap > 0, "> 0, or null for no importance weights")
+        w = self.criterion_weights
+        fits = w is None or (len(w) == CRITERIA and min(w) >= 0 and abs(sum(w) - 1) <= 1e-6)
+        _check("criterion_weights", w, fits, f"{CRITERIA} numbers >= 0 that sum to 1")
+        fits = 0 <= self.overlong_buffer <= self.max_new_tokens
+        _check("overlong_buffer", self.overlong_buffer, fits, f"0 to max_new_tokens={self.max_new_tokens}")
         _check("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
         known = self.advantages is None or self.advantages in ADVANTAGES
         _check("advantages", self.advantages, known, f"one of {', '.join(ADVANTAGES)}")
         _check("clip_low", self.clip_low, self.clip_low is None or 0 <= self.clip_low <= 1, "in [0, 1]")
         _check("clip_high", self.clip_high, self.clip_high is None or self.clip_high >= 0, ">= 0")
+
+    @property
+    def needs_reward_model(self) -> bool:
+        """Whether a reward model is asked: not for outcomes alone, nor where all weight is on what is measured."""
+        only_factual = self.criterion_weights is not None and not any(self.criterion_weights[1:])
+        measured = self.factual is Factual.VERIFIED and only_factual
+        return self.algorithm is Algorithm.GRPO_PTR and not measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,16 +247,17 @@ class RewardStage(RewardSettings, TrainStage):
 
 @dataclass(frozen=True, kw_only=True)
 class GRPOStage(GRPOSettings, PolicyStage):
-    """Reinforcement of an SFT policy; `grpo_ptr` needs a `reward_model`."""
+    """Reinforcement of an SFT policy; `grpo_ptr` needs a `reward_model`, unless all weight is on what is measured."""
 
     reward_model: str | None = None
 
     def __post_init__(self) -> None:
         GRPOSettings.__post_init__(self)
         StageSettings.__post_init__(self)
-        if self.algorithm is Algorithm.GRPO_PTR and self.reward_model is None:
+        if self.needs_reward_model and self.reward_model is None:
             raise ConfigError(
-                "algorithm=grpo_ptr needs reward_model=DIR, which stage=reward makes; algorithm=grpo needs none"
+                "algorithm=grpo_ptr needs reward_model=DIR, which stage=reward makes; algorithm=grpo needs none, nor "
+                "does factual=verified with criterion_weights=[1,0,0,0]"
             )
 
 

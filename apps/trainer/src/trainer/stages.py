@@ -86,14 +86,13 @@ def grpo(settings: GRPOStage) -> None:
     """Reinforce a policy with GRPO or GRPO-PTR."""
     from trainer.grpo import train_grpo
 
+    judge = _reward_model(settings.reward_model) if settings.needs_reward_model else None
     policy = _policy(settings)
-    gated = settings.algorithm is Algorithm.GRPO_PTR
-    judge = _reward_model(settings.reward_model) if gated else None
     corpus, features = _data(settings)
     _prepare(policy, settings)
     module = train_grpo(policy, corpus, features, settings, reward_model=judge, out=Path(settings.out))
     opened = module.schedule_state.opened_at
-    if gated:
+    if settings.algorithm is Algorithm.GRPO_PTR:
         _say("the gate stayed shut" if opened is None else f"the gate opened at step {opened}")
 
 

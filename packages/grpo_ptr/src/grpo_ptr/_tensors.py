@@ -1,11 +1,17 @@
-"""Small tensor helpers shared by the formulas: checks of shape and dtype, and the precision in which we calculate."""
+"""Small helpers shared by the formulas: checks of shape and dtype, precision, exponentials that stay finite."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
 
 from grpo_ptr.errors import ShapeError
+
+MAX_LOG_RATIO = 20.0
+"""Largest difference of log-probabilities, in nats, whose exponential is taken as it is (e^20 = 4.9e8). float32 ends
+at e^88.7; a gradient of that size would not survive the way back through a model. NeMo-RL caps at 20 too."""
 
 
 def widen(x: Tensor) -> Tensor:
@@ -44,3 +50,12 @@ def first_index(mask: Tensor) -> list[int]:
     """
     index: list[int] = mask.nonzero()[0].tolist()
     return index
+
+
+def beyond_cap(d: Tensor, exponential: Tensor, shift: float = 0.0) -> Tensor:
+    """`exponential`, and where d exceeds the cap c its tangent e^c (1 + d - c) - `shift`.
+
+    `exponential` must come from the clamped d: `where` alone would leave 0 · inf = NaN in the gradient.
+    """
+    tangent = math.exp(MAX_LOG_RATIO) * (1.0 + d - MAX_LOG_RATIO) - shift
+    return torch.where(d > MAX_LOG_RATIO, tangent, exponential)

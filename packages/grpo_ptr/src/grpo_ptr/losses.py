@@ -1,14 +1,19 @@
-"""Policy losses over sampled completions: equations (6) to (9), GRPO and two variants.
+"""Policy losses over sampled completions: equations (6) to (10), GRPO and four variants.
 
 All variants share the loss of a token,
 
-    l_t = -w_t min(r_t A, clip(r_t, 1 - ε_low, 1 + ε_high) A) + β k3_t,
+    l_t = -w_t s_t + β KL_t       s_t = min(r_t A, clip(r_t, 1 - ε_low, 1 + ε_high) A),
 
-with w_t = 1 unless weights are given, and differ in how tokens are averaged:
+with w_t = 1 unless weights are given, and differ in how tokens are averaged, and the last two in s_t:
 
     GRPO      1/N Σ_i 1/T_i Σ_t l_t      every completion weighs the same
     Dr. GRPO  Σ_i Σ_t l_t / (N · L_max)  every token weighs the same, whatever the batch holds
-    DAPO      Σ_i Σ_t l_t / Σ_i T_i      every token of this batch weighs the same
+    DAPO      Σ_i Σ_t l_t / Σ_i T_i      every token of the step weighs the same
+    GSPO      as GRPO                    r is one for the whole completion: the geometric mean of its r_t
+    CISPO     as DAPO                    s_t = sg(clip(r_t)) A log π_t: a cut token keeps its gradient
+
+N and Σ_i T_i are those of the whole optimiser step (`LossInputs.step_completions`, `step_tokens`), so that losses of
+micro-batches add up to the loss of the step; the KL term is one of `KL_ESTIMATORS`.
 
 N completions of all groups lie along axis 0, their tokens, padded to T, along axis 1. Half precision is widened to
 float32. What is at padding, NaN included, changes neither loss nor gradient.
@@ -29,16 +34,22 @@ from torch import Tensor
 
 from grpo_ptr._tensors import check_bool, check_matrix, check_shape, first_index, widen
 from grpo_ptr.errors import OptionError, ScoreError, ShapeError
+from grpo_ptr.kl import KL_ESTIMATORS
+from grpo_ptr.surrogates import (
+    CLIP,
+    CLIP_HIGH_CISPO,
+    CLIP_HIGH_DAPO,
+    CLIP_HIGH_GSPO,
+    CLIP_LOW_CISPO,
+    CLIP_LOW_GSPO,
+    cispo_surrogate,
+    clipped_surrogate,
+    importance_ratio,
+    sequence_ratio,
+)
 
-CLIP = 0.2
-"""ε of PPO and GRPO (Schulman et al. 2017; the EmotionThinker paper publishes none)."""
-CLIP_HIGH_DAPO = 0.28
-"""ε_high of DAPO."""
 KL_COEFFICIENT = 0.04
 """β of the EmotionThinker paper."""
-MAX_LOG_RATIO = 20.0
-"""Largest difference of log-probabilities, in nats, whose exponential is taken as it is (e^20 = 4.9e8). float32 ends
-at e^88.7; a gradient of that size would not survive the way back through a model. NeMo-RL caps at 20 too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +66,10 @@ class LossInputs:
         token_weights: factor w >= 0 of every token's surrogate, [N, T], no gradient; `None` for 1. Where another
             program sampled, min(π_old / π_program, C) corrects for its rounding (truncated importance sampling).
             The KL term is not weighted.
+        step_completions: completions of the whole optimiser step, over all its micro-batches and processes; `None`
+            for N. The losses of the micro-batches then add up to that of the step, whatever each of them holds.
+            Where gradients are averaged over W processes (DDP), give the step's number divided by W.
+        step_tokens: the same of tokens; `None` for those of `mask`.
     """
 
     logprobs: Tensor
@@ -63,6 +78,8 @@ class LossInputs:
     old_logprobs: Tensor | None = None
     ref_logprobs: Tensor | None = None
     token_weights: Tensor | None = None
+    step_completions: float | None = None
+    step_tokens: float | None = None
 
     def __post_init__(self) -> None:
         shape = check_matrix("logprobs", self.logprobs)
@@ -73,6 +90,22 @@ class LossInputs:
         for name, x in ((name, getattr(self, name)) for name in optional):
             if x is not None:
                 check_shape(name, x, shape)
+        for name in ("step_completions", "step_tokens"):
+            count = getattr(self, name)
+            if count is not None and not (math.isfinite(count) and count > 0):
+                raise OptionError(f"{name} is {count}, expected a number above 0")
+
+    @property
+    def completions(self) -> float:
+        """By what a mean over the step's completions is divided."""
+        return float(len(self.mask)) if self.step_completions is None else float(self.step_completions)
+
+    @property
+    def tokens(self) -> Tensor:
+        """By what a mean over the step's tokens is divided."""
+        if self.step_tokens is None:
+            return self.mask.sum().clamp(min=1)
+        return self.mask.new_tensor(self.step_tokens, dtype=torch.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,9 +115,9 @@ class LossResult:
     Attributes:
         loss: what is minimised.
         policy_loss: its part without the KL term.
-        kl: mean k3 estimate of KL(π || π_ref) over tokens, in nats; `None` where β = 0.
-        clip_share: share of tokens in [0, 1] whose gradient the clip removed.
-        tokens: number of tokens.
+        kl: mean estimate of KL(π || π_ref) over the tokens of this call, in nats; `None` where β = 0.
+        clip_share: share of tokens in [0, 1] whose gradient the clip removed, or in CISPO bounded.
+        tokens: number of tokens of this call.
     """
 
     loss: Tensor
@@ -94,64 +127,13 @@ class LossResult:
     tokens: Tensor
 
 
-def importance_ratio(logprobs: Tensor, old_logprobs: Tensor) -> Tensor:
-    """Ratio r = π(token) / π_old(token) of equation (6), any shape; above e^20 a line, see `MAX_LOG_RATIO`.
-
-    A token of probability 0.3 that was sampled with probability 0.2 has r = 1.5:
-
-    >>> importance_ratio(torch.tensor([0.3]).log(), torch.tensor([0.2]).log())
-    tensor([1.5000])
-    """
-    d = widen(logprobs) - widen(old_logprobs)
-    return _beyond_cap(d, d.clamp(max=MAX_LOG_RATIO).exp())
-
-
-def _beyond_cap(d: Tensor, exponential: Tensor, shift: float = 0.0) -> Tensor:
-    """`exponential`, and where d exceeds the cap c its tangent e^c (1 + d - c) - `shift`.
-
-    `exponential` must come from the clamped d: `where` alone would leave 0 · inf = NaN in the gradient.
-    """
-    tangent = math.exp(MAX_LOG_RATIO) * (1.0 + d - MAX_LOG_RATIO) - shift
-    return torch.where(d > MAX_LOG_RATIO, tangent, exponential)
-
-
-def clipped_surrogate(ratio: Tensor, advantages: Tensor, *, clip_low: float = CLIP, clip_high: float = CLIP) -> Tensor:
-    """Clipped surrogate min(r A, clip(r, 1 - ε_low, 1 + ε_high) A) of equation (6), to be maximised.
-
-    Args:
-        ratio: r > 0; any shape that broadcasts with `advantages`.
-        advantages: A.
-        clip_low, clip_high: ε_low in [0, 1] and ε_high >= 0.
-
-    The ratio is cut where it has already moved as the advantage asks (1.5 to 1.2 for A = 2, 0.5 to 0.8 for A = -1),
-    and kept where it has moved the wrong way:
-
-    >>> ratio, advantages = torch.tensor([1.5, 0.5, 1.5, 0.5]), torch.tensor([2.0, 2.0, -1.0, -1.0])
-    >>> clipped_surrogate(ratio, advantages)
-    tensor([ 2.4000,  1.0000, -1.5000, -0.8000])
-    """
-    if not (0.0 <= clip_low <= 1.0 and clip_high >= 0.0):
-        raise OptionError(f"clip is ({clip_low}, {clip_high}), expected ε_low in [0, 1] and ε_high >= 0")
-    return torch.minimum(ratio * advantages, ratio.clamp(1.0 - clip_low, 1.0 + clip_high) * advantages)
-
-
-def k3_kl(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
-    """Schulman's k3 estimate of KL(π || π_ref) per token, equation (7): e^d - d - 1 with d = log π_ref - log π.
-
-    Never negative, 0 only where the two agree, in nats, any shape.
-
-    π = 0.5 and π_ref = 0.25: d = -0.6931, k3 = 0.5 + 0.6931 - 1 = 0.1931:
-
-    >>> k3_kl(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.5]).log())
-    tensor([0.1931, 0.0000])
-    """
-    d = widen(ref_logprobs) - widen(logprobs)
-    # expm1 keeps the digits of small d that e^d - 1 would lose
-    return _beyond_cap(d, d.clamp(max=MAX_LOG_RATIO).expm1(), shift=1.0) - d
-
-
 def grpo_loss(
-    inputs: LossInputs, *, clip_low: float = CLIP, clip_high: float = CLIP, beta: float = KL_COEFFICIENT
+    inputs: LossInputs,
+    *,
+    clip_low: float = CLIP,
+    clip_high: float = CLIP,
+    beta: float = KL_COEFFICIENT,
+    kl: str = "k3",
 ) -> LossResult:
     """Loss of GRPO, equation (8): 1/N Σ_i 1/T_i Σ_t l_t. An empty completion adds 0 and counts in N.
 
@@ -159,6 +141,7 @@ def grpo_loss(
         inputs: the completions.
         clip_low, clip_high: ε_low and ε_high.
         beta: weight β >= 0 of the KL term; at 0 the reference is neither needed nor looked at.
+        kl: which of `KL_ESTIMATORS` the KL term is.
 
     Raises:
         OptionError: a setting is out of range, or β > 0 without `ref_logprobs`.
@@ -177,13 +160,17 @@ def grpo_loss(
     >>> result.policy_loss, result.loss, result.kl
     (tensor(0.5000), tensor(0.5019), tensor(0.0644))
     """
-    lengths = inputs.mask.sum(dim=1, keepdim=True)
-    denominator = len(lengths) * lengths.clamp(min=1)
-    return _loss(inputs, denominator, clip_low=clip_low, clip_high=clip_high, beta=beta)
+    return _loss(inputs, _by_completion(inputs), _Clip(clip_low, clip_high), beta=beta, kl=kl)
 
 
 def dr_grpo_loss(
-    inputs: LossInputs, *, max_tokens: int, clip_low: float = CLIP, clip_high: float = CLIP, beta: float = 0.0
+    inputs: LossInputs,
+    *,
+    max_tokens: int,
+    clip_low: float = CLIP,
+    clip_high: float = CLIP,
+    beta: float = 0.0,
+    kl: str = "k3",
 ) -> LossResult:
     """Loss of Dr. GRPO: Σ_i Σ_t l_t / (N · L_max), to be used with `centred_advantages`.
 
@@ -191,7 +178,7 @@ def dr_grpo_loss(
         inputs: the completions.
         max_tokens: L_max, the limit under which completions were sampled, not their padded length, so that the
             scale does not change from batch to batch.
-        clip_low, clip_high, beta: as in `grpo_loss`; Dr. GRPO uses no KL term.
+        clip_low, clip_high, beta, kl: as in `grpo_loss`; Dr. GRPO uses no KL term.
 
     Raises:
         OptionError: a setting is out of range, or β > 0 without `ref_logprobs`.
@@ -205,24 +192,29 @@ def dr_grpo_loss(
     >>> dr_grpo_loss(inputs, max_tokens=2).loss
     tensor(-1.)
     """
-    n, width = inputs.mask.shape
+    width = inputs.mask.shape[1]
     if width > max_tokens:
         raise ShapeError(f"completions are padded to {width} tokens, max_tokens allows {max_tokens}")
-    denominator = inputs.mask.new_tensor(n * max_tokens, dtype=torch.long)
-    return _loss(inputs, denominator, clip_low=clip_low, clip_high=clip_high, beta=beta)
+    denominator = inputs.mask.new_tensor(inputs.completions * max_tokens, dtype=torch.float32)
+    return _loss(inputs, denominator, _Clip(clip_low, clip_high), beta=beta, kl=kl)
 
 
 def dapo_loss(
-    inputs: LossInputs, *, clip_low: float = CLIP, clip_high: float = CLIP_HIGH_DAPO, beta: float = 0.0
+    inputs: LossInputs,
+    *,
+    clip_low: float = CLIP,
+    clip_high: float = CLIP_HIGH_DAPO,
+    beta: float = 0.0,
+    kl: str = "k3",
 ) -> LossResult:
     """Token-level loss of DAPO: Σ_i Σ_t l_t / Σ_i T_i, with the upper clip raised.
 
-    Only its loss: resampling of groups with equal rewards and the length penalty belong to the rollout. The
-    denominator is this call's number of tokens, so micro-batches of unequal length are not averaged exactly.
+    Only its loss: `mixed_groups` says which groups its dynamic sampling keeps, `overlong_penalty` is its length
+    penalty. For micro-batches give `LossInputs.step_tokens`.
 
     Args:
         inputs: the completions.
-        clip_low, clip_high, beta: as in `grpo_loss`; DAPO clips at 0.2 and 0.28 and uses no KL term.
+        clip_low, clip_high, beta, kl: as in `grpo_loss`; DAPO clips at 0.2 and 0.28 and uses no KL term.
 
     Raises:
         OptionError: a setting is out of range, or β > 0 without `ref_logprobs`.
@@ -235,23 +227,123 @@ def dapo_loss(
     >>> dapo_loss(inputs).loss
     tensor(-1.3333)
     """
-    denominator = inputs.mask.sum().clamp(min=1)
-    return _loss(inputs, denominator, clip_low=clip_low, clip_high=clip_high, beta=beta)
+    return _loss(inputs, inputs.tokens, _Clip(clip_low, clip_high), beta=beta, kl=kl)
 
 
-def _loss(inputs: LossInputs, denominator: Tensor, *, clip_low: float, clip_high: float, beta: float) -> LossResult:
+def gspo_loss(
+    inputs: LossInputs,
+    *,
+    clip_low: float = CLIP_LOW_GSPO,
+    clip_high: float = CLIP_HIGH_GSPO,
+    beta: float = 0.0,
+    kl: str = "k3",
+) -> LossResult:
+    """Loss of GSPO (Zheng et al. 2025): that of GRPO with one ratio for a completion, `sequence_ratio`.
+
+    All tokens of a completion are clipped together. On-policy its gradient is that of GRPO.
+
+    Args:
+        inputs: the completions.
+        clip_low, clip_high, beta, kl: as in `grpo_loss`; GSPO clips at 3e-4 and 4e-4 and uses no KL term.
+
+    Raises:
+        OptionError: a setting is out of range, or β > 0 without `ref_logprobs`.
+
+    Ratios 4 and 1/2 of one completion with A = 1 make sqrt(2), cut to 1.0004; one of ratio 1 with A = -2 stays:
+    (-1.0004 + 2) / 2 = 0.4998. Two of the three tokens are clipped.
+
+    >>> inputs = LossInputs(
+    ...     logprobs=torch.tensor([[0.8, 0.1], [0.5, 0.5]]).log(),
+    ...     mask=torch.tensor([[True, True], [True, False]]),
+    ...     advantages=torch.tensor([1.0, -2.0]),
+    ...     old_logprobs=torch.tensor([[0.2, 0.2], [0.5, 0.5]]).log(),
+    ... )
+    >>> result = gspo_loss(inputs)
+    >>> result.loss, result.clip_share
+    (tensor(0.4998), tensor(0.6667))
+    """
+    clip = _Clip(clip_low, clip_high, by_sequence=True)
+    return _loss(inputs, _by_completion(inputs), clip, beta=beta, kl=kl)
+
+
+def cispo_loss(
+    inputs: LossInputs,
+    *,
+    clip_low: float = CLIP_LOW_CISPO,
+    clip_high: float = CLIP_HIGH_CISPO,
+    beta: float = 0.0,
+    kl: str = "k3",
+) -> LossResult:
+    """Loss of CISPO (MiniMax-M1, 2025): the mean over tokens, as in DAPO, of -`cispo_surrogate`.
+
+    Its value is that of a weighted log-likelihood and means nothing by itself; on-policy its gradient is that of DAPO.
+
+    Args:
+        inputs: the completions.
+        clip_low, clip_high, beta, kl: as in `grpo_loss`; CISPO bounds weights at 5, not from below, and uses no KL
+            term.
+
+    Raises:
+        OptionError: a setting is out of range, or β > 0 without `ref_logprobs`.
+
+    Ratio 8, cut to 5, on a token of probability 0.8 with A = 1: 5 log 0.8 = -1.1157; ratio 1 on one of 0.5 with
+    A = -2: -2 log 0.5 = 1.3863. Their mean, negated: -(−1.1157 + 1.3863) / 2 = -0.1353.
+
+    >>> inputs = LossInputs(
+    ...     logprobs=torch.tensor([[0.8], [0.5]]).log(),
+    ...     mask=torch.tensor([[True], [True]]),
+    ...     advantages=torch.tensor([1.0, -2.0]),
+    ...     old_logprobs=torch.tensor([[0.1], [0.5]]).log(),
+    ... )
+    >>> result = cispo_loss(inputs)
+    >>> result.loss, result.clip_share
+    (tensor(-0.1353), tensor(0.5000))
+    """
+    clip = _Clip(clip_low, clip_high, weights_only=True)
+    return _loss(inputs, inputs.tokens, clip, beta=beta, kl=kl)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """How ratios are formed and cut: the whole difference between GRPO, GSPO and CISPO for one token."""
+
+    low: float
+    high: float
+    by_sequence: bool = False
+    weights_only: bool = False
+
+    def surrogate(self, inputs: LossInputs, logprobs: Tensor, old: Tensor, advantages: Tensor) -> tuple[Tensor, Tensor]:
+        """s_t, and which tokens were cut, both [N, T]."""
+        ratio = importance_ratio(logprobs, old)
+        if self.by_sequence:
+            ratio = sequence_ratio(logprobs, old, inputs.mask).expand_as(logprobs)
+        below, above = ratio < 1.0 - self.low, ratio > 1.0 + self.high
+        if self.weights_only:
+            surrogate = cispo_surrogate(logprobs, ratio, advantages, clip_low=self.low, clip_high=self.high)
+            return surrogate, below | above
+        surrogate = clipped_surrogate(ratio, advantages, clip_low=self.low, clip_high=self.high)
+        return surrogate, (below & (advantages < 0.0)) | (above & (advantages > 0.0))
+
+
+def _by_completion(inputs: LossInputs) -> Tensor:
+    """Denominators N · T_i of GRPO's mean of means, [N, 1]."""
+    return inputs.completions * inputs.mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+def _loss(inputs: LossInputs, denominator: Tensor, clip: _Clip, *, beta: float, kl: str) -> LossResult:
     """Σ l / denominator over all tokens; `denominator` broadcasts over [N, T]."""
     if not beta >= 0.0:
         raise OptionError(f"beta is {beta}, expected a number >= 0")
+    if kl not in KL_ESTIMATORS:
+        raise OptionError(f"kl is {kl!r}, expected one of {', '.join(KL_ESTIMATORS)}")
     # Padding is overwritten before any exp: masking a product afterwards would leave 0 · inf = NaN in the gradient.
     mask = inputs.mask
     logprobs = _unpadded(inputs, "logprobs")
     old_logprobs = logprobs.detach() if inputs.old_logprobs is None else _unpadded(inputs, "old_logprobs")
-    ratio = importance_ratio(logprobs, old_logprobs)
     advantages = widen(inputs.advantages.detach())[:, None]
     if not advantages.isfinite().all():
         raise ScoreError(f"advantages{first_index(~inputs.advantages.isfinite())} is not finite")
-    surrogate = clipped_surrogate(ratio, advantages, clip_low=clip_low, clip_high=clip_high)
+    surrogate, clipped = clip.surrogate(inputs, logprobs, old_logprobs, advantages)
     if inputs.token_weights is not None:
         surrogate = surrogate * widen(_unpadded(inputs, "token_weights"))
     policy_loss = -(mask * surrogate / denominator).sum()
@@ -261,12 +353,11 @@ def _loss(inputs: LossInputs, denominator: Tensor, *, clip_low: float, clip_high
     if beta > 0.0:
         if inputs.ref_logprobs is None:
             raise OptionError(f"beta is {beta}, but inputs.ref_logprobs is None; give them or set beta to 0")
-        kl = k3_kl(logprobs, _unpadded(inputs, "ref_logprobs"))
-        loss = policy_loss + beta * (kl / denominator).sum()  # k3 of the overwritten padding is 0
-        mean_kl = kl.detach().sum() / tokens.clamp(min=1)
+        divergence = KL_ESTIMATORS[kl](logprobs, _unpadded(inputs, "ref_logprobs"))
+        loss = policy_loss + beta * (divergence / denominator).sum()  # that of the overwritten padding is 0
+        mean_kl = divergence.detach().sum() / tokens.clamp(min=1)
 
-    clipped = ((ratio < 1.0 - clip_low) & (advantages < 0.0)) | ((ratio > 1.0 + clip_high) & (advantages > 0.0))
-    clip_share = clipped.sum() / tokens.clamp(min=1)  # the ratio of the overwritten padding is 1
+    clip_share = (clipped & mask).sum() / tokens.clamp(min=1)
     return LossResult(loss, policy_loss.detach(), kl=mean_kl, clip_share=clip_share, tokens=tokens)
 
 
@@ -283,6 +374,6 @@ def _unpadded(inputs: LossInputs, name: str) -> Tensor:
 
 
 LOSSES: Mapping[str, Callable[..., LossResult]] = MappingProxyType(
-    {"grpo": grpo_loss, "dr_grpo": dr_grpo_loss, "dapo": dapo_loss}
+    {"grpo": grpo_loss, "dr_grpo": dr_grpo_loss, "dapo": dapo_loss, "gspo": gspo_loss, "cispo": cispo_loss}
 )
 """Every loss by the name that a configuration gives it; its keyword arguments are the settings of that algorithm."""

@@ -1,0 +1,107 @@
+"""Groups of sampled answers, and what rules and measurements say of them before any model judges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from grpo_ptr import mixed_groups
+from policy import Rollout
+from speech_claims import verify
+from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, Verdict, parse_response
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRewards:
+    """What the rule-based rewards see of a rollout: both `bool[B, K]`."""
+
+    format_ok: Tensor
+    correct: Tensor
+
+
+def rule_rewards(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], label_set: LabelSet) -> RuleRewards:
+    """Whether each of `texts[B][K]` has the think/answer form, and whether its answer is `labels[B]`.
+
+    Both strictly (`parse_response` with `strict`, `LabelSet.parse`): a reward for what a lenient reading can make of an
+    answer would teach the policy to write it.
+    """
+    format_ok = torch.zeros(len(texts), len(texts[0]), dtype=torch.bool)
+    correct = torch.zeros_like(format_ok)
+    for i, (group, label) in enumerate(zip(texts, labels, strict=True)):
+        for j, text in enumerate(group):
+            try:
+                answer = parse_response(text, strict=True).answer
+            except AnswerFormatError:
+                continue
+            format_ok[i, j] = True
+            correct[i, j] = label_set.parse(answer) is label_set.map(label)
+    return RuleRewards(format_ok, correct)
+
+
+def verified_share(clip: MeasuredUtterance, text: str) -> float:
+    """R_v: the share of the claims about the sound in an answer's reasoning that the measured prosody supports.
+
+    0 for an answer without form, and for one that claims nothing: silence proves nothing.
+    """
+    try:
+        think = parse_response(text, strict=True).think
+    except AnswerFormatError:
+        return 0.0
+    claims = verify(think, clip.profile, clip.levels, clip.utterance.transcript)
+    return sum(claim.verdict is Verdict.SUPPORTED for claim in claims) / len(claims) if claims else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """B clips with K answers each, as `policy.Rollout` has them, and what the rules say of them."""
+
+    batch: list[MeasuredUtterance]
+    clips: list[Tensor]
+    texts: list[tuple[str, ...]]
+    tokens: Tensor
+    mask: Tensor
+    logprobs: Tensor
+    format_ok: Tensor
+    correct: Tensor
+
+    @classmethod
+    def of(cls, batch: list[MeasuredUtterance], clips: list[Tensor], rollout: Rollout, rules: RuleRewards) -> Groups:
+        """The groups of one rollout."""
+        tensors = (rollout.tokens, rollout.mask, rollout.logprobs)
+        return cls(batch, clips, list(rollout.texts), *tensors, rules.format_ok, rules.correct)
+
+    @classmethod
+    def join(cls, parts: Sequence[Groups]) -> Groups:
+        """The groups of several rollouts, padded alike."""
+        width = max(part.tokens.shape[-1] for part in parts)
+
+        def padded(name: str) -> Tensor:
+            return torch.cat([pad(x, (0, width - x.shape[-1])) for x in (getattr(part, name) for part in parts)])
+
+        return cls(
+            [m for part in parts for m in part.batch],
+            [clip for part in parts for clip in part.clips],
+            [texts for part in parts for texts in part.texts],
+            *(padded(name) for name in ("tokens", "mask", "logprobs")),
+            *(torch.cat([getattr(part, name) for part in parts]) for name in ("format_ok", "correct")),
+        )
+
+    def select(self, groups: Tensor) -> Groups:
+        """Only the groups that bool [B] marks, padded no further than they need."""
+        marks = groups.tolist()
+        lists = (list(compress(x, marks)) for x in (self.batch, self.clips, self.texts))
+        mask = self.mask[groups.to(self.mask.device)]
+        width = int(mask.sum(-1).max()) if any(marks) else 0
+        padded = (x[groups.to(x.device), :, :width] for x in (self.tokens, self.mask, self.logprobs))
+        rules = (x[groups] for x in (self.format_ok, self.correct))
+        return Groups(*lists, *padded, *rules)  # type: ignore[arg-type]
+
+    @property
+    def one_sided_share(self) -> float:
+        """Share of groups that are all right or all wrong."""
+        return float((~mixed_groups(self.correct)).float().mean())
