@@ -4,9 +4,10 @@ Hand-labelled sentences in the format of `docs/claims.md`. Without FILE, those o
 tuned part (claims.jsonl, claims_tuned*.jsonl), which served to write the lexicon, and the part that was kept out of
 development (claims_kept_out.jsonl), whose bar is lower; both together have to catch what is flipped. A flipped claim is
 checked against a measurement that says something else and must be contradicted (one that is not found is not detected);
-a true claim must not be.
+a true claim must not be. Counted besides: found claims that contradict what their own text says (labelled), and texts
+without any claim in which one is found.
 
-    python benchmarks/claims.py [FILE.jsonl …] [--clips MEASURED.jsonl] [--json] [--errors]
+    python benchmarks/claims.py [FILE.jsonl …] [--clips MEASURED.jsonl] [--json] [--errors] [--kinds]
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
     parser.add_argument("--clips", type=Path, default=DATA / "claims_clips.jsonl", help="measured clips that rows name")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     parser.add_argument("--errors", action="store_true", help="list what was missed, and what too much")
+    parser.add_argument("--kinds", action="store_true", help="also a line for each beginning of the ids, up to `-`")
     arguments = parser.parse_args(arguments_given)
     clips = {m.utterance.utterance_id: m for m in read_jsonl(arguments.clips, MeasuredUtterance)}
     sets = [Sentences(f.name, [f], BAR_F1, BAR_DETECTED) for f in arguments.files] or [
@@ -51,8 +53,13 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
         for failure in (f for _, failures in read for f in failures):
             print(f"{failure.id}: {failure.message}", file=sys.stderr)
             passed = False
-        agreement = agree([s for sentences, _ in read for s in sentences], clips)
+        listed = [s for sentences, _ in read for s in sentences]
+        agreement = agree(listed, clips)
         results.append((chosen, agreement))
+        if arguments.kinds:
+            for kind in sorted({_kind(s.name) for s in listed}):
+                of_kind = [s for s in listed if _kind(s.name) == kind]
+                results.append((Sentences(f"  {kind}", chosen.files, None, None), agree(of_kind, clips)))
         passed = passed and passes(chosen, agreement)
         if arguments.errors:
             print_errors(agreement)
@@ -74,6 +81,10 @@ class Sentences:
     bar_detected: float | None
 
 
+def _kind(name: str) -> str:
+    return name.split("-", maxsplit=1)[0]
+
+
 def passes(chosen: Sentences, a: Agreement) -> bool:
     """Whether the figures reach their bars; what nothing was counted for passes."""
     return (
@@ -88,7 +99,8 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
     """The figures of one set, with its bars."""
     return {
         "sentences": a.sentences, "labelled": a.labelled, "found": a.found, "precision": a.precision,
-        "recall": a.recall, "f1": a.f1, "flipped": a.flipped, "detected": a.detected_share,
+        "recall": a.recall, "f1": a.f1, "contradicting": a.contradicting_share,
+        "no_claim_texts": a.silent, "fire_rate": a.fire_rate, "flipped": a.flipped, "detected": a.detected_share,
         "detected_of_found": a.detected_of_found, "true": a.true_claims,
         "false_alarms": a.false_alarm_share, "labelled_verdicts": a.judged, "verdict_accuracy": a.verdict_accuracy,
         "bars": {"f1": chosen.bar_f1, "detected": chosen.bar_detected, "false_alarms": BAR_FALSE_ALARMS,
@@ -100,12 +112,14 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
 def print_table(results: Sequence[tuple[Sentences, Agreement]]) -> None:
     """One line a set."""
     head = f"{'set':<24}{'sentences':>10}{'claims':>8}{'precision':>11}{'recall':>8}{'F1':>7}{'bar':>6}"
-    print(f"{head}{'flips detected':>16}{'bar':>6}{'of found':>10}{'false alarms':>14}{'bar':>6}")
+    verdicts = f"{'flips detected':>16}{'bar':>6}{'of found':>10}{'false alarms':>14}{'bar':>6}"
+    print(f"{head}{verdicts}{'contradicting':>15}{'fire rate':>11}")
     for chosen, a in results:
         figures = "".join(f"{_shown(x):>{w}}" for x, w in ((a.precision, 11), (a.recall, 8), (a.f1, 7)))
         detected = f"{_shown(a.detected_share):>16}{_bar(chosen.bar_detected)}{_shown(a.detected_of_found):>10}"
         verdicts = f"{_bar(chosen.bar_f1)}{detected}{_shown(a.false_alarm_share):>14}{_bar(BAR_FALSE_ALARMS)}"
-        print(f"{chosen.name:<24}{a.sentences:>10}{a.labelled:>8}{figures}{verdicts}")
+        own = f"{_shown(a.contradicting_share):>15}{_shown(a.fire_rate):>11}"
+        print(f"{chosen.name:<24}{a.sentences:>10}{a.labelled:>8}{figures}{verdicts}{own}")
 
 
 def _bar(value: float | None) -> str:

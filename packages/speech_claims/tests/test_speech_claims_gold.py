@@ -119,6 +119,22 @@ def test_agreement_counts_by_hand() -> None:
     assert found.extra == (("s", "pitch", "high"),)
 
 
+def test_found_claims_that_contradict_their_own_text_are_counted() -> None:
+    """By hand: *high* beside *not high* contradicts, *low* beside it does not; one of two silent texts fires."""
+    listed = [
+        GoldSentence(
+            "a",
+            "The voice is loud. The tempo is slow.",
+            (GoldClaim(Cue.ENERGY, "not high"), GoldClaim(Cue.RATE, "not high")),
+        ),
+        GoldSentence("b", "The voice is loud.", ()),
+        GoldSentence("c", "It rained.", ()),
+    ]
+    agreement = agree(listed)
+    assert (agreement.found, agreement.contradicting) == (3, 1)
+    assert (agreement.silent, agreement.fired, agreement.fire_rate) == (2, 1, 0.5)
+
+
 def test_other_spellings_are_read(tmp_path: Path) -> None:
     """The table of `docs/claims.md`; a bad line is named and the others are kept."""
     rows: list[Any] = [

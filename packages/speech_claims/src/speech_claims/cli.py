@@ -131,6 +131,8 @@ def _ratios(a: Agreement) -> dict[str, float | int | None]:
         "precision": a.precision,
         "recall": a.recall,
         "f1": a.f1,
+        "contradicting_share": a.contradicting_share,
+        "fire_rate": a.fire_rate,
         "flips_detected": a.detected_share,
         "false_alarms": a.false_alarm_share,
         "verdict_accuracy": a.verdict_accuracy,

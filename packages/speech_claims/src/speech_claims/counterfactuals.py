@@ -117,6 +117,28 @@ def counterfactuals(cue: Cue, value: str, transcript: str | None) -> Counterfact
     return Counterfactuals(failing, holding) if negated else Counterfactuals(holding, failing)
 
 
+def incompatible(cue: Cue, one: str, other: str) -> bool:
+    """Whether no measurement makes both claims of `cue` true.
+
+    >>> incompatible(Cue.RATE, "not high", "low"), incompatible(Cue.RATE, "normal", "low")
+    (False, True)
+    """
+    if cue is Cue.QUOTE:
+        return False
+    plain = [claim.removeprefix("not ") for claim in (one, other)]
+    if plain[0] == plain[1]:
+        return one != other
+    known = _TRUE.get(cue, {})
+    if not all(value in known for value in plain):
+        return False
+    everything = frozenset(state for states in known.values() for state in states)
+    holds = [
+        everything - set(known[p]) if claim.startswith("not ") else frozenset(known[p])
+        for claim, p in zip((one, other), plain, strict=True)
+    ]
+    return holds[0].isdisjoint(holds[1])
+
+
 def _opposite(others: list[str], states: tuple[str, ...]) -> str:
     """Of the other states the one that is farthest: low for high, and the first for all that have no opposite."""
     return next((s for s in others if {s, states[0]} == {"low", "high"}), others[0])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from speech_claims.counterfactuals import Measurement, counterfactuals
+from speech_claims.counterfactuals import Measurement, counterfactuals, incompatible
 from speech_claims.verification import NOT, verify
 from speech_records import Claim, Cue, FailedItem, MeasuredUtterance, Verdict
 from speech_records.files import check_is_file
@@ -65,6 +65,9 @@ class Agreement:
     """Counts over sentences; ratios are `None` where nothing was counted.
 
     - `labelled`, `found`, `matched`: claims; `missed` and `extra` list (sentence, cue, value) of the others
+    - `contradicting`: found claims that cannot be true together with a labelled one of the same text, as *high* where
+      the text says *not high*
+    - `silent`, `fired`: texts without any labelled claim, and how many of them a claim was found in
     - `flipped`, `detected`: claims checked against a measurement that says otherwise, and how many were contradicted;
       `flipped_found`, how many were found at all
     - `true_claims`, `false_alarms`: claims checked against a measurement that says the same, and how many were
@@ -76,6 +79,9 @@ class Agreement:
     labelled: int
     found: int
     matched: int
+    contradicting: int
+    silent: int
+    fired: int
     flipped: int
     flipped_found: int
     detected: int
@@ -100,6 +106,16 @@ class Agreement:
     def f1(self) -> float | None:
         """Harmonic mean of precision and recall."""
         return _ratio(2 * self.matched, self.labelled + self.found)
+
+    @property
+    def contradicting_share(self) -> float | None:
+        """Share of the found claims that contradict a labelled claim of their own text."""
+        return _ratio(self.contradicting, self.found)
+
+    @property
+    def fire_rate(self) -> float | None:
+        """Share of the texts without a claim in which one is found."""
+        return _ratio(self.fired, self.silent)
 
     @property
     def detected_share(self) -> float | None:
@@ -153,11 +169,20 @@ def agree(sentences: Iterable[GoldSentence], clips: Mapping[str, MeasuredUtteran
         totals.update(sentences=1, labelled=labelled.total(), found=found.total(), matched=(labelled & found).total())
         missed += [(sentence.name, *key) for key in (labelled - found).elements()]
         extra += [(sentence.name, *key) for key in (found - labelled).elements()]
+        totals.update(contradicting=sum(_contradicts(key, sentence) for key in found.elements()))
+        totals.update(silent=not labelled, fired=not labelled and bool(found))
         totals.update(_verdicts(sentence, claims))
         for claim in sentence.claims:
             totals.update(_counterfactual_verdicts(sentence, claim))
     counts = {f.name: totals[f.name] for f in fields(Agreement) if f.name not in ("missed", "extra")}
     return Agreement(**counts, missed=tuple(missed), extra=tuple(extra))
+
+
+def _contradicts(key: tuple[str, str], sentence: GoldSentence) -> bool:
+    """Whether the found claim is not labelled and cannot be true together with one that is."""
+    if any(key == claim.key for claim in sentence.claims):
+        return False
+    return any(key[0] == c.cue.value and incompatible(c.cue, key[1], c.key[1]) for c in sentence.claims)
 
 
 def _verified(sentence: GoldSentence, clip: MeasuredUtterance | None) -> list[Claim]:
