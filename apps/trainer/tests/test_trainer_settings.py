@@ -143,7 +143,8 @@ def test_every_choice_of_grpo_ptr_can_be_made_on_the_command_line() -> None:
     """Expected: the values themselves, each other than its default."""
     chosen = {
         "loss": "cispo", "advantages": "gdpo", "deviation": "sample", "kl_estimator": "k1", "clip_low": 0.9,
-        "clip_high": 3.0, "importance_cap": 2.0, "degenerate": 0.0, "factual": "both", "unparseable": "judge",
+        "clip_high": 3.0, "importance_cap": 2.0, "importance_by_answer": True, "degenerate": 0.0, "factual": "both",
+        "unparseable": "judge",
         "overlong_buffer": 20, "sampling_rounds": 3, "kl_coefficient": 0.1,
         "criterion_weights": (0.4, 0.3, 0.2, 0.1),
     }  # fmt: skip

@@ -52,13 +52,17 @@ def test_the_report_is_what_a_loop_over_tokens_finds(case: tuple[Tensor, Tensor,
 
 @given(scored(), st.floats(0.5, 3.0))
 def test_weights_are_truncated_ratios(case: tuple[Tensor, Tensor, Tensor], cap: float) -> None:
-    """By definition, again from probabilities; never above the cap, never negative, 0 at padding."""
+    """By definition, again from probabilities, of tokens and of whole answers; never above the cap, never negative, 0
+    at padding."""
     engine, trainer, mask = case
     weights = importance_weights(engine, trainer, mask, cap=cap)
+    whole = importance_weights(engine, trainer, mask, cap=cap, by_answer=True)
+    assert not whole[~mask].any()
     for b, k, t in mask.nonzero().tolist():
         real = mask[b, k]
         ratios = (trainer[b, k, real].exp() / engine[b, k, real].exp()).tolist()
         assert weights[b, k, t].item() == pytest.approx(min(ratios[t], cap), rel=1e-5)
+        assert whole[b, k, t].item() == pytest.approx(min(math.prod(ratios), cap), rel=1e-5)
     assert weights.dtype == torch.float32
     assert not weights[~mask].any()
     assert (weights >= 0).all()

@@ -200,7 +200,9 @@ class GRPOModule(StageModule):
         if s.importance_cap is not None and sampled is not None:
             trainer = logprobs.detach().view(mask.shape)
             engine, real = sampled.to(trainer.device), mask.to(trainer.device)
-            weights = importance_weights(engine, trainer, real, cap=s.importance_cap).flatten(0, 1)
+            weights = importance_weights(
+                engine, trainer, real, cap=s.importance_cap, by_answer=s.importance_by_answer
+            ).flatten(0, 1)
         inputs = LossInputs(
             logprobs=logprobs,
             mask=mask.flatten(0, 1).to(self.device),

@@ -114,7 +114,8 @@ class GRPOSettings(OptimizerSettings):
       `clip_low`, `clip_high`: those of that loss unless specified; `deviation`: which standard deviation divides
       advantages, see `grpo_ptr.Deviation`
     - `importance_cap`: C of the truncated importance weights (equation 9), from the log-probabilities that the sampler
-      reported; no weights unless specified, since the in-process sampler is the policy being trained
+      reported; no weights unless specified, since the in-process sampler is the policy being trained;
+      `importance_by_answer`: the ratio of the whole answer in every weight
     - `reward_weights`: of format, outcome and reasoning; `criterion_weights`: of the four scores g_j, a quarter each
       unless specified; `unparseable`: see `grpo_ptr.Unparseable`; `degenerate`: τ of groups that are all right or all
       wrong, 0 to 1
@@ -142,6 +143,7 @@ class GRPOSettings(OptimizerSettings):
     clip_low: float | None = None
     clip_high: float | None = None
     importance_cap: float | None = None
+    importance_by_answer: bool = False
     reward_weights: RewardWeights = RewardWeights()  # noqa: RUF009 - frozen
     criterion_weights: tuple[float, ...] | None = None
     unparseable: Unparseable = Unparseable.EXCLUDE

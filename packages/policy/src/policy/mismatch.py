@@ -86,20 +86,29 @@ def logprob_mismatch(engine: Tensor, trainer: Tensor, mask: Tensor, *, threshold
     )
 
 
-def importance_weights(engine: Tensor, trainer: Tensor, mask: Tensor, *, cap: float = CAP) -> Tensor:
+def importance_weights(
+    engine: Tensor, trainer: Tensor, mask: Tensor, *, cap: float = CAP, by_answer: bool = False
+) -> Tensor:
     """min(π_trainer / π_engine, cap) of every token: `float32[B, K, T]`, 0 where `mask` is false, without gradient.
+
+    `by_answer` gives all tokens of an answer the ratio of the whole answer, which is unbiased but for the cap and
+    varies more; that of single tokens ignores what came before them.
 
     Raises as `logprob_mismatch` does, and `OptionError` for a cap that is not above 0. `cap=inf` truncates nothing.
 
-    Ratios 3, cut to 2, and 1/2:
+    Ratios 3, cut to 2, and 1/2; of the answer 3 · 1/2:
 
     >>> engine, trainer = torch.tensor([[[0.1, 0.4]]]).log(), torch.tensor([[[0.3, 0.2]]]).log()
     >>> importance_weights(engine, trainer, torch.ones(1, 1, 2).bool())
     tensor([[[2.0000, 0.5000]]])
+    >>> importance_weights(engine, trainer, torch.ones(1, 1, 2).bool(), by_answer=True)
+    tensor([[[1.5000, 1.5000]]])
     """
     if not cap > 0:
         raise OptionError(f"cap must be above 0 (inf truncates nothing), got {cap}")
     log_ratio = _difference(engine, trainer, mask)
+    if by_answer:
+        log_ratio = log_ratio.sum(-1, keepdim=True).expand_as(mask)
     return log_ratio.clamp(max=math.log(cap)).exp().masked_fill(~mask, 0).float()
 
 
