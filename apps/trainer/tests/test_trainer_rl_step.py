@@ -247,7 +247,8 @@ def test_truncated_importance_weights_scale_the_step() -> None:
         exact = packed.unpack(sequence_logprobs(made.model, packed)).view(2, 2, -1)
     sampled = exact - torch.tensor([0.5, 2.0])[None, :, None]
     advantages = torch.tensor([[1.0, -1.0]] * 2)
-    result = made.loss(clips, rollout.tokens, rollout.mask, advantages, sampled.where(rollout.mask, 0.0))
+    sampled = sampled.where(rollout.mask, 0.0)
+    result = made.loss(clips, rollout.tokens, rollout.mask, advantages, sampled=sampled)
     assert result.policy_loss.item() == pytest.approx(-(math.exp(0.5) - 2.0) / 2, abs=1e-4)
 
 
@@ -269,18 +270,57 @@ def test_without_the_reward_model_it_needs_the_step_is_refused_before_it_is_trai
         GRPOModule(model(), settings, label_set=PAPER_9, features={}, reward_model=None)
 
 
+def fit_by_lightning(made: GRPOModule, plan: list[list[MeasuredUtterance]], **options: Any) -> None:
+    """Train with the options of `fit`, but for tracking, and for clipping unless it is given."""
+    trainer = Trainer(
+        max_epochs=1, accelerator="cpu", devices=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, **options,
+    )  # fmt: skip
+    trainer.fit(made, Batches(plan, list))
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_backward_passes_of_one_prompt_each_make_the_gradient_of_the_whole_step(loss: str) -> None:
+    """Two groups of different lengths at once, and one after the other, by Lightning as in training: same loss, KL and
+    gradients, but for float32."""
+    answers: list[Sequence[str]] = [[RIGHT, PRAISED], [format_answer("Low and slow and low again.", "sad"), WRONG]]
+    runs = []
+    for size in (None, 1):
+        made, _ = module([answers], algorithm=Algorithm.GRPO, loss=loss, kl_coefficient=0.04, prompts_per_backward=size)
+        with torch.no_grad():
+            made.model.head.weight.mul_(1.1)  # away from the reference
+        fit_by_lightning(made.train(), [[clip("u1"), clip("u2")]])
+        gradients = {name: p.grad for name, p in made.model.named_parameters() if p.grad is not None}
+        runs.append((made.history[0], gradients))
+    (whole, expected), (parts, got) = runs
+    assert parts.keys() == whole.keys()
+    for name, value in whole.items():
+        assert parts[name] == pytest.approx(value, abs=1e-5), name
+    assert whole["kl"] > 0
+    assert got.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(got[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
+
+
+def test_how_much_of_the_signal_comes_from_one_sided_groups_is_recorded() -> None:
+    """One group right/wrong and equally well reasoned, one all right of which one answer is praised: standardised, all
+    four advantages are ±1 but for ε, so half of their squares; with τ 0 for such groups, none."""
+    answers = [[RIGHT, WRONG], [RIGHT, format_answer("Low and loud.", "sad")]]
+    for degenerate, share in ((1.0, 0.5), (0.0, 0.0)):
+        opened = ProgressiveSchedule(threshold=0.0, window=1)
+        made, _ = module([answers], degenerate=degenerate, schedule=opened)  # type: ignore[list-item]
+        made.training_step([clip("u1"), clip("u2")], 0)
+        assert made.history[0]["one_sided_advantages"] == pytest.approx(share, abs=1e-3)
+
+
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning", "ignore:.*returned `None`:UserWarning")
 def test_a_step_that_teaches_nothing_leaves_every_weight_as_it_was() -> None:
     """Trained by Lightning with the options of `fit`: there are only one-sided groups, which dynamic sampling leaves
     out; no weight changes, not by weight decay either, and every step is in the history."""
     made, _ = module([[[RIGHT, RIGHT], [WRONG, WRONG]]] * 4, sampling_rounds=2, algorithm=Algorithm.GRPO, steps=2)
     before = {name: weight.clone() for name, weight in made.model.state_dict().items()}
-    trainer = Trainer(
-        max_epochs=1, accelerator="cpu", devices=1, logger=False, gradient_clip_val=1.0, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
-    )  # fmt: skip
-    made.train()
-    trainer.fit(made, Batches([[clip("u1"), clip("u2")] * 2] * 2, list))
+    fit_by_lightning(made.train(), [[clip("u1"), clip("u2")] * 2] * 2, gradient_clip_val=1.0)
     assert all(torch.equal(before[name], weight) for name, weight in made.model.state_dict().items())
     assert [row["groups"] for row in made.history] == [0, 0]
 

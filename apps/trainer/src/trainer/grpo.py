@@ -40,6 +40,7 @@ from trainer.dataset import TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.fit import fit
+from trainer.grpo_metrics import loss_metrics, reward_metrics
 from trainer.modules import Batches, StageModule
 from trainer.predict import expected_label
 from trainer.rollouts import Groups, rule_rewards, verified_share
@@ -85,6 +86,7 @@ class GRPOModule(StageModule):
         reference = Reference.of(model) if settings.kl_coefficient else None
         self.frozen = FrozenModels(reference, reward_model)
         self._loss = _loss_of(settings)
+        self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
         self.schedule_state = ScheduleState()
         self.rollout_rng = torch.Generator().manual_seed(settings.seed)
 
@@ -95,6 +97,7 @@ class GRPOModule(StageModule):
     def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor | None:
         """Roll out, judge, reward, advantage, loss; `None` where no group is left to learn from."""
         s, step = self.settings, batch_idx + 1
+        self._results = list[LossResult]()
         sampled = self._roll_out(batch)
         accuracy = float(sampled.correct.float().mean())
         if s.algorithm is Algorithm.GRPO_PTR:
@@ -110,9 +113,36 @@ class GRPOModule(StageModule):
         metrics |= {"groups": int(breakdown.usable.sum()), "unscored_groups": int((~breakdown.usable).sum())}
         kept, breakdown = kept.select(breakdown.usable), breakdown.select(breakdown.usable)
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
-        result = self.loss(kept.clips, kept.tokens, kept.mask, advantages, kept.logprobs)
-        self.record(step, **metrics, **_metrics(breakdown, result, kept))
+        self.record(step, **metrics, **reward_metrics(breakdown, advantages, kept))
+        self._later = self._parts(kept, advantages)
+        return self._learn(self._later.pop(0))
+
+    def _parts(self, groups: Groups, advantages: Tensor) -> list[Callable[[], LossResult]]:
+        """The losses, yet to be computed, that add up to that of the step, each of `prompts_per_backward` groups."""
+        n = len(groups.batch)
+        size = self.settings.prompts_per_backward or n
+        counts = None if size >= n else (float(groups.correct.numel()), float(groups.mask.sum()))
+        parts = list[Callable[[], LossResult]]()
+        for start in range(0, n, size):
+            chosen = torch.zeros(n, dtype=torch.bool)
+            chosen[start : start + size] = True
+            part = groups.select(chosen)
+            given = (part.clips, part.tokens, part.mask, advantages[chosen])
+            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=counts))
+        return parts
+
+    def _learn(self, part: Callable[[], LossResult]) -> Tensor:
+        """The loss of a part of the step, added to what the step has recorded."""
+        result = part()
+        self._results.append(result.detach())
+        self.history[-1] |= loss_metrics(self._results)
         return result.loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """The backward pass of the first part of a step, and loss and backward pass of the others after it."""
+        super().backward(loss, *args, **kwargs)
+        while self._later:
+            super().backward(self._learn(self._later.pop(0)), *args, **kwargs)
 
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
         """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""
@@ -181,11 +211,19 @@ class GRPOModule(StageModule):
         return factual_scores(scores, torch.tensor(shares), self.settings.factual)
 
     def loss(
-        self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor, sampled: Tensor | None = None
+        self,
+        clips: list[Tensor],
+        tokens: Tensor,
+        mask: Tensor,
+        advantages: Tensor,
+        *,
+        sampled: Tensor | None = None,
+        counts: tuple[float, float] | None = None,
     ) -> LossResult:
         """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt.
 
-        `sampled` are the log-probabilities that the sampler reported, for importance weights.
+        `sampled` are the log-probabilities that the sampler reported, for importance weights; `counts` the answers and
+        tokens of the whole step, where these are only a part of it.
         """
         s = self.settings
         groups = [
@@ -209,28 +247,10 @@ class GRPOModule(StageModule):
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,
             token_weights=weights,
+            step_completions=None if counts is None else counts[0],
+            step_tokens=None if counts is None else counts[1],
         )
         return self._loss(inputs, beta=s.kl_coefficient, kl=s.kl_estimator)
-
-
-def _metrics(breakdown: RewardBreakdown, result: LossResult, groups: Groups) -> dict[str, float]:
-    """Of the groups that the step learns from."""
-    metrics = {
-        "reward": breakdown.total.mean(),
-        "loss": result.loss.detach(),
-        "clip_share": result.clip_share,
-        "tokens": groups.mask.sum(-1).float().mean(),
-    }
-    if result.kl is not None:
-        metrics["kl"] = result.kl
-    if breakdown.length is not None:
-        metrics["length_penalty"] = breakdown.length.mean()
-    if breakdown.reasoning is not None and breakdown.trust is not None:
-        metrics["reasoning"] = breakdown.reasoning.mean()
-        metrics["trust_mean"] = breakdown.trust.mean()
-        metrics["trust_min"] = breakdown.trust.min()
-        metrics["distrusted_groups"] = (breakdown.trust < 1).float().mean()
-    return {name: float(value) for name, value in metrics.items()}
 
 
 def _loss_of(settings: GRPOSettings) -> Callable[..., LossResult]:

@@ -108,6 +108,8 @@ class GRPOSettings(OptimizerSettings):
     """One reinforcement run.
 
     - `algorithm`: `grpo` for format and outcome rewards only, `grpo_ptr` with reasoning rewards and trust
+    - `prompts_per_backward`: of a step's prompts, how many take part in one backward pass, all unless specified; fewer
+      take less memory, and the step's loss and gradient are the same
     - `group_size`: K answers to each prompt; `kl_coefficient`: β, 0 for no reference policy; `kl_estimator`: k1, k2 or
       k3
     - `loss`: one of `grpo_ptr.LOSSES`; `advantages`: one of `grpo_ptr.ADVANTAGES`, those of that loss unless specified;
@@ -132,6 +134,7 @@ class GRPOSettings(OptimizerSettings):
     warmup_steps: int = 5
     steps: int = 40
     prompts_per_step: int = 4
+    prompts_per_backward: int | None = None
     group_size: int = 8
     temperature: float = 1.0
     max_new_tokens: int = 160
@@ -156,6 +159,8 @@ class GRPOSettings(OptimizerSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_positive(self, "steps", "prompts_per_step", "max_new_tokens", "sampling_rounds")
+        part = self.prompts_per_backward
+        _check("prompts_per_backward", part, part is None or part >= 1, ">= 1, or null for all of a step")
         _check("group_size", self.group_size, self.group_size >= 2, ">= 2: advantages compare the answers of a group")
         _check("temperature", self.temperature, self.temperature > 0, "> 0: rollouts are sampled")
         _check("kl_coefficient", self.kl_coefficient, self.kl_coefficient >= 0, ">= 0")

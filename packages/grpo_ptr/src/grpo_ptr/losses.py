@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
@@ -125,6 +125,10 @@ class LossResult:
     kl: Tensor | None
     clip_share: Tensor
     tokens: Tensor
+
+    def detach(self) -> LossResult:
+        """What there is to log, without the graph that `loss` holds on to."""
+        return replace(self, loss=self.loss.detach())
 
 
 def grpo_loss(
