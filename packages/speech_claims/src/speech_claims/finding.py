@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from speech_claims import scope
-from speech_claims.lexicon import Kind
+from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.senses import ALONE, FINAL_PHRASES, RAISING, SENSES, word_set
 from speech_claims.tokens import REPEATED, Span, Word, tokenise
 from speech_records import Cue, Degree
@@ -46,19 +46,26 @@ _APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
 _FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
 _ADJACENT_RIGHT = re.compile(r"D*" + _HEADS_RIGHT)
-_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|N(?=[DV]))*" + _HEADS_RIGHT)
+_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|[KCR]+O(?=H)|N(?=[DV]))*" + _HEADS_RIGHT)
 _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
 _IN_HEAD_OF_NEXT = re.compile(r"(?:D*[KCR]+D*V)+[DE]*P[AD]*(?P<heads>H)")
 _OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
+_REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
 _CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
+_LAST = re.compile(r"(?:^|[XKCT])A?E[DNB]*$")
+_ON_LAST = re.compile(r"[DPA]*E")
+_NOUN = re.compile(r"AO[BM][DN]*$")
+_LEVELS = (Cue.PITCH, Cue.ENERGY, Cue.RATE)
+_SEQUENCE = ("then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only")
 _AT_END_REACH = 7
 _TURN_REACH = 10
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
-_ONLY_DENIED = word_set("only_denied")
+_ONLY_DENIED, _DENIED_ALONE = word_set("only_denied"), word_set("denied_alone")
+_SPEAKERS = word_set("persons") | {"speaker", "voice"}
 _LACKED = {
     "range": (Cue.PITCH_RANGE, "high"),
     "energy": (Cue.ENERGY, "high"),
@@ -77,7 +84,7 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
     taken: set[int] = set()
     found: list[tuple[int, Finding]] = []
     for i, word in enumerate(words):
-        if word.kind is Kind.VALUE and not scope.is_no_claim(words, i) and not scope.changes(letters, i):
+        if word.kind is Kind.VALUE and not scope.is_no_claim(words, i) and not scope.changes(words, letters, i):
             found += ((i, f) for f in _claims_of(words, letters, i, taken))
     found = _joined_turns(found, words, letters)
     findings = [f for _, f in found]
@@ -95,13 +102,24 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     for heads in _heads_of(words, letters, i):
         claimed = [(h, sense) for h in heads if (sense := SENSES[words[h].group or ALONE].get(word.phrase)) is not None]
         if claimed:
+            if claimed[0][1][0] in _LEVELS and scope.is_of_a_part(words, i):
+                return
             for h, (cue, value) in claimed:
                 span = _span(words, i, h, taken)
                 if span is not None:
                     yield _finding(words, letters, i, span, (cue, _at_end(words, i, cue, value)))
             return
-    sense = word.sense or SENSES[ALONE].get(word.phrase) or _denied_turn(words, letters, i)
-    if sense is not None and _speaks_of_speech(words, letters, i, sense[0]):
+    sense = (
+        word.sense
+        or SENSES[ALONE].get(word.phrase)
+        or _denied_turn(words, letters, i)
+        or _turn_of_last(words, letters, i)
+    )
+    if sense is None or (sense[0] in _LEVELS and scope.is_of_a_part(words, i)):
+        return
+    if word.phrase in _DENIED_ALONE and not scope.is_negated(words, letters, i):
+        return
+    if _speaks_of_speech(words, letters, i, sense[0]):
         taken.add(i)
         yield _finding(words, letters, i, (word.start, word.end), (sense[0], _at_end(words, i, *sense)))
 
@@ -113,6 +131,15 @@ def _denied_turn(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str]
     if sense is None or sense[0] is not Cue.CONTOUR_SHAPE or letters[max(0, i - 1) : i] != "N":
         return None
     return sense if any(w.group in ("contour", "pitch") for w in near) else None
+
+
+def _turn_of_last(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str] | None:
+    """*The last word goes up*: a movement of the contour's end."""
+    sense = SENSES["contour"].get(words[i].phrase)
+    if sense is None or sense[0] is not Cue.CONTOUR_SHAPE:
+        return None
+    of_last = _LAST.search(letters[max(0, i - scope.REACH) : i]) or _ON_LAST.match(letters[i + 1 : i + 1 + scope.REACH])
+    return sense if of_last is not None else None
 
 
 def _finding(
@@ -156,6 +183,10 @@ def _as_rule(place: _Place) -> bool:
     return words[i].group != REPEATED and not (words[i - 1].phrase == ":" and place.right[:1] == "O")
 
 
+def _as_repeat(place: _Place) -> bool:
+    return place.words[place.i].group == REPEATED
+
+
 def _as_verb(place: _Place) -> bool:
     word = place.words[place.i]
     return word.group == REPEATED or word.phrase in RAISING
@@ -191,6 +222,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
     (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
+    (_REPEATED, False, _as_repeat),  # so are loudness and tempo
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
     (_HOW, False, _after_how),  # how high the pitch is
     (_FRONTED, False, _opening),  # rising throughout, the pitch …
@@ -209,6 +241,13 @@ def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> 
         beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
         return not any(SENSES["pitch"].get(w.phrase, ("",))[0] is Cue.CONTOUR_SHAPE for w in beside)
     is_adjective = cue in (Cue.ENERGY, Cue.RATE) and " " not in words[i].phrase
+    if cue is Cue.CONTOUR_SHAPE and words[i].phrase in ("rising", "falling") and letters[i + 1 : i + 2] == "O":
+        return False
+    noun = _NOUN.search(letters[max(0, i - scope.REACH) : i]) if is_adjective else None
+    if noun is not None:
+        subject = words[i - len(noun.group()) + 1].phrase
+        if subject not in _SPEECH and subject not in _SPEAKERS:
+            return False
     attributive = is_adjective and letters[i - 1 : i] == "A" and letters[i + 1 : i + 2] == "O"
     return not attributive or words[i + 1].phrase in _SPEECH
 
@@ -258,8 +297,10 @@ def _is_turn(one: Finding, other: Finding) -> bool:
 def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     between = letters[i + 1 : k]
     named = {w.phrase for w in words[i + 1 : k]}
-    sequence = bool(named & {"then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by"})
-    return sequence and re.fullmatch(r"[DKCAPOEH]{0,7}", between) is not None
+    sequence = bool(
+        named & {"then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only"}
+    )
+    return sequence and re.fullmatch(r"[DKCAPOEHQ]{0,8}", between) is not None
 
 
 def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span | None:
@@ -282,12 +323,22 @@ def _holds_other_value(words: Sequence[Word], low: int, high: int) -> bool:
     return any(w.kind in (Kind.VALUE, Kind.HEAD, Kind.QUOTE) for w in words[low + 1 : high])
 
 
+def _pauses_something(words: Sequence[Word], letters: str, i: int) -> bool:
+    """*Paused her subscription*, *the pause in hiring*."""
+    behind = [w.phrase for w in words[i + 1 : i + 3]]
+    if words[i].group != "pauses" or len(behind) < 2:
+        return False
+    return (letters[i + 1] == "P" and behind[1] in OTHERS) or (letters[i + 1 : i + 3] == "AO" and behind[0] in DEFINITE)
+
+
 def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:
     """Heads without a value: there are pauses, or none; there is no energy or no variation."""
     for i, word in enumerate(words):
         if word.kind is not Kind.HEAD or i in taken or scope.is_no_claim(words, i):
             continue
         if i and words[i - 1].phrase == "i":  # *I hesitate between two labels*
+            continue
+        if _pauses_something(words, letters, i):
             continue
         span, denied = (word.start, word.end), scope.denies_head(words, letters, i)
         if word.group == "pauses" and denied:

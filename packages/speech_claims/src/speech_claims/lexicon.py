@@ -46,6 +46,10 @@ HYPOTHETICAL, GENERIC, ELSEWHERE, INTERPRETS = (
 )
 """Words beside which nothing is claimed of this clip: a condition, speech in general, other speech, what cues fit."""
 DEFINITE, ABSENT = word_set("definite"), word_set("absent")
+TIMES = word_set("times")
+"""Parts of the clip: *at first*."""
+OTHERS = word_set("others")
+"""Nouns of what is not the speaker's voice, whose loudness or speed is no claim: *the neighbour who yells*."""
 HEDGES, SLIGHT, STRONG = (word_set(name) for name in ("hedges", "slight", "strong"))
 """Words that put a claim with reserve, and those that say its degree."""
 
@@ -55,7 +59,7 @@ def kinds() -> Mapping[str, Kind]:
     table: dict[str, Kind] = {}
     for kind, listed in GRAMMAR.items():
         _add(table, listed, kind)
-    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT):
+    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT, OTHERS, TIMES):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():
         _add(table, senses, Kind.VALUE)

@@ -24,12 +24,15 @@ _SPEAKING = re.compile(
 
 _LIST = r"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q++){0,7})"
 _STRESS = r"(?:stress|emphasis|accent|prominence|focus|weight|stresses|accents|beat)"
+_WEIGHT = r"(?:stress(?:es)?|emphasis|accents?|prominence|weight)"
 _STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined|singled out|emphatic)"
 _STRESSING = (
     r"(?:stress(?:es|ing|ed)|emphasi[sz](?:es|ing|ed|e)|accentuat(?:es|ing|ed|e)|highlight(?:s|ing|ed)?|"
     r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:hard\s+)?(?:on|into)|singl(?:es|ing|ed)\s+out|"
-    r"punch(?:es|ing|ed)|hit(?:s|ting)|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
+    r"punch(?:es|ing|ed)|hit(?:s|ting)|hammer(?:s|ed|ing)?|pick(?:s|ed|ing)\s+out|driv(?:es|ing)\s+home|"
+    r"(?:com(?:es|ing)|bear(?:s|ing)|press(?:es|ing))\s+(?:down\s+)?(?:hard(?:er|est)?\s+)?(?:up)?on|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
 )
+_HIT = rf"(?:hits?|hammered|picked\s+out|singled\s+out|leaned\s+on|{_STRESSED}|{_WEIGHT})"
 _CARRIES = (
     r"(?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t|weren['’]t|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|"
     r"has|have)"
@@ -42,7 +45,12 @@ _STRESS_PATTERNS = tuple(
         rf"(?:(?:does|do)\s+not\s+|doesn't\s+)?{_STRESSING}\s+{_THE_WORD}{_LIST}",
         rf"{_STRESSED}\s+(?:words?|syllables?)\s*(?:is|are|:|being|here\s+is)?\s*{_LIST}",
         rf"{_THE_WORD}{_LIST}\s*,?\s*(?:that|which)?\s*(?:'s|’s|{_CARRIES})\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
-        rf"{_THE_WORD}{_LIST}\s+stands?\s+out",
+        rf"{_THE_WORD}{_LIST}\s+(?:\w+ly\s+)?(?:stands?|sticks?|jumps?|leaps?|pops?)\s+out",
+        rf"{_WEIGHT}\b[^.!?;Q]{{0,40}}?(?:\bon|\bin|\bto|\bfor|\bwith|:|=|->|→|\bis)\s*{_THE_WORD}{_LIST}",
+        rf"\bwords?\s+(?:[\w']+\s+){{0,3}}?(?:stands?|sticks?|jumps?)\s+out[^.!?;Q]{{0,30}}?:\s*{_LIST}",
+        rf"{_STRESSED}\s+(?:word|syllable|part)s?\s+(?:in|of|:|is|are)\s*{_THE_WORD}{_LIST}",
+        rf"{_THE_WORD}{_LIST}\s+(?:is|was)\s+(?:the\s+(?:one|word)\s+)?(?:[\w']+\s+){{0,4}}?{_HIT}\b",
+        rf"{_LIST}\s*(?:←|<-|\()\s*{_WEIGHT}",
         rf"{_STRESSED}\s*:?\s*{_LIST}",
         rf"{_LIST}\s+(?:[\w']+ly\s+)?{_STRESSED}\b",
         rf"{_STRESS}\s+(?:lies?|falls?|is|rests?)\s*\?\s*(?:up)?on\s+{_LIST}",
@@ -61,7 +69,9 @@ _TERM = re.compile(
 )
 _NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _UNQUOTED = re.compile(
-    rf"\b{_STRESS}\s+(?:[\w']+\s+){{0,2}}?(?:up)?on\s+(?:the\s+word\s+)?(?P<word>[^\W\d_][\w']*)", re.IGNORECASE
+    rf"\b(?:{_STRESS}\s+(?:[\w']+\s+){{0,2}}?(?:up)?on\s+(?:the\s+word\s+)?|{_STRESSING}\s+the\s+word\s+|"
+    rf"{_WEIGHT}\s*(?::|=|->|→)\s*)(?P<word>[^\W\d_][\w']*)",
+    re.IGNORECASE,
 )
 _BLANK = "Q"
 

@@ -19,29 +19,56 @@ _ABSENT_REACH = 9
 _NEAR = 4
 """Words to the left of a value that can say its degree."""
 
-# Over letters to the left: a negation, with at most one ordinary word between (*does not sound loud*), and with values
-# between only where they are joined by *or* (*not loud or fast*) or follow one another (*no clear rise*).
-_BETWEEN = r"(?:[DABMPHL]|V(?=V))*O?(?:[DABMPHL]|V(?=V))*"
+# Over letters to the left: a negation, with at most two ordinary words between (*at no point does he sound loud*),
+# and with values between only where they are joined by *or* (*not loud or fast*) or follow one another (*no rise*).
+_BETWEEN = r"(?:[DABMPHL]|V(?=V))*(?:O(?:[DABMPHL]|V(?=V))*){0,2}"
 _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
+_OPENS = re.compile(r"(?:^|[XTK])[DN]*$")
+_DENIED_BEHIND = re.compile(r"D*K?A?[OHD]{1,2}(?:M|BD*N|N)D*(?:[XKT]|$)")
+_ANSWERED = re.compile(r"XD*N(?:[XK]|$)")
+_CAN = ("could", "can", "could not", "couldn't", "cannot", "can't", "could be", "can be")
+_BEING = (
+    "be",
+    "have been",
+    "could be",
+    "can be",
+    "get",
+    "speak",
+    "sound",
+    "go",
+    "have spoken",
+    "spoken",
+    "sounded",
+    "any",
+)
 _NO_HEAD = re.compile(r"N[DA]*$")
-_CHANGES = re.compile(r"G[DA]*$")
+_CHANGES = re.compile(r"G[DAP]*$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
 """Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
 _HARDLY = frozenset(("hardly", "barely", "scarcely", "hardly ever"))
 _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
+_SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
+_IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
+_TOPIC_REACH = 7
+_SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own", "speaks", "speaking"))
+_PLURAL_PERSONS = frozenset(("men", "women", "males", "females", "children", "kids", "adults", "teenagers", "teens"))
+_AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
 _EMOTIONS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
 
 def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether what word `i` says is denied."""
     first = max(0, i - REACH)
-    if _is_absent(words, letters, i):
+    if _is_absent(words, letters, i) or _is_denied_behind(words, letters, i):
         return True
     match = _NEGATED.search(letters[first:i])
     if match is None:
         return False
     governed = words[first + match.start() + 1 : i]
+    negation = words[first + match.start()].phrase
+    if _exceeds(words, i, first + match.start()) or (negation.endswith("so much") and _names(governed, "as")):
+        return False
     if any(w.phrase in _ENDS_DENIAL for w in governed):
         return False
     # *no pauses in a loud voice*: the negation is used up
@@ -49,18 +76,42 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     return not used or words[i].kind is Kind.HEAD or words[i].phrase in SENSES["pauses"]
 
 
+def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether a negation closes the clause that word `i` opens: *fast it isn't*; *loud? Hardly.*"""
+    if _OPENS.search(letters[max(0, i - _NEAR) : i]) is None:
+        return False
+    right = letters[i + 1 : i + 1 + REACH]
+    if _DENIED_BEHIND.match(right) is not None:
+        return True
+    return _ANSWERED.match(right) is not None and words[i + 1].phrase == "?"
+
+
+def _exceeds(words: Sequence[Word], i: int, negation: int) -> bool:
+    """Whether what cannot be more so is very much so: *could scarcely be faster*."""
+    near = words[max(0, negation - 2) : i]
+    comparative = words[i].phrase.split(" ")[0].endswith("er") or words[i - 1].phrase == "more"
+    return comparative and _names(near, *_CAN) and _names(near, *_BEING)
+
+
+def _names(words: Sequence[Word], *phrases: str) -> bool:
+    return any(w.phrase in phrases for w in words)
+
+
 def denies_head(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether a negation stands directly before the head `i`, or it is said to be absent: *no pauses*."""
+    answered = [w.phrase for w in words[i + 1 : i + 3]]
+    if answered in (["?", "none"], ["?", "no"], [":", "none"], [":", "no"]):
+        return True
     return _NO_HEAD.search(letters[max(0, i - REACH) : i]) is not None or _is_absent(words, letters, i)
 
 
 def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether word `i` is what is lacking: *variation is lacking*, *whispering doesn't occur*."""
     for k in range(i + 1, min(len(words), i + _ABSENT_REACH)):
-        if letters[k] in "VHXTC":
-            return False
         if words[k].phrase in lexicon.ABSENT:
             return letters[k] != "N" or "B" in letters[i:k]
+        if letters[k] in "VHXTC":
+            return False
     return False
 
 
@@ -69,9 +120,16 @@ def is_hardly(words: Sequence[Word], i: int) -> bool:
     return any(w.phrase in _HARDLY for w in words[max(0, i - _NEAR) : i])
 
 
-def changes(letters: str, i: int) -> bool:
-    """Whether word `i` says what the sound turns into: *gets louder*."""
-    return _CHANGES.search(letters[max(0, i - REACH) : i]) is not None
+def changes(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether word `i` says what the sound turns into: *gets louder*; *from a whisper to a shout*."""
+    if _CHANGES.search(letters[max(0, i - REACH) : i]) is not None:
+        return True
+    before = [w.phrase for w in words[max(0, i - _NEAR) : i]]
+    behind = [w.phrase for w in words[i + 1 : i + 1 + _NEAR]]
+    if "from" in before and ("to" in behind or "into" in behind):
+        return True
+    further = [w.phrase for w in words[max(0, i - 2 * _NEAR) : i]]
+    return "from" in further and ("to" in before or "into" in before)
 
 
 def degree(words: Sequence[Word], i: int) -> Degree | None:
@@ -99,11 +157,52 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     clause, place = _clause(words, i)
     if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
         return True
-    if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]):
+    if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]) or _is_supposed(clause, place):
+        return True
+    if _is_of_another(clause, place) or _is_of_persons(clause, place):
         return True
     part_end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
     generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
     return generic and not _is_definite(clause[:place])
+
+
+def _is_supposed(clause: Sequence[Word], place: int) -> bool:
+    """Whether a part before that of word `place` says *would*, and no verb since says what is: *the voice would be
+    louder, the tempo faster*.
+    """
+    at = next((k for k in range(place) if clause[k].phrase in _SUPPOSES), None)
+    if at is None or not any(w.kind is Kind.COMMA for w in clause[at:place]):
+        return False
+    comma = next(k for k in range(at, place) if clause[k].kind is Kind.COMMA)
+    return not any(w.phrase in _IS for w in clause[comma : place + 3])
+
+
+def _is_of_another(clause: Sequence[Word], place: int) -> bool:
+    """Whether what stands nearest before word `place`, or directly behind it, is not of the speaker's voice."""
+    for k in range(place - 1, max(-1, place - 1 - _TOPIC_REACH), -1):
+        if clause[k].kind in (Kind.HEAD, Kind.COMMA, Kind.QUOTE) or clause[k].phrase in _SPEAKER:
+            break
+        if clause[k].phrase in lexicon.OTHERS:
+            return True
+    behind = clause[place + 1 : place + 3]
+    attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
+    return attributive and bool(behind) and behind[0].phrase in lexicon.OTHERS
+
+
+def is_of_a_part(words: Sequence[Word], i: int) -> bool:
+    """Whether word `i` is said of a part of the clip only: *at first it is fast*, *the volume drops at the end*."""
+    clause, place = _clause(words, i)
+    start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
+    end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
+    if start and all(w.phrase in lexicon.TIMES or w.kind in (Kind.AT_END, Kind.COMMA) for w in clause[:start]):
+        start = 0
+    return any(w.phrase in lexicon.TIMES or w.kind is Kind.AT_END for w in clause[start:end])
+
+
+def _is_of_persons(clause: Sequence[Word], place: int) -> bool:
+    """Whether word `place` names persons at large: *higher than is typical of men*."""
+    before = {w.phrase for w in clause[max(0, place - 2) : place]}
+    return clause[place].phrase in _PLURAL_PERSONS and not before.isdisjoint(_AMONG)
 
 
 def names_an_emotion(words: Sequence[Word], i: int) -> bool:

@@ -19,8 +19,25 @@ from speech_records import Cue
 
 Span = tuple[int, int]
 
-_RAW = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|&|\s[-–]\s|[.!?;:,\n()—…/]")
-_PUNCTUATION = {",": Kind.COMMA, "(": Kind.COMMA, ")": Kind.COMMA, ":": Kind.COPULA, "/": Kind.AND}  # "pitch: high"
+_RAW = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/]")
+_PUNCTUATION = {
+    **dict.fromkeys((",", "(", ")", "|"), Kind.COMMA),
+    **dict.fromkeys((":", "->", "=>", "→", "⇒", "="), Kind.COPULA),  # "pitch: high"
+    "/": Kind.AND,
+}
+_SYMBOLS = {"↑": "increased", "↓": "decreased", "↗": "rising", "↘": "falling", "++": "increased"}
+_YEARS = re.compile(
+    r"(?P<years>\d{1,2})[\s-]*(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|yrs?\.?\s+old)|\baged?\s+(?P<aged>\d{1,2})\b",
+    re.IGNORECASE,
+)
+_AGE_BOUNDS = (
+    (13, "child"),
+    (20, "teenager"),
+    (36, "young adult"),
+    (40, "adult"),
+    (60, "middle-aged"),
+    (120, "elderly"),
+)
 _GAP = re.compile(r"[\s\-‐‑–]*")
 _ENDS_A_SENTENCE = re.compile(r"[.!?…].\s+[^\W\d_a-z]")
 """Over the last two characters of a quote and on: *… by the door.” The pitch …*."""
@@ -58,6 +75,10 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
     words: list[Word] = []
     position = 0
     for start, end in [*sorted(quotes), (len(text), len(text))]:
+        for aged in _YEARS.finditer(text, position, start):
+            words += _phrases(text, list(_raw(text, position, aged.start())))
+            words.append(_years(aged))
+            position = aged.end()
         words += _phrases(text, list(_raw(text, position, start)))
         if start < end:
             words.append(Word(start, end, "", Kind.QUOTE))
@@ -67,10 +88,18 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
     return _resolved(words)
 
 
+def _years(match: re.Match[str]) -> Word:
+    """*28-year-old*, *aged 28* as the age that it is of."""
+    years = int(match["years"] or match["aged"])
+    age = next(name for bound, name in _AGE_BOUNDS if years < bound)
+    return Word(*match.span(), match.group().lower(), Kind.VALUE, sense=(Cue.AGE, age))
+
+
 def _raw(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
     """Single words in lower case, with their places; *it's* is two."""
     for match in _RAW.finditer(text, start, end):
         word = match.group().lower().replace("’", "'")
+        word = _SYMBOLS.get(word, word)
         contracted = _CONTRACTED.fullmatch(word)
         if contracted is None:
             yield match.start(), match.end(), word
