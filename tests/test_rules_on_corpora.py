@@ -46,7 +46,7 @@ def test_real_clips_get_true_and_varied_reasoning(name: str, label_set: str) -> 
     clips = measured(name)
     for seed, clip in enumerate(clips):
         trace = generate(clip, label_set=LABEL_SETS[label_set], seed=seed, style=Style.VARIED)
-        assert trace.generator == "rules/2"
+        assert trace.generator == "rules/4"
         assert {c.verdict for c in trace.claims} == {Verdict.SUPPORTED}
         assert {Cue.ENERGY, Cue.RATE} <= {c.cue for c in trace.claims}
         assert check(trace.think, trace.answer, trace.claims) == ()

@@ -117,7 +117,7 @@ def test_measurements_and_audio_give_the_same_data_set(home: Path) -> None:
     assert 0 < counts["failed"] < CLIPS
     assert counts["failed_by_error"] == {"GenerationError": counts["failed"]}
     assert len(list(written.clips())) == counts["sft_examples"]["comparative"] > 0
-    assert {trace.generator for _, trace in written.rows()} == {"openai:m:cot/1"}
+    assert {trace.generator for _, trace in written.rows()} == {"openai:m:cot/2"}
 
 
 def test_a_model_trains_on_what_the_language_model_wrote(home: Path) -> None:

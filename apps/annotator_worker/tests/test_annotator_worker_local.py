@@ -264,4 +264,4 @@ def test_reasoning_is_written_as_asked(root: Path, tmp_path: Path) -> None:
     }.items():
         run(list_corpus("manifest", root, limit=3, **options), tmp_path / name)
         written[name] = {t.generator for t in read_jsonl(tmp_path / name / "traces.jsonl", ReasoningTrace)}
-    assert written == {"varied": {"rules/2"}, "plain": {"rules/1"}}
+    assert written == {"varied": {"rules/4"}, "plain": {"rules/3"}}

@@ -54,12 +54,12 @@ def test_every_stage_has_a_configuration_without_anything_unknown(stage: str) ->
 
 
 def test_the_demo_trains_with_these_values() -> None:
-    """Written out by hand: what `make demo` trained with before defaults moved into the dataclasses."""
+    """Written out by hand: what `make demo` trains with."""
     sft, reward, grpo = settings_of("sft"), settings_of("reward"), settings_of("grpo")
-    weights = ((0.7, 0.28, 0.01, 0.01), (0.2, 0.78, 0.01, 0.01))
-    tasks = (Task.ATTRIBUTE, Task.REASONING, Task.STRESS, Task.COMPARATIVE)
+    weights = ((0.6, 0.18, 0.2, 0.01, 0.01), (0.1, 0.68, 0.2, 0.01, 0.01))
+    tasks = (Task.ATTRIBUTE, Task.REASONING, Task.LABEL, Task.STRESS, Task.COMPARATIVE)
     assert sft == SFTStage(
-        name="sft", data="d", out="o", learning_rate=8e-4, warmup_steps=30, vocab_size=1024, answer_share=0.3,
+        name="sft", data="d", out="o", learning_rate=8e-4, warmup_steps=30, vocab_size=1024, decision_share=0.35,
         claim_share=0.35, filter_augment_db=9.0, model=stages.model_defaults()["pocket"],
         phases=(
             Phase("prosody", 2200, 8, dict(zip(tasks, weights[0], strict=True))),

@@ -113,13 +113,13 @@ def test_the_style_decides_what_is_written_and_is_in_the_card(tmp_path: Path) ->
         assert card["generator"] == {"name": "rules", "style": style.value}
         written[style] = next(read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace))
     assert written[Style.PLAIN].think != written[Style.VARIED].think
-    assert [trace.generator for trace in written.values()] == ["rules/1", "rules/2"]
+    assert [trace.generator for trace in written.values()] == ["rules/3", "rules/4"]
 
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
-    """Three times the lines in as many more shards, both past the point where SQLite's page cache is full (about 2 MB); 5 %
-    are allowed for the interpreter."""
+    """Three times the lines in as many more shards, both past the point where SQLite's page cache is full (about 2 MB);
+    5 % are allowed for the interpreter."""
     code = (
         "import sys; from pathlib import Path; from cotgen.dataset import BuildConfig, Source, build;"
         "from speech_records import PAPER_9;"

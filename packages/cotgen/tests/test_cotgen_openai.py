@@ -87,13 +87,15 @@ def test_a_data_set_with_its_card_and_a_second_run_without_requests(server: Any,
     assert status == 0, said
     assert "12 requests, 0 from cache, 0 retries; in all 10800 prompt + 1200 answer tokens" in said
     first = next(read_jsonl(tmp_path / "a" / "traces.jsonl", ReasoningTrace))
-    assert (first.utterance_id, first.think, first.generator) == ("u000", does.good_text, "openai:m:cot/1")
+    assert (first.utterance_id, first.think, first.generator) == ("u000", does.good_text, "openai:m:cot/2")
     assert {c.verdict.value for c in first.claims} == {"supported"}
     made = card(tmp_path / "a")
     assert made["generator"]["prompt_version"] == prompting.PROMPT_VERSION
     assert made["generator"]["prompt_sha256"] == prompting.prompt_hash()
     assert (made["generator"]["model"], made["generator"]["temperature"]) == ("m", 1.0)
-    assert made["generation"] == {"answers": 12, "answer_tokens": 1200, "kept": 12, "prompt_tokens": 10800}
+    assert made["generation"] == {
+        "answers": 12, "answer_tokens": 1200, "kept": 12, "no_verdict": 12, "prompt_tokens": 10800
+    }  # fmt: skip
     run(server, "--profiles", profiles, "-o", tmp_path / "b", "--cache", tmp_path / "cache")
     assert len(server.requests) == 12
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -107,6 +109,7 @@ def test_the_best_verified_candidate_is_kept(server: Any, does: Any) -> None:
     assert isinstance(outcome.result, ReasoningTrace)
     assert outcome.result.think == does.good_text
     assert outcome.counts["kept"] == 1
+    assert outcome.counts["no_verdict"] == 1  # `GOOD_TEXT` is of before verdicts
     assert outcome.counts["too_short"] == 1
 
 
@@ -305,7 +308,7 @@ def test_a_prompt_says_what_is_known_and_what_is_not() -> None:
 
 def test_the_prompts_version_changes_with_its_wording() -> None:
     """Whoever changes the wording raises the version and records the new hash here."""
-    assert (prompting.PROMPT_VERSION, prompting.prompt_hash()[:16]) == ("cot/1", "fd41b620d45d2956")
+    assert (prompting.PROMPT_VERSION, prompting.prompt_hash()[:16]) == ("cot/2", "2e98cc1ef80ac20d")
 
 
 def test_a_dry_run_prints_prompts_and_sends_no_request(server: Any, tmp_path: Path) -> None:
@@ -319,7 +322,7 @@ def test_a_dry_run_prints_prompts_and_sends_no_request(server: Any, tmp_path: Pa
         "u000, system", "u000, user", "u001, system", "u001, user",
     ]  # fmt: skip
     assert "m.jsonl:2" in result.stderr
-    assert "2 prompts of cot/1" in result.stderr
+    assert "2 prompts of cot/2" in result.stderr
     assert server.requests == []
     assert [p.name for p in tmp_path.iterdir()] == ["m.jsonl"]
 

@@ -210,17 +210,17 @@ def test_without_a_label_there_is_no_reasoning(emotion: Emotion | None, message:
         generate(unlabelled, label_set=IEMOCAP_4, seed=0)
 
 
-RECORDED = (Path(__file__).parent / "data" / "rules_1.jsonl").read_text(encoding="utf-8").strip().split("\n")
+RECORDED = (Path(__file__).parent / "data" / "rules_3.jsonl").read_text(encoding="utf-8").strip().split("\n")
 
 
 @pytest.mark.parametrize("line", RECORDED, ids=lambda line: json.loads(line)["measured"]["utterance"]["utterance_id"])
 def test_the_plain_style_does_not_move(line: str) -> None:
-    """28 traces that release 0.1.0 wrote, claims found by `verify` in their text: models were trained on this wording,
-    and figures rest on it. Whoever changes it needs a `rules/3`.
+    """28 traces as `rules/3` writes them, their claims found by `verify` in their text: models are trained on this
+    wording, and figures rest on it. Whoever changes it needs another version.
     """
     row = json.loads(line)
     measured = from_json(MeasuredUtterance, json.dumps(row["measured"]))
     trace = generate(measured, label_set=LABEL_SETS[row["label_set"]], seed=row["seed"])
     assert trace.think == row["think"]
-    assert (trace.answer, trace.generator) == (row["answer"], "rules/1")
+    assert (trace.answer, trace.generator) == (row["answer"], "rules/3")
     assert [[c.start, c.end, c.cue, c.value, c.verdict] for c in trace.claims] == row["claims"]

@@ -113,7 +113,7 @@ def test_scores_of_sft_examples(profiles: Path, tmp_path: Path) -> None:
     status, stdout, _ = run("score", out, "--answers", answers)
     assert status == 0
     rows = [line.split() for line in stdout.splitlines()[1:]]
-    assert [row[0] for row in rows] == ["stress", "attribute", "reasoning"]
+    assert [row[0] for row in rows] == ["stress", "attribute", "reasoning", "label"]
     assert {tuple(row[2:]) for row in rows} == {("100.0", "%", "100.0", "%", "0.0", "%")}
 
 

@@ -184,7 +184,7 @@ def test_a_stressed_word_that_was_not_said_gives_no_example(tmp_path: Path) -> N
     assert [f.message for f in failures] == [
         "utterance 'u00000': stressed word 'window' is not in its transcript; it gives no example about stress"
     ]
-    assert {e.task for e in found} == {Task.ATTRIBUTE, Task.REASONING, Task.COMPARATIVE}
+    assert {e.task for e in found} == {Task.ATTRIBUTE, Task.REASONING, Task.LABEL, Task.COMPARATIVE}
 
 
 def test_what_cannot_be_done_at_all_is_an_error(tmp_path: Path) -> None:

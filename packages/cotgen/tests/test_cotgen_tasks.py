@@ -1,4 +1,4 @@
-"""SFT examples: four families, short targets, the answer form of the reasoning targets."""
+"""SFT examples: five families, short targets, the answer form of the reasoning targets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cotgen import TaskError, generate
-from cotgen.tasks import Attribute, ComparativeClip, Phrasing, SFTExample, Task, TaskConfig
+from cotgen.tasks import Attribute, ComparativeClip, Phrasing, SFTExample, Task, TaskConfig, score
 from cotgen.tasks.balancing import selection
 from cotgen.tasks.examples import draw, draw_order
 from speech_records import (
@@ -22,6 +22,7 @@ from speech_records import (
     MeasuredUtterance,
     ProsodyProfile,
     ReasoningTrace,
+    label_question,
     parse_response,
     read_jsonl,
     to_json,
@@ -67,7 +68,7 @@ def test_families_and_ids() -> None:
     """Four clips: each has all attributes at once and a trace; `loud` and `quiet` have stressed words."""
     examples = build()
     assert Counter(e.task for e in examples if "/attribute-" not in e.example_id) == {
-        Task.ATTRIBUTE: 4, Task.STRESS: 2, Task.REASONING: 4, Task.COMPARATIVE: 1
+        Task.ATTRIBUTE: 4, Task.STRESS: 2, Task.REASONING: 4, Task.LABEL: 4, Task.COMPARATIVE: 1
     }  # fmt: skip
     assert len(by_id(examples)) == len(examples)
 
@@ -175,11 +176,27 @@ def recorded_build(**more: Any) -> list[SFTExample]:
 
 
 def test_the_plain_output_does_not_move() -> None:
-    """Recorded from the release before phrasings and balance: models were trained on these bytes, figures published."""
-    text = "".join(to_json(e) + "\n" for e in recorded_build())
+    """Recorded from the release before phrasings, balance and label examples: models were trained on these bytes."""
+    text = "".join(to_json(e) + "\n" for e in recorded_build() if e.task is not Task.LABEL)
     assert hashlib.sha256(text.encode()).hexdigest() == (
         "f6854293f722a10ca13ae792a5943abaaa2e6b75dad3a421fbe9df3fd15cdc86"
     )
+
+
+def test_the_label_alone_is_asked_for_in_a_form_of_its_own() -> None:
+    """One example for each utterance with a trace, whose target is the label in the set's spelling; no other family
+    asks the same. A label in a sentence is not a label alone.
+    """
+    examples = build()
+    found = [e for e in examples if e.task is Task.LABEL]
+    assert {e.question for e in found} == {label_question(PAPER_9)}
+    assert label_question(PAPER_9) not in {e.question for e in examples if e.task is not Task.LABEL}
+    assert [e.target for e in found] == [
+        parse_response(e.target, strict=True).answer for e in examples if e.task is Task.REASONING
+    ]
+    assert score(found[0], found[0].target, label_set=PAPER_9).exact
+    assert (score(found[0], "surprise").valid, score(found[0], "surprise").credit) == (True, 0.0)
+    assert not score(found[0], f"It is {found[0].target}.").valid
 
 
 def test_stated_phrasing_says_the_form_and_varies() -> None:

@@ -216,11 +216,11 @@ def test_pronouns_wait_for_the_speaker() -> None:
 
 
 RECORDED = (
-    "The voice belongs to a man. One picks out a fast rate of speech and an absence of pauses. Emphasis "
-    "rests on “kids”. The sample shows a strikingly high vocal pitch. “Kids are talking by the door” is "
-    "the sentence. A listener notices a powerful voice together with a lively intonation. These "
-    "observations fit someone in a hostile frame of mind. Such speech takes no answer. As to the sound, "
-    "his intonation goes up. No further observation raises an objection. On the whole, the answer is "
+    "“Kids are talking by the door” is what is said. A man can be heard. Emphasis falls on “kids”. An expressive "
+    "intonation and a markedly high vocal pitch stand out. The sample shows an absence of pauses. The sample has "
+    "an upward melody. Meanwhile, he speaks loudly. Apart from a wide pitch span, the sample has a quick pace. On "
+    "balance, the clip makes one think of a hostile attitude. The lively melody, the high voice and the absence "
+    "of pauses fit this reading. None of the other cues contradicts this reading. The label that fits best is "
     "angry."
 )
 

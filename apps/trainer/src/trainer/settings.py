@@ -53,8 +53,8 @@ class SFTSettings(OptimizerSettings):
 
     - `learning_rate` suits the random weights of `pocket`; pretrained ones need about 1e-5
     - `vocab_size` of the tokenizer that a pocket model gets
-    - `answer_share`, `claim_share`: weights of the answer and of the claims about the sound in a reasoning example, see
-      `sft_loss_weights`; the rest of the text has what remains of 1
+    - `decision_share`, `claim_share`: weights of the words that first say what it sounds like, and of the claims about
+      the sound, in a reasoning example, see `sft_loss_weights`; the rest of the text has what remains of 1
     - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`; it closes most of the gap to
       unseen voices
     """
@@ -63,15 +63,16 @@ class SFTSettings(OptimizerSettings):
     learning_rate: float = 8e-4
     warmup_steps: int = 30
     vocab_size: int = 1024
-    answer_share: float = 0.3
+    decision_share: float = 0.35
     claim_share: float = 0.35
     filter_augment_db: float = 9.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.answer_share, self.claim_share) < 0 or self.answer_share + self.claim_share >= 1:
+        if min(self.decision_share, self.claim_share) < 0 or self.decision_share + self.claim_share >= 1:
             raise ConfigError(
-                f"answer_share {self.answer_share} and claim_share {self.claim_share} must be >= 0, together below 1"
+                f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
+                "together below 1"
             )
         _check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
 

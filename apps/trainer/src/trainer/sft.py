@@ -1,7 +1,8 @@
-"""Prosody-enhanced supervised fine-tuning: the four task families, short prosody answers before long reasoning."""
+"""Prosody-enhanced supervised fine-tuning: the five task families, short prosody answers before long reasoning."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
 from trainer.settings import SFTSettings
-from trainer.weighting import Part, Span, claim_spans, completion_parts, sft_loss_weights
+from trainer.weighting import Marked, Part, claim_spans, completion_parts, decision_span, sft_loss_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,12 @@ def train_sft(
     """
     torch.manual_seed(settings.seed)
     examples = corpus.examples(TRAIN)
-    claims = reasoning_claims(corpus, examples)
+    marked, without_verdict = mark_reasoning(corpus, examples)
+    if without_verdict:
+        sys.stderr.write(
+            f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
+            "their answer's label has its share of the loss\n"
+        )
     batches = plan_batches(examples, settings.phases, seed=settings.seed)
 
     equalizer = torch.Generator().manual_seed(settings.seed)
@@ -84,7 +90,7 @@ def train_sft(
         recorded = as_float(features[feature_key(e)] for e in chosen)
         clips = [random_eq_bands(clip, settings.filter_augment_db, equalizer) for clip in recorded]
         speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
-        return WeightedBatch(speech, example_weights(model, speech, chosen, claims, settings).to(model.device))
+        return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
 
     module = SFTModule(model, settings)
     card = policy_card(corpus, stage="sft", seed=settings.seed)
@@ -94,26 +100,36 @@ def train_sft(
     return module
 
 
-def reasoning_claims(corpus: AnnotatedCorpus, examples: Sequence[SFTExample]) -> dict[str, list[Span]]:
-    """Where the claims about the sound are in the targets of reasoning examples of the training split, by example."""
+def mark_reasoning(corpus: AnnotatedCorpus, examples: Sequence[SFTExample]) -> tuple[dict[str, Marked], int]:
+    """Decision and claims about the sound in the targets of the training split's reasoning examples, by example, and
+    how many of them state no verdict.
+    """
     of = {e.utterance_id: e for e in examples if e.task is Task.REASONING}
-    pairs = ((of[trace.utterance_id], trace) for trace in corpus.traces(TRAIN) if trace.utterance_id in of)
-    return {e.example_id: claim_spans(e.target, trace.think, trace.claims) for e, trace in pairs}
+    marked: dict[str, Marked] = {}
+    without_verdict = 0
+    for trace in corpus.traces(TRAIN):
+        if trace.utterance_id in of:
+            example = of[trace.utterance_id]
+            decision, is_stated = decision_span(example.target, trace.think)
+            without_verdict += not is_stated
+            claims = claim_spans(example.target, trace.think, trace.claims)
+            marked[example.example_id] = Marked(decision, tuple(claims))
+    return marked, without_verdict
 
 
 def example_weights(
     model: SpeechLM,
     speech: SpeechBatch,
     examples: Sequence[SFTExample],
-    claims: Mapping[str, Sequence[Span]],
+    marked: Mapping[str, Marked],
     settings: SFTSettings,
 ) -> Tensor:
-    """`sft_loss_weights` of a batch; `claims` as of `reasoning_claims`."""
+    """`sft_loss_weights` of a batch; `marked` as of `mark_reasoning`."""
     parts = torch.full(speech.input_ids.shape, int(Part.PROMPT))
     for row, mask, example in zip(parts, speech.completion_mask.cpu(), examples, strict=True):
-        spans = claims.get(example.example_id, ())
-        row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, spans))
-    text_share = 1.0 - settings.answer_share - settings.claim_share
+        where = marked.get(example.example_id, Marked())
+        row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, where))
+    text_share = 1.0 - settings.decision_share - settings.claim_share
     return sft_loss_weights(
-        parts, {Part.TEXT: text_share, Part.CLAIM: settings.claim_share, Part.ANSWER: settings.answer_share}
+        parts, {Part.TEXT: text_share, Part.CLAIM: settings.claim_share, Part.DECISION: settings.decision_share}
     )

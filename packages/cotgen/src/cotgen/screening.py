@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cotgen.rules.draft import MAX_WORDS, MIN_WORDS
+from cotgen.verdict import verdict_span
 from speech_claims import verify_trace
 from speech_claims.mentions import quoted_spans
 from speech_claims.quotes import words
@@ -36,6 +37,7 @@ class Problem(StrEnum):
     TOO_SHORT = "too_short"
     TOO_LONG = "too_long"
     LABEL_LEAK = "label_leak"
+    EARLY_VERDICT = "early_verdict"
     OTHER_ANSWER = "other_answer"
     REPETITION = "repetition"
     MISQUOTE = "misquote"
@@ -67,9 +69,10 @@ class Screened:
 def check(text: str, answer: Emotion, claims: Sequence[Claim]) -> tuple[Problem, ...]:
     """The problems of `text`, whose verified claims are `claims` and which is to lead to `answer`.
 
-    Tags of the answer format; fewer than 50 or more than 200 words; the label in the first sentence; a last sentence
-    that concludes on another emotion; repeated sentences or runs of words; quotes that were not said; contradicted
-    claims. Labels inside quotes count for nothing.
+    Tags of the answer format; fewer than 50 or more than 200 words; the label in the first sentence; a verdict
+    (`cotgen.verdict`) before the first claim about the sound; a last sentence that concludes on another emotion;
+    repeated sentences or runs of words; quotes that were not said; contradicted claims. Labels inside quotes count for
+    nothing.
 
     >>> [str(problem) for problem in check("An angry voice.", Emotion.ANGRY, [])]
     ['too_short', 'label_leak']
@@ -83,12 +86,19 @@ def check(text: str, answer: Emotion, claims: Sequence[Claim]) -> tuple[Problem,
         Problem.TOO_SHORT: count < MIN_WORDS,
         Problem.TOO_LONG: count > MAX_WORDS,
         Problem.LABEL_LEAK: bool(sentences) and answer in _labels(sentences[0]),
+        Problem.EARLY_VERDICT: _is_early(verdict_span(text), claims),
         Problem.OTHER_ANSWER: bool(concluded) and answer not in concluded,
         Problem.REPETITION: _repeats(text),
         Problem.MISQUOTE: any(c.cue is Cue.QUOTE for c in contradicted),
         Problem.CONTRADICTED: any(c.cue is not Cue.QUOTE for c in contradicted),
     }
     return tuple(problem for problem, is_there in found.items() if is_there)
+
+
+def _is_early(verdict: tuple[int, int] | None, claims: Sequence[Claim]) -> bool:
+    """Whether evidence is only named after the verdict; a text without either has no order to break."""
+    heard = [c.start for c in claims if c.cue is not Cue.QUOTE]
+    return verdict is not None and bool(heard) and verdict[1] <= min(heard)
 
 
 def screen(trace: ReasoningTrace, measured: MeasuredUtterance) -> Screened:

@@ -14,7 +14,7 @@
 Standard library only.
 """
 
-from speech_records.answers import emotion_question, format_answer
+from speech_records.answers import emotion_question, format_answer, label_question
 from speech_records.emotions import (
     ALIASES,
     CREMAD_6,
@@ -121,6 +121,7 @@ __all__ = [
     "format_answer",
     "from_dict",
     "from_json",
+    "label_question",
     "parse_response",
     "read_jsonl",
     "read_label",

@@ -17,6 +17,17 @@ def emotion_question(label_set: LabelSet) -> str:
     return f"Which emotion do you hear: {labels}? Reason from the sound, then answer."
 
 
+def label_question(label_set: LabelSet) -> str:
+    """The question that is answered by the label alone, so that hearing can be told from explaining.
+
+    >>> from speech_records import IEMOCAP_4
+    >>> label_question(IEMOCAP_4)
+    'Which emotion do you hear: neutral, happy, sad, angry? Answer with the label alone.'
+    """
+    labels = ", ".join(label_set.text(label) for label in label_set.labels)
+    return f"Which emotion do you hear: {labels}? Answer with the label alone."
+
+
 def format_answer(think: str, answer: str) -> str:
     """The text that the strict parser splits back into the same (stripped) parts; raises what it raises.
 

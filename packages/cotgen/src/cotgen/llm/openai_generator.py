@@ -18,9 +18,12 @@ from cotgen.generation import Outcome
 from cotgen.llm import prompting
 from cotgen.llm.chat import Chat
 from cotgen.screening import Decision, Screened, screen
+from cotgen.verdict import verdict_span
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Verdict
 
 NO_ANSWER = "no_answer"
+NO_VERDICT = "no_verdict"
+"""Counts texts that were kept although they state no verdict that `cotgen.verdict` finds."""
 LOOKAHEAD = 4
 """Utterances read ahead for each worker, so that one that must wait does not hold up the others."""
 
@@ -107,6 +110,8 @@ class OpenAIGenerator:
             named = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
             raise GenerationError(f"none of {self._candidates} candidates can be kept: {named}{last}")
         counts[best.decision.value] += 1
+        if verdict_span(best.trace.think) is None:
+            counts[NO_VERDICT] += 1
         return best.trace
 
     def _text(self, messages: list[dict[str, str]], index: int, counts: Counter[str]) -> str:

@@ -2,7 +2,8 @@
 
 The wording is project-specific; it requires what the published method requires: evidence before the conclusion, the
 transcript quoted, the speaker described, 50 to 200 words, no label at the start, nothing on intonation when it is
-uncertain, and conflicts between words and voice discussed. `PROMPT_VERSION` changes with the wording, `prompt_hash`
+uncertain, and conflicts between words and voice discussed. What it adds is the place of the decision
+(`cotgen.verdict`): after all evidence and before any weighing. `PROMPT_VERSION` changes with the wording, `prompt_hash`
 with every character.
 
 A transcript cannot leave its place: it loses angle brackets, line breaks and control characters
@@ -23,7 +24,7 @@ from speech_claims.cue_values import cue_values
 from speech_claims.quotes import sanitize, words
 from speech_records import Cue, LabelSet, MeasuredUtterance
 
-PROMPT_VERSION = "cot/1"
+PROMPT_VERSION = "cot/2"
 
 SCHEMA: Mapping[str, Any] = MappingProxyType(
     {
@@ -55,9 +56,11 @@ How the text runs
 quotation marks.
 4. Go through pitch, energy, speaking rate and, where they are given, intonation, pauses, stressed words and voice, \
 and say what they add to one another.
-5. Weigh the words against the voice. If they point to different emotions, say that they disagree and why one of them \
-decides.
-6. End with one sentence that draws the conclusion and names the emotion exactly as it is given.
+5. Only now decide, once: one sentence that begins with "It sounds like" and says in a few words, without naming an \
+emotion, what the evidence adds up to. Nothing before it hints at the decision, not even the choice or order of cues.
+6. Then weigh: which cues fit this, which do not, and the words against the voice. If words and voice point to \
+different emotions, say that they disagree and why one of them decides.
+7. End with one sentence that draws the conclusion and names the emotion exactly as it is given.
 
 Form: plain English prose, at least 50 and at most 200 words, best between 80 and 150; no heading, list, tag or \
 markup. The text speaks of the recording only, never of measurements, levels, labels, this request or its rules.

@@ -1,7 +1,7 @@
 """The rule generator: from a labelled, measured utterance to reasoning that claims only what was measured.
 
-Two styles, both seeded and offline: `plain` (`rules/1`, module `plain`) with few phrasings, for models so small that
-they have to learn the wording first, and `varied` (`rules/2`, module `varied`) for everyone else. The styles know what
+Two styles, both seeded and offline: `plain` (`rules/3`, module `plain`) with few phrasings, for models so small that
+they have to learn the wording first, and `varied` (`rules/4`, module `varied`) for everyone else. The styles know what
 each of their phrases claims, so the verdicts come from `speech_claims.judge` and no text is searched for claims.
 
 - `draft`, `marking`: what both styles share; text that knows what it claims

@@ -1,8 +1,10 @@
-"""The plain style, `rules/1`: every measured cue in a short sentence of its own.
+"""The plain style, `rules/3`: every measured cue in a short sentence of its own.
 
-A text quotes the transcript, states every cue that was measured in an order drawn by the seed, weighs the cues that fit
-the emotion against those that speak against it (by `speech_records.emotion_cues`), and ends in its conclusion, the only
-place where the label stands. Few phrasings on purpose: a small model can learn to write them.
+A text quotes the transcript, states every cue that was measured in an order drawn by the seed, decides (*it sounds like
+a hostile and combative delivery*, the verdict), and only then weighs the cues that fit and those that speak against it
+(by `speech_records.emotion_cues`). It ends in its conclusion, the only place where the label stands. The order matters:
+a list of fitting cues before the verdict would decide piece by piece, by what is listed. Few phrasings on purpose: a
+small model can learn to write them.
 """
 
 from __future__ import annotations
@@ -77,7 +79,7 @@ def _plain(word: str) -> str:
 
 
 def _weighing(readings: Mapping[Cue, CueValue], emotion: Emotion, rng: random.Random) -> list[str]:
-    """What the cues add up to: those that fit the emotion, then honestly those that speak against it."""
+    """The verdict, the cues that fit it, then honestly those that speak against it."""
     named = [cue for cue in _WEIGHED if cue in readings and _noun(cue, readings[cue].value) is not None]
     sides = sides_of(emotion, readings, named)
     fitting, opposing = sides[Evidence.FITS][:MAX_WEIGHED], sides[Evidence.AGAINST][:MAX_WEIGHED]
@@ -98,7 +100,7 @@ def _subject(cues: Sequence[Cue], readings: Mapping[Cue, CueValue], verb: str) -
     *head, last = nouns or [""]
     listed = f"{', '.join(head)} and {last}" if head else last
     is_plural = len(nouns) > 1 or tuple(cues) == (Cue.PAUSES,)
-    return {"cues": listed, "Cues": listed[:1].upper() + listed[1:], verb: verb if is_plural else f"{verb}s"}
+    return {"cues": listed, verb: verb if is_plural else f"{verb}s"}
 
 
 def _value(readings: Mapping[Cue, CueValue], cue: Cue) -> str | None:

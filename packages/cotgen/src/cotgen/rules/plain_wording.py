@@ -1,4 +1,4 @@
-"""The wording of `rules/1`: short sentences with few phrasings, so that a small model can learn to write them.
+"""The wording of `rules/3`: short sentences with few phrasings, so that a small model can learn to write them.
 
 Square brackets hold what a phrase claims (`marking`); they are not part of the text.
 Level words stand early and are always the same: pitch and energy are low, normal or high, rate is slow, normal or
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from speech_records import Cue, Emotion
 
-GENERATOR = "rules/1"
+GENERATOR = "rules/3"
 
 QUOTES = ("The speaker says [“{text}”]", "The words are [“{text}”]", "We hear [“{text}”]")
 
@@ -70,27 +70,27 @@ PAUSE_NOUNS: Mapping[str, str] = MappingProxyType({"present": "the [pauses]", "l
 PORTRAITS: Mapping[Emotion, str] = MappingProxyType(
     {
         Emotion.NEUTRAL: "a plain and unmarked delivery",
-        Emotion.CALM: "a relaxed and peaceful delivery",
-        Emotion.HAPPY: "a bright and cheerful delivery",
+        Emotion.CALM: "a peaceful and unworried delivery",
+        Emotion.HAPPY: "a glad and cheerful delivery",
         Emotion.EXCITED: "a thrilled and highly aroused delivery",
-        Emotion.SAD: "a subdued and weary delivery",
-        Emotion.ANGRY: "a tense and forceful delivery",
-        Emotion.FEAR: "a tense and alarmed delivery",
+        Emotion.SAD: "a downcast and weary delivery",
+        Emotion.ANGRY: "a hostile and combative delivery",
+        Emotion.FEAR: "a worried and alarmed delivery",
         Emotion.DISGUST: "a repelled and unwilling delivery",
         Emotion.CONTEMPT: "a cold and dismissive delivery",
         Emotion.SURPRISE: "a startled and sudden delivery",
         Emotion.CONFUSED: "a hesitant and searching delivery",
         Emotion.WHISPER: "a secretive and confidential delivery",
         Emotion.BORED: "an idle and listless delivery",
-        Emotion.FRUSTRATED: "a strained and impatient delivery",
+        Emotion.FRUSTRATED: "a thwarted and impatient delivery",
     }
 )
 """What the cues add up to, said without the label."""
 
 FITTING = (
-    "{Cues} {fit} {portrait}.",
-    "In sum, {cues} {fit} {portrait}.",
-    "Above all, {cues} {fit} {portrait}.",
+    "It sounds like {portrait}, and {cues} {fit} this.",
+    "In sum, it sounds like {portrait}, and {cues} {fit} this.",
+    "As a whole, it sounds like {portrait}, and {cues} {fit} this.",
 )
 OPPOSING = (
     "However, {cues} {speak} against this.",
@@ -98,9 +98,9 @@ OPPOSING = (
     "Yet {cues} {speak} against this.",
 )
 NOTHING_FITS = (
-    "No single cue clearly points to {portrait}.",
-    "No cue here is typical of {portrait}.",
-    "Nothing measured here is typical of {portrait}.",
+    "It sounds like {portrait}, though no single cue clearly points to it.",
+    "It sounds like {portrait}, though no cue here is typical of it.",
+    "It sounds like {portrait}, though nothing measured here is typical of it.",
 )
 NOTHING_OPPOSES = (
     "No other cue speaks against this.",

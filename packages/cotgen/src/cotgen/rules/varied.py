@@ -1,10 +1,10 @@
-"""The varied style, `rules/2`: the same facts as the plain one, and more of them, in many structures and words.
+"""The varied style, `rules/4`: the same facts as the plain one, and more of them, in many structures and words.
 
-A text either gathers the evidence and then weighs it, or argues: first what speaks for the reading, then the rest, then
-what speaks against it. It describes the speaker by gender and age where they were measured, quotes the transcript
-somewhere on the way, names pitch range, pauses and stressed words, leaves out a contour that is uncertain, puts it
-carefully where a reading lies near a border, and says so where cues speak against the label. The label stands in the
-last sentence only.
+A text gathers the evidence in any order, decides at one point (its verdict), and then weighs: what fits, in the
+verdict's own sentence or in one of its own, and what speaks against it. It describes the speaker by gender and age
+where they were measured, quotes the transcript somewhere on the way, names pitch range, pauses and stressed words,
+leaves out a contour that is uncertain, puts it carefully where a reading lies near a border, and says so where cues
+speak against the label. The label stands in the last sentence only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _STATED = (
 # How often a text does what the name says: our choice, for variety and nothing else.
 _ONLY_DYNAMICS, _ONLY_RANGE = 0.5, 0.8
 _VOICED_IS_WORTH_A_WORD = 0.1
-_ARGUES = 0.45
+_DECIDES_ALONE = 0.45
 _QUOTE_FIRST = 0.45
 _SPEAKER_QUOTES = 0.4
 _GIVES_REASON = 0.6
@@ -73,10 +73,8 @@ def write(
     facts = _facts(measured, readings, rng)
     sides = sides_of(emotion, readings, list(facts))
     has_quote = quote(measured.utterance.transcript) is not None
-    if sides[Evidence.FITS] and rng.random() < _ARGUES:
-        evidence, weighing = writer.argue(facts, sides, emotion, has_quote=has_quote)
-    else:
-        evidence, weighing = writer.gather(facts, sides, emotion, has_quote=has_quote)
+    evidence = writer.evidence(list(facts.values()))
+    weighing = writer.weigh(facts, sides, emotion, has_quote=has_quote)
     stressed = stressed_words(measured)
     if stressed:
         evidence.insert(rng.randint(0, len(evidence)), writer.stress(stressed))
@@ -137,42 +135,36 @@ class _Writer:
         self._links = rng.sample(wording.LINKS, k=len(wording.LINKS))
         self._used: set[str] = set()
 
-    def gather(
+    def evidence(self, facts: Sequence[_Said]) -> list[str]:
+        """Sentences of one to three facts each."""
+        sentences: list[str] = []
+        rest = list(facts)
+        while rest:
+            count = min(len(rest), self._rng.choice((1, 1, 2, 2, 2, 3)))
+            sentences.append(self._sentence(wording.EVIDENCE[count], rest[:count], linked=bool(sentences)))
+            rest = rest[count:]
+        return sentences
+
+    def weigh(
         self, facts: Mapping[Cue, _Said], sides: Mapping[Evidence, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
-    ) -> tuple[list[str], list[str]]:
-        """All evidence in any order, and what it adds up to."""
-        evidence = self._evidence([facts[cue] for cue in facts])
+    ) -> list[str]:
+        """The verdict, what fits it and what speaks against it."""
         fitting = [facts[cue] for cue in sides[Evidence.FITS][:MAX_WEIGHED]]
         opposing = [facts[cue] for cue in sides[Evidence.AGAINST][:MAX_WEIGHED]]
-        portrait = self._rng.choice(PORTRAITS[emotion])
+        verdict = self._rng.choice(wording.VERDICTS).format(portrait=self._rng.choice(PORTRAITS[emotion]))
         if not fitting:
-            weighing = [self._rng.choice(wording.NOTHING_FITS).format(portrait=portrait)]
+            weighing = [self._rng.choice(wording.NOTHING_FITS).format(verdict=verdict)]
             if opposing:
-                weighing.append(self._weigh(wording.OPPOSING_ALONE, opposing))
-            else:
-                weighing.append(self._rng.choice(wording.NOTHING_AT_ALL))
-            return evidence, weighing
-        weighing = [self._weigh(wording.FITTING, fitting, portrait=portrait), *self._reason(emotion)]
+                return [*weighing, self._weigh(wording.OPPOSING_ALONE, opposing)]
+            return [*weighing, self._rng.choice(wording.NOTHING_AT_ALL)]
+        if self._rng.random() < _DECIDES_ALONE:
+            weighing = [f"{verdict}.", *self._reason(emotion), self._weigh(wording.FITTING_APART, fitting)]
+        else:
+            weighing = [self._weigh(wording.FITTING, fitting, verdict=verdict), *self._reason(emotion)]
         if not opposing:
-            return evidence, [*weighing, self._rng.choice(wording.NOTHING_OPPOSES)]
+            return [*weighing, self._rng.choice(wording.NOTHING_OPPOSES)]
         weighing.append(self._weigh(wording.OPPOSING, opposing))
-        return evidence, [*weighing, *self._outcome(fitting, opposing, has_quote=has_quote)]
-
-    def argue(
-        self, facts: Mapping[Cue, _Said], sides: Mapping[Evidence, Sequence[Cue]], emotion: Emotion, *, has_quote: bool
-    ) -> tuple[list[str], list[str]]:
-        """What speaks for the reading with what it suggests, then the rest, then what speaks against it."""
-        fitting, opposing, rest = (
-            [facts[cue] for cue in sides[side]] for side in (Evidence.FITS, Evidence.AGAINST, Evidence.NEUTRAL)
-        )
-        portrait = self._rng.choice(PORTRAITS[emotion])
-        middle = [self._rng.choice(wording.THESE_FIT).format(portrait=portrait), *self._reason(emotion)]
-        middle += self._evidence(rest)
-        if not opposing:
-            return self._evidence(fitting), [*middle, self._rng.choice(wording.NOTHING_OPPOSES)]
-        against = self._sentence(wording.OPPOSING_FACTS[min(len(opposing), MAX_WEIGHED)], opposing[:MAX_WEIGHED])
-        outcome = self._outcome(fitting, opposing, has_quote=has_quote)
-        return self._evidence(fitting), [*middle, against, *self._evidence(opposing[MAX_WEIGHED:]), *outcome]
+        return [*weighing, *self._outcome(fitting, opposing, has_quote=has_quote)]
 
     def stress(self, stressed: Sequence[str]) -> str:
         """A sentence on the words that are stressed, each a claim of its own."""
@@ -224,16 +216,6 @@ class _Writer:
             introduced = introduced or _GENDER in sentence
             settled.append(capitalised(text))
         return settled
-
-    def _evidence(self, facts: Sequence[_Said]) -> list[str]:
-        """Sentences of one to three facts each."""
-        sentences: list[str] = []
-        rest = list(facts)
-        while rest:
-            count = min(len(rest), self._rng.choice((1, 1, 2, 2, 2, 3)))
-            sentences.append(self._sentence(wording.EVIDENCE[count], rest[:count], linked=bool(sentences)))
-            rest = rest[count:]
-        return sentences
 
     def _sentence(self, templates: Sequence[Agreeing], facts: Sequence[_Said], *, linked: bool = False) -> str:
         agreeing = self._fresh(templates)

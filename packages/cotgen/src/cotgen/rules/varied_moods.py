@@ -16,7 +16,8 @@ PORTRAITS: Mapping[Emotion, tuple[str, ...]] = moods(
     {
         Emotion.NEUTRAL: ("matter-of-fact/businesslike/factual", "someone who simply states a fact",
                           "a speaker with no particular stake in the matter"),
-        Emotion.CALM: ("peaceful/relaxed/settled/unworried", "someone at ease", "a person with nothing to worry about"),
+        Emotion.CALM: ("peaceful/untroubled/settled/unworried", "someone at ease",
+                       "a person with nothing to worry about"),
         Emotion.HAPPY: ("cheerful/sunny/light-hearted/pleased", "someone in good spirits", "a person with good news"),
         Emotion.EXCITED: ("exhilarated/enthusiastic/fired-up/thrilled", "someone carried away by what is going on"),
         Emotion.SAD: ("downcast/sorrowful/dejected/mournful", "someone weighed down by something",
@@ -27,7 +28,7 @@ PORTRAITS: Mapping[Emotion, tuple[str, ...]] = moods(
                        "a person who wants to get away"),
         Emotion.DISGUST: ("repelled/repulsed/revolted", "someone who wants to keep something unpleasant away",
                           "a feeling of revulsion"),
-        Emotion.CONTEMPT: ("dismissive/scornful/condescending/disdainful", "someone who thinks little of others"),
+        Emotion.CONTEMPT: ("dismissive/scornful/condescending/disdainful", "someone who looks down on others"),
         Emotion.SURPRISE: ("startled/astonished/amazed/unprepared", "someone who did not see this coming",
                            "a person taken aback"),
         Emotion.CONFUSED: ("puzzled/doubtful/uncertain/perplexed", "someone in search of an explanation",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from cotgen.rules.phrases import agreeing, expand, people
+from cotgen.verdict import OPENINGS
 from speech_records import Gender
 
 _WORDS_ALONE = (
@@ -112,7 +113,7 @@ SPEAKERS = people(
     },
 )
 
-GENERATOR = "rules/2"
+GENERATOR = "rules/4"
 STRONG = (("very", "strong"), ("markedly", "strong"), ("strikingly", "strong"), ("unusually", "strong"))
 WEAK = (("slightly", "slight"), ("somewhat", "slight"), ("fairly", ""), ("rather", ""))
 ONLY_JUST = (", though only just", ", though by a small margin", ", although not by much")
@@ -163,28 +164,30 @@ STRESS = agreeing(
         "@ [(stresses/emphasises/highlights) {word}].",
     ]
 )
+VERDICTS = expand(
+    f"{start}(it/this/the clip/the recording) ({'/'.join(OPENINGS)}) {{portrait}}"
+    for start in ("", "all in all, ", "as a whole, ", "on balance, ", "taken together, ", "heard in one piece, ")
+)
+"""The one place where a text decides; `cotgen.verdict.OPENINGS` is how every verdict begins."""
 FITTING = agreeing(
     [
-        "(taken together/heard as a whole/combined), {cues} (<suggest|suggests>/<point|points> to) {portrait}.",
-        "{cues} (<fit|fits>/<suggest|suggests>/<point|points> to/<call|calls> to mind) {portrait}.",
-        "(above all/first of all/most clearly), {cues} <speak|speaks> for {portrait}.",
-        "it is (above all/chiefly) {cues} that <speak|speaks> for {portrait}.",
-        "{portrait} (accounts for/explains/can explain) {cues}.",
-        "with {cues}, the (impression/picture) is one of {portrait}.",
-        "the combination suggests {portrait}, and {cues} <carry|carries> (most of the/the greatest) weight.",
-        "the case for {portrait} rests on {cues}.",
-        "{cues} <belong|belongs> to {portrait}.",
-        "from {cues} (a listener/one) can infer {portrait}.",
-        "{cues} (<give|gives>/<leave|leaves>) the impression of {portrait}.",
-        "(hearing/given) {cues}, one thinks of {portrait}.",
+        "{verdict}, and {cues} (<fit|fits>/<suit|suits>/<support|supports>/<match|matches>) this.",
+        "{verdict}; {cues} (<speak|speaks> for/<point|points> to/<belong|belongs> to) it.",
+        "{verdict}, and it is (above all/chiefly) {cues} that <speak|speaks> for it.",
+        "{verdict}, which (accounts for/explains/can explain) {cues}.",
+        "{verdict}, a reading that rests on {cues}.",
+        "{verdict}, with {cues} as the (main/strongest) (reason/evidence).",
+        "{verdict}, and {cues} <carry|carries> (most of the/the greatest) weight in this.",
     ]
 )
-THESE_FIT = expand(
+FITTING_APART = agreeing(
     [
-        "(so far, this/this much/all of this) (fits/suggests/points to/speaks for) {portrait}.",
-        "(together they/these observations/such cues) (fit/suggest/point to/speak for) {portrait}.",
-        "{portrait} (accounts for/explains/can explain) (all of that/these cues).",
-        "(one thinks of/this brings to mind/the impression is one of) {portrait}.",
+        "(above all/first of all/most clearly), {cues} <speak|speaks> for (it/this reading).",
+        "{cues} (<fit|fits>/<support|supports>/<point|points> to) this (reading/picture).",
+        "this (reading/impression) (rests on/draws on/accounts for/explains) {cues}.",
+        "the case for it rests on {cues}.",
+        "from {cues} (a listener/one) can infer as much.",
+        "(hearing/given) {cues}, one (has good reason to think so/can hardly think otherwise).",
     ]
 )
 OPPOSING = agreeing(
@@ -199,30 +202,6 @@ OPPOSING = agreeing(
         "only {cues} <stand|stands> in the way of this (reading/conclusion).",
     ]
 )
-OPPOSING_FACTS = MappingProxyType(
-    {
-        1: agreeing(
-            [
-                "(still/on the other hand), {c0}, which (does not fit/points elsewhere/speaks against it).",
-                "(against this one has to weigh/one thing disagrees:/harder to place is) {n0}.",
-                "(what disagrees is that/the difficulty is that) {c0}.",
-            ]
-        ),
-        2: agreeing(
-            [
-                "(still/on the other hand), {c0} and {c1}, which (does not fit/points elsewhere).",
-                "(against this one has to weigh/two things disagree:) {n0} and {n1}.",
-                "(the difficulty is that/what disagrees is that) {c0}, and that {c1}.",
-            ]
-        ),
-        3: agreeing(
-            [
-                "(against this one has to weigh/three things disagree:) {n0}, {n1} and {n2}.",
-                "(still/on the other hand), {c0}, {c1}, and {c2}, none of which fits.",
-            ]
-        ),
-    }
-)
 OPPOSING_ALONE = agreeing(
     [
         "in fact, {cues} <speak|speaks> against it.",
@@ -234,9 +213,10 @@ OPPOSING_ALONE = agreeing(
 )
 NOTHING_FITS = expand(
     [
-        "(no single cue/nothing that was measured/nothing here) (clearly points to/is peculiar to) {portrait}.",
-        "the measured cues (alone/by themselves) do not (show/establish/prove) {portrait}.",
-        "{portrait} leaves no clear trace in what was (measured/heard).",
+        "{verdict}, though (no single cue/nothing that was measured/nothing here) clearly points to it.",
+        "{verdict}, though (no single cue/nothing that was measured/nothing here) is peculiar to it.",
+        "{verdict}, though the measured cues (alone/by themselves) do not (show/establish/prove) it.",
+        "{verdict}, though it leaves no clear trace in what was (measured/heard).",
     ]
 )
 NOTHING_OPPOSES = expand(

@@ -1,4 +1,4 @@
-"""Examples of the four families from measurements, traces and comparative clips, one utterance at a time."""
+"""Examples of the five families from measurements, traces and comparative clips, one utterance at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cotgen.tasks.records import ComparativeClip, SFTExample, Task
 from speech_claims.cue_values import CueValue, cue_values
 from speech_claims.quotes import sanitize, words
 from speech_claims.senses import value_word
-from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, format_answer
+from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, format_answer, label_question
 
 SINGLE_SHARE = 0.25
 """Share of utterances that are also asked for one attribute alone; config for all teaches five for the price of one."""
@@ -21,7 +21,8 @@ _SENTENCE_PARTS = ("start", "middle", "end")
 
 @dataclass(frozen=True, slots=True)
 class TaskConfig:
-    """What is asked, and how. Reasoning examples all ask `reasoning_question`, the policy's prompt.
+    """What is asked, and how. Reasoning examples all ask `reasoning_question`, the policy's prompt; label examples
+    `speech_records.label_question`.
 
     With `balance` every attribute is asked for alone, nothing is asked for all at once, and of the classes of each
     question (levels of an attribute, orders, labels, stress at the start, in the middle or at the end of the sentence)
@@ -41,12 +42,13 @@ def draw(item: MeasuredUtterance, traces: Sequence[ReasoningTrace], config: Task
     """The examples of one utterance and its traces, before any are left out for balance.
 
     One question about all attributes, for a quarter of the utterances (drawn by the seed) one about a single attribute,
-    one about stress where stressed words are known, and one reasoning example for each trace.
+    one about stress where stressed words are known, one reasoning example for each trace, and one of the label alone.
     """
     rng = random.Random(f"tasks:{config.seed}:{item.utterance.utterance_id}")
     yield from _attribute_examples(item, config, rng)
     yield from _stress_examples(item.utterance, known_stress(item), config.phrasing, rng)
     yield from _reasoning_examples(item, traces, config)
+    yield from _label_examples(item, traces[:1], config)
 
 
 def draw_stress(utterance: Utterance, *, seed: int, phrasing: Phrasing) -> Iterator[LabelledExample]:
@@ -165,6 +167,15 @@ def _reasoning_examples(
         target = format_answer(trace.think, label)
         example = _example(item.utterance, Task.REASONING, f"reasoning-{number}", config.reasoning_question, target)
         yield LabelledExample(example, Class("label", label))
+
+
+def _label_examples(
+    item: MeasuredUtterance, traces: Sequence[ReasoningTrace], config: TaskConfig
+) -> Iterator[LabelledExample]:
+    for trace in traces:
+        label = config.label_set.text(trace.answer)
+        example = _example(item.utterance, Task.LABEL, "label", label_question(config.label_set), label)
+        yield LabelledExample(example, Class("label alone", label))
 
 
 def _example(utterance: Utterance, task: Task, suffix: str, question: str, target: str) -> SFTExample:

@@ -16,6 +16,7 @@ class Task(StrEnum):
     ATTRIBUTE = "attribute"
     COMPARATIVE = "comparative"
     REASONING = "reasoning"
+    LABEL = "label"
 
 
 class Attribute(StrEnum):

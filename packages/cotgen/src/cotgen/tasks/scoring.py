@@ -1,4 +1,4 @@
-"""Scoring answers to the four families, by the strict form that the targets have.
+"""Scoring answers to the five families, by the strict form that the targets have.
 
 Forgiven are white space around an answer and its parts, letter case, quotation marks around a word and one full stop at
 the end. Anything else outside the form is invalid, and an invalid answer is wrong:
@@ -9,6 +9,7 @@ the end. Anything else outside the form is invalid, and an invalid answer is wro
 | attribute | `NAME VALUE` with commas between, each name once, no name that was not asked for | share of the known attributes that are right |
 | comparative | as many levels as there are parts, none twice, commas between | share of the pairs of parts in the right order |
 | reasoning | `<think>…</think><answer>LABEL</answer>` | 0.3 / 1.3 for the form alone, the paper's weights of form and outcome |
+| label | `LABEL` | none |
 
 An attribute that was asked for but could not be measured (the contour of whispered speech) is not scored whatever is
 answered; one that was measured and is not answered is wrong.
@@ -67,7 +68,7 @@ class _InvalidError(ValueError):
 def score(example: SFTExample, answer: str, *, label_set: LabelSet | None = None) -> Score:
     """Hold an answer against the example's target, by the rules that the module lists.
 
-    With `label_set` labels of reasoning are mapped into it first, so that another name for the same label counts.
+    With `label_set` emotion labels are mapped into it first, so that another name for the same label counts.
 
     >>> example = SFTExample("a/stress", Task.STRESS, "a", "a.wav", "Which word is stressed?", "kids, door")
     >>> found = score(example, "Kids")
@@ -77,11 +78,10 @@ def score(example: SFTExample, answer: str, *, label_set: LabelSet | None = None
     "'i think it is kids' is not one word"
     """
     try:
-        credit = (
-            _reasoning(example, answer, label_set)
-            if example.task is Task.REASONING
-            else _SCORERS[example.task](example, answer)
-        )
+        if example.task in _LABELLED:
+            credit = _LABELLED[example.task](example, answer, label_set)
+        else:
+            credit = _SCORERS[example.task](example, answer)
     except _InvalidError as problem:
         return Score(example.example_id, example.task, valid=False, exact=False, credit=0.0, problem=str(problem))
     return Score(example.example_id, example.task, valid=True, exact=credit == 1.0, credit=credit)
@@ -165,6 +165,10 @@ def _reasoning(example: SFTExample, answer: str, label_set: LabelSet | None) -> 
     return 1.0 if given is _label(parse_response(example.target, strict=True).answer, label_set) else FORMAT_CREDIT
 
 
+def _label_alone(example: SFTExample, answer: str, label_set: LabelSet | None) -> float:
+    return float(_label(answer, label_set) is _label(example.target, label_set))
+
+
 def _label(text: str, label_set: LabelSet | None) -> Emotion:
     try:
         found = Emotion.parse(text.strip().rstrip(".!"))
@@ -178,4 +182,7 @@ def _label(text: str, label_set: LabelSet | None) -> Emotion:
 
 _SCORERS: Mapping[Task, Callable[[SFTExample, str], float]] = MappingProxyType(
     {Task.STRESS: _stress, Task.ATTRIBUTE: _attribute, Task.COMPARATIVE: _comparative}
+)
+_LABELLED: Mapping[Task, Callable[[SFTExample, str, LabelSet | None], float]] = MappingProxyType(
+    {Task.REASONING: _reasoning, Task.LABEL: _label_alone}
 )
