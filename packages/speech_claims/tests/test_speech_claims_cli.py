@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from speech_claims import cli
+from speech_claims.faithfulness import offered_cues
 from speech_claims.texts import measured_texts
 from speech_records import Emotion, FailedItem, MeasuredUtterance, ReasoningTrace, read_jsonl, to_json, write_jsonl
 from speech_records.streams import measured_index, records
@@ -91,6 +92,33 @@ def test_verify_report_and_score_follow_one_another(tmp_path: Path, capsys: pyte
     gold.write_text('{"text": "It is loud.", "claims": [{"cue": "energy", "value": "high"}]}\n')
     assert cli.main(["score", str(gold)]) == 0
     assert json.loads(capsys.readouterr().out)["f1"] == 1.0
+
+
+def test_report_prints_the_score_with_its_floor_and_ceiling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`loud` offers what its profile holds: a text with one true claim, one with a false one too; a text of more than
+    the scored length is named and left out.
+    """
+    loud = next(m for m in read_jsonl(CLIPS, MeasuredUtterance) if m.utterance.utterance_id == "loud")
+    share = 1 / len(offered_cues(loud.profile, loud.levels))
+    texts, best = tmp_path / "texts.jsonl", tmp_path / "best.jsonl"
+    traces = [
+        ReasoningTrace("loud", text, Emotion.ANGRY) for text in ("It is loud.", "It is loud and slow.", "a" * 30_000)
+    ]
+    write_jsonl(texts, traces)
+    write_jsonl(best, traces[:1])
+    arguments = ["report", str(texts), "--profiles", str(CLIPS), "--ceiling", str(best)]
+    assert cli.main([*arguments, "--json"]) == 1
+    out, err = capsys.readouterr()
+    made = json.loads(out)["faithfulness"]
+    assert list(made) == ["texts", "floor: modal values", "floor: likely values", "ceiling"]
+    assert made["texts"]["texts"] == 2
+    assert made["texts"]["score"] == pytest.approx(share / 2)
+    assert made["ceiling"]["score"] == pytest.approx(share)
+    assert "30000 characters" in err
+    cli.main(arguments)
+    assert "floor: likely values" in capsys.readouterr().out
+    assert cli.main(["report", str(texts), "--ceiling", str(best)]) == 1
+    assert "--ceiling needs --profiles" in capsys.readouterr().err
 
 
 def test_what_cannot_be_done_is_one_line_and_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from speech_claims.errors import ClaimsError
+from speech_claims.faithfulness import FaithfulnessSummary, faithfulness, floors, summarise
 from speech_claims.gold import Agreement, agree, read_gold
-from speech_claims.report import Tally, draw, table
+from speech_claims.report import Tally, draw, score_table, table
 from speech_claims.texts import measured_texts
 from speech_claims.verification import verify_trace
 from speech_records import FailedItem, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Verdict, to_json
@@ -45,6 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--picture", type=Path, help="draw them (.png, .svg, .pdf); needs matplotlib")
     report = _command(commands, "report", _report, "print verdicts by cue and by emotion of verified texts")
     report.add_argument("traces", type=Path, metavar="VERIFIED.jsonl", help="what `verify` writes")
+    report.add_argument(
+        "--profiles", type=Path, help="their clips' measurements: adds the faithfulness score, its floor"
+    )
+    report.add_argument(
+        "--ceiling", type=Path, metavar="RULES.jsonl", help="texts to score beside, written from profiles"
+    )
     report.add_argument("--picture", type=Path, help="draw them (.png, .svg, .pdf); needs matplotlib")
     report.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     score = _command(commands, "score", _score, "score the verifier on sentences labelled by hand")
@@ -95,15 +102,46 @@ def _verified(texts: Path, profiles: Path, tally: Tally, log: FailureLog) -> Ite
 
 
 def _report(chosen: argparse.Namespace) -> int:
+    if chosen.ceiling is not None and chosen.profiles is None:
+        raise ClaimsError("--ceiling needs --profiles: a text is scored against the measurements of its clip")
     tally = Tally()
     with FailureLog(NAME, None) as log:
         for trace in records(chosen.traces, ReasoningTrace, log):
             tally.add(trace)
         counts = tally.report()
-        print(json.dumps(asdict(counts), indent=2) if chosen.json else table(counts))
+        scored = {} if chosen.profiles is None else _summaries(chosen, log)
+        if chosen.json:
+            made = {name: summary and asdict(summary) for name, summary in scored.items()}
+            print(json.dumps(asdict(counts) | ({"faithfulness": made} if made else {}), indent=2))
+        else:
+            print(table(counts))
+            if scored:
+                print(score_table(scored))
         if chosen.picture is not None:
             draw(counts, chosen.picture)
         return log.finish(f"{counts.traces} verified texts")
+
+
+def _summaries(chosen: argparse.Namespace, log: FailureLog) -> dict[str, FaithfulnessSummary | None]:
+    """Faithfulness of the texts, of what can be said of every clip of the profiles, and of the texts of the ceiling."""
+    clips = list(records(chosen.profiles, MeasuredUtterance, log))
+    scored = {"texts": _summary(chosen.traces, chosen.profiles, log), **floors(clips)}
+    if chosen.ceiling is not None:
+        scored["ceiling"] = _summary(chosen.ceiling, chosen.profiles, log)
+    return scored
+
+
+def _summary(texts: Path, profiles: Path, log: FailureLog) -> FaithfulnessSummary | None:
+    scores = []
+    with measured_index(profiles, log) as measured:
+        for trace, item in measured_texts(texts, measured, log):
+            try:
+                score = faithfulness(trace.think, item.profile, item.levels, item.utterance.transcript)
+            except ClaimsError as error:
+                log(FailedItem.of(trace.utterance_id, "score", error))
+            else:
+                scores.append(score)
+    return summarise(scores)
 
 
 def _score(chosen: argparse.Namespace) -> int:

@@ -1,17 +1,19 @@
-"""How faithful texts are to the sound: verdicts by cue and by emotion, as a table, as plain numbers, as a picture."""
+"""How faithful texts are to the sound: verdicts by cue and by emotion, and their scores, as tables and as a picture."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from speech_claims.errors import ClaimsError
+from speech_claims.faithfulness import FaithfulnessSummary
 from speech_records import ReasoningTrace, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Faithfulness:
+class VerdictCounts:
     """Verdicts of a group of claims. `share` is supported of supported and contradicted, `None` without either."""
 
     supported: int
@@ -21,13 +23,13 @@ class Faithfulness:
 
 
 @dataclass(frozen=True, slots=True)
-class FaithfulnessReport:
+class VerdictReport:
     """Verdicts over all claims of `traces` texts, by cue, and by the answer of the text they occur in."""
 
     traces: int
-    total: Faithfulness
-    cues: dict[str, Faithfulness]
-    emotions: dict[str, Faithfulness]
+    total: VerdictCounts
+    cues: dict[str, VerdictCounts]
+    emotions: dict[str, VerdictCounts]
 
 
 class Tally:
@@ -42,7 +44,7 @@ class Tally:
         self._traces[trace.answer.value] += 1
         self._verdicts.update((c.cue.value, trace.answer.value, c.verdict) for c in trace.claims)
 
-    def report(self) -> FaithfulnessReport:
+    def report(self) -> VerdictReport:
         """What was counted so far."""
         cues: dict[str, Counter[Verdict]] = defaultdict(Counter)
         emotions: dict[str, Counter[Verdict]] = {emotion: Counter() for emotion in self._traces}
@@ -50,7 +52,7 @@ class Tally:
         for (cue, emotion, verdict), number in self._verdicts.items():
             for counter in (cues[cue], emotions[emotion], total):
                 counter[verdict] += number
-        return FaithfulnessReport(
+        return VerdictReport(
             traces=self._traces.total(),
             total=_count(total),
             cues={name: _count(cues[name]) for name in sorted(cues)},
@@ -58,7 +60,7 @@ class Tally:
         )
 
 
-def table(counts: FaithfulnessReport) -> str:
+def table(counts: VerdictReport) -> str:
     """The report in aligned columns, one line a cue, one an emotion, and the total."""
     rows = [*_named("cue", counts.cues), *_named("emotion", counts.emotions), ("all", counts.total)]
     lines = [f"{'':<26}{'supported':>10}{'contradicted':>13}{'unverifiable':>13}{'faithful':>9}"]
@@ -68,7 +70,16 @@ def table(counts: FaithfulnessReport) -> str:
     return "\n".join(lines)
 
 
-def draw(counts: FaithfulnessReport, path: Path) -> None:
+def score_table(scored: Mapping[str, FaithfulnessSummary | None]) -> str:
+    """Faithfulness scores in aligned columns, one line a kind of text; a dash where there were no texts."""
+    lines = [f"{'faithfulness':<26}{'texts':>10}{'score':>9}{'coverage':>10}{'cost':>8}{'undecided':>11}"]
+    for name, s in scored.items():
+        columns = f"{0:>10}{'-':>9}" if s is None else f"{s.texts:>10}{s.score:>9.3f}{s.coverage:>10.3f}{s.cost:>8.3f}"
+        lines.append(f"{name:<26}{columns}" + ("" if s is None else f"{s.undecided:>11.2f}"))
+    return "\n".join(lines)
+
+
+def draw(counts: VerdictReport, path: Path) -> None:
     """Write the report as stacked bars (`.png`, `.svg` or `.pdf`). Raises `ClaimsError` without matplotlib."""
     try:
         from matplotlib.figure import Figure
@@ -87,11 +98,11 @@ def draw(counts: FaithfulnessReport, path: Path) -> None:
     picture.savefig(path, dpi=120)
 
 
-def _count(n: Counter[Verdict]) -> Faithfulness:
+def _count(n: Counter[Verdict]) -> VerdictCounts:
     supported, contradicted = n[Verdict.SUPPORTED], n[Verdict.CONTRADICTED]
     decided = supported + contradicted
-    return Faithfulness(supported, contradicted, n[Verdict.UNVERIFIABLE], supported / decided if decided else None)
+    return VerdictCounts(supported, contradicted, n[Verdict.UNVERIFIABLE], supported / decided if decided else None)
 
 
-def _named(kind: str, groups: dict[str, Faithfulness]) -> list[tuple[str, Faithfulness]]:
+def _named(kind: str, groups: dict[str, VerdictCounts]) -> list[tuple[str, VerdictCounts]]:
     return [(f"{kind} {name}", f) for name, f in groups.items()]

@@ -1,0 +1,139 @@
+"""Text as its reader sees it, and the sentences in which that is not what the claims' finder reads.
+
+A word can be hidden from a parser and not from a reader, or the other way round: *not* with a Cyrillic letter,
+*~~not~~*, *“not” loud*, *nicht loud*. Letters that only look Latin are read as what they look like; a sentence that
+holds such
+devices is *obscured*: what it says can be wrong, but it earns no credit (`faithfulness`).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from speech_claims.finding import Span
+from speech_claims.lexicon import Kind
+from speech_claims.mentions import quoted_spans
+from speech_claims.quotes import is_quoted_from
+from speech_claims.tokens import tokenise
+
+_LOOK_ALIKES = str.maketrans(
+    "АВЕКМНОРСТУХІЅЈаеорсухіѕјԁӏһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχι",
+    "ABEKMHOPCTYXISJaeopcyxisjdlhqwABEZHIKMNOPTYXavopuxi",
+)
+_STRUCK = re.compile(r"~~[^~\n]{0,400}~~|<(s|del|strike)>[^<\n]{0,400}</\1>|<!--[^\n]{0,400}?-->", re.IGNORECASE)
+_OVERLAYS = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20e6")
+"""Combining marks that strike a letter through."""
+_TURNS_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
+_DIGIT_IN_WORD = re.compile(r"[^\W\d_]\d+[^\W\d_]")
+_FOREIGN_DENIAL = re.compile(
+    r"\b(?:nicht|kein|keine|keinen|nie|niemals|pas|jamais|nunca|jamás|niet|geen|nooit|inte|ikke|ei|não|mai|nem)\b",
+    re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)|\n")
+_CLAIMING = frozenset((Kind.NEGATION, Kind.NEGATED_COPULA, Kind.VALUE, Kind.HEAD))
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """`text` without control characters and struck words, look-alike letters replaced; its sentences' ends, and which
+    of them are obscured.
+    """
+
+    text: str
+    ends: tuple[int, ...]
+    obscured: frozenset[int]
+
+    def is_obscured(self, start: int, end: int) -> bool:
+        """Whether any sentence that holds a part of `start` to `end` is obscured."""
+        first, last = bisect_right(self.ends, start), bisect_right(self.ends, max(start, end - 1))
+        return any(i in self.obscured for i in range(first, last + 1))
+
+
+def readable(text: str, transcript: str | None) -> Readable:
+    r"""`text` as it is read, in linear time. A quote of the transcript obscures nothing, whatever its script.
+
+    >>> made = readable("It is n\u043et loud. It is fast.", None)
+    >>> made.text, sorted(made.obscured)
+    ('It is not loud. It is fast.', [0])
+    """
+    plain, suspect = _plain(unicodedata.normalize("NFKC", text))
+    for match in _STRUCK.finditer(plain):
+        suspect.append(match.start())
+    plain = _STRUCK.sub(lambda match: " " * len(match.group()), plain)
+    quotes = quoted_spans(plain)
+    unquoted = _blanked(plain, quotes)
+    suspect = [i for i in suspect if not _inside(i, quotes)]
+    suspect += [m.start() for p in (_DIGIT_IN_WORD, _FOREIGN_DENIAL) for m in p.finditer(unquoted)]
+    suspect += [start for start, end in quotes if _is_scare_quote(plain[start + 1 : end - 1], transcript)]
+    ends = (*(m.end() for m in _SENTENCE_END.finditer(unquoted)), len(plain) + 1)
+    folded = _folded(plain, quotes)
+    return Readable(folded, ends, frozenset(bisect_right(ends, i) for i in suspect))
+
+
+def _plain(text: str) -> tuple[str, list[int]]:
+    """`text` without format and control characters, and where something hides: a turned direction, a struck letter, a
+    letter that is not Latin.
+    """
+    kept: list[str] = []
+    suspect: list[int] = []
+    for character in text:
+        if character.isascii():
+            kept.append(character if character >= " " or character == "\n" else " ")
+            continue
+        hides, replaced = _of_character(character)
+        if hides:
+            suspect.append(len(kept))
+        if replaced:
+            kept.append(replaced)
+    return "".join(kept), suspect
+
+
+@cache
+def _of_character(character: str) -> tuple[bool, str]:
+    """Whether a character outside ASCII hides something, and what is read in its place."""
+    if character in _OVERLAYS or character in _TURNS_DIRECTION:
+        return True, ""
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return False, ""
+    if category[0] in "CZ":
+        return False, " "
+    return category[0] == "L" and not unicodedata.name(character, "").startswith(("LATIN", "MODIFIER")), character
+
+
+def _blanked(text: str, spans: Sequence[Span]) -> str:
+    pieces: list[str] = []
+    position = 0
+    for start, end in spans:
+        closes = "." if text[end - 2 : end - 1] in (".", "!", "?", "…") else "_"
+        pieces += [text[position:start], "_" * (end - start - 1), closes]
+        position = end
+    return "".join([*pieces, text[position:]])
+
+
+def _folded(text: str, quotes: Sequence[Span]) -> str:
+    """`text` with look-alikes of Latin letters as those, outside quotes."""
+    pieces: list[str] = []
+    position = 0
+    for start, end in quotes:
+        pieces += [text[position:start].translate(_LOOK_ALIKES), text[start:end]]
+        position = end
+    return "".join([*pieces, text[position:].translate(_LOOK_ALIKES)])
+
+
+def _inside(position: int, spans: Sequence[Span]) -> bool:
+    i = bisect_right(spans, (position, len(spans) and spans[-1][1])) - 1
+    return i >= 0 and spans[i][0] <= position < spans[i][1]
+
+
+def _is_scare_quote(quoted: str, transcript: str | None) -> bool:
+    """Whether words of prosody or of denial are quoted that the speaker did not say, or a denial by itself."""
+    kinds = [word.kind for word in tokenise(quoted)]
+    if kinds and set(kinds) <= {Kind.NEGATION, Kind.NEGATED_COPULA}:
+        return True
+    return not _CLAIMING.isdisjoint(kinds) and (transcript is None or not is_quoted_from(quoted, transcript))
