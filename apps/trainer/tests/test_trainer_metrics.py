@@ -94,10 +94,22 @@ def test_format_and_claim_shares() -> None:
     assert [share.value for share in shares] == [0.6, 0.2, 0.2]
 
 
+def test_faithfulness_is_the_mean_of_the_scored_clips() -> None:
+    """Scores 0.5 and 0 of Anna and 1 of Ben are 0.5 on average; Ben's second clip has none."""
+    rows = predictions(*[("anna", HAPPY, HAPPY), ("ben", SAD, SAD)] * 2)
+    rows = [replace(row, faithfulness=score) for row, score in zip(rows, (0.5, 1.0, 0.0, None), strict=True)]
+    made = evaluate(rows, label_set=THREE).faithfulness
+    assert made is not None
+    assert made.value == 0.5
+    assert made.low == 0.25
+    assert made.high == 1.0
+
+
 def test_classifiers_without_text_have_no_format_and_no_claims() -> None:
     result = evaluate(HAND, label_set=THREE)
     assert result.valid_format is None
     assert result.claims is None
+    assert result.faithfulness is None
 
 
 def test_result_has_a_json_form() -> None:

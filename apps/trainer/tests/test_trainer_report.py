@@ -104,6 +104,7 @@ def policy(system: System, accuracy: float, right: int) -> SystemResult:
         Measure.VALID_FORMAT: Estimate(0.9, 0.85, 0.94),
         Measure.SUPPORTED: Estimate(0.71, 0.66, 0.76),
         Measure.CONTRADICTED: Estimate(0.18, 0.14, 0.23),
+        Measure.FAITHFULNESS: Estimate(0.31, 0.27, 0.36),
         Measure.REWARD_SCORE: Estimate(3.42, 3.3, 3.55),
     }
     return SystemResult(system, measures, confusion(right))
@@ -227,7 +228,8 @@ def test_every_part_is_on_the_page(tmp_path: Path) -> None:
     assert page.open == []
     for phrase in (
         "Synthetic speech.", "majority class", "logistic regression on prosody", "GRPO-PTR", "macro-F1",
-        "unweighted average recall", "valid format", "supported claims", "contradicted claims", "reward-model score",
+        "unweighted average recall", "valid format", "supported claims", "contradicted claims", "faithfulness",
+        "reward-model score",
         "3.42", "3.30 – 3.55", "text alone", "shuffled audio", "Supervised fine-tuning: loss", "GRPO-PTR: reward parts",
         "GRPO-PTR: trust weight τ", "gate opens, step 14", "contempt or disgust", "45.0 %", "demo_v15_s07_angry",
         "median 243 Hz, 88th percentile", "Leave the box by the door", "torch", "2.13.0", "4 min 11 s",

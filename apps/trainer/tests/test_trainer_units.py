@@ -97,6 +97,14 @@ def test_reading_an_answer_keeps_what_cannot_be_parsed() -> None:
     assert (answer.format_ok, answer.predicted, answer.claims, answer.text) == (False, None, (), "I think sad")
 
 
+def test_an_answer_carries_the_faithfulness_of_its_reasoning() -> None:
+    """The clip offers its range only: said rightly it is 1, said wrongly, too long to be scored or without form 0."""
+    measured = replace(clip("u1"), profile=ProsodyProfile(duration_s=1.0, sample_rate=16_000, f0_range_st=14.0))
+    wide, narrow = (f"<think>The pitch range is {word}.</think><answer>sad</answer>" for word in ("wide", "narrow"))
+    texts = (wide, narrow, wide.replace("The", "So " * 10_000 + "the"), "The pitch range is wide.")
+    assert [score_response(measured, text, PAPER_9).faithfulness for text in texts] == [1.0, 0.0, 0.0, 0.0]
+
+
 def test_a_clip_without_a_label_is_named() -> None:
     """Unlabelled, and with a label that the set does not have (IEMOCAP_4 has no fear)."""
     unlabelled = replace(clip("u1"), utterance=replace(clip("u1").utterance, emotion=None))

@@ -90,6 +90,7 @@ def as_prediction(answer: Answer) -> metrics.Prediction:
         answer=answer.predicted,
         format_ok=answer.format_ok,
         verdicts=tuple(claim.verdict for claim in answer.claims),
+        faithfulness=answer.faithfulness,
     )
 
 

@@ -39,7 +39,8 @@ class Prediction:
     """One clip's label and what was answered.
 
     `answer` is `None` when the text holds no label of the set. `format_ok` says whether the text had the think/answer
-    form, `None` where there was no text. `verdicts` are those of the claims in the reasoning.
+    form, `None` where there was no text. `verdicts` are those of the claims in the reasoning,
+    `faithfulness` is its score.
     """
 
     utterance_id: str
@@ -48,6 +49,7 @@ class Prediction:
     answer: Emotion | None
     format_ok: bool | None = None
     verdicts: tuple[Verdict, ...] = ()
+    faithfulness: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Evaluation:
     macro_f1: Estimate
     valid_format: Estimate | None
     claims: ClaimShares | None
+    faithfulness: Estimate | None
     per_emotion: tuple[EmotionScores, ...]
     confusion: Confusion
 
@@ -149,6 +152,7 @@ def evaluate(
         macro_f1=draws.estimate(macro_f1, counts),
         valid_format=_format_share(predictions, speakers, draws),
         claims=_claim_shares(predictions, speakers, draws),
+        faithfulness=_faithfulness(predictions, speakers, draws),
         per_emotion=_emotion_scores(predictions, label_set),
         confusion=Confusion(label_set.labels, tuple(tuple(int(n) for n in row) for row in total)),
     )
@@ -304,6 +308,15 @@ def _format_share(predictions: Sequence[Prediction], speakers: tuple[str, ...], 
         if p.format_ok is not None:
             counts[speakers.index(p.speaker_id)] += (p.format_ok, 1)
     return draws.estimate(_share, counts) if counts.any() else None
+
+
+def _faithfulness(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> Estimate | None:
+    """Mean faithfulness score of the clips that have one."""
+    sums = np.zeros((len(speakers), 2))
+    for p in predictions:
+        if p.faithfulness is not None:
+            sums[speakers.index(p.speaker_id)] += (p.faithfulness, 1)
+    return draws.estimate(_share, sums) if sums.any() else None
 
 
 def _claim_shares(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> ClaimShares | None:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from policy import Sampler
-from speech_claims import verify
+from speech_claims import ClaimsError, faithfulness, verify
 from speech_records import (
     AnswerFormatError,
     Claim,
@@ -27,9 +27,12 @@ from trainer.progress import Meter
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a policy answered to one clip. `predicted` is `None` where the text has no form or names no label."""
+    """What a policy answered to one clip. `predicted` is `None` where the text has no form or names no label.
 
-    schema_version: ClassVar[str] = "1.0"
+    `faithfulness` is the score of its reasoning, 0 without the form.
+    """
+
+    schema_version: ClassVar[str] = "1.1"
 
     utterance_id: str
     speaker_id: str
@@ -38,6 +41,7 @@ class Answer:
     format_ok: bool
     text: str
     claims: tuple[Claim, ...] = ()
+    faithfulness: float | None = None
 
 
 def predict(
@@ -77,10 +81,19 @@ def score_response(clip: MeasuredUtterance, text: str, label_set: LabelSet) -> A
     try:
         parsed = parse_response(text, strict=True)
     except AnswerFormatError:
-        return Answer(utterance.utterance_id, utterance.speaker_id, expected, None, False, text)
+        return Answer(utterance.utterance_id, utterance.speaker_id, expected, None, False, text, faithfulness=0.0)
     claims = verify(parsed.think, clip.profile, clip.levels, utterance.transcript)
     predicted = label_set.parse(parsed.answer)
-    return Answer(utterance.utterance_id, utterance.speaker_id, expected, predicted, True, text, tuple(claims))
+    score = _faithfulness(parsed.think, clip)
+    return Answer(utterance.utterance_id, utterance.speaker_id, expected, predicted, True, text, tuple(claims), score)
+
+
+def _faithfulness(think: str, clip: MeasuredUtterance) -> float:
+    """The score of reasoning about `clip`; 0 where it is too long to be scored, so that length is no way out."""
+    try:
+        return faithfulness(think, clip.profile, clip.levels, clip.utterance.transcript).score
+    except ClaimsError:
+        return 0.0
 
 
 def expected_label(clip: MeasuredUtterance, label_set: LabelSet) -> Emotion:

@@ -171,6 +171,7 @@ def system_result(system: System, evaluation: Evaluation, *, reward_score: Estim
         Measure.VALID_FORMAT: evaluation.valid_format,
         Measure.SUPPORTED: None if claims is None else claims.supported,
         Measure.CONTRADICTED: None if claims is None else claims.contradicted,
+        Measure.FAITHFULNESS: evaluation.faithfulness,
         Measure.REWARD_SCORE: reward_score,
     }
     known = {measure: estimate for measure, estimate in measures.items() if estimate is not None}

@@ -55,6 +55,7 @@ class Measure(StrEnum):
     VALID_FORMAT = "valid_format"
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
+    FAITHFULNESS = "faithfulness"
     REWARD_SCORE = "reward_score"
 
     @property
@@ -75,6 +76,7 @@ _MEASURE_NAMES = {
     Measure.VALID_FORMAT: "valid format",
     Measure.SUPPORTED: "supported claims",
     Measure.CONTRADICTED: "contradicted claims",
+    Measure.FAITHFULNESS: "faithfulness",
     Measure.REWARD_SCORE: "reward-model score",
 }
 
