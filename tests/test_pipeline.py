@@ -96,10 +96,17 @@ def test_reasoning_rewards_enter_grpo_ptr_alone(run: Path) -> None:
 
 
 def test_evaluation_holds_policies_baselines_and_differences(run: Path) -> None:
-    """Three policies give three pairs; text alone and shuffled audio stand beside the baselines."""
+    """Three policies give three pairs, and each answers with and without reasons; text alone and shuffled audio stand
+    beside the baselines.
+    """
     result = json.loads((run / "evaluate" / "evaluation.json").read_text())
     assert [p["name"] for p in result["policies"]] == ["sft", "grpo", "grpo_ptr"]
     assert len(result["comparisons"]) == 3
+    for policy in result["policies"]:
+        reasoned, alone, gain = (policy[key]["accuracy"]["value"] for key in ("evaluation", "label_only", "label_gain"))
+        assert policy["evaluation"]["clips"] == policy["label_only"]["clips"] == 8
+        assert gain == pytest.approx(alone - reasoned)
+        assert len((run / "evaluate" / f"{policy['name']}.labels.jsonl").read_text().splitlines()) == 8
     assert {"majority", "prosody", "text", "shuffled_audio"} <= set(result["baselines"])
     assert result["synthetic"] is True
 

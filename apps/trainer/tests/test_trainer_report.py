@@ -254,11 +254,16 @@ def test_rows_and_differences_come_from_evaluations() -> None:
         Prediction("b2", "ben", sad, sad, format_ok=True),
     ]
     before = [*after[:3], dataclasses.replace(after[3], answer=None, format_ok=False)]
-    result = system_result(System.SFT, evaluate(before, label_set=PAPER_9), reward_score=Estimate(3.0, None, None))
+    result = system_result(
+        System.SFT,
+        evaluate(before, label_set=PAPER_9),
+        label_only=evaluate(after, label_set=PAPER_9),
+        reward_score=Estimate(3.0, None, None),
+    )
     assert {measure: estimate.value for measure, estimate in result.measures.items()} == pytest.approx(
         {
             Measure.ACCURACY: 0.75, Measure.UAR: 0.75, Measure.MACRO_F1: (1.0 + 2 / 3) / 2, Measure.VALID_FORMAT: 0.75,
-            Measure.SUPPORTED: 0.5, Measure.CONTRADICTED: 0.5, Measure.REWARD_SCORE: 3.0,
+            Measure.SUPPORTED: 0.5, Measure.CONTRADICTED: 0.5, Measure.REWARD_SCORE: 3.0, Measure.LABEL_ONLY: 1.0,
         }
     )  # fmt: skip
     assert result.confusion is not None

@@ -2,6 +2,7 @@
 
 ```
 OUT/NAME.answers.jsonl    one Answer per clip (text, predicted emotion, every claim with its verdict)
+OUT/NAME.labels.jsonl     the same for the question that asks for the label alone
 OUT/evaluation.json       metrics of every policy and baseline, paired differences
 ```
 """
@@ -24,18 +25,25 @@ from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float, require_features
-from trainer.predict import Answer, predict
+from trainer.predict import Answer, predict, predict_labels
 
 RESULT = "evaluation.json"
 ANSWERS = ".answers.jsonl"
+LABELS = ".labels.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """One policy's evaluation, and the reward model's mean score of its answers in [1, 5]."""
+    """One policy's evaluation, and the reward model's mean score of its answers in [1, 5].
+
+    `evaluation` is of reasoned answers (`emotion_question`), `label_only` of answers by the label alone
+    (`label_question`) to the same clips; `label_gain` is the second minus the first: what explaining costs.
+    """
 
     name: str
     evaluation: metrics.Evaluation
+    label_only: metrics.Evaluation
+    label_gain: metrics.Comparison
     reward_score: float | None = None
 
 
@@ -123,9 +131,14 @@ def evaluate_policies(
         write_jsonl(out / f"{name}{ANSWERS}", answers)
         predictions[name] = [as_prediction(a) for a in answers]
         evaluation = metrics.evaluate(predictions[name], label_set=corpus.label_set, seed=seed)
+        labels = predict_labels(model, clips, features, corpus.label_set, what=f"evaluate {name}, label alone")
+        write_jsonl(out / f"{name}{LABELS}", labels)
+        alone = [as_prediction(a) for a in labels]
+        label_only = metrics.evaluate(alone, label_set=corpus.label_set, seed=seed)
+        gain = metrics.compare(predictions[name], alone, label_set=corpus.label_set, seed=seed)
         question = emotion_question(corpus.label_set)
         score = None if reward_model is None else _mean_score(reward_model, answers, features, question)
-        results.append(PolicyResult(name, evaluation, score))
+        results.append(PolicyResult(name, evaluation, label_only, gain, score))
     comparisons = tuple(
         NamedComparison(
             first,

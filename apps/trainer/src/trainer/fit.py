@@ -39,8 +39,12 @@ def fit(
     out: Path,
     run_name: str,
     data: Mapping[str, str],
+    bf16: bool = False,
 ) -> None:
-    """Train `module` for one pass over `batches`, writing `out/history.jsonl`; `settings` and `data` are tracked."""
+    """Train `module` for one pass over `batches`, writing `out/history.jsonl`; `settings` and `data` are tracked.
+
+    With `bf16` products are computed in bfloat16, while weights and optimiser stay as they are.
+    """
     parameters = dict(flat(plain(settings))) | dict(data)
     tracker = Tracker(out, run_name=run_name, steps=len(batches), parameters=parameters)
     module.train()  # a loaded checkpoint is in evaluation mode, in which activations are not checkpointed
@@ -49,6 +53,7 @@ def fit(
             max_epochs=1,
             accelerator="auto",
             devices=1,
+            precision="bf16-mixed" if bf16 else "32-true",
             logger=False,
             callbacks=[_Metrics(meter, tracker)],
             gradient_clip_val=GRADIENT_CLIP,

@@ -17,12 +17,16 @@ from speech_records import (
     LabelSet,
     MeasuredUtterance,
     emotion_question,
+    label_question,
     parse_response,
 )
 from speechlm import SpeechLM
 from trainer.errors import DataSetError
 from trainer.features import as_float
 from trainer.progress import Meter
+
+LABEL_TOKENS = 16
+"""Most tokens of an answer that is a label; the longest of any label set has four words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,45 @@ def predict(
 ) -> list[Answer]:
     """Greedy answers to `clips`, in their order. `features` maps utterance ids to log-mel clips."""
     question = emotion_question(label_set)
+    texts = _greedy(model, clips, features, question, batch_size=batch_size, max_new_tokens=max_new_tokens, what=what)
+    return [score_response(m, texts[m.utterance.utterance_id], label_set) for m in clips]
+
+
+def predict_labels(
+    model: SpeechLM,
+    clips: Sequence[MeasuredUtterance],
+    features: Mapping[str, Tensor],
+    label_set: LabelSet,
+    *,
+    batch_size: int = 64,
+    what: str = "predicting labels",
+) -> list[Answer]:
+    """Greedy answers to `label_question`, in the order of `clips`; only a label in its spelling, and nothing else, is
+    one. What the model hears, without the explanation that may lose it.
+    """
+    question = label_question(label_set)
+    texts = _greedy(model, clips, features, question, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)
+    answers = []
+    for m in clips:
+        text = texts[m.utterance.utterance_id]
+        predicted = label_set.parse(text.strip())
+        of = m.utterance
+        expected = expected_label(m, label_set)
+        answers.append(Answer(of.utterance_id, of.speaker_id, expected, predicted, predicted is not None, text))
+    return answers
+
+
+def _greedy(
+    model: SpeechLM,
+    clips: Sequence[MeasuredUtterance],
+    features: Mapping[str, Tensor],
+    question: str,
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    what: str,
+) -> dict[str, str]:
+    """The answer to one question about each clip, by utterance id; clips of like length are answered together."""
     sampler = Sampler(model)
     by_length = sorted(clips, key=lambda m: features[m.utterance.utterance_id].shape[-1])
     answers: dict[str, str] = {}
@@ -67,7 +110,7 @@ def predict(
             for m, (text,) in zip(chosen, rollout.texts, strict=True):
                 answers[m.utterance.utterance_id] = text
             meter.advance(len(chosen))
-    return [score_response(m, answers[m.utterance.utterance_id], label_set) for m in clips]
+    return answers
 
 
 def score_response(clip: MeasuredUtterance, text: str, label_set: LabelSet) -> Answer:

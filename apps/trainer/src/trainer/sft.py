@@ -52,14 +52,14 @@ class SFTModule(StageModule):
 
 
 def new_model(corpus: AnnotatedCorpus, preset: str, *, vocab_size: int, seed: int, **options: Any) -> SpeechLM:
-    """The model of a preset, with the `options` of `speechlm.load_preset`.
+    """The model of a preset, with the `options` of `speechlm.load_preset` and float32 weights to train.
 
     A pocket model's tokenizer is trained on the questions and targets of the training split.
     """
     if preset == "pocket":
         texts = [text for e in corpus.examples(TRAIN) for text in (e.question, e.target)]
         options |= {"texts": texts, "vocab_size": vocab_size}
-    return load_preset(preset, seed=seed, **options)
+    return load_preset(preset, seed=seed, dtype=torch.float32, **options)
 
 
 def train_sft(
@@ -95,7 +95,9 @@ def train_sft(
     module = SFTModule(model, settings)
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
-    fit(module, Batches(batches, to_batch), settings, what="SFT", out=out, run_name="sft", data=data)
+    fit(
+        module, Batches(batches, to_batch), settings, what="SFT", out=out, run_name="sft", data=data, bf16=settings.bf16
+    )
     save_policy(model, card, corpus.scale, out)
     return module
 

@@ -113,8 +113,10 @@ def evaluate(settings: EvaluateStage) -> None:
         spec=feature_spec(settings.model),
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
-    for name, row in rows + [(p.name, p.evaluation) for p in result.policies]:
-        _say(f"{name:>20}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
+    for policy in result.policies:
+        rows += [(policy.name, policy.evaluation), (f"{policy.name}, label alone", policy.label_only)]
+    for name, row in rows:
+        _say(f"{name:>22}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
 
 
 def report(settings: ReportStage) -> None:
@@ -199,11 +201,15 @@ def feature_spec(model: Mapping[str, Any]) -> FeatureSpec:
 
 
 def _policy(settings: TrainStage) -> SpeechLM:
-    """The policy that a stage starts from, if it takes the features that `model=` extracts."""
+    """The policy that a stage trains, if it takes the features that `model=` extracts; its weights are float32 whatever
+    the files hold, for in bfloat16 a step of 1e-6 is lost in rounding.
+    """
+    import torch
+
     from speechlm import load_checkpoint
     from trainer.features import require_features
 
-    model = load_checkpoint(Path(settings.policy))
+    model = load_checkpoint(Path(settings.policy), dtype=torch.float32)
     require_features(model, feature_spec(settings.model), what=f"policy {settings.policy}")
     return model
 

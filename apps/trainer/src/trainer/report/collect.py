@@ -82,6 +82,7 @@ def _systems(result: EvaluationResult) -> tuple[SystemResult, ...]:
         system_result(
             System(p.name),
             p.evaluation,
+            label_only=p.label_only,
             reward_score=None if p.reward_score is None else Estimate(p.reward_score, None, None),
         )
         for p in result.policies
@@ -161,11 +162,20 @@ def _provenance(run: Path, corpus: AnnotatedCorpus, result: EvaluationResult) ->
     )
 
 
-def system_result(system: System, evaluation: Evaluation, *, reward_score: Estimate | None = None) -> SystemResult:
-    """One row of the headline table; `reward_score` is the mean score of the reward model, in [1, 5]."""
+def system_result(
+    system: System,
+    evaluation: Evaluation,
+    *,
+    label_only: Evaluation | None = None,
+    reward_score: Estimate | None = None,
+) -> SystemResult:
+    """One row of the headline table; `label_only` is of the answers by the label alone, `reward_score` the mean score
+    of the reward model, in [1, 5].
+    """
     claims = evaluation.claims
     measures = {
         Measure.ACCURACY: evaluation.accuracy,
+        Measure.LABEL_ONLY: None if label_only is None else label_only.accuracy,
         Measure.UAR: evaluation.unweighted_average_recall,
         Measure.MACRO_F1: evaluation.macro_f1,
         Measure.VALID_FORMAT: evaluation.valid_format,

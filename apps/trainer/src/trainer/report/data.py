@@ -50,6 +50,7 @@ class Measure(StrEnum):
     """What is measured of each system. All are shares but `REWARD_SCORE`, which lies in [1, 5]."""
 
     ACCURACY = "accuracy"
+    LABEL_ONLY = "label_only"
     UAR = "uar"
     MACRO_F1 = "macro_f1"
     VALID_FORMAT = "valid_format"
@@ -71,6 +72,7 @@ class Measure(StrEnum):
 
 _MEASURE_NAMES = {
     Measure.ACCURACY: "accuracy",
+    Measure.LABEL_ONLY: "accuracy, label alone",
     Measure.UAR: "unweighted average recall",
     Measure.MACRO_F1: "macro-F1",
     Measure.VALID_FORMAT: "valid format",
