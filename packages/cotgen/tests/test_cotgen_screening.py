@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from cotgen import cli, generate
 from cotgen.screening import Decision, Problem, check, screen, split_sentences
-from speech_records import PAPER_9, Emotion, MeasuredUtterance, ReasoningTrace, read_jsonl
+from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, ReasoningTrace, read_jsonl
 
 CLIPS = Path(__file__).parent / "data" / "claims_clips.jsonl"
 LOUD = {m.utterance.utterance_id: m for m in read_jsonl(CLIPS, MeasuredUtterance)}["loud"]
@@ -19,7 +20,7 @@ PLAIN = (
     "leaves much room for doubt, and a listener would probably take a step back. There may be other readings of such "
     "a moment, but none of them is as plausible. So the most likely emotion is angry."
 )
-"""57 words by hand, without a claim about the sound."""
+"""57 words by hand, with one claim about the sound (*forceful*)."""
 
 
 def trace(text: str) -> ReasoningTrace:
@@ -64,6 +65,22 @@ def test_what_repair_cannot_mend_is_rejected() -> None:
     short = screen(trace(first.replace("The", "With a low pitch the") + rest), LOUD)
     assert (short.decision, short.remaining) == (Decision.REJECTED, (Problem.TOO_SHORT,))
     assert short.trace.think.startswith("With a low pitch")
+
+
+NOTHING_HEARD = PLAIN.replace("comes across as forceful", "is what it is")
+
+
+def test_a_text_that_shows_nothing_that_was_heard_is_rejected() -> None:
+    """`loud` offers six cues: none of them is a score of 0, one right (*forceful*) of 1/6 is over 0.15. What a repair
+    leaves is scored too; a clip that offers no cue asks for nothing.
+    """
+    rejected = screen(trace(NOTHING_HEARD), LOUD)
+    assert (rejected.decision, rejected.remaining) == (Decision.REJECTED, (Problem.UNFAITHFUL,))
+    repaired = screen(trace("The pitch is low, by 1.5 semitones. " + NOTHING_HEARD), LOUD)
+    assert (repaired.decision, repaired.problems) == (Decision.REJECTED, (Problem.CONTRADICTED,))
+    assert repaired.remaining == (Problem.UNFAITHFUL,)
+    silent = replace(LOUD, profile=ProsodyProfile(duration_s=1.0, sample_rate=16_000), levels=None)
+    assert screen(trace(NOTHING_HEARD), silent).decision is Decision.KEPT
 
 
 def test_a_misquote_is_dropped() -> None:

@@ -1,7 +1,7 @@
 """Keeps, repairs or rejects a trace: checks on a whole text, beside the verdicts on its claims.
 
 A contradicted claim can be repaired: the sentence that holds it is dropped, and what is left is verified and checked
-again. Every other problem rejects the trace.
+again. Every other problem rejects the trace, and so does a faithfulness score under `MIN_FAITHFULNESS` of what is left.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from cotgen.rules.draft import MAX_WORDS, MIN_WORDS
 from cotgen.verdict import verdict_span
-from speech_claims import verify_trace
+from speech_claims import ClaimsError, faithfulness, verify_trace
 from speech_claims.mentions import quoted_spans
 from speech_claims.quotes import words
 from speech_records import Claim, Cue, Emotion, MeasuredUtterance, ReasoningTrace, Verdict
@@ -23,6 +23,10 @@ from speech_records.emotions import ALIASES
 NGRAM = 6
 MAX_REPEATED_SHARE = 0.2
 """Share of a text's word runs of length `NGRAM` that may have occurred before in it."""
+
+MIN_FAITHFULNESS = 0.15
+"""Lowest faithfulness score of a text that is kept: just above what one text for all clips reaches on RAVDESS, EmoDB
+and nEMO (0.14, `docs/faithfulness.md`). A text under it shows nothing that was heard."""
 
 _SENTENCE = re.compile(r"\S.*?(?:[.!?…]+[”’\"')]*(?=\s|$)|$)\s*", re.DOTALL)
 _TAG = re.compile(r"</?\s*(?:think|answer)\s*>", re.IGNORECASE)
@@ -42,6 +46,7 @@ class Problem(StrEnum):
     REPETITION = "repetition"
     MISQUOTE = "misquote"
     CONTRADICTED = "contradicted"
+    UNFAITHFUL = "unfaithful"
 
 
 class Decision(StrEnum):
@@ -106,7 +111,10 @@ def screen(trace: ReasoningTrace, measured: MeasuredUtterance) -> Screened:
     verified = verify_trace(trace, measured)
     problems = check(verified.think, verified.answer, verified.claims)
     if not problems:
-        return Screened(Decision.KEPT, verified, verified)
+        if _is_faithful(verified, measured):
+            return Screened(Decision.KEPT, verified, verified)
+        unfaithful = (Problem.UNFAITHFUL,)
+        return Screened(Decision.REJECTED, verified, verified, unfaithful, unfaithful)
     if not set(problems) <= {Problem.CONTRADICTED, Problem.MISQUOTE}:
         return Screened(Decision.REJECTED, verified, verified, problems, problems)
     text = _without_contradicted(verified)
@@ -114,9 +122,20 @@ def screen(trace: ReasoningTrace, measured: MeasuredUtterance) -> Screened:
         return Screened(Decision.REJECTED, verified, verified, problems, problems)
     repaired = verify_trace(replace(verified, think=text, claims=()), measured)
     remaining = check(repaired.think, repaired.answer, repaired.claims)
+    if not remaining and not _is_faithful(repaired, measured):
+        remaining = (Problem.UNFAITHFUL,)
     if remaining:
         return Screened(Decision.REJECTED, verified, verified, problems, remaining)
     return Screened(Decision.REPAIRED, repaired, verified, problems)
+
+
+def _is_faithful(trace: ReasoningTrace, measured: MeasuredUtterance) -> bool:
+    """Whether the text of `trace` scores `MIN_FAITHFULNESS` or more; a clip that offers no cue asks for nothing."""
+    try:
+        made = faithfulness(trace.think, measured.profile, measured.levels, measured.utterance.transcript)
+    except ClaimsError:  # longer than is scored
+        return False
+    return not made.offered or made.score >= MIN_FAITHFULNESS
 
 
 def split_sentences(text: str) -> list[str]:
