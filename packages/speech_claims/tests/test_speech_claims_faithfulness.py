@@ -99,6 +99,16 @@ LOOPHOLES = {
     "struck Markdown": ("The pitch is ~~not~~ high.", 0.0),
     "struck HTML": ("The pitch is <del>low</del> high.", 0.0),
     "struck letters": ("The pitch is n\u0336o\u0336t\u0336 high.", 0.0),
+    "letters apart": ("The pitch is n o t high.", 0.0),
+    "a broken word": ("The pitch is n*ot high.", 0.0),
+    "an HTML entity": ("The pitch is n&#111;t high.", 0.0),
+    "an HTML tag in a word": ("The pitch is n<b>o</b>t high.", 0.0),
+    "an emotion in general, then found": (
+        "Anger is loud and fast. Angry people are high-pitched. That is what we find.",
+        0.0,
+    ),
+    "a question": ("Is the pitch high? Is she loud?", 0.0),
+    "taken back": ("The pitch is high, which is a lie. The voice is loud, said nobody.", 0.0),
     "a comment": ("The pitch is <!-- not --> high.", 0.0),
     "another language": ("Die Stimme ist leise und langsam.", 0.0),
     "a denial in another language": ("The pitch is nicht high.", 0.0),
@@ -156,6 +166,12 @@ def test_a_quote_of_any_script_obscures_nothing() -> None:
     """The transcript is Russian; what is quoted from it leaves the sentence's own claim."""
     transcript = "Дети говорят у двери"
     made = faithfulness(f"She says “{transcript}” and the pitch is high.", PROFILE, LEVELS, transcript)
+    assert made.score == pytest.approx(1 / N)
+
+
+def test_a_stressed_denial_of_the_transcript_obscures_nothing() -> None:
+    """*Never* is a word of the transcript, and is quoted where it denies nothing."""
+    made = faithfulness("The pitch is high, with emphasis on “never”.", PROFILE, LEVELS, "I never said it.")
     assert made.score == pytest.approx(1 / N)
 
 
@@ -256,6 +272,11 @@ def test_a_text_of_one_megabyte_is_refused_by_its_length() -> None:
         "\x00\x07a",
         "“",
         "is “not” ",
+        "a ",
+        "a*",
+        "<a",
+        "&#1",
+        "~a",
         "\ufdfa",
     ],
 )

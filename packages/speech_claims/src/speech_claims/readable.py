@@ -2,8 +2,8 @@
 
 A word can be hidden from a parser and not from a reader, or the other way round: *not* with a Cyrillic letter,
 *~~not~~*, *“not” loud*, *nicht loud*. Letters that only look Latin are read as what they look like; a sentence that
-holds such
-devices is *obscured*: what it says can be wrong, but it earns no credit (`faithfulness`).
+holds such devices, asks, takes back what it says (*which is a lie*) or speaks of an emotion in general (*anger is
+loud*) is *obscured*: what it says can be wrong, but it earns no credit (`faithfulness`).
 """
 
 from __future__ import annotations
@@ -29,13 +29,35 @@ _STRUCK = re.compile(r"~~[^~\n]{0,400}~~|<(s|del|strike)>[^<\n]{0,400}</\1>|<!--
 _OVERLAYS = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20e6")
 """Combining marks that strike a letter through."""
 _TURNS_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
-_DIGIT_IN_WORD = re.compile(r"[^\W\d_]\d+[^\W\d_]")
+_BROKEN_WORD = re.compile(
+    r"[^\W\d_](?:\d+|[_*|~^=+#@$%\\{}]{1,8})[^\W\d_]"  # n0t, n*ot
+    r"|(?<!\w)(?:[^\W\d_][\s.\-_*]{1,3}){2}[^\W\d_](?!\w)"  # n o t, n.o.t
+)
+_MARKUP = re.compile(
+    r"</?[a-z][^<>\n]{0,400}>|&(?:#\w{1,8}|[a-z]{2,10});|\\[a-z]{1,20}\{|~[^~\s][^~\n]{0,100}~", re.IGNORECASE
+)
 _FOREIGN_DENIAL = re.compile(
     r"\b(?:nicht|kein|keine|keinen|nie|niemals|pas|jamais|nunca|jamás|niet|geen|nooit|inte|ikke|ei|não|mai|nem)\b",
     re.IGNORECASE,
 )
+_GENERAL = re.compile(
+    r"(?:^|(?<=[.!?…\n]))[^\w\n]{0,4}(?:anger|joy|happiness|sadness|grief|fear|disgust|surprise|contempt|boredom|calm"
+    r"|calmness|excitement|(?:angry|happy|sad|fearful|disgusted|surprised|bored|calm|excited|neutral)"
+    r" (?:speech|people|persons|voices|speakers))(?: \w+){0,2}?"
+    r" (?:is|are|has|have|sounds?|means?|makes?|brings?|tends?)\b",
+    re.IGNORECASE,
+)
+"""What an emotion is like: said of speech in general, whatever comes after."""
+_RETRACTED = re.compile(
+    r"\?(?=\s|$)|\b(?:a lie|untrue|not true|is false|nonsense|said nobody|no one says|kidding)\b",
+    re.IGNORECASE,
+)
+"""A question, and words that take back what their sentence says."""
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)|\n")
-_CLAIMING = frozenset((Kind.NEGATION, Kind.NEGATED_COPULA, Kind.VALUE, Kind.HEAD))
+_DEVICES = (_BROKEN_WORD, _MARKUP, _FOREIGN_DENIAL, _GENERAL, _RETRACTED)
+_DENYING = frozenset((Kind.NEGATION, Kind.NEGATED_COPULA))
+_CLAIMING = _DENYING | {Kind.VALUE}
+_WHERE_DENIED = re.compile(r"\b(?:is|are|was|were|does|do|did|has|have|sounds?|seems?|being)\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +90,8 @@ def readable(text: str, transcript: str | None) -> Readable:
     quotes = quoted_spans(plain)
     unquoted = _blanked(plain, quotes)
     suspect = [i for i in suspect if not _inside(i, quotes)]
-    suspect += [m.start() for p in (_DIGIT_IN_WORD, _FOREIGN_DENIAL) for m in p.finditer(unquoted)]
-    suspect += [start for start, end in quotes if _is_scare_quote(plain[start + 1 : end - 1], transcript)]
+    suspect += [m.start() for p in _DEVICES for m in p.finditer(unquoted)]
+    suspect += [start for start, end in quotes if _is_scare_quote(plain, (start, end), transcript)]
     ends = (*(m.end() for m in _SENTENCE_END.finditer(unquoted)), len(plain) + 1)
     folded = _folded(plain, quotes)
     return Readable(folded, ends, frozenset(bisect_right(ends, i) for i in suspect))
@@ -131,9 +153,11 @@ def _inside(position: int, spans: Sequence[Span]) -> bool:
     return i >= 0 and spans[i][0] <= position < spans[i][1]
 
 
-def _is_scare_quote(quoted: str, transcript: str | None) -> bool:
-    """Whether words of prosody or of denial are quoted that the speaker did not say, or a denial by itself."""
-    kinds = [word.kind for word in tokenise(quoted)]
-    if kinds and set(kinds) <= {Kind.NEGATION, Kind.NEGATED_COPULA}:
+def _is_scare_quote(text: str, span: Span, transcript: str | None) -> bool:
+    """Whether values or denials are quoted that the speaker did not say, or a denial where one would deny."""
+    start, end = span
+    quoted = text[start + 1 : end - 1]
+    kinds = {word.kind for word in tokenise(quoted)}
+    if kinds and kinds <= _DENYING and _WHERE_DENIED.search(text, max(0, start - 12), start):
         return True
     return not _CLAIMING.isdisjoint(kinds) and (transcript is None or not is_quoted_from(quoted, transcript))
