@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from trainer.modules import Batches, StageModule, parameter_groups
 from trainer.predict import expected_label, score_response
 from trainer.rollouts import rule_rewards
 from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings
+from trainer.tracking import RECORD
 
 SETTINGS = OptimizerSettings(learning_rate=0.1, warmup_steps=0)
 
@@ -150,8 +152,10 @@ def test_stage_names_and_missing_settings_are_said() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
-def test_every_training_is_in_training_mode(tmp_path: Path) -> None:
-    """A loaded model is in evaluation mode, in which gradient checkpointing and LoRA's dropout do nothing."""
+def test_every_training_is_in_training_mode_and_its_settings_are_tracked(tmp_path: Path) -> None:
+    """A loaded model is in evaluation mode, in which gradient checkpointing and LoRA's dropout do nothing. What the
+    tracker is given is what a store gets (`test_trainer_tracking`): all settings, and the data's hash.
+    """
 
     class Probe(StageModule):
         def __init__(self) -> None:
@@ -166,5 +170,7 @@ def test_every_training_is_in_training_mode(tmp_path: Path) -> None:
 
     probe = Probe()
     batches = Batches([torch.ones(1, 1)], lambda batch: batch)
-    fit(probe, batches, SETTINGS, what="probe", out=tmp_path, run_name="probe", data={})
+    fit(probe, batches, SETTINGS, what="probe", out=tmp_path, run_name="probe", data={"data_sha256": "ab"})
     assert probe.modes == [True]
+    tracked = json.loads((tmp_path / RECORD).read_text())["parameters"]
+    assert tracked == {"learning_rate": "0.1", "warmup_steps": "0", "seed": "0", "data_sha256": "ab"}
