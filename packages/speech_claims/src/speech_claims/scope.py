@@ -121,14 +121,15 @@ def is_hardly(words: Sequence[Word], i: int) -> bool:
 
 
 def changes(words: Sequence[Word], letters: str, i: int) -> bool:
-    """Whether word `i` says what the sound turns into: *gets louder*; *from a whisper to a shout*."""
+    """Whether word `i` says what the sound turns into: *gets louder*; *from a whisper to a shout* in one clause."""
     if _CHANGES.search(letters[max(0, i - REACH) : i]) is not None:
         return True
-    before = [w.phrase for w in words[max(0, i - _NEAR) : i]]
-    behind = [w.phrase for w in words[i + 1 : i + 1 + _NEAR]]
+    clause, place = _clause(words, i)
+    before = [w.phrase for w in clause[max(0, place - _NEAR) : place]]
+    behind = [w.phrase for w in clause[place + 1 : place + 1 + _NEAR]]
     if "from" in before and ("to" in behind or "into" in behind):
         return True
-    further = [w.phrase for w in words[max(0, i - 2 * _NEAR) : i]]
+    further = [w.phrase for w in clause[max(0, place - 2 * _NEAR) : place]]
     return "from" in further and ("to" in before or "into" in before)
 
 
