@@ -157,9 +157,10 @@ def measured(name: str) -> MeasuredUtterance:
 
 
 def test_what_is_verified_takes_the_place_of_the_judge() -> None:
-    """Gate open, all weight on the verified criterion, no reward model. The first group: right with one true of one
-    claim (R_v 1, R_t 1), wrong with one true of two (R_v 0.5, R_t 0.6). The second: right claiming nothing (R_t 0.2),
-    wrong and false (R_t 0.2). τ is 1 in both, so the rewards are 1.3 + 0.5, 0.3 + 0.3, 1.3 + 0.1, 0.3 + 0.1."""
+    """Gate open, all weight on the verified criterion, no reward model. The clips offer one cue, their pitch. The first
+    group: right and true (R_v 1, R_t 1), wrong with a contradiction beside the truth (R_v 0, R_t 0.2). The second:
+    right, claiming nothing, wrong and false (both R_t 0.2). τ is 1 in both, so the rewards are 1.3 + 0.5, and with
+    0.1 more for the reasoning 0.3, 1.3 and 0.3."""
     answers = [
         [format_answer("The pitch is high.", "sad"), format_answer("The pitch is high. The pitch is low.", "angry")],
         [format_answer("Well.", "sad"), format_answer("The pitch is low.", "angry")],
@@ -172,8 +173,8 @@ def test_what_is_verified_takes_the_place_of_the_judge() -> None:
     )
     made.training_step([measured("u1"), measured("u2")], 0)
     assert judge.asked == []
-    assert made.history[0]["reasoning"] == pytest.approx((1.0 + 0.6 + 0.2 + 0.2) / 4)
-    assert made.history[0]["reward"] == pytest.approx((1.8 + 0.6 + 1.4 + 0.4) / 4)
+    assert made.history[0]["reasoning"] == pytest.approx((1.0 + 0.2 + 0.2 + 0.2) / 4)
+    assert made.history[0]["reward"] == pytest.approx((1.8 + 0.4 + 1.4 + 0.4) / 4)
 
 
 def test_beside_the_judge_the_mean_of_both_counts() -> None:

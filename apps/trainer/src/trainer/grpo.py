@@ -43,7 +43,7 @@ from trainer.fit import fit
 from trainer.grpo_metrics import loss_metrics, reward_metrics
 from trainer.modules import Batches, StageModule
 from trainer.predict import expected_label
-from trainer.rollouts import Groups, rule_rewards, verified_share
+from trainer.rollouts import Groups, rule_rewards, verified_reward
 from trainer.settings import Algorithm, GRPOSettings
 
 
@@ -207,8 +207,8 @@ class GRPOModule(StageModule):
             scores = torch.full((b, k, CRITERIA), SCORE_MIN)
         if self.settings.factual is Factual.JUDGED:
             return scores
-        shares = [[verified_share(m, t) for t in texts] for m, texts in zip(groups.batch, groups.texts, strict=True)]
-        return factual_scores(scores, torch.tensor(shares), self.settings.factual)
+        earned = [[verified_reward(m, t) for t in texts] for m, texts in zip(groups.batch, groups.texts, strict=True)]
+        return factual_scores(scores, torch.tensor(earned), self.settings.factual)
 
     def loss(
         self,

@@ -12,8 +12,8 @@ from torch.nn.functional import pad
 
 from grpo_ptr import mixed_groups
 from policy import Rollout
-from speech_claims import verify
-from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, Verdict, parse_response
+from speech_claims import ClaimsError, faithfulness
+from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +43,16 @@ def rule_rewards(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], labe
     return RuleRewards(format_ok, correct)
 
 
-def verified_share(clip: MeasuredUtterance, text: str) -> float:
-    """R_v: the share of the claims about the sound in an answer's reasoning that the measured prosody supports.
+def verified_reward(clip: MeasuredUtterance, text: str) -> float:
+    """R_v: the faithfulness score in [0, 1] of an answer's reasoning about its clip, see `speech_claims.faithfulness`.
 
-    0 for an answer without form, and for one that claims nothing: silence proves nothing.
+    0 for an answer without form, and for one too long to be scored.
     """
     try:
         think = parse_response(text, strict=True).think
-    except AnswerFormatError:
+        return faithfulness(think, clip.profile, clip.levels, clip.utterance.transcript).score
+    except (AnswerFormatError, ClaimsError):
         return 0.0
-    claims = verify(think, clip.profile, clip.levels, clip.utterance.transcript)
-    return sum(claim.verdict is Verdict.SUPPORTED for claim in claims) / len(claims) if claims else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Factual(StrEnum):
     """Whose word the factual criterion g_1 is, equation (1').
 
     `JUDGED` (default, the paper): the reward model's. `VERIFIED` (ours): that of the measurement, 1 + 4 R_v, with R_v
-    the share of an answer's claims about the sound that the measured prosody supports. `BOTH` (ours): the mean of the
+    in [0, 1] for how much of what is said about the sound the measured prosody supports. `BOTH` (ours): the mean of the
     two.
     """
 
@@ -130,7 +130,7 @@ def factual_scores(scores: Tensor, verified: Tensor, factual: Factual) -> Tensor
         ShapeError: the tensors do not fit together.
         ScoreError: an R_v is outside [0, 1]; NaN is let through and leaves its group out, see `rewards`.
 
-    Three of four claims supported: 1 + 4 · 0.75 = 4 in the place of 2, or (2 + 4) / 2 = 3 beside it.
+    R_v = 0.75: 1 + 4 · 0.75 = 4 in the place of 2, or (2 + 4) / 2 = 3 beside it.
 
     >>> scores, verified = torch.tensor([[[2.0, 5.0, 5.0, 5.0]]]), torch.tensor([[0.75]])
     >>> [factual_scores(scores, verified, factual)[0, 0, 0].item() for factual in Factual]
