@@ -191,6 +191,30 @@ def test_a_text_without_a_full_stop_takes_no_quadratic_time(unit: str) -> None:
     assert time.process_time() - began < 10
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "The stress is on “door”. ",
+        "He hesitates. ",
+        "The pitch is high. ",
+        "“door ",
+        "aged 12 ",
+        "\x00pitch\x1b ",
+        "\u202eعال ",
+        "0123456789",
+    ],
+    ids=["stress", "pauses", "pitch", "unclosed quotes", "ages", "control characters", "right to left", "digits"],
+)
+def test_a_text_of_250_000_characters_takes_linear_time(unit: str) -> None:
+    """One or two seconds each here; 188 s for stressed words and 9 s for pauses when every claim was compared with all
+    others. A megabyte takes four times as long.
+    """
+    text = unit * (250_000 // len(unit))
+    began = time.process_time()
+    verify(text, CLIPS["loud"].profile, CLIPS["loud"].levels, "Kids are talking by the door.")
+    assert time.process_time() - began < 8
+
+
 def test_every_cue_can_be_claimed() -> None:
     """One sentence for each cue of the records."""
     text = (

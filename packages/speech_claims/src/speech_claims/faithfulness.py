@@ -30,8 +30,7 @@ from speech_records import Claim, Cue, MeasuredUtterance, ProsodyLevels, Prosody
 NEGATIVE_CREDIT = 0.1
 """What a cue earns of which only absence is claimed: *not loud* leaves two of three levels open."""
 MAX_CHARACTERS = 20_000
-"""Longest text that is scored: about 3 000 words, fifteen times a reasoning trace's; reading is quadratic in places."""
-
+"""Longest text that is scored: about 3 000 words, fifteen times a reasoning trace's."""
 
 _WHO = frozenset((Cue.GENDER, Cue.AGE))
 _SAME: Mapping[Cue, Cue] = MappingProxyType({Cue.CONTOUR_DYNAMICS: Cue.PITCH_RANGE})

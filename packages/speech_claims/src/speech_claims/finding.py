@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from speech_claims import scope
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.senses import ALONE, FINAL_PHRASES, RAISING, SENSES, word_set
-from speech_claims.tokens import REPEATED, Span, Word, tokenise
+from speech_claims.spans import Occupied, Span
+from speech_claims.tokens import REPEATED, Word, tokenise
 from speech_records import Cue, Degree
-
-__all__ = ["Finding", "Span", "find"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +87,10 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
             found += ((i, f) for f in _claims_of(words, letters, i, taken))
     found = _joined_turns(found, words, letters)
     findings = [f for _, f in found]
-    for bare in _bare_heads(words, letters, taken):
-        if all(bare.end <= f.start or f.end <= bare.start for f in findings):  # a turn spans what lies inside
-            findings.append(bare)
-    return sorted(findings, key=lambda f: (f.start, f.end))
+    spans = Occupied(len(text), ((f.start, f.end) for f in findings))
+    # A joined turn spans what lies inside it.
+    bare = [f for f in _bare_heads(words, letters, taken) if spans.is_free((f.start, f.end))]
+    return sorted([*findings, *bare], key=lambda f: (f.start, f.end))
 
 
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:

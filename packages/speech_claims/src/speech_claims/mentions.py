@@ -7,10 +7,12 @@ only after a word of speaking; otherwise it may be anything (a label, a term).
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-from speech_claims.finding import Finding, Span
+from speech_claims.finding import Finding
 from speech_claims.quotes import words
+from speech_claims.spans import Occupied, Span
 from speech_records import Cue
 
 _DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
@@ -103,13 +105,18 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
     transcript holds. Each word is one claim.
     """
     blanked = _blank(text, quotes)
+    starts = [start for start, _ in quotes]
     findings: list[Finding] = []
+    taken = Occupied(len(text))
     for pattern in _STRESS_PATTERNS:
         for match in pattern.finditer(blanked):
-            if _is_free(match.span(), findings):
-                inside = [q for q in quotes if match.start("words") <= q[0] < match.end("words")]
+            if taken.is_free(match.span()):
+                inside = quotes[bisect_left(starts, match.start("words")) : bisect_left(starts, match.end("words"))]
                 negated = _NOT.search(match.group()) is not None
-                findings += _stress_claims(text, match.span(), inside, negated=negated)
+                claims = _stress_claims(text, match.span(), inside, negated=negated)
+                findings += claims
+                for claim in claims:
+                    taken.add((claim.start, claim.end))
     findings += _contrasted(text, blanked, quotes, findings)
     if transcript is not None:
         findings += _unquoted_stress(blanked, frozenset(words(transcript)), findings)
@@ -140,10 +147,6 @@ def _blank(text: str, quotes: Sequence[Span]) -> str:
     return "".join([*pieces, text[position:].replace(_BLANK, "q")])
 
 
-def _is_free(span: Span, found: Sequence[Finding]) -> bool:
-    return all(f.end <= span[0] or span[1] <= f.start for f in found)
-
-
 def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bool) -> list[Finding]:
     """One finding for each quoted word; the first reaches back to, the last on to the end of the phrase around them."""
     findings = []
@@ -159,10 +162,17 @@ def _stress_claims(text: str, span: Span, quotes: Sequence[Span], *, negated: bo
 def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence[Finding]) -> list[Finding]:
     """*Stress is on “this”, not on “that”*, or *not on “that” but on “this”*: what is set against a stressed word."""
     findings = []
+    in_order = sorted((f.start, f.end) for f in found)
+    ends = [end for _, end in in_order]
+    taken = Occupied(len(text), in_order)
+    stops = [match.start() for match in re.finditer(r"[.!?]", blanked)]
     for start, end in quotes:
         before = blanked[max(0, start - 40) : start]
-        near = any(not re.search(r"[.!?]", blanked[min(end, f.end) : max(start, f.start)]) for f in found)
-        if not near or not _is_free((start, end), found):
+        number = bisect_left(stops, start)
+        first = stops[number - 1] if number else -1
+        last = stops[number] if number < len(stops) else len(text)
+        nearest = bisect_right(ends, first)  # the first stressed word that ends in this sentence, or after it
+        if nearest == len(ends) or in_order[nearest][0] > last or not taken.is_free((start, end)):
             continue
         if _CONTRASTED.search(before):
             findings += _stress_claims(text, (start, end), [(start, end)], negated=True)
@@ -173,10 +183,11 @@ def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence
 
 def _unquoted_stress(blanked: str, spoken: frozenset[str], found: Sequence[Finding]) -> list[Finding]:
     findings = []
+    taken = Occupied(len(blanked), ((f.start, f.end) for f in found))
     for match in _UNQUOTED.finditer(blanked):
         said = words(match["word"])
         if (
-            _is_free(match.span(), found)
+            taken.is_free(match.span())
             and said
             and said[0] in spoken
             and said[0] not in {"the", "a", "an", "it", "this", "that"}

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from speech_claims.finding import Span
 from speech_claims.lexicon import Kind
 from speech_claims.mentions import quoted_spans
 from speech_claims.quotes import is_quoted_from
+from speech_claims.spans import Span
 from speech_claims.tokens import tokenise
 
 _LOOK_ALIKES = str.maketrans(

@@ -15,9 +15,8 @@ from itertools import pairwise
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
 from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, YOUNG_PERSONS, word_set
+from speech_claims.spans import Span
 from speech_records import Cue
-
-Span = tuple[int, int]
 
 _RAW = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/]")
 _PUNCTUATION = {

@@ -21,6 +21,7 @@ from speech_claims.cue_values import CueValue, cue_values
 from speech_claims.finding import Finding, find
 from speech_claims.mentions import find_quotes, find_stress, quoted_spans
 from speech_claims.quotes import is_quoted_from, sanitize, words
+from speech_claims.spans import Occupied
 from speech_records import (
     Claim,
     Cue,
@@ -56,8 +57,10 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
     """
     quotes = quoted_spans(text)
     stress = find_stress(text, quotes=quotes, transcript=transcript)
-    free = [q for q in quotes if not any(f.start <= q[0] < f.end for f in stress)]
-    masked = [*quotes, *((f.start, f.end) for f in stress)]
+    stressed = [(f.start, f.end) for f in stress]
+    taken = Occupied(len(text), stressed)
+    free = [q for q in quotes if taken.is_free((q[0], q[0] + 1))]
+    masked = [*quotes, *stressed]
     findings = [
         *stress,
         *find_quotes(text, quotes=free, transcript=transcript),
