@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -29,11 +30,12 @@ SERVER = Path(__file__).parents[1] / "packages" / "cotgen" / "tests" / "conftest
 TINY = ["model.audio_width=32", "model.audio_layers=1", "model.text_width=32", "model.text_layers=1"]
 STEPS = "phases=[{name:all,steps:3,batch_size:4,weights:{attribute:1,reasoning:2,stress:1,comparative:1}}]"
 TRUE_TEXT = (
-    "The speaker says “{said}”, and nothing in these words decides anything by itself. What counts is how the sentence "
-    "was delivered from its beginning to its end, and every part of that delivery points the same way. Another reading "
-    "could be imagined, but no part of the sound asks for it, so the first impression stays."
+    "The speaker says “{said}”, and nothing in these words decides anything by itself. {measured}What counts is how the "
+    "sentence was delivered from its beginning to its end, and every part of that delivery points the same way. Another "
+    "reading could be imagined, but no part of the sound asks for it, so the first impression stays."
 )
-"""57 words: a quote, which is faithful, and no claim that a measurement could contradict."""
+"""57 words and, for each level that the prompt names, a sentence that claims it: true of the clip."""
+LEVEL = re.compile(r"^- (pitch|energy|speaking rate): [^\n]*?\b(low|normal|high|slow|fast)\b", re.MULTILINE)
 CLIPS = 36
 
 
@@ -66,7 +68,8 @@ def url(model_server: ModuleType) -> Iterator[str]:
             1: model_server.say('{"reasoning": "The pi', finish_reason="length"),
             2: model_server.say("no JSON"),
         }
-        answer = model_server.answer(TRUE_TEXT.format(said=said.strip()))
+        measured = "".join(f"The {cue} is {level}. " for cue, level in LEVEL.findall(prompt))
+        answer = model_server.answer(TRUE_TEXT.format(said=said.strip(), measured=measured))
         misbehaviour.get(crc32(prompt.encode()) % 8, answer)(handler)
 
     server.otherwise = behave

@@ -88,7 +88,7 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
     rest = features.with_features(whole, found)
     assert [m.utterance.utterance_id for m in rest.split("train")] == ["u1", "u3"]
     assert [t.utterance_id for t in rest.traces("train")] == ["u1", "u3"]
-    assert [e.utterance_id for e in rest.examples("train")] == ["u1", "u3"]
+    assert {e.utterance_id for e in rest.examples("train")} == {"u1", "u3"}
 
 
 @pytest.mark.slow
