@@ -30,9 +30,9 @@ SERVER = Path(__file__).parents[1] / "packages" / "cotgen" / "tests" / "conftest
 TINY = ["model.audio_width=32", "model.audio_layers=1", "model.text_width=32", "model.text_layers=1"]
 STEPS = "phases=[{name:all,steps:3,batch_size:4,weights:{attribute:1,reasoning:2,stress:1,comparative:1}}]"
 TRUE_TEXT = (
-    "The speaker says “{said}”, and nothing in these words decides anything by itself. {measured}What counts is how the "
-    "sentence was delivered from its beginning to its end, and every part of that delivery points the same way. Another "
-    "reading could be imagined, but no part of the sound asks for it, so the first impression stays."
+    "The speaker says “{said}”, and nothing in these words decides anything by itself. {measured}What counts is how "
+    "the sentence was delivered from its beginning to its end, and every part of that delivery points the same way. "
+    "Another reading could be imagined, but no part of the sound asks for it, so the first impression stays."
 )
 """57 words and, for each level that the prompt names, a sentence that claims it: true of the clip."""
 LEVEL = re.compile(r"^- (pitch|energy|speaking rate): [^\n]*?\b(low|normal|high|slow|fast)\b", re.MULTILINE)
