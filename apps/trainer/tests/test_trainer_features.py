@@ -12,7 +12,7 @@ import torch
 
 from cotgen.dataset import BuildConfig, Source, build
 from cotgen.generation import RuleGenerator
-from cotgen.tasks import TaskConfig
+from cotgen.tasks import Task, TaskConfig
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance, write_jsonl
 from speechlm import FeatureSpec, log_mel
 from trainer import features
@@ -88,7 +88,8 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
     rest = features.with_features(whole, found)
     assert [m.utterance.utterance_id for m in rest.split("train")] == ["u1", "u3"]
     assert [t.utterance_id for t in rest.traces("train")] == ["u1", "u3"]
-    assert {e.utterance_id for e in rest.examples("train")} == {"u1", "u3"}
+    asked = [(e.utterance_id, e.task) for e in rest.examples("train")]
+    assert asked == [(name, task) for name in ("u1", "u3") for task in (Task.REASONING, Task.LABEL)]
 
 
 @pytest.mark.slow

@@ -59,7 +59,9 @@ _LAST = re.compile(r"(?:^|[XKCT])A?E[DNB]*$")
 _ON_LAST = re.compile(r"[DPA]*E")
 _NOUN = re.compile(r"AO[BM][DN]*$")
 _LEVELS = (Cue.PITCH, Cue.ENERGY, Cue.RATE)
-_SEQUENCE = ("then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only")
+_SEQUENCE = frozenset(
+    ("then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only")
+)
 _AT_END_REACH = 7
 _TURN_REACH = 10
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
@@ -295,11 +297,8 @@ def _is_turn(one: Finding, other: Finding) -> bool:
 
 def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     between = letters[i + 1 : k]
-    named = {w.phrase for w in words[i + 1 : k]}
-    sequence = bool(
-        named & {"then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only"}
-    )
-    return sequence and re.fullmatch(r"[DKCAPOEHQ]{0,8}", between) is not None
+    in_sequence = any(w.phrase in _SEQUENCE for w in words[i + 1 : k])
+    return in_sequence and re.fullmatch(r"[DKCAPOEHQ]{0,8}", between) is not None
 
 
 def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span | None:
