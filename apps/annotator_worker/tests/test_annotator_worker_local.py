@@ -26,7 +26,6 @@ from cotgen.reasoning import ReasoningConfig
 from prosody import LevelScale, analyze
 from speech_records import MeasuredUtterance, ReasoningTrace, Verdict, read_jsonl
 
-RATE = 16_000
 CLIPS = 84
 """After the first, which the tests below wait for, there is work for more than a second."""
 TRAIN, TEST = 63, 21
@@ -137,20 +136,19 @@ def wait_for_lines(path: Path, count: int, process: subprocess.Popen[bytes]) -> 
         time.sleep(0.001)
 
 
-def test_an_interrupt_is_one_line_and_status_130(tmp_path: Path, kit) -> None:
+def test_an_interrupt_is_one_line_and_status_130(root: Path, tmp_path: Path) -> None:
     """Sent to the whole group, as a terminal does: the workers leave it to the run, which says how to go on.
 
-    The first clip lasts twenty minutes, so that one worker is at it for long after the other's clips are kept.
+    A shell starts what it puts in the background with interrupts ignored, and children inherit that.
     """
-    root = kit.write_corpus(tmp_path / "corpus", clips=4)
-    clip, _ = soundfile.read(root / "audio" / "000.flac")
-    soundfile.write(root / "audio" / "000.flac", np.tile(clip, 1200 * RATE // len(clip)), RATE)
     command = [
         sys.executable, "-m", "annotator_worker", "run", "--local", "--corpus", "manifest", "--root", str(root),
         "-o", str(tmp_path / "out"), "--workers", "2",
     ]  # fmt: skip
     with (tmp_path / "stderr").open("w") as stderr:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         process = subprocess.Popen(command, stderr=stderr, start_new_session=True)
+        signal.signal(signal.SIGINT, before)
         try:
             wait_for_lines(tmp_path / "out" / WORK_FILE, 1, process)
             os.killpg(process.pid, signal.SIGINT)
