@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -373,6 +372,7 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path, monkeypatch, cap
 
 def test_a_parquet_file_that_fails_leaves_the_old_one(tmp_path):
     """Files may not pass 200 bytes, as on a full disk: what an earlier run wrote is still there, nothing beside it."""
+    pytest.importorskip("pyarrow")
     (tmp_path / "p.parquet").write_bytes(b"old")
     program = (
         "import resource, signal, sys; from pathlib import Path; from prosody.tables import write_parquet\n"
@@ -388,6 +388,7 @@ def test_a_parquet_file_that_fails_leaves_the_old_one(tmp_path):
 
 def test_parquet_has_one_schema_for_all_files(tmp_path):
     """A voice with a pitch, and a hiss of which nearly nothing is known: equal schemas, so that they go together."""
+    pq = pytest.importorskip("pyarrow.parquet")
     from prosody.tables import write_parquet
 
     hiss = np.random.default_rng(0).normal(0, 0.01, RATE).astype(np.float32)
