@@ -41,6 +41,10 @@ for name, loss in LOSSES.items():
     loss(inputs, beta=0.1, **({"max_tokens": 7} if name == "dr_grpo" else {})).loss.backward()
     with open(f"{folder}/{name}-{world}-{rank}.json", "w") as file:
         json.dump(model.weight.grad.tolist(), file)
+if world > 1:
+    del policy  # its reducer uses the process group, whose threads must end before the interpreter does
+    dist.barrier()
+    dist.destroy_process_group()
 """
 
 
@@ -48,8 +52,8 @@ def run(folder: Path, world: int) -> None:
     """WORKER in as many processes."""
     commands = [[sys.executable, "-W", "ignore", "-c", WORKER, str(folder), str(r), str(world)] for r in range(world)]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands]
-    for process in running:
-        _, error = process.communicate(timeout=120)
+    errors = [process.communicate(timeout=120)[1] for process in running]
+    for process, error in zip(running, errors, strict=True):
         assert process.returncode == 0, error
 
 
