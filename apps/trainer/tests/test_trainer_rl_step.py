@@ -265,6 +265,24 @@ def test_the_length_penalty_enters_the_reward() -> None:
     assert made.history[0]["reward"] == pytest.approx((0.3 - 0.7) / 2)
 
 
+def test_answers_and_loss_are_of_the_clip_as_it_was_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sampler and loss are given the same clips, which are not those that were recorded; without the augmentation they
+    are."""
+    for spread in (6.0, 0.0):
+        made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO, filter_augment_db=spread)
+        heard: list[list[Tensor]] = []
+        sample, pack = made.sampler.sample, made.model.pack
+        monkeypatch.setattr(
+            made.sampler, "sample", lambda x, q, *, f=sample, to=heard, **k: (to.append(x), f(x, q, **k))[1]
+        )
+        monkeypatch.setattr(made.model, "pack", lambda x, *a, f=pack, to=heard: (to.append(x), f(x, *a))[1])
+        made.training_step([clip("u1"), clip("u2")], 0)
+        answered, learnt = heard
+        recorded = [made.features["u1"], made.features["u2"]]
+        assert all(torch.equal(a, b) for a, b in zip(answered, learnt, strict=True))
+        assert [torch.equal(a, b) for a, b in zip(answered, recorded, strict=True)] == [spread == 0] * 2
+
+
 def test_without_the_reward_model_it_needs_the_step_is_refused_before_it_is_trained() -> None:
     settings = GRPOSettings(group_size=2)
     with pytest.raises(ConfigError, match="needs a reward model"):

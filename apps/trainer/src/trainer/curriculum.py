@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cotgen.tasks import SFTExample, Task
+from trainer.dataset import is_reasoned
 from trainer.errors import ConfigError
 
 
@@ -45,6 +46,12 @@ def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, see
         drawn = rng.choice(len(tasks), size=phase.steps, p=shares / shares.sum())
         batches.extend([samplers[tasks[task]].draw() for _ in range(phase.batch_size)] for task in drawn)
     return batches
+
+
+def with_reasoning(examples: Sequence[SFTExample], share: float) -> list[SFTExample]:
+    """The examples of a cold start: reasoning and label of a `share` of the clips (`is_reasoned`), all else of all."""
+    told = (Task.REASONING, Task.LABEL)
+    return [e for e in examples if e.task not in told or is_reasoned(e.utterance_id, share)]
 
 
 class EpochSampler:

@@ -5,6 +5,7 @@ Records are read from the files as they are asked for, one split at a time; noth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -123,6 +124,17 @@ class AnnotatedCorpus:
 def feature_key(example: SFTExample) -> str:
     """What the features of an example's clip are kept under: its utterance id, or a comparative clip's own path."""
     return example.audio_path if example.task is Task.COMPARATIVE else example.utterance_id
+
+
+def is_reasoned(utterance_id: str, share: float) -> bool:
+    """Whether a clip is of the `share` of training clips whose reasoning a cold start is shown.
+
+    A hash of its id decides: a clip is on the same side in every stage, and a larger share holds a smaller one's clips.
+
+    >>> [is_reasoned("clip-1", share) for share in (0.1, 0.5, 1.0)]
+    [False, True, True]
+    """
+    return int.from_bytes(hashlib.sha256(utterance_id.encode()).digest()[:8]) < share * 2**64
 
 
 @contextmanager

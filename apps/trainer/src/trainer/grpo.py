@@ -35,8 +35,9 @@ from policy import Reference, Sampler, importance_weights, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import LabelSet, MeasuredUtterance, emotion_question
 from speechlm import SpeechLM
+from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity, policy_card, save_policy
-from trainer.dataset import TRAIN, AnnotatedCorpus
+from trainer.dataset import TRAIN, AnnotatedCorpus, is_reasoned
 from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.fit import fit
@@ -89,6 +90,7 @@ class GRPOModule(StageModule):
         self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
         self.schedule_state = ScheduleState()
         self.rollout_rng = torch.Generator().manual_seed(settings.seed)
+        self.equalizer = torch.Generator().manual_seed(settings.seed)
 
     def on_fit_start(self) -> None:
         """Move the frozen models to where the policy is trained."""
@@ -155,7 +157,8 @@ class GRPOModule(StageModule):
 
     def _answers(self, batch: list[MeasuredUtterance]) -> Groups:
         s = self.settings
-        clips = as_float(self.features[m.utterance.utterance_id] for m in batch)
+        recorded = as_float(self.features[m.utterance.utterance_id] for m in batch)
+        clips = [random_eq_bands(clip, s.filter_augment_db, self.equalizer) for clip in recorded]
         rollout = self.sampler.sample(
             clips,
             [self.question] * len(clips),
@@ -289,8 +292,13 @@ def train_grpo(
 def prompt_batches(clips: Sequence[MeasuredUtterance], settings: GRPOSettings) -> list[list[MeasuredUtterance]]:
     """The prompts of every step, shuffled; every clip is drawn once before any is drawn again.
 
+    Clips that SFT was shown with reasoning are none of them (`is_reasoned`).
+
     Dynamic sampling has `sampling_rounds` times as many to choose from, and asks only those it needs.
     """
+    clips = [m for m in clips if not is_reasoned(m.utterance.utterance_id, settings.reasoning_share)]
+    if not clips:
+        raise ConfigError(f"reasoning_share {settings.reasoning_share} leaves no training clip to prompt: lower it")
     rng = np.random.default_rng(settings.seed)
     size = settings.prompts_per_step * settings.sampling_rounds
     needed = settings.steps * size

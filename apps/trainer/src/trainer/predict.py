@@ -56,11 +56,18 @@ def predict(
     *,
     batch_size: int = 64,
     max_new_tokens: int = 160,
+    temperature: float = 0.0,
+    seed: int = 0,
     what: str = "predicting",
 ) -> list[Answer]:
-    """Greedy answers to `clips`, in their order. `features` maps utterance ids to log-mel clips."""
-    question = emotion_question(label_set)
-    texts = _greedy(model, clips, features, question, batch_size=batch_size, max_new_tokens=max_new_tokens, what=what)
+    """Answers to `clips`, in their order, greedy ones unless `temperature` is above 0; then `seed` draws them.
+
+    `features` maps utterance ids to log-mel clips.
+    """
+    texts = _answers(
+        model, clips, features, emotion_question(label_set),
+        batch_size=batch_size, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, what=what,
+    )  # fmt: skip
     return [score_response(m, texts[m.utterance.utterance_id], label_set) for m in clips]
 
 
@@ -77,7 +84,7 @@ def predict_labels(
     one. What the model hears, without the explanation that may lose it.
     """
     question = label_question(label_set)
-    texts = _greedy(model, clips, features, question, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)
+    texts = _answers(model, clips, features, question, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)
     answers = []
     for m in clips:
         text = texts[m.utterance.utterance_id]
@@ -88,7 +95,7 @@ def predict_labels(
     return answers
 
 
-def _greedy(
+def _answers(
     model: SpeechLM,
     clips: Sequence[MeasuredUtterance],
     features: Mapping[str, Tensor],
@@ -97,6 +104,8 @@ def _greedy(
     batch_size: int,
     max_new_tokens: int,
     what: str,
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> dict[str, str]:
     """The answer to one question about each clip, by utterance id; clips of like length are answered together."""
     sampler = Sampler(model)
@@ -106,7 +115,13 @@ def _greedy(
         for start in range(0, len(by_length), batch_size):
             chosen = by_length[start : start + batch_size]
             heard = as_float(features[m.utterance.utterance_id] for m in chosen)
-            rollout = sampler.sample(heard, [question] * len(chosen), temperature=0.0, max_new_tokens=max_new_tokens)
+            rollout = sampler.sample(
+                heard,
+                [question] * len(chosen),
+                temperature=temperature,
+                max_new_tokens=max_new_tokens,
+                seeds=seed + start,
+            )
             for m, (text,) in zip(chosen, rollout.texts, strict=True):
                 answers[m.utterance.utterance_id] = text
             meter.advance(len(chosen))

@@ -58,6 +58,8 @@ class SFTSettings(OptimizerSettings):
     - `bf16`: compute products in bfloat16 (autocast), for processors that are fast at it; the weights stay float32
     - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`; it closes most of the gap to
       unseen voices
+    - `reasoning_share`: of the training clips, how many are learnt with reasoning and label, see `is_reasoned`; the
+      prosody of all is. Below 1 it is a cold start, which leaves the other clips to reinforcement
     """
 
     phases: tuple[Phase, ...]
@@ -68,9 +70,12 @@ class SFTSettings(OptimizerSettings):
     claim_share: float = 0.35
     bf16: bool = False
     filter_augment_db: float = 9.0
+    reasoning_share: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        share = self.reasoning_share
+        _check("reasoning_share", share, 0 < share <= 1, "a share of the training clips, above 0 and at most 1")
         if min(self.decision_share, self.claim_share) < 0 or self.decision_share + self.claim_share >= 1:
             raise ConfigError(
                 f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
@@ -130,6 +135,10 @@ class GRPOSettings(OptimizerSettings):
     - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
     - `schedule`: when reasoning rewards enter (equation 4)
+    - `filter_augment_db`: spread of the random EQ augmentation of each prompt's clip, as in SFT; its answers, its loss
+      and its reward are all of the clip so filtered
+    - `reasoning_share`: that of the SFT policy; the clips that it was shown with reasoning are not prompted again. 0
+      prompts all training clips
     """
 
     algorithm: Algorithm = Algorithm.GRPO_PTR
@@ -158,6 +167,8 @@ class GRPOSettings(OptimizerSettings):
     overlong_buffer: int = 0
     sampling_rounds: int = 1
     schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
+    filter_augment_db: float = 0.0
+    reasoning_share: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -182,6 +193,9 @@ class GRPOSettings(OptimizerSettings):
         _check("advantages", self.advantages, known, f"one of {', '.join(ADVANTAGES)}")
         _check("clip_low", self.clip_low, self.clip_low is None or 0 <= self.clip_low <= 1, "in [0, 1]")
         _check("clip_high", self.clip_high, self.clip_high is None or self.clip_high >= 0, ">= 0")
+        _check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
+        share = self.reasoning_share
+        _check("reasoning_share", share, 0 <= share < 1, "in [0, 1): the share that SFT saw with reasoning")
 
     @property
     def needs_reward_model(self) -> bool:

@@ -16,7 +16,7 @@ from policy import sequence_logprobs
 from speechlm import SpeechBatch, SpeechLM, load_preset
 from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity, policy_card, save_policy
-from trainer.curriculum import plan_batches
+from trainer.curriculum import plan_batches, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.features import as_float
 from trainer.fit import fit
@@ -75,7 +75,7 @@ def train_sft(
     `features` maps feature keys to log-mel clips (`trainer.dataset.feature_key`).
     """
     torch.manual_seed(settings.seed)
-    examples = corpus.examples(TRAIN)
+    examples = with_reasoning(corpus.examples(TRAIN), settings.reasoning_share)
     marked, without_verdict = mark_reasoning(corpus, examples)
     if without_verdict:
         sys.stderr.write(
