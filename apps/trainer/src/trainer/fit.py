@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, Trainer
 
 from trainer.modules import Batches, StageModule
 from trainer.progress import Meter
+from trainer.resume import Checkpoints, identity_of, steps_done
 from trainer.settings import OptimizerSettings, flat, plain
 from trainer.tracking import Tracker
 
@@ -43,10 +44,15 @@ def fit(
 ) -> None:
     """Train `module` for one pass over `batches`, writing `out/history.jsonl`; `settings` and `data` are tracked.
 
-    With `bf16` products are computed in bfloat16, while weights and optimiser stay as they are.
+    A training that was stopped in `out` goes on where its state was last kept (`trainer.resume`). With `bf16` products
+    are computed in bfloat16, while weights and optimiser stay as they are.
     """
     parameters = dict(flat(plain(settings))) | dict(data)
-    tracker = Tracker(out, run_name=run_name, steps=len(batches), parameters=parameters)
+    identity = identity_of(module, parameters)
+    module.done = steps_done(out, identity)
+    tracker = Tracker(out, run_name=run_name, steps=len(batches), parameters=parameters, done=module.done)
+    module.history.extend(tracker.kept)
+    checkpoints = Checkpoints(out, identity, every=settings.save_every, done=module.done, total=len(batches))
     module.train()  # a loaded checkpoint is in evaluation mode, in which activations are not checkpointed
     with Meter(what, total=len(batches)) as meter:
         trainer = Trainer(
@@ -55,13 +61,14 @@ def fit(
             devices=1,
             precision="bf16-mixed" if bf16 else "32-true",
             logger=False,
-            callbacks=[_Metrics(meter, tracker)],
+            callbacks=[_Metrics(meter, tracker), checkpoints],
             gradient_clip_val=GRADIENT_CLIP,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
         )
         try:
-            trainer.fit(module, batches)
+            meter.advance(module.done)
+            trainer.fit(module, batches.after(module.done))
         finally:
             tracker.close()

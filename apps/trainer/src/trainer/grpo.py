@@ -44,6 +44,7 @@ from trainer.fit import fit
 from trainer.grpo_metrics import loss_metrics, reward_metrics
 from trainer.modules import Batches, StageModule
 from trainer.predict import expected_label
+from trainer.resume import remove_state
 from trainer.rollouts import Groups, rule_rewards, verified_reward
 from trainer.settings import Algorithm, GRPOSettings
 
@@ -89,33 +90,40 @@ class GRPOModule(StageModule):
         self._loss = _loss_of(settings)
         self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
         self.schedule_state = ScheduleState()
-        self.rollout_rng = torch.Generator().manual_seed(settings.seed)
-        self.equalizer = torch.Generator().manual_seed(settings.seed)
+        self.generators = {name: torch.Generator().manual_seed(settings.seed) for name in ("rollouts", "equalizer")}
 
     def on_fit_start(self) -> None:
         """Move the frozen models to where the policy is trained."""
         self.frozen.to(self.device)
 
+    def state(self) -> dict[str, Any]:
+        """The gate."""
+        return {"schedule": self.schedule_state.to_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """The gate as `state` returned it."""
+        self.schedule_state = ScheduleState.from_dict(state["schedule"])
+
     def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor | None:
         """Roll out, judge, reward, advantage, loss; `None` where no group is left to learn from."""
-        s, step = self.settings, batch_idx + 1
+        s = self.settings
         self._results = list[LossResult]()
         sampled = self._roll_out(batch)
         accuracy = float(sampled.correct.float().mean())
         if s.algorithm is Algorithm.GRPO_PTR:
-            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
+            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=self.done + batch_idx + 1)
         kept = sampled.select(self._trained_on(sampled))
         breakdown = self._rewards(kept) if kept.batch else None
         metrics = {"accuracy": accuracy, "format": float(sampled.format_ok.float().mean())}
         metrics |= {"gate": float(self.schedule_state.is_open), "one_sided_groups": sampled.one_sided_share}
         if breakdown is None or not breakdown.usable.any():
             unscored = 0 if breakdown is None else len(kept.batch)
-            self.record(step, **metrics, groups=0, unscored_groups=unscored)
+            self.record(batch_idx + 1, **metrics, groups=0, unscored_groups=unscored)
             return None
         metrics |= {"groups": int(breakdown.usable.sum()), "unscored_groups": int((~breakdown.usable).sum())}
         kept, breakdown = kept.select(breakdown.usable), breakdown.select(breakdown.usable)
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
-        self.record(step, **metrics, **reward_metrics(breakdown, advantages, kept))
+        self.record(batch_idx + 1, **metrics, **reward_metrics(breakdown, advantages, kept))
         self._later = self._parts(kept, advantages)
         return self._learn(self._later.pop(0))
 
@@ -158,14 +166,14 @@ class GRPOModule(StageModule):
     def _answers(self, batch: list[MeasuredUtterance]) -> Groups:
         s = self.settings
         recorded = as_float(self.features[m.utterance.utterance_id] for m in batch)
-        clips = [random_eq_bands(clip, s.filter_augment_db, self.equalizer) for clip in recorded]
+        clips = [random_eq_bands(clip, s.filter_augment_db, self.generators["equalizer"]) for clip in recorded]
         rollout = self.sampler.sample(
             clips,
             [self.question] * len(clips),
             k=s.group_size,
             temperature=s.temperature,
             max_new_tokens=s.max_new_tokens,
-            seeds=torch.randint(2**63 - 1, (len(clips), s.group_size), generator=self.rollout_rng),
+            seeds=torch.randint(2**63 - 1, (len(clips), s.group_size), generator=self.generators["rollouts"]),
         )
         rules = rule_rewards(rollout.texts, [expected_label(m, self.label_set) for m in batch], self.label_set)
         return Groups.of(batch, clips, rollout, rules)
@@ -286,6 +294,7 @@ def train_grpo(
     card = policy_card(corpus, stage=name, seed=settings.seed)
     fit(module, Batches(batches, list), settings, what=what, out=out, run_name=name, data=data)
     save_policy(model, card, corpus.scale, out)
+    remove_state(out)
     return module
 
 

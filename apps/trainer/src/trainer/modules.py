@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -31,14 +31,36 @@ class Batches(Generic[Planned, Ready]):
     def __iter__(self) -> Iterator[Ready]:
         return map(self._make, self._plan)
 
+    def after(self, steps: int) -> Batches[Planned, Ready]:
+        """The batches behind the first `steps`, which are not made."""
+        return Batches(self._plan[steps:], self._make)
+
 
 class StageModule(LightningModule):
-    """A module whose every step appends its metrics to `history`."""
+    """A module whose every step appends its metrics to `history`.
+
+    `done` counts the steps of an earlier process that it continues. `generators`, by name, are all that its batches and
+    steps draw random numbers from, besides torch's own; they, `state` and the weights make a resumed training the same.
+    """
 
     def __init__(self, settings: OptimizerSettings, *, steps: int) -> None:
         super().__init__()
         self.learning_rate, self.warmup_steps, self.steps = settings.learning_rate, settings.warmup_steps, steps
         self.history: list[dict[str, float]] = []
+        self.done = 0
+        self.generators: dict[str, torch.Generator] = {}
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether the state after this step is all that is needed to go on."""
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """What the module has to remember besides its weights, as JSON."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` returned."""
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Move a batch by its own `to`."""
@@ -51,8 +73,8 @@ class StageModule(LightningModule):
             super().backward(loss, *args, **kwargs)
 
     def record(self, step: int, **metrics: float) -> None:
-        """Keep the metrics of one step, counted from 1."""
-        self.history.append({"step": step, **metrics})
+        """Keep the metrics of one step, counted from 1 in this process, and from there in `history` behind `done`."""
+        self.history.append({"step": self.done + step, **metrics})
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay to a tenth."""

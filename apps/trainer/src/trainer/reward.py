@@ -29,6 +29,7 @@ from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
+from trainer.resume import remove_state
 from trainer.settings import RewardSettings
 
 QUALITY, SCORED = "quality.json", "scored.jsonl"
@@ -92,6 +93,7 @@ def train_reward_model(
     module, plan = RewardModule(model, settings), Batches(batches, to_batch)
     fit(module, plan, settings, what="reward model", out=out, run_name="reward", data=data_identity(corpus))
     model.save(out)
+    remove_state(out)
     scored = score_unseen(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
     write_jsonl(out / SCORED, scored)
     measured = quality([s.predicted.as_tuple() for s in scored], [s.graded.scores.as_tuple() for s in scored])

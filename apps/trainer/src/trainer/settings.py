@@ -35,16 +35,21 @@ SettingsT = TypeVar("SettingsT", bound="StageSettings")
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerSettings:
-    """Linear warm-up to `learning_rate` over `warmup_steps`, then a cosine to a tenth of it."""
+    """Linear warm-up to `learning_rate` over `warmup_steps`, then a cosine to a tenth of it.
+
+    Every `save_every` steps, 0 for never, the state of the training is kept, from which the same command goes on.
+    """
 
     learning_rate: float
     warmup_steps: int
     seed: int = 0
+    save_every: int = 200
 
     def __post_init__(self) -> None:
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "> 0")
         _check("warmup_steps", self.warmup_steps, self.warmup_steps >= 0, ">= 0")
         _check("seed", self.seed, self.seed >= 0, ">= 0")
+        _check("save_every", self.save_every, self.save_every >= 0, ">= 0, 0 for never")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +149,7 @@ class GRPOSettings(OptimizerSettings):
     algorithm: Algorithm = Algorithm.GRPO_PTR
     learning_rate: float = 3e-5
     warmup_steps: int = 5
+    save_every: int = 20
     steps: int = 40
     prompts_per_step: int = 4
     prompts_per_backward: int | None = None

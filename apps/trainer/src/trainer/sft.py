@@ -21,6 +21,7 @@ from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import Batches, StageModule
+from trainer.resume import remove_state
 from trainer.settings import SFTSettings
 from trainer.weighting import Marked, Part, claim_spans, completion_parts, decision_span, sft_loss_weights
 
@@ -93,12 +94,14 @@ def train_sft(
         return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
 
     module = SFTModule(model, settings)
+    module.generators["equalizer"] = equalizer
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
     fit(
         module, Batches(batches, to_batch), settings, what="SFT", out=out, run_name="sft", data=data, bf16=settings.bf16
     )
     save_policy(model, card, corpus.scale, out)
+    remove_state(out)
     return module
 
 

@@ -52,18 +52,21 @@ class TrackingRecord:
 class Tracker:
     """Keeps the metrics of a run in its output directory, and sends them where a tracking store is configured.
 
-    The command line configures one (`MLFLOW_TRACKING_URI`); without, nothing is sent.
+    The command line configures one (`MLFLOW_TRACKING_URI`); without, nothing is sent. A training that goes on behind
+    its first `done` steps is one run with them: `kept` are their metrics.
     """
 
-    def __init__(self, out: Path, *, run_name: str, steps: int, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path, *, run_name: str, steps: int, parameters: Mapping[str, Any], done: int = 0) -> None:
         self.out, self.every = out, max(1, steps // TRACKED_POINTS)
         self._away = False
         out.mkdir(parents=True, exist_ok=True)
-        record = TrackingRecord(
-            run_name, {name: str(value) for name, value in parameters.items()}, provenance(), self.every
-        )
-        _write(out, record)
-        self._history: TextIO = (out / HISTORY).open("w", encoding="utf-8")
+        self.kept = [row for row in read_history(out / HISTORY) if row["step"] <= done] if done else []
+        if not done:
+            given = {name: str(value) for name, value in parameters.items()}
+            _write(out, TrackingRecord(run_name, given, provenance(), self.every))
+        with atomic_write(out / HISTORY) as file:
+            file.writelines(json.dumps(row) + "\n" for row in self.kept)
+        self._history: TextIO = (out / HISTORY).open("a", encoding="utf-8")
         self._send()
 
     def step(self, metrics: Mapping[str, float]) -> None:
@@ -138,8 +141,9 @@ def _send(out: Path, record: TrackingRecord, rows: list[dict[str, float]], *, fi
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The metrics of every step, from a history file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The metrics of every step, from a history file; a last line that was cut off, when its process died, is none."""
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def provenance() -> dict[str, str]:
