@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from annotator_worker.listing import list_corpus
+from annotator_worker.listing import CorpusRequest, list_corpus
 from annotator_worker.local import run
 from speech_records import MeasuredUtterance, read_jsonl
 
@@ -44,7 +44,7 @@ def test_a_conversation_is_measured_voice_by_voice(tmp_path: Path, kit) -> None:
         f"#VAD segments\n{name}/channel1\t(0.0, 2.3)\n{name}/channel2\t(0.0, 2.3) (60.0, 62.0)\n"
     )
     out = tmp_path / "out"
-    run(list_corpus("expresso", root, seed=0, comparative=0), out)
+    run(list_corpus(CorpusRequest("expresso", root, seed=0, comparative=0)), out)
     found = measured(out)
     assert {n: (m.utterance.speaker_id, m.utterance.channel) for n, m in found.items()} == {
         f"{name}_channel1_0.00_2.30": ("ex03", 0),
@@ -86,7 +86,7 @@ def test_meld_is_read_out_of_its_videos(tmp_path: Path, kit) -> None:
     (folder / "dia0_utt3.mp4").write_bytes(whole[: len(whole) // 2])
     ffmpeg(*picture, folder / "dia0_utt4.mp4")
     out = tmp_path / "out"
-    run(list_corpus("meld", folder.parent, seed=0, comparative=0), out)
+    run(list_corpus(CorpusRequest("meld", folder.parent, seed=0, comparative=0)), out)
     six, two, wav = (m.profile for m in measured(out).values())
     pitches = [p.f0_median_hz for p in (six, two, wav)]
     assert pitches == pytest.approx([200 * 2 ** (-FALL_ST / 2 / 12)] * 3, rel=0.02)
@@ -112,7 +112,7 @@ def test_meld_without_ffmpeg_says_what_is_missing(tmp_path: Path, kit, monkeypat
     soundfile.write(folder / "dia0_utt0.wav", kit.speechlike(200.0, syllables=8, rate_sps=4.0, peak=0.3), 16_000)
     (folder / "dia0_utt1.mp4").write_bytes(b"\0\0\0\x18ftypmp42")
     monkeypatch.setenv("PATH", str(tmp_path))
-    run(list_corpus("meld", folder.parent, seed=0, comparative=0), tmp_path / "out")
+    run(list_corpus(CorpusRequest("meld", folder.parent, seed=0, comparative=0)), tmp_path / "out")
     assert list(measured(tmp_path / "out")) == ["train_dia0_utt0"]
     error, message = letters(tmp_path / "out")["train_dia0_utt1"]
     assert (error, "ffmpeg is not installed" in message) == ("UnreadableAudioError", True)

@@ -17,7 +17,7 @@ import soundfile
 from typer.testing import CliRunner
 
 from annotator_worker.cli import cli
-from annotator_worker.listing import list_corpus
+from annotator_worker.listing import CorpusRequest, list_corpus
 from annotator_worker.local import WORK_FILE, run
 from annotator_worker.records import Stage
 from cotgen import DataSetError, Style
@@ -38,7 +38,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
 
 
 def listing(root: Path, **options):
-    return list_corpus("manifest", root, seed=3, comparative=COMPARATIVE, **options)
+    return list_corpus(CorpusRequest("manifest", root, seed=3, comparative=COMPARATIVE, **options))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_two_processes_give_the_same_bytes(root: Path, whole: Path, kit) -> None
 
 
 def test_another_seed_words_it_differently_and_measures_the_same(root: Path, whole: Path, tmp_path: Path) -> None:
-    run(list_corpus("manifest", root, seed=4), tmp_path)
+    run(list_corpus(CorpusRequest("manifest", root, seed=4)), tmp_path)
     assert (tmp_path / "measured.jsonl").read_bytes() == (whole / "measured.jsonl").read_bytes()
     assert (tmp_path / "traces.jsonl").read_bytes() != (whole / "traces.jsonl").read_bytes()
 
@@ -203,17 +203,17 @@ def test_nothing_to_do_changes_nothing_and_asks_no_generator(root: Path, whole: 
 def test_changed_audio_is_measured_again(tmp_path: Path, kit) -> None:
     """An octave up: the median F0 of the one clip that changed doubles, the others are taken from the work file."""
     root = kit.write_corpus(tmp_path / "corpus", clips=4)
-    run(list_corpus("manifest", root), tmp_path / "out")
+    run(list_corpus(CorpusRequest("manifest", root)), tmp_path / "out")
     soundfile.write(root / "audio" / "001.flac", kit.speechlike(300.0, syllables=5, rate_sps=4.0, peak=0.3), 16_000)
     reports: list[tuple[Stage, int, int]] = []
-    run(list_corpus("manifest", root), tmp_path / "out", report=lambda *r: reports.append(r))
+    run(list_corpus(CorpusRequest("manifest", root)), tmp_path / "out", report=lambda *r: reports.append(r))
     assert reports[0] == (Stage.MEASURE, 3, 4)
     measured = list(read_jsonl(tmp_path / "out" / "measured.jsonl", MeasuredUtterance))
     assert measured[1].profile.f0_median_hz == pytest.approx(300.0 * 2 ** (-1 / 12), rel=0.03)
 
 
 def test_limit_takes_the_first_of_the_corpus(root: Path, tmp_path: Path) -> None:
-    summary = run(list_corpus("manifest", root, limit=3), tmp_path)
+    summary = run(list_corpus(CorpusRequest("manifest", root, limit=3)), tmp_path)
     assert summary.description["counts"]["utterances"] == 3
 
 
@@ -255,7 +255,7 @@ def test_what_a_corpus_leaves_out_on_purpose_is_said(tmp_path: Path, kit) -> Non
         clip = kit.speechlike(180.0, syllables=5, rate_sps=4.0 + i, peak=0.3)
         soundfile.write(root / "Audios" / f"MSP-PODCAST_0001_000{i}.wav", clip, 16_000)
     (root / "Labels" / "labels_consensus.csv").write_text("\n".join(rows) + "\n")
-    summary = run(list_corpus("msp_podcast", root), tmp_path / "out")
+    summary = run(list_corpus(CorpusRequest("msp_podcast", root)), tmp_path / "out")
     assert summary.description["measuring"]["dropped"] == [{"reason": "label X", "count": 1}]
     assert summary.description["counts"]["utterances"] == 2
 
@@ -267,6 +267,6 @@ def test_reasoning_is_written_as_asked(root: Path, tmp_path: Path) -> None:
         "varied": {},
         "plain": {"reasoning": ReasoningConfig(style=Style.PLAIN)},
     }.items():
-        run(list_corpus("manifest", root, limit=3, **options), tmp_path / name)
+        run(list_corpus(CorpusRequest("manifest", root, limit=3, **options)), tmp_path / name)
         written[name] = {t.generator for t in read_jsonl(tmp_path / name / "traces.jsonl", ReasoningTrace)}
     assert written == {"varied": {"rules/4"}, "plain": {"rules/3"}}

@@ -9,27 +9,50 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from celery.app.task import Context
 from typer.testing import CliRunner
 
 import annotator_worker
-from annotator_worker import comparative, job, keys, tasks
+from annotator_worker import comparative, job, keys, work
+from annotator_worker.batching import Item, batches, store_batches
 from annotator_worker.cli import cli
 from annotator_worker.errors import (
     JobError,
     MissingAudioError,
     ObjectNotFoundError,
     StoreError,
+    StoreUnavailableError,
     TooLittleSpeechError,
 )
 from annotator_worker.jobfiles import JobFiles
-from annotator_worker.listing import list_corpus
+from annotator_worker.listing import CorpusRequest
 from annotator_worker.pipeline import audio_file, extras_of
 from annotator_worker.pipeline import measure as measure_at
-from annotator_worker.records import JobSpec, MeasureConfig, Stress, Submitted, Versions, work_key
+from annotator_worker.records import (
+    Batch,
+    BatchTask,
+    JobSpec,
+    MeasureConfig,
+    Outcome,
+    Stage,
+    Stress,
+    Submitted,
+    Versions,
+    work_key,
+)
+from annotator_worker.results import Range, done_ranges, missing
 from annotator_worker.store import FolderStore, open_store
 from prosody import EmptyAudioError, NoSuchChannelError
-from speech_records import Emotion, Level, MeasuredUtterance, Utterance, file_sha256, to_dict
+from speech_records import (
+    Emotion,
+    Level,
+    MeasuredUtterance,
+    RecordFormatError,
+    Utterance,
+    file_sha256,
+    from_dict,
+    to_dict,
+    to_json,
+)
 
 VERSIONS = Versions("1", "1", "1", "1")
 SPEC = JobSpec("manifest", "/corpus", "PAPER_9", "What?", 0, 2, None, VERSIONS)
@@ -225,48 +248,93 @@ def test_submit_without_a_broker_is_one_line_and_status_2(tmp_path: Path, monkey
 
 
 @pytest.fixture
-def request_and_store(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Submitted, FolderStore]:
+def stored(clip: Path, tmp_path: Path) -> tuple[BatchTask, FolderStore]:
+    """A batch of one utterance, its audio in a store."""
     store = FolderStore(tmp_path / "store")
     sha256 = file_sha256(clip)
-    item = Submitted(work_key(utterance(), sha256, SPEC), utterance(), sha256, keys.audio(sha256, ".FLAC"))
-    store.upload(item.audio_key, clip)
-    monkeypatch.setenv(tasks.STORE_VARIABLE, f"file://{tmp_path}/store")
-    return item, store
+    store.upload(keys.audio(sha256, clip.name), clip)
+    ((batch,),) = store_batches(store, [Item("u1", to_json(Submitted(utterance(), sha256)), 1.0)], ["measure"])
+    return BatchTask("j", Stage.MEASURE, batch, 0, 1, VERSIONS), store
 
 
-def test_a_task_is_safe_to_run_twice(request_and_store: tuple[Submitted, FolderStore], clip: Path) -> None:
-    """The same key, the same bytes, and those of the library call."""
-    item, store = request_and_store
-    stored = []
-    for _ in range(2):
-        assert tasks.measure(to_dict(item)) == item.key
-        stored.append(store.get(keys.measured(item.key)))
-    assert stored[0] == stored[1]
-    assert json.loads(stored[0]) == to_dict(measure(utterance(), clip.parent))
+def only_outcome(task: BatchTask, store: FolderStore) -> Outcome:
+    (item,) = work.items_of(store, task)
+    with work.Audio(store, task.in_place) as audio:
+        return work.outcome_of(task, 0, item, audio=audio, attempts=1, limit_s=None)
 
 
-def test_a_clip_that_ends_its_worker_is_given_up(request_and_store: tuple[Submitted, FolderStore]) -> None:
-    """Celery marks a message that comes again. It is tried three times more, then it becomes a failed item."""
-    item, store = request_and_store
-    tasks.measure.request_stack.push(Context(delivery_info={"redelivered": True}))
-    try:
-        for _ in range(tasks.MAX_REDELIVERIES):
-            tasks.measure.run(to_dict(item))
-        assert not store.exists(keys.failure(item.key))
-        tasks.measure.run(to_dict(item))
-    finally:
-        tasks.measure.request_stack.pop()
-    failed = json.loads(store.get(keys.failure(item.key)))
-    assert (failed["id"], failed["stage"], failed["error"]) == ("u1", "measure", "WorkerDiedError")
+def test_an_item_is_safe_to_do_twice(stored: tuple[BatchTask, FolderStore], clip: Path) -> None:
+    """The same outcome, and that of the library call."""
+    task, store = stored
+    outcomes = [only_outcome(task, store) for _ in range(2)]
+    assert outcomes[0] == outcomes[1] == Outcome(measured=measure(utterance(), clip.parent))
 
 
-def test_audio_that_vanished_from_the_store_is_a_failed_item(
-    request_and_store: tuple[Submitted, FolderStore],
+def test_audio_that_vanished_from_the_store_is_a_dead_letter(stored: tuple[BatchTask, FolderStore]) -> None:
+    task, store = stored
+    for key in list(store.keys("audio/")):
+        store.delete(key)
+    dead = only_outcome(task, store).dead
+    assert dead is not None
+    assert (dead.id, dead.error, dead.batch, dead.index, dead.attempt) == (
+        "u1", "ObjectNotFoundError", task.batch.key, 0, 1,
+    )  # fmt: skip
+
+
+def test_audio_that_arrives_damaged_is_the_fault_of_the_store(stored: tuple[BatchTask, FolderStore]) -> None:
+    """It is tried again, as everything that is not the clip's own fault; so it must not become a dead letter."""
+    task, store = stored
+    (key,) = store.keys("audio/")
+    store.put(key, b"something else")
+    with pytest.raises(StoreUnavailableError, match="SHA-256"):
+        only_outcome(task, store)
+
+
+def test_audio_in_place_is_read_below_the_workers_own_root(
+    stored: tuple[BatchTask, FolderStore], clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    item, store = request_and_store
-    store.delete(item.audio_key)
-    tasks.measure(to_dict(item))
-    assert json.loads(store.get(keys.failure(item.key)))["error"] == "ObjectNotFoundError"
+    """Other bytes than those that were submitted are a dead letter; so is a path that a link leads out of the root."""
+    task, store = stored
+    task = replace(task, in_place=True)
+    monkeypatch.delenv("ANNOTATOR_AUDIO_ROOT", raising=False)
+    with pytest.raises(StoreUnavailableError, match="ANNOTATOR_AUDIO_ROOT"):
+        only_outcome(task, store)
+    monkeypatch.setenv("ANNOTATOR_AUDIO_ROOT", str(clip.parent))
+    assert only_outcome(task, store).measured == measure(utterance(), clip.parent)
+    soundfile.write(clip, soundfile.read(clip)[0] / 2, 16_000)
+    dead = only_outcome(task, store).dead
+    assert dead is not None
+    assert "changed since it was submitted" in dead.message
+    (clip.parent / "root").mkdir()
+    (clip.parent / "root" / "clip.flac").symlink_to(clip)
+    monkeypatch.setenv("ANNOTATOR_AUDIO_ROOT", str(clip.parent / "root"))
+    dead = only_outcome(task, store).dead
+    assert dead is not None
+    assert (dead.error, "out of the corpus root" in dead.message) == ("MissingAudioError", True)
+
+
+@pytest.mark.parametrize("part", ["audio/aa.flac", "jobs/other/spec.json", "../batches/x", "batches/../jobs/x"])
+def test_a_message_cannot_lead_out_of_its_prefix(stored: tuple[BatchTask, FolderStore], part: str) -> None:
+    task, store = stored
+    with pytest.raises((JobError, StoreError)):
+        work.items_of(store, replace(task, batch=replace(task.batch, part=part)))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema_version": "2.0"}, r"schema_version 2\.0 cannot be read here, this release reads 1\.0"),
+        ({"schema_version": "1.1", "priority": 3}, "has no field 'priority'.*update"),
+        ({"start": 1}, "items 1 to 1 are not a part of 1"),
+    ],
+)
+def test_a_newer_message_is_refused_by_name(
+    stored: tuple[BatchTask, FolderStore], change: dict[str, object], message: str
+) -> None:
+    """Versions as `speech_records` has them: another major, or a field that an older minor does not know."""
+    with pytest.raises(RecordFormatError, match=message):
+        from_dict(BatchTask, to_dict(stored[0]) | change)
+    assert from_dict(BatchTask, to_dict(stored[0]) | {"schema_version": "1.1", "priority": None}) == stored[0]
 
 
 def test_audio_that_changes_while_it_is_submitted_is_a_failed_item(tmp_path: Path, kit) -> None:
@@ -281,7 +349,7 @@ def test_audio_that_changes_while_it_is_submitted_is_a_failed_item(tmp_path: Pat
             super().upload(key, path)
 
     files = JobFiles(Slow(tmp_path / "store"), "j")
-    assert job.submit(files, list_corpus("manifest", root)) == 0
+    assert job.submit(files, CorpusRequest("manifest", root)) == (0, 0)
     (failed,) = files.rejected()
     assert (failed.id, failed.error, "changed while it was submitted" in failed.message) == (
         "made-000",
@@ -289,3 +357,32 @@ def test_audio_that_changes_while_it_is_submitted_is_a_failed_item(tmp_path: Pat
         True,
     )
     assert list(files.store.keys("audio/")) == []
+
+
+def test_many_items_become_batches_that_a_new_item_does_not_shift(tmp_path: Path) -> None:
+    """Ten thousand items, one of them new in the middle: the batch that it is in has a new key, every other its old
+    one. No batch is longer than 30 s of estimated work, and items keep their order."""
+    items = [Item(f"u{i}", json.dumps({"n": i}), 0.1) for i in range(10_000)]
+    store = FolderStore(tmp_path)
+
+    def made(items: list[Item]) -> list[Batch]:
+        return [batch for part in store_batches(store, items, ["measure", "1"]) for batch in part]
+
+    before, after = made(items), made([*items[:5000], Item("new", "{}", 0.1), *items[5000:]])
+    assert sum(batch.items for batch in before) == 10_000
+    assert max(batch.items for batch in before) <= 300
+    assert len({b.key for b in after} - {b.key for b in before}) <= 2
+    assert [line for batch in batches(items) for line in batch] == items
+    first = before[0]
+    assert store.get(first.part, offset=first.offset, length=first.length).decode().count("\n") == first.items
+
+
+def test_ranges_of_a_batch_are_counted_once(tmp_path: Path) -> None:
+    """Done as a whole by one worker and in parts by another: the whole. What is between two parts is missing."""
+    store = FolderStore(tmp_path)
+    for name in ("a/0-8-1", "a/0-4-0", "a/4-5-1", "a/5-8-0", "b/0-2-0", "b/5-8-0"):
+        store.put(f"shards/{name}.jsonl", b"")
+    store.put("shards/a/other.txt", b"")
+    done = done_ranges(store)
+    assert done == {"a": [Range(0, 8, 1)], "b": [Range(0, 2), Range(5, 8)]}
+    assert missing(Batch("b", "batches/p.jsonl", 0, 1, 9), done["b"]) == [Range(2, 5), Range(8, 9)]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from annotator_worker.cli import cli
 from annotator_worker.errors import UnusableInputError
-from annotator_worker.listing import list_corpus
+from annotator_worker.listing import CorpusRequest, list_corpus
 from annotator_worker.local import run
 from annotator_worker.recipes import compare
 from cotgen.tasks import Attribute, ComparativeClip
@@ -25,7 +25,7 @@ from speech_records import FailedItem, Level, MeasuredUtterance, read_jsonl, wri
 def annotated(tmp_path_factory: pytest.TempPathFactory, kit) -> Path:
     """Eight made utterances, measured; the corpus lies beside."""
     root = kit.write_corpus(tmp_path_factory.mktemp("recipes") / "corpus", clips=8)
-    run(list_corpus("manifest", root, seed=3), root.parent / "annotated")
+    run(list_corpus(CorpusRequest("manifest", root, seed=3)), root.parent / "annotated")
     return root.parent
 
 

@@ -112,12 +112,13 @@ def test_collected_equals_local(
     local = annotator("run", "--local", *annotate, "-o", str(tmp_path / "local"))
     assert local[0] == 1
 
-    assert annotator("submit", *annotate, "--job", "made")[:2] == (0, f"{CLIPS + 1} messages sent\n")
+    submitted = annotator("submit", *annotate, "--job", "made")
+    assert (submitted[0], submitted[1].split(" in ")[0]) == (0, f"{CLIPS + 1} items sent")
     assert wait_for(annotator, "measure", worker) == {"total": CLIPS + 1, "done": CLIPS, "failed": 1, "pending": 0}
     early = annotator("collect", "--job", "made", "-o", str(tmp_path / "early"))
     assert (early[0], "run calibrate" in early[2]) == (2, True)
     calibrated = annotator("calibrate", "--job", "made")
-    assert (calibrated[0], calibrated[2]) == (0, "2 messages sent\n")
+    assert (calibrated[0], calibrated[2].split(" in ")[0]) == (0, "2 items sent")
     wait_for(annotator, "compare", worker)
     collected = annotator("collect", "--job", "made", "-o", str(tmp_path / "collected"))
 
@@ -128,22 +129,51 @@ def test_collected_equals_local(
 
 
 def test_asking_again_sends_only_what_failed(
-    annotator: Callable[..., tuple[int, str, str]], worker: Program, corpus: Path, tmp_path: Path
+    annotator: Callable[..., tuple[int, str, str]], worker: Program, corpus: Path
 ) -> None:
-    """Everything but the damaged clip was measured above; mended, it is measured and takes its place."""
+    """Everything was done above, so submitting it again sends nothing; `retry` sends what failed, until it is right.
+
+    The damaged clip that was mended is another content: only its batch is new.
+    """
     annotate = [*CORPUS, "--root", str(corpus), "--job", "made"]
-    assert annotator("submit", *annotate)[1] == "1 messages sent\n"
-    wait_for(annotator, "measure", worker)
-    assert annotator("retry", "--job", "made")[1] == "1 messages sent\n"
+    assert annotator("submit", *annotate)[1] == "0 items sent in 0 messages\n"
+    (dead,) = map(json.loads, annotator("dead-letters", "--job", "made")[1].splitlines())
+    assert (dead["id"], dead["error"], dead["attempt"], dead["retries"]) == ("text", "UnreadableAudioError", 1, 0)
+    assert annotator("retry", "--job", "made")[1] == "1 items sent in 1 messages\n"
+    assert wait_for(annotator, "measure", worker)["failed"] == 1
+    (dead,) = map(json.loads, annotator("dead-letters", "--job", "made")[1].splitlines())
+    assert dead["retries"] == 1
     soundfile.write(corpus / "text.wav", soundfile.read(corpus / "audio" / "000.flac")[0], 16_000)
-    assert annotator("submit", *annotate)[1] == "1 messages sent\n"
+    assert int(annotator("submit", *annotate)[1].split()[0]) in range(1, CLIPS + 2)
     assert wait_for(annotator, "measure", worker) == {"total": 9, "done": 9, "failed": 0, "pending": 0}
+
+
+def test_status_is_live(annotator: Callable[..., tuple[int, str, str]], worker: Program) -> None:
+    """The one worker has done every item that was ever sent, and says how fast."""
+    status = json.loads(annotator("status", "--job", "made")[1])
+    assert (status["submitted"], status["cancelled"], status["rejected"]) == (True, False, 2)
+    assert status["rate"] > 0
+    assert status["eta_s"] == 0
+    assert sum(status["workers"].values()) >= CLIPS + 4
+
+
+def test_a_cancelled_job_stops_and_is_taken_up_again(
+    annotator: Callable[..., tuple[int, str, str]], worker: Program, tmp_path: Path, kit
+) -> None:
+    root = kit.write_corpus(tmp_path / "corpus", clips=10)
+    assert annotator("cancel", "--job", "stopped")[0] == 0
+    queue = ("submit", "--corpus", "manifest", "--root", str(root), "--job", "stopped", "--limit", "10")
+    assert annotator(*queue)[0] == 0  # submitting takes it up
+    wait_for(annotator, "measure", worker, "stopped")
+    assert json.loads(annotator("status", "--job", "stopped")[1])["cancelled"] is False
+    assert annotator("cancel", "--job", "stopped")[0] == 0
+    assert json.loads(annotator("status", "--job", "stopped")[1])["cancelled"] is True
 
 
 def test_secrets_are_nowhere_in_the_log(servers: Servers, worker: Program) -> None:
     """Neither the S3 secret nor the broker's password, in a log that shows the worker at work."""
     log = worker.log.read_text()
-    assert "annotator_worker.tasks.measure" in log
+    assert "annotator_worker.tasks.annotate" in log
     assert servers.environment["AWS_SECRET_ACCESS_KEY"] not in log
     assert servers.environment["CELERY_BROKER_URL"].split("@")[0].removeprefix("redis://:") not in log
 
@@ -174,8 +204,6 @@ def test_a_killed_child_costs_nothing(
     ).stdout.split():
         os.kill(int(child), signal.SIGKILL)
     assert wait_for(annotator, "measure", worker, "long")["done"] == 1
-    objects = store.open_store(servers.environment["ANNOTATOR_STORE"], environ=servers.environment)
-    assert len(list(objects.keys("deliveries/"))) == 1
 
 
 def test_a_wrong_broker_password_is_refused(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from annotator_worker.listing import list_corpus
+from annotator_worker.listing import CorpusRequest, list_corpus
 from annotator_worker.local import run
 from annotator_worker.records import MeasureConfig, Stress
 from cotgen.dataset import DataSet
@@ -22,7 +22,7 @@ def test_language_is_that_of_utterances_that_do_not_say(tmp_path: Path, kit) -> 
     manifest = [json.loads(line) for line in (root / "manifest.jsonl").read_text().splitlines()]
     other = manifest[0] | {"utterance_id": "said", "language": "en"}
     (root / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (manifest[0], other)))
-    listing = list_corpus("manifest", root, language="de")
+    listing = list_corpus(CorpusRequest("manifest", root, language="de"))
     assert {u.utterance_id: u.language for u in listing.utterances} == {"made-000": "de", "said": "en"}
     data = run(listing, tmp_path / "out")
     assert data.description["measuring"]["language"] == "de"
@@ -39,7 +39,7 @@ def test_english_speech_has_measured_stress(tmp_path: Path) -> None:
         pytest.skip(f"no {root}")
     found: dict[Stress, DataSet] = {}
     for stress in (Stress.AUTO, Stress.NONE):
-        listing = list_corpus("ravdess", root, limit=24, measuring=MeasureConfig(stress))
+        listing = list_corpus(CorpusRequest("ravdess", root, limit=24, measuring=MeasureConfig(stress)))
         found[stress] = run(listing, tmp_path / stress)
     said = {"kids", "dogs", "are", "talking", "sitting", "by", "the", "door"}
     words = [{w.word.lower() for w in m.profile.stressed_words or ()} for m in found[Stress.AUTO].measured()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from annotator_worker.errors import AnnotatorError, UnusableInputError
-from annotator_worker.listing import Listing, list_corpus
+from annotator_worker.listing import CorpusRequest, list_corpus
 from annotator_worker.records import MeasureConfig, Stress
 from cotgen import CotgenError
 from cotgen.cli.options import grouped, reasoning_options
@@ -26,6 +26,7 @@ from prosody import ProsodyError
 from speech_records import SpeechRecordsError, to_json
 
 if TYPE_CHECKING:
+    from annotator_worker.job import Sent
     from annotator_worker.jobfiles import JobFiles
     from cotgen.dataset import DataSet
 
@@ -71,19 +72,19 @@ def corpus_options(
         str | None, typer.Option(help="Folder of WhiStress weights, which then find the stressed words.")
     ] = None,
     speaker_model: Annotated[str | None, typer.Option(help="Folder of weights of the age and gender model.")] = None,
-) -> Callable[..., Listing]:
-    """The options of every command that has a corpus measured; what lists it, given how reasoning is written."""
+) -> Callable[..., CorpusRequest]:
+    """The options of every command that has a corpus measured; what is asked for, given how reasoning is written."""
     return partial(
-        list_corpus, corpus, root, seed=seed, limit=limit, comparative=comparative, question=question,
+        CorpusRequest, corpus, root, seed=seed, limit=limit, comparative=comparative, question=question,
         language=language, measuring=MeasureConfig(stress, stress_model, speaker_model),
     )  # fmt: skip
 
 
 @cli.command()
-@grouped(listed=corpus_options, reasoning=reasoning_options)
+@grouped(asked=corpus_options, reasoning=reasoning_options)
 def run(
     *,
-    listed: Callable[..., Listing],
+    asked: Callable[..., CorpusRequest],
     out: OutOption,
     local: Annotated[bool, typer.Option("--local", help="In this process and its workers; nothing to start.")] = False,
     workers: WorkersOption = 1,
@@ -96,20 +97,32 @@ def run(
     with _clear_errors():
         if not local:
             raise UnusableInputError("run needs --local; through workers: submit, calibrate, collect")
-        listing = listed(reasoning=reasoning)
+        listing = list_corpus(asked(reasoning=reasoning))
         with progress() as report:
             made = local_run.run(listing, out, workers=workers, timeout_s=timeout_clip, report=report, say=_say)
         _finish(made)
 
 
 @cli.command()
-@grouped(listed=corpus_options, reasoning=reasoning_options)
-def submit(*, listed: Callable[..., Listing], store: StoreOption, job: JobOption, reasoning: ReasoningConfig) -> None:
+@grouped(asked=corpus_options, reasoning=reasoning_options)
+def submit(
+    *,
+    asked: Callable[..., CorpusRequest],
+    store: StoreOption,
+    job: JobOption,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place", help="Store no audio: workers read it below their own ANNOTATOR_AUDIO_ROOT, a shared folder."
+        ),
+    ] = False,
+    reasoning: ReasoningConfig,
+) -> None:
     """Push the audio of a corpus into the store and have workers measure it."""
     from annotator_worker import job as stages
 
     with _clear_errors():
-        typer.echo(f"{stages.submit(_job_files(store, job), listed(reasoning=reasoning))} messages sent")
+        _sent(stages.submit(_job_files(store, job), asked(reasoning=reasoning), in_place=in_place, say=_say))
 
 
 @cli.command()
@@ -118,27 +131,78 @@ def calibrate(store: StoreOption, job: JobOption) -> None:
     from annotator_worker import job as stages
 
     with _clear_errors():
-        scale, sent = stages.calibrate_job(_job_files(store, job))
+        scale, sent = stages.calibrate_job(_job_files(store, job), say=_say)
         typer.echo(scale.to_json())
-        _say(f"{sent} messages sent")
+        _sent(sent, err=True)
 
 
 @cli.command()
 def status(store: StoreOption, job: JobOption) -> None:
-    """Print how far a job is, as one line of JSON."""
-    from annotator_worker import job as stages
+    """Print how far a job is, how fast it goes and when it will be done, as one line of JSON."""
+    from annotator_worker import settings
+    from annotator_worker.ledger import Ledger
+    from annotator_worker.status import status as status_of
 
     with _clear_errors():
-        typer.echo(to_json(stages.status(_job_files(store, job))))
+        ledger = Ledger() if settings.setting(settings.BROKER) else None
+        typer.echo(to_json(status_of(_job_files(store, job), ledger)))
 
 
 @cli.command()
 def retry(store: StoreOption, job: JobOption) -> None:
-    """Send again what failed or was lost at the stage that the job is in."""
+    """Send again what was lost or failed at the stage that the job is in."""
     from annotator_worker import job as stages
 
     with _clear_errors():
-        typer.echo(f"{stages.retry(_job_files(store, job))} messages sent")
+        _sent(stages.retry(_job_files(store, job), say=_say))
+
+
+@cli.command()
+def cancel(store: StoreOption, job: JobOption) -> None:
+    """Have workers drop what was sent of a job; what is done stays, and `retry` takes it up again."""
+    from annotator_worker.ledger import Ledger
+    from annotator_worker.sending import broker_errors
+
+    with _clear_errors(), broker_errors():
+        Ledger().cancel(_job_files(store, job).name)
+
+
+@cli.command("dead-letters")
+def dead_letters(store: StoreOption, job: JobOption) -> None:
+    """Print what failed for its own sake, a line of JSON each: why, where, in which attempt; `retry` sends it again."""
+    from annotator_worker import job as stages
+
+    with _clear_errors():
+        for letter in stages.dead_letters(_job_files(store, job)):
+            typer.echo(to_json(letter))
+
+
+@cli.command()
+def worker(
+    processes: Annotated[
+        int | None, typer.Option("--processes", min=1, help="Clips that are measured at once; default: one a core.")
+    ] = None,
+    level: Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Work on what is sent, until it is stopped; the same as `celery -A annotator_worker worker`."""
+    with _clear_errors():
+        from annotator_worker import tasks
+
+        pool = [] if processes is None else ["--concurrency", str(processes)]
+        tasks.annotate.app.worker_main(["worker", "--loglevel", level.upper(), *pool])
+
+
+@cli.command()
+def metrics(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where Prometheus asks.")] = 9464,
+    address: Annotated[str, typer.Option("--address", help="Of the network interface.")] = "127.0.0.1",
+) -> None:
+    """Serve what workers count to Prometheus, until it is stopped; one for all workers."""
+    from annotator_worker.ledger import Ledger
+    from annotator_worker.metrics import serve
+
+    with _clear_errors():
+        serve(Ledger(), address=address, port=port).join()
 
 
 @cli.command()
@@ -224,6 +288,10 @@ def _finish(made: DataSet) -> None:
     if counts["failed"]:
         _say(f"{counts['failed']} failed items ({named['failed_by_error']}): see {made.folder / 'errors.jsonl'}")
         raise typer.Exit(LEFT_OUT)
+
+
+def _sent(sent: Sent, *, err: bool = False) -> None:
+    typer.echo(f"{sent.items} items sent in {sent.messages} messages", err=err)
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Annotation through an object store and workers: submit, calibrate, collect; status and retry in between.
+"""Annotation through an object store and workers: submit, calibrate, collect; retry and cancel in between.
 
 How far a job is, is what results are in the store. Every stage can be asked for again: what is done already is not
 sent again, and the collected data set is the one that `annotator_worker.local.run` writes from the same input.
@@ -6,88 +6,107 @@ sent again, and the collected data set is the one that `annotator_worker.local.r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import Final, NamedTuple, Self
 
-from kombu.exceptions import OperationalError
-
-from annotator_worker import comparative, keys, tasks
-from annotator_worker.errors import BrokerError, ClipError, JobError
-from annotator_worker.jobfiles import JobFiles, concurrently, present
-from annotator_worker.listing import Listing
+from annotator_worker import comparative, keys
+from annotator_worker.batching import Item, store_batches
+from annotator_worker.errors import ClipError, JobError
+from annotator_worker.jobfiles import JobFiles, concurrently
+from annotator_worker.listing import CorpusRequest, Reading
 from annotator_worker.local import Report, finish, quiet, silent
 from annotator_worker.pipeline import audio_file, audio_sha256, calibrate
-from annotator_worker.records import ComparativePlan, CompareRequest, Stage, Submitted, work_key
-from annotator_worker.store import ObjectStore
+from annotator_worker.records import Batch, BatchTask, ComparativePlan, DeadLetter, JobSpec, Stage, Submitted
+from annotator_worker.results import Gathered, Range, done_ranges, missing, outcomes
+from annotator_worker.sending import Sender
+from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
 from cotgen.dataset import DataSet
 from prosody import LevelScale
-from speech_records import FailedItem, MeasuredUtterance, Utterance, to_dict
+from speech_records import FailedItem, Utterance, to_json
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-    from celery import Task
+_AHEAD: Final = 32 * MAX_CONNECTIONS
+_WORK_PER_CLIP_S: Final = 0.01
+_WORK_PER_SECOND: Final = 0.016
+"""What measuring takes, with stressed words: 60 ms of a clip of 3.7 s (docs of this application)."""
+_BYTES_PER_SECOND: Final = 32_000
+"""Of audio whose length is not said: 16-bit mono at 16 kHz."""
+_COMPARE_WORK_S: Final = 0.5
 
-_BROKER_RETRIES = 2
+
+class Sent(NamedTuple):
+    """How many items were sent, and in how many messages."""
+
+    items: int
+    messages: int
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one stage is; `pending` is what workers still have to do."""
+class _Sound:
+    """The audio of an utterance: its hash, and how long it is at most."""
 
-    total: int
-    done: int
-    failed: int
-    pending: int
+    sha256: str
+    seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How far a job is; `compare` is `None` until it was calibrated."""
+def submit(
+    files: JobFiles, asked: CorpusRequest, *, in_place: bool = False, say: Callable[[str], None] = quiet
+) -> Sent:
+    """Store the spec and the audio of a corpus, send what is not measured yet; what was sent.
 
-    job: str
-    rejected: int
-    measure: Progress
-    compare: Progress | None
+    The corpus is read while it is sent. `in_place`: no audio is stored.
+    """
+    with TemporaryDirectory(prefix="annotator-") as folder, Sender(files, say=say) as sender:
+        rejected = Path(folder) / "rejected.jsonl"
+        with rejected.open("w", encoding="utf-8") as file:
+
+            def reject(item: FailedItem) -> None:
+                file.write(to_json(item) + "\n")
+
+            reading = Reading(asked, reject)
+            sending = reading.spec(in_place=in_place)
+            items = _submitted(files.store, reading, reject, in_place=in_place)
+            first = list(islice(items, 1))  # a corpus that cannot be read leaves the job as it was
+            files.begin()
+            sent = _send(files, sender, sending, Stage.MEASURE, chain(first, items))
+        files.finish(reading.spec(in_place=in_place), rejected)
+    return sent
 
 
-def submit(files: JobFiles, listing: Listing) -> int:
-    """Store the spec and the audio of `listing`, send what is not measured yet; how many messages were sent."""
-    pushed = list(concurrently(partial(_push, files.store, listing), listing.utterances))
-    submitted = [item for item in pushed if isinstance(item, Submitted)]
-    rejected = [*listing.rejected, *(item for item in pushed if isinstance(item, FailedItem))]
-    files.create(listing.spec, submitted, rejected)
-    return _send_measure(files, submitted)
-
-
-def calibrate_job(files: JobFiles) -> tuple[LevelScale, int]:
+def calibrate_job(files: JobFiles, *, say: Callable[[str], None] = quiet) -> tuple[LevelScale, Sent]:
     """Fit the level scale on what was measured of the train split, store it, and send the comparative clips.
 
-    The scale, and how many messages were sent.
+    The scale, and what was sent.
     """
-    spec, items = files.spec(), _measured_items(files)
-    measured = list(files.load((keys.measured(item.key) for item in items), MeasuredUtterance))
-    scale = calibrate(measured, name=spec.corpus)
-    files.keep(scale, comparative.plan(measured, spec))
-    return scale, _send_compare(files)
+    spec = files.spec()
+    with _gathered(files, Stage.MEASURE) as gathered, Sender(files, say=say) as sender:
+        scale = calibrate(gathered.measured(), name=spec.corpus)
+        plans = comparative.plan(gathered.measured(), spec)
+        files.keep(scale, plans)
+        items = (Item(plan.clip_id, to_json(plan), _COMPARE_WORK_S) for plan in plans)
+        return scale, _send(files, sender, spec, Stage.COMPARE, items)
 
 
-def status(files: JobFiles) -> Status:
-    """What is done, failed and pending."""
-    submitted, failed = [s.key for s in files.submitted()], set(files.store.keys(keys.ERRORS))
-    measure = _progress(submitted, keys.measured, set(files.store.keys(keys.MEASURED)), failed)
-    compare = None
-    if files.has_scale():
-        plans = [plan.clip_id for plan in files.plans()]
-        compare = _progress(plans, keys.clip, set(files.store.keys(keys.COMPARATIVE)), failed)
-    return Status(files.name, len(files.rejected()), measure, compare)
-
-
-def retry(files: JobFiles) -> int:
-    """Send again what is not done of the stage that the job is in; how many messages were sent."""
-    return _send_compare(files) if files.has_scale() else _send_measure(files, files.submitted())
+def retry(files: JobFiles, *, say: Callable[[str], None] = quiet) -> Sent:
+    """Send again what is not done of the stage that the job is in: what was lost, then what failed; what was sent."""
+    spec = files.spec()
+    stage = Stage.COMPARE if files.has_scale() else Stage.MEASURE
+    rounds = [list(batches) for batches in files.rounds(stage)]
+    done = done_ranges(files.store)
+    with Sender(files, say=say) as sender, _gathered(files, stage, done=done, must_be_done=False) as gathered:
+        lost = _undone(spec, files.name, stage, chain.from_iterable(rounds), done)
+        sender.send(lost)
+        retried = bool(_undone(spec, files.name, stage, chain.from_iterable(rounds[1:]), done))
+        dead = [] if retried else gathered.dead()  # what failed may be among what is on its way again
+        again = _send(files, sender, spec, stage, _failed_items(files, rounds, dead), retries=len(rounds))
+    return Sent(again.items + _items(lost), again.messages + len(lost))
 
 
 def collect(files: JobFiles, out: Path, *, report: Report = silent, say: Callable[[str], None] = quiet) -> DataSet:
@@ -95,102 +114,171 @@ def collect(files: JobFiles, out: Path, *, report: Report = silent, say: Callabl
 
     Raises `JobError` while anything is pending.
     """
-    now = status(files)
-    if now.compare is None:
+    spec = files.spec()
+    if not files.has_scale():
         raise JobError(f"job {files.name!r} has no level scale yet: run calibrate")
-    if pending := now.measure.pending + now.compare.pending:
-        raise JobError(f"job {files.name!r}: {pending} items are pending: wait for the workers, or retry")
-    clips = set(files.store.keys(keys.COMPARATIVE))
-    plans = [plan for plan in files.plans() if keys.clip(plan.clip_id) in clips]
     (out / "comparative").mkdir(parents=True, exist_ok=True)
-    list(concurrently(partial(_download, files.store, out), plans))
-    measured = files.load((keys.measured(item.key) for item in _measured_items(files)), MeasuredUtterance)
-    items = [*(item.key for item in files.submitted()), *(plan.clip_id for plan in files.plans())]
-    failed = [*files.rejected(), *_failed(files, items)]
-    return finish(files.spec(), measured, files.scale(), out, plans=plans, failed=failed, report=report, say=say)
+    with _gathered(files, Stage.MEASURE, Stage.COMPARE, folder=out / ".work") as gathered:
+        plans = [plan for plan in files.plans() if plan.clip_id in gathered.made]
+        for _ in concurrently(partial(_download, files.store, out), plans):
+            pass
+        failed = [*files.rejected(), *(item.failed for item in gathered.dead())]
+        return finish(
+            spec, gathered.measured(), files.scale(), out, plans=plans, failed=failed, report=report, say=say
+        )  # fmt: skip
 
 
-def _push(store: ObjectStore, listing: Listing, utterance: Utterance) -> Submitted | FailedItem:
-    """Store the audio of an utterance under its hash; a failed item where there is none, or it changes meanwhile."""
-    spec = listing.spec
+def dead_letters(files: JobFiles) -> list[DeadLetter]:
+    """What failed so far in both stages and was not done since."""
+    with _gathered(files, Stage.MEASURE, Stage.COMPARE, must_be_done=False) as gathered:
+        return gathered.dead()
+
+
+def _submitted(
+    store: ObjectStore, reading: Reading, reject: Callable[[FailedItem], None], *, in_place: bool
+) -> Iterator[Item]:
+    """The items of a corpus, once their audio is stored; its files are read and stored several at once."""
+    waiting: deque[tuple[Utterance, Future[_Sound]]] = deque()
+    sounds = _Sounds(store, reading.asked.audio_root, in_place=in_place)
+
+    def first() -> Iterator[Item]:
+        utterance, future = waiting.popleft()
+        try:
+            sound = future.result()
+        except (ClipError, OSError) as error:
+            reject(FailedItem.of(utterance.utterance_id, Stage.MEASURE, _own(error, utterance, sounds.root)))
+        else:
+            line = to_json(Submitted(utterance, sound.sha256))
+            yield Item(utterance.utterance_id, line, _WORK_PER_CLIP_S + _WORK_PER_SECOND * _seconds(utterance, sound))
+
+    with sounds:
+        for utterance in reading:
+            waiting.append((utterance, sounds.of(utterance)))
+            if len(waiting) >= _AHEAD:
+                yield from first()
+        while waiting:
+            yield from first()
+
+
+def _own(error: Exception, utterance: Utterance, root: Path) -> Exception:
+    """What is wrong with the audio of this utterance, not of the first one of its file."""
     try:
-        path = audio_file(utterance, listing.root)
-        sha256, before = audio_sha256(path), path.stat()
-        audio_key = keys.audio(sha256, path.suffix)
-        if not store.exists(audio_key):
-            store.upload(audio_key, path)
-            after = path.stat()
-            if (before.st_ino, before.st_mtime_ns, before.st_size) != (after.st_ino, after.st_mtime_ns, after.st_size):
-                store.delete(audio_key)
-                raise ClipError(f"{utterance.audio_path} changed while it was submitted: submit it again")
-    except (ClipError, OSError) as error:
-        return FailedItem.of(utterance.utterance_id, Stage.MEASURE, error)
-    return Submitted(work_key(utterance, sha256, spec), utterance, sha256, audio_key, spec.measuring)
+        audio_file(utterance, root)
+    except ClipError as own:
+        return own
+    return error
+
+
+def _seconds(utterance: Utterance, sound: _Sound) -> float:
+    end = sound.seconds if utterance.end_s is None else utterance.end_s
+    return max(0.0, end - (utterance.start_s or 0.0))
+
+
+class _Sounds:
+    """The audio files of a corpus, each hashed and stored once for the many utterances that follow each other in it."""
+
+    def __init__(self, store: ObjectStore, root: Path, *, in_place: bool) -> None:
+        self._store = None if in_place else store
+        self.root = root
+        self._pool = ThreadPoolExecutor(MAX_CONNECTIONS)
+        self._kept: dict[str, Future[_Sound]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def of(self, utterance: Utterance) -> Future[_Sound]:
+        """The audio of an utterance, when it is stored."""
+        path = utterance.audio_path
+        if path not in self._kept:
+            if len(self._kept) >= _AHEAD:
+                del self._kept[next(iter(self._kept))]
+            self._kept[path] = self._pool.submit(_push, self._store, self.root, utterance)
+        return self._kept[path]
+
+
+def _push(store: ObjectStore | None, root: Path, utterance: Utterance) -> _Sound:
+    """Store the audio of an utterance under its hash; `ClipError` where there is none, or it changes meanwhile."""
+    path = audio_file(utterance, root)
+    sha256, before = audio_sha256(path), path.stat()
+    key = keys.audio(sha256, utterance.audio_path)
+    if store is not None and not store.exists(key):
+        store.upload(key, path)
+        after = path.stat()
+        if (before.st_ino, before.st_mtime_ns, before.st_size) != (after.st_ino, after.st_mtime_ns, after.st_size):
+            store.delete(key)
+            raise ClipError(f"{utterance.audio_path} changed while it was submitted: submit it again")
+    return _Sound(sha256, before.st_size / _BYTES_PER_SECOND)
+
+
+def _send(
+    files: JobFiles, sender: Sender, spec: JobSpec, stage: Stage, items: Iterable[Item], *, retries: int = 0
+) -> Sent:
+    """Store items in batches, enter these into the index of the job, and send those that are not done."""
+    recipe: list[str | int] = [stage, spec.versions.prosody, spec.versions.speech_records, to_json(spec.measuring)]
+    recipe += [retries] if retries else []
+    done = done_ranges(files.store)
+    count = messages = 0
+    for number, made in enumerate(store_batches(files.store, items, recipe)):
+        files.add(stage, retries, number, made)
+        tasks = _undone(spec, files.name, stage, made, done)
+        sender.send(tasks)
+        count += _items(tasks)
+        messages += len(tasks)
+    return Sent(count, messages)
+
+
+def _undone(
+    spec: JobSpec, job: str, stage: Stage, batches: Iterable[Batch], done: Mapping[str, list[Range]]
+) -> list[BatchTask]:
+    """A task for every gap in what is done of the batches."""
+    asked = (spec.versions, spec.measuring, spec.in_place)
+    return [
+        BatchTask(job, stage, batch, gap.start, gap.stop, *asked)
+        for batch in batches
+        for gap in missing(batch, done.get(batch.key, []))
+    ]
+
+
+def _items(tasks: Iterable[BatchTask]) -> int:
+    return sum(task.stop - task.start for task in tasks)
+
+
+def _failed_items(files: JobFiles, rounds: Iterable[Iterable[Batch]], dead: Iterable[DeadLetter]) -> Iterator[Item]:
+    """The items of dead letters, as they were sent; each on its own in the estimate, since it may end its worker."""
+    sent = {batch.key: batch for batches in rounds for batch in batches}
+    for letter in dead:
+        batch = sent.get(letter.batch)
+        if batch is not None:
+            lines = files.store.get(batch.part, offset=batch.offset, length=batch.length).decode().split("\n")
+            yield Item(letter.item, lines[letter.index], _COMPARE_WORK_S)
+
+
+@contextmanager
+def _gathered(
+    files: JobFiles, *stages: Stage, done: Mapping[str, list[Range]] | None = None, must_be_done: bool = True,
+    folder: Path | None = None,
+) -> Iterator[Gathered]:  # fmt: skip
+    """What the workers did at `stages`. Raises `JobError` where something is still to be done and must not be."""
+    found = done_ranges(files.store) if done is None else done
+    with TemporaryDirectory(prefix="annotator-") as temporary, Gathered(folder or Path(temporary)) as gathered:
+        for stage in stages:
+            for retries, batches in enumerate(files.rounds(stage)):
+                sent = list(batches)
+                pending = sum(gap.stop - gap.start for b in sent for gap in missing(b, found.get(b.key, [])))
+                if pending and must_be_done:
+                    total = sum(batch.items for batch in sent)
+                    raise JobError(
+                        f"job {files.name!r}, {stage}: {pending} of {total} items are still to be done:"
+                        " wait for the workers, or retry"
+                    )
+                read = concurrently(lambda b: list(outcomes(files.store, b.key, found.get(b.key, []))), sent)
+                for made in read:
+                    gathered.add(made, retries=retries)
+        yield gathered
 
 
 def _download(store: ObjectStore, out: Path, plan: ComparativePlan) -> None:
     store.download(keys.clip(plan.clip_id), out / plan.clip.audio_path)
-
-
-def _send(task: Task, requests: Sequence[DataclassInstance]) -> int:
-    """Send one message for each request, over one connection; how many there were."""
-    if not requests:
-        return 0
-    app = task.app
-    if not app.conf.broker_write_url:
-        raise BrokerError("CELERY_BROKER_URL does not name the broker")
-    try:
-        with app.connection_for_write() as connection:
-            connection.ensure_connection(max_retries=_BROKER_RETRIES, interval_start=0.2)
-            producer = app.amqp.Producer(connection)
-            for request in requests:
-                task.apply_async((to_dict(request),), producer=producer)
-    except OperationalError as error:
-        raise BrokerError(f"the broker that CELERY_BROKER_URL names cannot be used: {error}") from error
-    return len(requests)
-
-
-def _send_measure(files: JobFiles, submitted: Sequence[Submitted]) -> int:
-    measured = set(files.store.keys(keys.MEASURED))
-    unmeasured = [s for s in submitted if keys.measured(s.key) not in measured]
-    files.forget([s.key for s in unmeasured])
-    return _send(tasks.measure, unmeasured)
-
-
-def _send_compare(files: JobFiles) -> int:
-    clips = set(files.store.keys(keys.COMPARATIVE))
-    audio = {item.utterance.utterance_id: item.audio_key for item in files.submitted()}
-    unmade = [
-        CompareRequest(plan, audio[plan.utterance.utterance_id])
-        for plan in files.plans()
-        if keys.clip(plan.clip_id) not in clips
-    ]
-    files.forget([request.plan.clip_id for request in unmade])
-    return _send(tasks.compare, unmade)
-
-
-def _measured_items(files: JobFiles) -> list[Submitted]:
-    """What was measured, by utterance id; `JobError` while something is still to be."""
-    submitted = files.submitted()
-    found, failed = set(files.store.keys(keys.MEASURED)), set(files.store.keys(keys.ERRORS))
-    progress = _progress([s.key for s in submitted], keys.measured, found, failed)
-    if progress.pending:
-        raise JobError(
-            f"job {files.name!r}: {progress.pending} of {progress.total} utterances are still to be measured:"
-            " wait for the workers, or retry"
-        )
-    return [s for s in submitted if keys.measured(s.key) in found]
-
-
-def _progress(items: Sequence[str], name: Callable[[str], str], found: set[str], failed: set[str]) -> Progress:
-    """A result wins over a failed item: a message that came twice may have failed once."""
-    done = sum(name(item) in found for item in items)
-    dead = sum(name(item) not in found and keys.failure(item) in failed for item in items)
-    return Progress(len(items), done, dead, len(items) - done - dead)
-
-
-def _failed(files: JobFiles, items: Sequence[str]) -> list[FailedItem]:
-    done = {k for prefix in (keys.MEASURED, keys.COMPARATIVE) for k in files.store.keys(prefix)}
-    failed = present(keys.failure, items, set(files.store.keys(keys.ERRORS)))
-    without_result = [i for i in failed if not {keys.measured(i), keys.clip(i)} & done]
-    return list(files.load(map(keys.failure, without_result), FailedItem))

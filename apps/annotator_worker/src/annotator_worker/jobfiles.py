@@ -1,15 +1,17 @@
-"""What the object store holds of one job: reading and writing its files and finding its results."""
+"""What the object store holds of one job: reading and writing its files and the index of what was sent."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from annotator_worker import keys
 from annotator_worker.errors import JobError, ObjectNotFoundError
-from annotator_worker.records import ComparativePlan, JobSpec, Submitted
+from annotator_worker.records import Batch, ComparativePlan, JobSpec, Stage
 from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
 from prosody import LevelScale
 from speech_records import FailedItem, from_json, to_json
@@ -22,6 +24,7 @@ ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_AHEAD = 8 * MAX_CONNECTIONS
 
 
 class JobFiles:
@@ -33,21 +36,36 @@ class JobFiles:
         self.store = store
         self.name = name
 
-    def create(self, spec: JobSpec, submitted: Iterable[Submitted], rejected: Iterable[FailedItem]) -> None:
-        """Begin the job, or begin it again: what was fitted and planned before is forgotten."""
-        for stale in ("scale.json", "plans.jsonl"):
-            self.store.delete(keys.job(self.name, stale))
-        self._write("rejected.jsonl", rejected)
-        self._write("submitted.jsonl", submitted)
+    def begin(self) -> None:
+        """Begin the job, or begin it again: what was sent, fitted and planned before is forgotten, results are not."""
+        for key in sorted(self.store.keys(keys.job(self.name, ""))):
+            self.store.delete(key)
+
+    def finish(self, spec: JobSpec, rejected: Path) -> None:
+        """Everything was submitted; `rejected` is a file of failed items."""
+        self.store.upload(keys.job(self.name, "rejected.jsonl"), rejected)
         self._write("spec.json", [spec])
+
+    def add(self, stage: Stage, retries: int, number: int, sent: Iterable[Batch]) -> None:
+        """Enter what a round sends into its index, as entry `number` of it."""
+        self._write(f"{keys.index(stage, retries)}{number:06}.jsonl", sent)
+
+    def rounds(self, stage: Stage) -> list[Iterator[Batch]]:
+        """The batches of each round of a stage, the first of which was no retry; none where nothing was sent yet."""
+        sent: list[list[str]] = []
+        for key in sorted(self.store.keys(keys.job(self.name, ""))):
+            if match := re.fullmatch(rf"jobs/{self.name}/({stage}-(\d+)/\d+\.jsonl)", key):
+                sent += [[] for _ in range(int(match[2]) + 1 - len(sent))]
+                sent[int(match[2])].append(match[1])
+        return [(batch for file in files for batch in self._read(file, Batch)) for files in sent]
+
+    def is_submitted(self) -> bool:
+        """Whether everything was submitted."""
+        return self.store.exists(keys.job(self.name, "spec.json"))
 
     def spec(self) -> JobSpec:
         """What was asked for."""
         return self._read("spec.json", JobSpec, "submit it first")[0]
-
-    def submitted(self) -> list[Submitted]:
-        """What workers are to measure, sorted by utterance id."""
-        return self._read("submitted.jsonl", Submitted, "submit it first")
 
     def rejected(self) -> list[FailedItem]:
         """What failed before any work was sent."""
@@ -70,23 +88,13 @@ class JobFiles:
         """Whether the job was calibrated."""
         return self.store.exists(keys.job(self.name, "scale.json"))
 
-    def load(self, names: Iterable[str], cls: type[RecordT]) -> Iterator[RecordT]:
-        """The records of type `cls` at the keys `names`, in their order."""
-        return concurrently(lambda name: from_json(cls, self.store.get(name).decode()), names)
-
-    def forget(self, items: Sequence[str]) -> None:
-        """Drop the failed items and delivery counts of work items that are to be tried again."""
-        for name, folder in ((keys.failure, keys.ERRORS), (keys.deliveries, keys.DELIVERIES)):
-            for item in present(name, items, set(self.store.keys(folder))):
-                self.store.delete(name(item))
-
     def _get(self, file: str, remedy: str) -> str:
         try:
             return self.store.get(keys.job(self.name, file)).decode()
         except ObjectNotFoundError as error:
             raise JobError(f"job {self.name!r} has no {file} in this store: {remedy}") from error
 
-    def _read(self, file: str, cls: type[RecordT], remedy: str) -> list[RecordT]:
+    def _read(self, file: str, cls: type[RecordT], remedy: str = "submit it again") -> list[RecordT]:
         # Lines end in \n only: other line separators may be inside JSON strings.
         lines = self._get(file, remedy).split("\n")
         return [from_json(cls, line, line=number) for number, line in enumerate(lines, start=1) if line]
@@ -97,11 +105,12 @@ class JobFiles:
 
 
 def concurrently(function: Callable[[ItemT], ResultT], items: Iterable[ItemT]) -> Iterator[ResultT]:
-    """`function` of every item, in their order, several at once."""
+    """`function` of every item, in their order, several at once; items are taken a bounded number ahead."""
     with ThreadPoolExecutor(MAX_CONNECTIONS) as pool:
-        yield from pool.map(function, items)
-
-
-def present(name: Callable[[str], str], items: Sequence[str], found: set[str]) -> list[str]:
-    """Those work items whose object, called `name(item)`, is among `found`."""
-    return [item for item in items if name(item) in found]
+        waiting: deque[Future[ResultT]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,12 +1,14 @@
 """Where things lie in the object store.
 
 ```
-audio/<sha256>.<suffix>        submitted audio            measured/<key>.json       MeasuredUtterance, no levels
-comparative/<id>.flac          comparative clips          deliveries/<key>          times a message came again
-errors/<key>.json              FailedItem of that work    jobs/<job>/spec.json      JobSpec
-jobs/<job>/rejected.jsonl      FailedItem before work     jobs/<job>/submitted.jsonl  Submitted
-jobs/<job>/scale.json          LevelScale
-jobs/<job>/plans.jsonl         ComparativePlan
+audio/<sha256>.<suffix>                        audio that was submitted
+batches/<digest>.jsonl                         items of many batches, one after the other; a task names its lines
+shards/<batch>/<start>-<stop>-<failed>.jsonl   Outcome of items start to stop of a batch, of which so many failed
+comparative/<id>.flac                          comparative clips
+jobs/<job>/<stage>-<round>/<number>.jsonl      Batch: what was sent; round 0 by submit, further ones by retry
+jobs/<job>/spec.json                           JobSpec, once everything is submitted
+jobs/<job>/rejected.jsonl                      FailedItem before work
+jobs/<job>/scale.json, plans.jsonl             LevelScale; ComparativePlan
 ```
 
 Everything but the jobs lies under keys of its content: jobs share results, and storing one twice changes nothing.
@@ -14,19 +16,29 @@ Everything but the jobs lies under keys of its content: jobs share results, and 
 
 from __future__ import annotations
 
-AUDIO, MEASURED, COMPARATIVE = "audio/", "measured/", "comparative/"
-ERRORS, DELIVERIES = "errors/", "deliveries/"
+from annotator_worker.records import Stage
+
+AUDIO, BATCHES, SHARDS, COMPARATIVE = "audio/", "batches/", "shards/", "comparative/"
 
 
-def audio(sha256: str, suffix: str) -> str:
-    """The key of audio; its suffix stays, for decoders that go by it, unless it is a strange one."""
-    known = suffix.lower() if suffix[1:].isascii() and suffix[1:].isalnum() else ""
-    return f"{AUDIO}{sha256}{known}"
+def audio(sha256: str, audio_path: str) -> str:
+    """The key of the audio at `audio_path`; the suffix stays, for decoders that go by it, unless it is a strange one.
+
+    >>> audio("5f70", "speaker/One.FLAC"), audio("5f70", "strange.wäv")
+    ('audio/5f70.flac', 'audio/5f70')
+    """
+    _, dot, suffix = audio_path.rpartition(".")
+    return f"{AUDIO}{sha256}.{suffix.lower()}" if dot and suffix.isascii() and suffix.isalnum() else f"{AUDIO}{sha256}"
 
 
-def measured(key: str) -> str:
-    """The key of the measurements of work item `key`."""
-    return f"{MEASURED}{key}.json"
+def part(digest: str) -> str:
+    """The key of the items of many batches."""
+    return f"{BATCHES}{digest}.jsonl"
+
+
+def shard(name: str, failed: int) -> str:
+    """The key of the outcomes of a range of a batch (`BatchTask.name`)."""
+    return f"{SHARDS}{name}-{failed}.jsonl"
 
 
 def clip(clip_id: str) -> str:
@@ -34,16 +46,11 @@ def clip(clip_id: str) -> str:
     return f"{COMPARATIVE}{clip_id}.flac"
 
 
-def failure(key: str) -> str:
-    """The key of what went wrong with work item `key`."""
-    return f"{ERRORS}{key}.json"
-
-
-def deliveries(key: str) -> str:
-    """The key of the count of times that the message of work item `key` was handed out again."""
-    return f"{DELIVERIES}{key}"
-
-
 def job(name: str, file: str) -> str:
     """The key of one file of a job."""
     return f"jobs/{name}/{file}"
+
+
+def index(stage: Stage, retries: int) -> str:
+    """The folder, below that of its job, of what one round sent."""
+    return f"{stage}-{retries:03}/"

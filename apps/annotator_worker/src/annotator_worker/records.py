@@ -15,7 +15,7 @@ from typing import ClassVar
 from cotgen.dataset.building import installed_version
 from cotgen.reasoning import ReasoningConfig
 from cotgen.tasks import Attribute, ComparativeClip
-from speech_records import Level, Utterance, to_json
+from speech_records import FailedItem, Level, MeasuredUtterance, Utterance, to_json
 
 
 class Stage(StrEnum):
@@ -86,10 +86,10 @@ class JobSpec:
 
     `question` is what reasoning examples ask, `comparative` the number of comparative clips per split, `limit` how many
     utterances of the listing were taken, `language` that of utterances that do not say, `dropped` what the loader left
-    out on purpose.
+    out on purpose. `in_place`: workers read the audio below a root of their own, nothing is uploaded.
     """
 
-    schema_version: ClassVar[str] = "2.0"
+    schema_version: ClassVar[str] = "2.1"
 
     corpus: str
     audio_root: str
@@ -103,17 +103,20 @@ class JobSpec:
     dropped: tuple[Dropped, ...] = ()
     measuring: MeasureConfig = PLAIN
     reasoning: ReasoningConfig = RULES
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An utterance whose audio lies in the object store under `audio_key`; its results lie under `key`."""
+    """An utterance that workers are to measure, and the bytes that it is about."""
 
-    key: str
     utterance: Utterance
     audio_sha256: str
-    audio_key: str
-    measuring: MeasureConfig = PLAIN
+
+    @property
+    def name(self) -> str:
+        """What the item is called: its utterance."""
+        return self.utterance.utterance_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,11 @@ class ComparativePlan:
     speech_end_s: float
 
     @property
+    def name(self) -> str:
+        """What the item is called: its clip."""
+        return self.clip_id
+
+    @property
     def clip(self) -> ComparativeClip:
         """The clip as the data set lists it; its path is relative to the data set's folder."""
         return ComparativeClip(
@@ -146,11 +154,83 @@ class ComparativePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class CompareRequest:
-    """A comparative clip to be made from the audio under `audio_key`."""
+class Batch:
+    """Items of one stage that a worker does in one task: lines `offset` to `offset + length` of the object `part`.
 
-    plan: ComparativePlan
-    audio_key: str
+    `key` is a digest of the items and of everything that decides their results.
+    """
+
+    key: str
+    part: str
+    offset: int
+    length: int
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTask:
+    """What a message asks for: items `start` to `stop` of a batch, for a job.
+
+    A worker refuses a message of another major schema version, one with fields that it does not know, and one whose
+    `versions` are not its own, since its results would not belong under the batch's key. `in_place`: the audio is read
+    below the worker's own audio root, not from the store.
+    """
+
+    schema_version: ClassVar[str] = "1.0"
+
+    job: str
+    stage: Stage
+    batch: Batch
+    start: int
+    stop: int
+    versions: Versions
+    measuring: MeasureConfig = PLAIN
+    in_place: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop <= self.batch.items:
+            raise ValueError(f"items {self.start} to {self.stop} are not a part of {self.batch.items}")
+
+    @property
+    def name(self) -> str:
+        """The range as keys and counters have it."""
+        return f"{self.batch.key}/{self.start}-{self.stop}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An item that failed for its own sake: why, at which stage, on which worker, in which attempt.
+
+    `id` is its utterance, `item` what it is called in its stage (also the utterance, or a comparative clip), `batch`
+    and `index` say where it was sent. `retries` counts the rounds of `annotator retry` that it has been through.
+    """
+
+    id: str
+    item: str
+    stage: Stage
+    error: str
+    message: str
+    worker: str
+    attempt: int
+    batch: str
+    index: int
+    retries: int = 0
+
+    @property
+    def failed(self) -> FailedItem:
+        """What the data set says of it; where and how often it was tried is left out, so that equal runs stay equal."""
+        return FailedItem(self.id, self.stage, self.error, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A line of a shard, what became of one item: its measurements, the id of the comparative clip that was made, or
+    why there is neither.
+    """
+
+    measured: MeasuredUtterance | None = None
+    made: str | None = None
+    dead: DeadLetter | None = None
 
 
 def digest(parts: Iterable[str | int | None]) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
 
 from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreError, StoreUnavailableError
+from annotator_worker.settings import setting
 from speech_records import atomic_path
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class ObjectStore(Protocol):
     def put(self, key: str, data: bytes) -> None:
         """Store `data` under `key`, whole or not at all."""
 
-    def get(self, key: str) -> bytes:
-        """The bytes under `key`."""
+    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """The bytes under `key`, or `length` of them from `offset`."""
 
     def upload(self, key: str, path: Path) -> None:
         """Store the file at `path` under `key` without holding it in memory."""
@@ -60,8 +61,9 @@ class ObjectStore(Protocol):
 def open_store(uri: str, *, environ: Mapping[str, str] | None = None) -> ObjectStore:
     """The store that `file:///folder` or `s3://bucket/prefix` names.
 
-    An S3 endpoint and its credentials come from the environment only: `AWS_ENDPOINT_URL` (such as
-    `http://127.0.0.1:9000`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, where it matters, `AWS_REGION`.
+    An S3 endpoint and its credentials come from the environment, or files that it names (`settings.setting`):
+    `AWS_ENDPOINT_URL` (such as `http://127.0.0.1:9000`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, where it
+    matters, `AWS_REGION` and `AWS_CA_BUNDLE`, a file of the certificates to trust.
     """
     parts = urlsplit(uri)
     if parts.scheme == "file" and not parts.netloc and parts.path:
@@ -82,9 +84,10 @@ class FolderStore:
         with self._replacing(key) as temporary:
             temporary.write_bytes(data)
 
-    def get(self, key: str) -> bytes:
-        with _file_errors(key):
-            return self._path(key).read_bytes()
+    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        with _file_errors(key), self._path(key).open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
 
     def upload(self, key: str, path: Path) -> None:
         with self._replacing(key) as temporary:
@@ -130,9 +133,9 @@ class S3Store:
         with self._errors(key):
             self._client.put_object(self._bucket, self._name(key), io.BytesIO(data), len(data))
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, offset: int = 0, length: int | None = None) -> bytes:
         with self._errors(key):
-            response = self._client.get_object(self._bucket, self._name(key))
+            response = self._client.get_object(self._bucket, self._name(key), offset, length or 0)
             try:
                 return bytes(response.read())
             finally:
@@ -197,21 +200,24 @@ def _s3_client(environ: Mapping[str, str]) -> Minio:
     from minio import Minio
 
     names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-    missing = [name for name in names if not environ.get(name)]
+    found = {name: setting(name, environ) or "" for name in names}
+    missing = [name for name, value in found.items() if not value]
     if missing:
         raise StoreAccessError(f"an s3:// store needs the environment variable(s) {', '.join(missing)}")
-    endpoint = urlsplit(environ["AWS_ENDPOINT_URL"])
+    endpoint = urlsplit(found["AWS_ENDPOINT_URL"])
     if endpoint.scheme not in ("http", "https") or not endpoint.netloc or endpoint.path.strip("/"):
         raise StoreError("AWS_ENDPOINT_URL must look like http://host:port, without a path")
     return Minio(
         endpoint.netloc,
-        access_key=environ["AWS_ACCESS_KEY_ID"],
-        secret_key=environ["AWS_SECRET_ACCESS_KEY"],
-        session_token=environ.get("AWS_SESSION_TOKEN") or None,
+        access_key=found["AWS_ACCESS_KEY_ID"],
+        secret_key=found["AWS_SECRET_ACCESS_KEY"],
+        session_token=setting("AWS_SESSION_TOKEN", environ),
         region=environ.get("AWS_REGION") or "us-east-1",
         secure=endpoint.scheme == "https",
         http_client=urllib3.PoolManager(
             maxsize=MAX_CONNECTIONS,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=environ.get("AWS_CA_BUNDLE") or None,
             timeout=urllib3.Timeout(connect=_CONNECT_TIMEOUT_S, read=_READ_TIMEOUT_S),
             retries=urllib3.Retry(total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
         ),

@@ -1,124 +1,217 @@
-"""The Celery tasks. Each decodes a record, calls the library, stores the result under a key of its content, returns
-that key.
+"""The Celery task: a range of a batch in, one shard of outcomes out.
 
-They are safe to run twice: the key is a function of the input, and so is what is stored under it. What is wrong with
-a clip becomes a failed item in the store; what is wrong with the store is retried, and in the end left to
-`annotator retry`. A worker serves the one store that its own environment names (`ANNOTATOR_STORE`): no message can
+It is safe to run twice: the key of a shard is a function of what goes in, and so is what is stored under it. What is
+wrong with a clip becomes a dead letter in the shard. What is wrong with the world (store, broker, disk) is tried again,
+later and later, until it is right. A range that ended its worker is split at the item that did it; an item that ends
+its worker again and again is given up. A worker serves the one store that its own environment names: no message can
 point it elsewhere.
 """
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import logging
+import random
+import re
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
-from annotator_worker import keys
-from annotator_worker.celery import app
-from annotator_worker.comparative import render
-from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreUnavailableError
-from annotator_worker.pipeline import attempt, try_measure
-from annotator_worker.records import CompareRequest, Stage, Submitted
+from celery.exceptions import Reject, WorkerLostError
+from celery.signals import setup_logging, worker_process_init
+from celery.worker.request import Request
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+import prosody.files  # noqa: F401 - before children are forked: each new one is ready at once
+from annotator_worker import keys, logs, settings
+from annotator_worker.celery import CLIP_LIMIT_S, HARD_LIMIT_S, SOFT_LIMIT_S, TASK, app
+from annotator_worker.errors import AnnotatorError, StoreAccessError, StoreError
+from annotator_worker.ledger import Attempt, Ledger
+from annotator_worker.records import BatchTask, DeadLetter, Outcome, Versions
+from annotator_worker.results import done_ranges, missing
 from annotator_worker.store import ObjectStore, open_store
-from prosody.parallel import WorkerDiedError
-from speech_records import FailedItem, file_sha256, from_dict, to_json
+from annotator_worker.work import WORKER, Audio, Work, dead_letter, items_of, limit_memory, outcome_of
+from prosody.parallel import ItemTimeoutError, WorkerDiedError
+from speech_records import FailedItem, RecordFormatError, from_dict, to_dict, to_json
 
 if TYPE_CHECKING:
     from celery import Task
 
-STORE_VARIABLE = "ANNOTATOR_STORE"
-MAX_REDELIVERIES = 3
-"""A message that was handed out again this often has ended its worker each time and is given up."""
-
-_STORE_FAILURES: dict[str, Any] = {
-    "autoretry_for": (StoreUnavailableError,),
-    "max_retries": 5,
-    "retry_backoff": True,
-    "retry_backoff_max": 60,
-}
-
-
-@app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
-def measure(self: Task, record: dict[str, Any]) -> str:
-    """Measure the utterance of a `Submitted`."""
-    item = from_dict(Submitted, record, where="measure task")
-
-    def work(store: ObjectStore) -> bytes | FailedItem:
-        with _fetched(store, item.audio_key, item.audio_sha256) as path:
-            result = try_measure(item.utterance, path, item.measuring)
-        return result if isinstance(result, FailedItem) else to_json(result).encode()
-
-    where = item.utterance.utterance_id
-    return _run(self, work, key=item.key, target=keys.measured(item.key), where=where, stage=Stage.MEASURE)
+MAX_ATTEMPTS: Final = 3
+"""An item that ended its worker this often is given up."""
+_WORLD: Final = (StoreError, RedisError, OSError, OperationalError)
+_TRIES: Final = 6
+"""What is wrong with the world is waited for in place first, so that no worker takes more work meanwhile."""
+_LONGEST_WAIT_S: Final = 30.0
+_SIGNAL: Final = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
+_log = logging.getLogger(__name__)
+_limits: dict[str, float] = {}
+"""Set in the children of a pool, which a clip may end."""
 
 
-@app.task(bind=True, **_STORE_FAILURES)  # type: ignore[untyped-decorator]
-def compare(self: Task, record: dict[str, Any]) -> str:
-    """Make the comparative clip of a `CompareRequest`."""
-    item = from_dict(CompareRequest, record, where="compare task")
-    plan, where = item.plan, item.plan.utterance.utterance_id
+class BatchRequest(Request):  # type: ignore[misc]
+    """The worker's own view of a message: notes how the child that worked on it ended, for the next attempt."""
 
-    def work(store: ObjectStore) -> bytes | FailedItem:
-        with _fetched(store, item.audio_key, plan.audio_sha256) as path:
-            hide = ((str(path), plan.utterance.audio_path),)
-            return attempt(partial(render, plan, path), name=where, stage=Stage.COMPARE, hide=hide)
+    def on_failure(self, exc_info: Any, *arguments: Any, **more: Any) -> Any:
+        """Called where a child was lost, too."""
+        error = exc_info.exception
+        if isinstance(getattr(error, "exc", error), WorkerLostError):
+            found = _SIGNAL.search(str(error))
+            with suppress(RedisError, AnnotatorError, RecordFormatError):
+                _ledger().note_death(from_dict(BatchTask, self.args[0]).name, found[0] if found else "an unknown end")
+        return super().on_failure(exc_info, *arguments, **more)
 
-    return _run(self, work, key=plan.clip_id, target=keys.clip(plan.clip_id), where=where, stage=Stage.COMPARE)
+
+@worker_process_init.connect  # type: ignore[untyped-decorator]
+def _prepare(**_: object) -> None:
+    """Of every child of the pool: a clip may take so long and so much memory."""
+    _limits["clip"] = CLIP_LIMIT_S
+    limit_memory(settings.number("ANNOTATOR_MEMORY_MB", 4096.0))
 
 
-def _run(
-    task: Task,
-    work: Callable[[ObjectStore], bytes | FailedItem],
-    *,
-    key: str,
-    target: str,
-    where: str,
-    stage: Stage,
-) -> str:
-    """Store what `work` makes at `target`, or the failed item; the key of the work item."""
-    store = _store(os.environ.get(STORE_VARIABLE))
-    if _redeliveries(task, store, key) > MAX_REDELIVERIES:
-        message = f"{where}: ended its worker process {MAX_REDELIVERIES} times"
-        result: bytes | FailedItem = FailedItem(where, stage, WorkerDiedError.__name__, message)
-    else:
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _log_as_json(loglevel: str | int, **_: object) -> None:
+    """Instead of Celery's own lines."""
+    logs.set_up(loglevel)
+
+
+@app.task(bind=True, name=TASK, max_retries=None, Request=BatchRequest)  # type: ignore[untyped-decorator]
+def annotate(self: Task, record: dict[str, Any]) -> str | None:
+    """Do what a `BatchTask` asks for; the name of what is done now."""
+    try:
+        request = from_dict(BatchTask, record, where="batch task")
+        _check_versions(request)
+    except (RecordFormatError, ValueError) as error:
+        # Left to a worker of its own release, and not lost meanwhile.
+        _log.error("refused: %s", error, extra={"task_id": self.request.id})
+        raise _later(self, error) from error
+    for tries in range(1, _TRIES + 1):
         try:
-            result = work(store)
-        except ObjectNotFoundError as error:
-            result = FailedItem(where, stage, type(error).__name__, str(error))
-    if isinstance(result, FailedItem):
-        store.put(keys.failure(key), to_json(result).encode())
+            return _do(self, request)
+        except _WORLD as error:
+            _log.warning("%s is tried again: %s", request.name, error, extra=_about(self, request))
+            with suppress(RedisError):
+                _ledger().end(request.name, self.request.id)
+                _ledger().note_trouble()
+            if tries == _TRIES:
+                raise _later(self, error) from error
+            time.sleep(_jittered(2.0 ** (tries - 1)))
+    return None
+
+
+def _do(task: Task, request: BatchTask) -> str | None:
+    store, ledger = _store(settings.setting(settings.STORE)), _ledger()
+    if ledger.is_cancelled(request.job):
+        return None
+    done = done_ranges(store, f"{keys.SHARDS}{request.batch.key}/").get(request.batch.key, [])
+    if not any(gap.start < request.stop and gap.stop > request.start for gap in missing(request.batch, done)):
+        return request.name
+    if not ledger.claim(request.name, task.request.id, HARD_LIMIT_S):
+        _log.info("%s is being done already", request.name, extra=_about(task, request))
+        return None
+    attempt = ledger.begin(request.name, WORKER)
+    if attempt.number > 1 and request.stop - request.start > 1:
+        _log.warning("%s ended its worker: split at %s", request.name, attempt.item, extra=_about(task, request))
+        _send_parts(request, _cuts(request, attempt.item))
     else:
-        store.put(target, result)
-    return key
+        outcomes = _attempted(request, store, ledger, attempt)
+        stop = request.start + len(outcomes)
+        if outcomes:
+            _finish(replace(request, stop=stop), store, ledger, outcomes)
+            _log.info("%s is done", request.name, extra=_about(task, request) | {"items": len(outcomes)})
+        if stop < request.stop and not ledger.is_cancelled(request.job):
+            _send_parts(request, [stop, request.stop])
+    ledger.end(request.name, task.request.id)
+    return request.name
 
 
-def _redeliveries(task: Task, store: ObjectStore, key: str) -> int:
-    """How often this work came again because its worker died; a first delivery costs no look at the store."""
-    if not (task.request.delivery_info or {}).get("redelivered"):
-        return 0
-    name = keys.deliveries(key)
-    count = 1 + (int(store.get(name)) if store.exists(name) else 0)
-    store.put(name, str(count).encode())
-    return count
+def _attempted(request: BatchTask, store: ObjectStore, ledger: Ledger, attempt: Attempt) -> list[Outcome]:
+    """The outcomes of a range; of its first items only where it takes too long, or its job is cancelled meanwhile."""
+    items = items_of(store, request)
+    if attempt.number > MAX_ATTEMPTS:
+        return [Outcome(dead=_given_up(request, items[0], attempt))]
+    outcomes: list[Outcome] = []
+    end = time.monotonic() + SOFT_LIMIT_S
+    with Audio(store, request.in_place) as audio:
+        for index, item in enumerate(items, start=request.start):
+            if ledger.note_item(request.name, request.job, index) or time.monotonic() > end:
+                break
+            made = outcome_of(
+                request, index, item, audio=audio, attempts=attempt.number, limit_s=_limits.get("clip")
+            )  # fmt: skip
+            outcomes.append(made)
+    return outcomes
+
+
+def _finish(request: BatchTask, store: ObjectStore, ledger: Ledger, outcomes: list[Outcome]) -> None:
+    failed = sum(outcome.dead is not None for outcome in outcomes)
+    store.put(keys.shard(request.name, failed), "".join(to_json(o) + "\n" for o in outcomes).encode())
+    ledger.count(
+        request.name, job=request.job, stage=request.stage, worker=WORKER, items=len(outcomes), dead=failed
+    )  # fmt: skip
+
+
+def _cuts(request: BatchTask, at: int | None) -> list[int]:
+    """Where to cut a range that ended its worker: around the item that it had come to, else in the middle."""
+    if at is None or not request.start <= at < request.stop:
+        return [request.start, (request.start + request.stop) // 2, request.stop]
+    return sorted({request.start, at, at + 1, request.stop})
+
+
+def _send_parts(request: BatchTask, cuts: list[int]) -> None:
+    for start, stop in pairwise(cuts):
+        app.send_task(TASK, (to_dict(replace(request, start=start, stop=stop)),))
+
+
+def _given_up(request: BatchTask, item: Work, attempt: Attempt) -> DeadLetter:
+    reason = attempt.reason or "with all of its worker"
+    if "SIGALRM" in reason:
+        error: Exception = ItemTimeoutError(f"took longer than {CLIP_LIMIT_S:g} s, {MAX_ATTEMPTS} times")
+    else:
+        error = WorkerDiedError(f"ended its worker process {MAX_ATTEMPTS} times, the last time by {reason}")
+    failed = FailedItem.of(item.utterance.utterance_id, request.stage, error)
+    return dead_letter(request, request.start, item, failed, MAX_ATTEMPTS)
+
+
+def _later(task: Task, error: Exception) -> BaseException:
+    """What to raise so that the message comes again after a while; where that cannot be sent, it is left to the broker,
+    which hands out again what was not acknowledged.
+    """
+    try:
+        later: BaseException = task.retry(
+            exc=error, countdown=_jittered(_LONGEST_WAIT_S), max_retries=None, throw=False
+        )
+    except Exception:  # noqa: BLE001 - logged; whatever kept it from being sent, the message is not lost
+        _log.exception("the broker cannot be reached")
+        later = Reject(str(error), requeue=True)
+    return later
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(0.5, 1.0)
+
+
+def _check_versions(request: BatchTask) -> None:
+    """Of other releases, results would lie under the keys of these."""
+    here, wanted = Versions.installed(), request.versions
+    if (here.prosody, here.speech_records) != (wanted.prosody, wanted.speech_records):
+        raise ValueError(f"job {request.job} was submitted with {wanted}; this worker has {here}")
+
+
+def _about(task: Task, request: BatchTask) -> dict[str, object]:
+    return {"task_id": task.request.id, "job": request.job, "stage": str(request.stage), "batch": request.name}
 
 
 @cache
 def _store(uri: str | None) -> ObjectStore:
     if not uri:
-        raise StoreAccessError(f"{STORE_VARIABLE} does not name the store that this worker serves")
+        raise StoreAccessError(f"{settings.STORE} does not name the store that this worker serves")
     return open_store(uri)
 
 
-@contextmanager
-def _fetched(store: ObjectStore, key: str, sha256: str) -> Iterator[Path]:
-    """The object under `key` as a temporary file; one that arrived damaged counts as a failure of the store."""
-    with tempfile.TemporaryDirectory(prefix="annotator-") as folder:
-        path = Path(folder) / Path(key).name
-        store.download(key, path)
-        if file_sha256(path) != sha256:
-            raise StoreUnavailableError(f"{key} does not have the SHA-256 that it is named by")
-        yield path
+@cache
+def _ledger() -> Ledger:
+    return Ledger()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from speech_corpora.errors import CorpusError
 from speech_records import (
@@ -61,39 +61,58 @@ class Entry:
         return cls(where, partial(_raise, Dropped(reason)))
 
 
-def collect(corpus: str, root: Path, entries: Iterable[Entry], *, linked_folders: bool = True) -> CorpusListing:
-    """Read every entry, keep the good ones, reject the bad, the repeated and those whose audio is outside `root`.
+class FirstSeen(Protocol):
+    """Which entry gave each utterance id first: a dictionary, or what holds more than fits into memory."""
+
+    def setdefault(self, name: str, entry: Entry, /) -> Entry:
+        """The entry that gave `name` first: `entry` itself unless it was given before."""
+
+
+def read(
+    root: Path, entries: Iterable[Entry], first_seen: FirstSeen, *, linked_folders: bool = True
+) -> Iterator[Utterance | FailedItem | Dropped]:
+    """Read one entry after the other: the good, the bad, the repeated and those whose audio is outside `root`.
 
     A folder below `root` may be a link to one elsewhere, unless `linked_folders` is false: for paths that a file gives.
-    Of two entries with one utterance id the first is kept. Raises `CorpusError` when `root` is missing or nothing good
-    is left.
+    Of two entries with one utterance id the first is good.
     """
-    if not root.is_dir():
-        raise CorpusError(f"corpus {corpus!r}: root {root} does not exist or is not a directory")
-    kept: dict[str, Utterance] = {}
-    first_seen: dict[str, str] = {}
-    rejected: list[FailedItem] = []
-    dropped: Counter[str] = Counter()
+    inside = lru_cache(maxsize=64)(partial(_inside, root, linked_folders=linked_folders))
     for entry in entries:
         try:
             utterance = entry.read()
             key = utterance.utterance_id
-            if key in kept:
-                raise CorpusError(f"utterance_id {key!r} was already given by {first_seen[key]}")
-            if not _inside(root, utterance.audio_path, linked_folders=linked_folders):
+            if not inside(utterance.audio_path):
                 raise CorpusError(f"utterance {key!r}: {utterance.audio_path!r} leads out of the corpus root")
             to_json(utterance)  # raises where a manifest could not hold it
+            if (first := first_seen.setdefault(key, entry)) is not entry:
+                raise CorpusError(f"utterance_id {key!r} was already given by {first.where}")
         except Dropped as drop:
-            dropped[str(drop)] += 1
+            yield drop
         except (SpeechRecordsError, CorpusError) as error:
-            rejected.append(FailedItem.of(entry.where, STAGE, error))
+            yield FailedItem.of(entry.where, STAGE, error)
         else:
-            kept[key] = utterance
-            first_seen[key] = entry.where
+            yield utterance
+
+
+def collect(corpus: str, root: Path, entries: Iterable[Entry], *, linked_folders: bool = True) -> CorpusListing:
+    """What `read` finds in all entries. Raises `CorpusError` when `root` is missing or nothing good is left."""
+    if not root.is_dir():
+        raise CorpusError(f"corpus {corpus!r}: root {root} does not exist or is not a directory")
+    kept: list[Utterance] = []
+    rejected: list[FailedItem] = []
+    dropped: Counter[str] = Counter()
+    first_seen: dict[str, Entry] = {}
+    for found in read(root, entries, first_seen, linked_folders=linked_folders):
+        if isinstance(found, Utterance):
+            kept.append(found)
+        elif isinstance(found, FailedItem):
+            rejected.append(found)
+        else:
+            dropped[str(found)] += 1
     if not kept:
         first = f"; first of {len(rejected)} rejected: {rejected[0].id}: {rejected[0].message}" if rejected else ""
         raise CorpusError(f"corpus {corpus!r}: no usable utterance under {root}{first}")
-    return CorpusListing(tuple(kept.values()), tuple(rejected), tuple(sorted(dropped.items())))
+    return CorpusListing(tuple(kept), tuple(rejected), tuple(sorted(dropped.items())))
 
 
 def below(path: Path, root: Path) -> str:

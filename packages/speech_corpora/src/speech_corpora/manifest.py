@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from speech_corpora.errors import CorpusError
-from speech_corpora.listing import CorpusListing, Entry, collect
+from speech_corpora.listing import CorpusListing, Dropped, Entry, FirstSeen, collect, read
 from speech_corpora.tables import decode
-from speech_records import Emotion, RecordFormatError, SpeechRecordsError, Utterance, from_dict
+from speech_records import Emotion, FailedItem, RecordFormatError, SpeechRecordsError, Utterance, from_dict
 
 FILE_NAME = "manifest.jsonl"
 
@@ -30,10 +30,26 @@ def load(root: Path, *, corpus: str = "manifest") -> CorpusListing:
 
     Raises `CorpusError` when there is no such file or no line of it is usable.
     """
+    path = _path(root, corpus)
+    return collect(corpus, path.parent, _entries(path, corpus), linked_folders=False)
+
+
+def stream(
+    root: Path, first_seen: FirstSeen, *, corpus: str = "manifest"
+) -> Iterator[Utterance | FailedItem | Dropped]:
+    """What `load` reads, one line after the other as they are asked for, for a manifest of any size.
+
+    Raises `CorpusError` when there is no such file.
+    """
+    path = _path(root, corpus)
+    return read(path.parent, _entries(path, corpus), first_seen, linked_folders=False)
+
+
+def _path(root: Path, corpus: str) -> Path:
     path = root if root.is_file() else root / FILE_NAME
     if not path.is_file():
         raise CorpusError(f"corpus {corpus!r}: {path} does not exist")
-    return collect(corpus, path.parent, _entries(path, corpus), linked_folders=False)
+    return path
 
 
 def _entries(path: Path, corpus: str) -> Iterator[Entry]:

@@ -43,6 +43,7 @@ _NOT_ESCAPED = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 """Surrogates that do not stand for a byte of a file name."""
 _FILE_NAME = "audio_path"
 """The field of any record that names a file."""
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 _SCALAR_NAMES = {str: "a string", bool: "true or false", int: "an integer", float: "a number"}
 
 
@@ -57,12 +58,12 @@ def to_dict(record: DataclassInstance) -> dict[str, Any]:
     """
     if isinstance(record, type) or not is_dataclass(record):
         raise TypeError(f"{record!r} is no record")
-    version = _schema_version(type(record))
-    head = {} if version is None else {_VERSION_KEY: version}
-    return head | {
-        f.name: _encode(getattr(record, f.name), f"{type(record).__name__}.{f.name}", _refused(f))
-        for f in fields(record)
-    }
+    version, written = _written(type(record))
+    found: dict[str, Any] = {} if version is None else {_VERSION_KEY: version}
+    for name, where, refused in written:
+        value = getattr(record, name)
+        found[name] = value if value is None else _encode(value, where, refused)
+    return found
 
 
 def from_dict(cls: type[RecordT], data: Mapping[str, Any], *, where: str = "") -> RecordT:
@@ -84,7 +85,7 @@ def to_json(record: DataclassInstance) -> str:
     '{"start_s": 0.5, "end_s": 0.75}'
     """
     try:
-        return escape_surrogates(json.dumps(to_dict(record), ensure_ascii=False, allow_nan=False))
+        return escape_surrogates(_encoded(to_dict(record)))
     except ValueError as error:
         raise RecordFormatError(f"{type(record).__name__} has no JSON form: {error}") from error
 
@@ -138,16 +139,38 @@ class _Field(NamedTuple):
     hint: Any
     required: bool
     refused: re.Pattern[str]
+    optional: bool
+    """Whether it may be `None`."""
+    plain: Any
+    """The type, `None` aside, of a field that holds one plain value."""
+
+    def holds(self, value: object) -> bool:
+        """Whether a value is, at first sight, one that `_decode` would return as it is."""
+        if value is None:
+            return self.optional
+        if type(value) is not self.plain:
+            return False
+        return value.isascii() if isinstance(value, str) else not isinstance(value, float) or isfinite(value)
 
 
 @cache
 def _schema(cls: type[DataclassInstance]) -> dict[str, _Field]:
     hints = get_type_hints(cls)
-    return {
-        f.name: _Field(hints[f.name], f.default is MISSING and f.default_factory is MISSING, _refused(f))
-        for f in fields(cls)
-        if f.init
-    }
+    return {f.name: _field(f, hints[f.name]) for f in fields(cls) if f.init}
+
+
+def _field(field: Field[Any], hint: Any) -> _Field:
+    arms = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    plain = next((arm for arm in arms if arm in _SCALAR_NAMES), None)
+    required = field.default is MISSING and field.default_factory is MISSING
+    return _Field(hint, required, _refused(field), NoneType in arms, plain)
+
+
+@cache
+def _written(cls: type[DataclassInstance]) -> tuple[str | None, tuple[tuple[str, str, re.Pattern[str]], ...]]:
+    """The schema version of a record, and of each field its name, its name in errors and what it may not hold."""
+    named = ((f.name, f"{cls.__name__}.{f.name}", _refused(f)) for f in fields(cls))
+    return _schema_version(cls), tuple(named)
 
 
 def _refused(field: Field[Any]) -> re.Pattern[str]:
@@ -190,7 +213,7 @@ def _constant(name: str) -> float:
 def _encode(value: object, name: str, refused: re.Pattern[str]) -> Any:
     if isinstance(value, StrEnum):
         return value.value
-    if isinstance(value, str) and refused.search(value):
+    if isinstance(value, str) and not value.isascii() and refused.search(value):
         raise ValueError(f"{name} holds half a surrogate pair: {_shown(value)}")
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
@@ -213,7 +236,10 @@ def _decode_record(cls: type[RecordT], data: object, path: str, where: str) -> R
     for key, value in data.items():
         if key in schema:
             field = schema[key]
-            values[key] = _decode(field.hint, value, f"{path}.{key}" if path else key, where, field.refused)
+            if field.holds(value):
+                values[key] = value
+            else:
+                values[key] = _decode(field.hint, value, f"{path}.{key}" if path else key, where, field.refused)
         elif written is None or key != _VERSION_KEY:
             hint = _newer(cls, written)
             if not hint or value is not None:
@@ -272,7 +298,7 @@ def _decode(hint: Any, value: object, path: str, where: str, refused: re.Pattern
 
 
 def _decode_enum(hint: type[StrEnum], value: object, path: str, where: str) -> StrEnum:
-    if isinstance(value, str) and value in {member.value for member in hint}:
+    if isinstance(value, str) and value in hint._value2member_map_:
         return hint(value)
     raise _fail(where, f"{path} must be one of {', '.join(hint)}, got {_shown(value)}")
 

@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import cache
 from math import isfinite
 from typing import ClassVar
 
@@ -112,10 +113,15 @@ def _check(condition: object, record: object, message: str) -> None:
 
 
 def _check_floats(record: object) -> None:
-    for f in fields(record):  # type: ignore[arg-type]
-        value = getattr(record, f.name)
+    for name in _field_names(type(record)):  # type: ignore[arg-type]
+        value = getattr(record, name)
         if isinstance(value, float) and not isfinite(value):
-            raise InvalidRecordError(f"{type(record).__name__}.{f.name}: {value} is not a finite number")
+            raise InvalidRecordError(f"{type(record).__name__}.{name}: {value} is not a finite number")
+
+
+@cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(cls))
 
 
 def _check_share(record: object, *names: str) -> None:

@@ -1,0 +1,161 @@
+"""What workers tell one another through Redis: attempts, claims, counters. Losing it loses no result.
+
+An attempt is counted when it begins and taken back when it ends, however it ends: what is still counted when a range
+comes again are attempts that ended their worker. Results are never counted twice, and are told by the store alone.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from annotator_worker import settings
+from annotator_worker.errors import BrokerError
+
+_PREFIX: Final = "annotator"
+_KEPT_S: Final = 7 * 86_400
+_TIMEOUT_S: Final = 5.0
+RATE_MINUTES: Final = 5
+"""The rate is that of so many minutes."""
+_COUNT: Final = """
+if redis.call('SADD', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+for i, key in ipairs({KEYS[2], KEYS[3], KEYS[4]}) do redis.call('EXPIRE', key, ARGV[5]) end
+redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
+redis.call('HINCRBY', KEYS[3], ARGV[4], ARGV[3])
+redis.call('HINCRBY', KEYS[4], ARGV[6], ARGV[3])
+redis.call('HINCRBY', KEYS[5], 'items', ARGV[3])
+redis.call('HINCRBY', KEYS[5], 'dead_letters', ARGV[7])
+redis.call('HINCRBY', KEYS[6], ARGV[4], ARGV[3])
+return 1
+"""
+"""Counts a range once, in one step: a worker that dies in between has counted all of it or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt at a range that begins: its number from 1; which item ended the worker before, and how."""
+
+    number: int
+    item: int | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a job's workers did lately: items a second over the last minutes, and items by worker since the start."""
+
+    rate: float
+    workers: dict[str, int]
+    is_cancelled: bool
+
+
+class Ledger:
+    """The counters behind the broker's address."""
+
+    def __init__(self, url: str | None = None) -> None:
+        url = url or settings.setting(settings.BROKER)
+        if not url:
+            raise BrokerError(f"{settings.BROKER} does not name the broker")
+        try:
+            self._redis: Any = redis.Redis.from_url(
+                url,
+                decode_responses=True,
+                socket_timeout=_TIMEOUT_S,
+                socket_connect_timeout=_TIMEOUT_S,
+                retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 3),
+                **(settings.redis_tls(url) or {}),
+            )
+        except ValueError as error:
+            raise BrokerError(f"{settings.BROKER} is not the address of a Redis or Valkey server") from error
+
+    def begin(self, name: str, worker: str) -> Attempt:
+        """Count an attempt at the range `name`."""
+        key = self._key("range", name)
+        before = self._redis.hgetall(key)
+        count = self._redis.hincrby(key, "attempts", 1)
+        self._redis.hdel(key, "item", "reason")
+        self._redis.hset(key, "worker", worker)
+        self._redis.expire(key, _KEPT_S)
+        item = before.get("item")
+        return Attempt(int(count), None if item is None else int(item), before.get("reason"))
+
+    def note_item(self, name: str, job: str, item: int) -> bool:
+        """Say which item of a range is next, in case that it ends the worker; whether the job was cancelled."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.hset(self._key("range", name), "item", item)
+        pipeline.exists(self._key("cancelled", job))
+        return bool(pipeline.execute()[1])
+
+    def note_death(self, name: str, reason: str) -> None:
+        """Say how the process that worked on a range ended."""
+        self._redis.hset(self._key("range", name), "reason", reason)
+        self._redis.hincrby(self._key("totals"), "deaths", 1)
+
+    def note_trouble(self) -> None:
+        """Say that something was tried again, since the world was not as it should be."""
+        self._redis.hincrby(self._key("totals"), "tries_again", 1)
+
+    def end(self, name: str, task_id: str) -> None:
+        """The attempt of the message `task_id` ended without ending its worker."""
+        if self._redis.get(self._key("claim", name)) == task_id:
+            self._redis.delete(self._key("range", name), self._key("claim", name))
+
+    def claim(self, name: str, task_id: str, seconds: float) -> bool:
+        """Whether the message `task_id` may do this range: no other message is at it.
+
+        A message that comes again, since its worker died, may go on.
+        """
+        key = self._key("claim", name)
+        if self._redis.set(key, task_id, nx=True, ex=int(seconds) + 1):
+            return True
+        return bool(self._redis.get(key) == task_id)
+
+    def count(self, name: str, *, job: str, stage: str, worker: str, items: int, dead: int) -> None:
+        """Count a range that is done, once."""
+        names = [self._key(kind, job) for kind in ("counted", "stages", "workers", "minutes")]
+        minute = int(time.time()) // 60
+        arguments = (name, stage, items, worker, _KEPT_S, minute, dead)
+        self._redis.eval(_COUNT, 6, *names, self._key("totals"), self._key("by_worker"), *arguments)
+
+    def cancel(self, job: str, *, cancelled: bool = True) -> None:
+        """Have workers drop what was sent of a job, or take it up again."""
+        key = self._key("cancelled", job)
+        if cancelled:
+            self._redis.set(key, 1)
+        else:
+            self._redis.delete(key)
+
+    def is_cancelled(self, job: str) -> bool:
+        """Whether the job was cancelled."""
+        return bool(self._redis.exists(self._key("cancelled", job)))
+
+    def activity(self, job: str) -> Activity:
+        """What the workers of a job are doing."""
+        minutes = self._redis.hgetall(self._key("minutes", job))
+        now = time.time()
+        recent = {int(m): int(n) for m, n in minutes.items() if int(m) >= int(now) // 60 - RATE_MINUTES}
+        rate = sum(recent.values()) / max(1.0, now - 60 * min(recent)) if recent else 0.0
+        workers = {worker: int(n) for worker, n in self._redis.hgetall(self._key("workers", job)).items()}
+        return Activity(rate, dict(sorted(workers.items())), self.is_cancelled(job))
+
+    def queued(self, queue: str) -> int:
+        """How many messages wait in a queue."""
+        return int(self._redis.llen(queue))
+
+    def totals(self) -> dict[str, int]:
+        """What was counted over all jobs, by name."""
+        return {name: int(n) for name, n in self._redis.hgetall(self._key("totals")).items()}
+
+    def by_worker(self) -> dict[str, int]:
+        """Items of all jobs by the worker that did them."""
+        return {name: int(n) for name, n in self._redis.hgetall(self._key("by_worker")).items()}
+
+    @staticmethod
+    def _key(*parts: str) -> str:
+        return ":".join((_PREFIX, *parts))
