@@ -50,7 +50,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = ["steps=3", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "reward_model=reward"]
     gate = ["schedule.threshold=0", "schedule.window=1"]
     for algorithm in ("grpo", "grpo_ptr"):
-        words = ["stage=grpo", f"algorithm={algorithm}", f"out={algorithm}", *shared, *small, *gate]
+        parts = ["train=[lora]", "lora_rank=4"] if algorithm == "grpo" else []
+        words = ["stage=grpo", f"algorithm={algorithm}", f"out={algorithm}", *shared, *small, *gate, *parts]
         command("trainer", *words, cwd=home)
     policies = [f"policies.{name}={name}" for name in ("sft", "grpo", "grpo_ptr")]
     evaluate = ["stage=evaluate", "data=annotated", "reward_model=reward", "out=evaluate", "limit=8"]

@@ -16,10 +16,12 @@ from trainer.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
 """Largest gradient norm of an optimiser step; a common default for transformers."""
+SHOWN = ("loss", "accuracy", "format", "reward", "entropy", "kl", "gate", "greedy")
+"""Metrics beside the progress; the history has all."""
 
 
 class _Metrics(Callback):
-    """Shows the metrics of every optimiser step on a `Meter` and gives them to the tracker."""
+    """Shows metrics of every optimiser step on a `Meter` and gives all of them to the tracker."""
 
     def __init__(self, meter: Meter, tracker: Tracker) -> None:
         self.meter, self.tracker = meter, tracker
@@ -28,7 +30,7 @@ class _Metrics(Callback):
         """Advance by one step."""
         metrics = pl_module.history[-1]
         self.tracker.step(metrics)
-        self.meter.advance(**{name: value for name, value in metrics.items() if name != "step"})
+        self.meter.advance(**{name: metrics[name] for name in SHOWN if name in metrics})
 
 
 def fit(

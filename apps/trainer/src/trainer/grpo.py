@@ -1,7 +1,8 @@
 """Reinforcement: GRPO and GRPO-PTR on emotion questions.
 
-Strictly on-policy: every batch of rollouts makes one optimiser step, so the importance ratio is 1 and no old-policy
-forward is run. The two algorithms differ in one thing: GRPO-PTR's schedule may let reasoning rewards in.
+Every batch of rollouts makes one optimiser step, whose importance ratio is 1, or `inner_epochs` of them, clipped around
+the policy that the first of them found. The two algorithms differ in one thing: GRPO-PTR's schedule may let reasoning
+rewards in.
 """
 
 from __future__ import annotations
@@ -17,19 +18,12 @@ from torch import Tensor
 
 from grpo_ptr import (
     ADVANTAGES,
-    CRITERIA,
     LOSS_ADVANTAGES,
     LOSSES,
-    SCORE_MIN,
-    Factual,
     LossInputs,
     LossResult,
-    RewardBreakdown,
     ScheduleState,
-    factual_scores,
     mixed_groups,
-    overlong_penalty,
-    rewards,
 )
 from policy import Reference, Sampler, importance_weights, sequence_logprobs
 from rewardmodel import RewardModel
@@ -41,11 +35,12 @@ from trainer.dataset import TRAIN, AnnotatedCorpus, is_reasoned
 from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.grpo_metrics import loss_metrics, reward_metrics
+from trainer.group_rewards import group_rewards
+from trainer.grpo_metrics import Stopwatch, loss_metrics, reward_metrics, rollout_metrics
 from trainer.modules import Batches, StageModule
 from trainer.predict import expected_label
 from trainer.resume import remove_state
-from trainer.rollouts import Groups, rule_rewards, verified_reward
+from trainer.rollouts import Groups, rule_rewards
 from trainer.settings import Algorithm, GRPOSettings
 
 
@@ -76,7 +71,7 @@ class GRPOModule(StageModule):
         features: Mapping[str, Tensor],
         reward_model: RewardModel | None,
     ) -> None:
-        super().__init__(settings, steps=settings.steps)
+        super().__init__(settings, steps=settings.steps * settings.inner_epochs)
         if settings.needs_reward_model and reward_model is None:
             raise ConfigError("algorithm=grpo_ptr needs a reward model, unless all weight is on the verified criterion")
         self.model = model
@@ -88,7 +83,11 @@ class GRPOModule(StageModule):
         reference = Reference.of(model) if settings.kl_coefficient else None
         self.frozen = FrozenModels(reference, reward_model)
         self._loss = _loss_of(settings)
+        self._groups: tuple[Groups, Tensor] | None = None
+        self._old: dict[int, Tensor] = {}
+        self._metrics: dict[str, float] = {}
         self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
+        self.clock = Stopwatch()
         self.schedule_state = ScheduleState()
         self.generators = {name: torch.Generator().manual_seed(settings.seed) for name in ("rollouts", "equalizer")}
 
@@ -104,28 +103,50 @@ class GRPOModule(StageModule):
         """The gate as `state` returned it."""
         self.schedule_state = ScheduleState.from_dict(state["schedule"])
 
+    @property
+    def can_stop(self) -> bool:
+        """Not between the inner epochs of a step, whose rollouts are not kept."""
+        return int(self.history[-1]["step"]) % self.settings.inner_epochs == 0
+
     def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor | None:
-        """Roll out, judge, reward, advantage, loss; `None` where no group is left to learn from."""
-        s = self.settings
+        """Roll out, judge, reward, advantage, loss; `None` where no group is left to learn from.
+
+        Behind the first of the inner epochs only the loss, of the same answers.
+        """
+        step = self.done + batch_idx + 1
+        if (step - 1) % self.settings.inner_epochs == 0:
+            self._groups = self._judged(batch, step)
         self._results = list[LossResult]()
-        sampled = self._roll_out(batch)
+        self.record(batch_idx + 1, **self._metrics)
+        if self._groups is None:
+            return None
+        self._later = self._parts(*self._groups)
+        return self._learn(self._later.pop(0))
+
+    def _judged(self, batch: list[MeasuredUtterance], step: int) -> tuple[Groups, Tensor] | None:
+        """The groups to learn from and the advantages of their answers; `None` where there are none."""
+        s, judge = self.settings, self.frozen.reward_model
+        self._old.clear()
+        with self.clock("rollout"):
+            sampled = self._roll_out(batch)
         accuracy = float(sampled.correct.float().mean())
         if s.algorithm is Algorithm.GRPO_PTR:
-            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=self.done + batch_idx + 1)
-        kept = sampled.select(self._trained_on(sampled))
-        breakdown = self._rewards(kept) if kept.batch else None
-        metrics = {"accuracy": accuracy, "format": float(sampled.format_ok.float().mean())}
-        metrics |= {"gate": float(self.schedule_state.is_open), "one_sided_groups": sampled.one_sided_share}
-        if breakdown is None or not breakdown.usable.any():
-            unscored = 0 if breakdown is None else len(kept.batch)
-            self.record(batch_idx + 1, **metrics, groups=0, unscored_groups=unscored)
+            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
+        gate_open = self.schedule_state.is_open
+        self._metrics = rollout_metrics(sampled, self.label_set) | {"gate": float(gate_open)}
+        kept, usable = sampled.select(self._trained_on(sampled)), None
+        if kept.batch:
+            with self.clock("reward"):
+                breakdown = group_rewards(kept, s, gate_open=gate_open, question=self.question, judge=judge)
+            usable = breakdown.usable
+        found = 0 if usable is None else int(usable.sum())
+        self._metrics |= {"groups": found, "unscored_groups": len(kept.batch) - found}
+        if usable is None or not found:
             return None
-        metrics |= {"groups": int(breakdown.usable.sum()), "unscored_groups": int((~breakdown.usable).sum())}
-        kept, breakdown = kept.select(breakdown.usable), breakdown.select(breakdown.usable)
+        kept, breakdown = kept.select(usable), breakdown.select(usable)
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
-        self.record(batch_idx + 1, **metrics, **reward_metrics(breakdown, advantages, kept))
-        self._later = self._parts(kept, advantages)
-        return self._learn(self._later.pop(0))
+        self._metrics |= reward_metrics(breakdown, advantages, kept)
+        return kept, advantages
 
     def _parts(self, groups: Groups, advantages: Tensor) -> list[Callable[[], LossResult]]:
         """The losses, yet to be computed, that add up to that of the step, each of `prompts_per_backward` groups."""
@@ -138,21 +159,30 @@ class GRPOModule(StageModule):
             chosen[start : start + size] = True
             part = groups.select(chosen)
             given = (part.clips, part.tokens, part.mask, advantages[chosen])
-            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=counts))
+            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=counts, part=start))
         return parts
 
     def _learn(self, part: Callable[[], LossResult]) -> Tensor:
         """The loss of a part of the step, added to what the step has recorded."""
-        result = part()
+        with self.clock("forward"):
+            result = part()
         self._results.append(result.detach())
         self.history[-1] |= loss_metrics(self._results)
         return result.loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """The backward pass of the first part of a step, and loss and backward pass of the others after it."""
-        super().backward(loss, *args, **kwargs)
+        with self.clock("backward"):
+            super().backward(loss, *args, **kwargs)
         while self._later:
-            super().backward(self._learn(self._later.pop(0)), *args, **kwargs)
+            loss = self._learn(self._later.pop(0))
+            with self.clock("backward"):
+                super().backward(loss, *args, **kwargs)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The whole step; how long its phases took is recorded."""
+        super().optimizer_step(*args, **kwargs)
+        self.history[-1] |= self.clock.read()
 
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
         """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""
@@ -185,42 +215,6 @@ class GRPOModule(StageModule):
         mixed = mixed_groups(sampled.correct)
         return mixed & (mixed.cumsum(0) <= self.settings.prompts_per_step)
 
-    def _rewards(self, groups: Groups) -> RewardBreakdown:
-        """Equation (3), with reasoning rewards once the gate is open."""
-        s, is_open = self.settings, self.schedule_state.is_open
-        penalty = None
-        if s.overlong_buffer:
-            lengths = groups.mask.sum(-1).cpu()
-            penalty = overlong_penalty(lengths, max_tokens=s.max_new_tokens, buffer=s.overlong_buffer)
-        return rewards(
-            groups.format_ok,
-            groups.correct,
-            self._scores(groups) if is_open else None,
-            weights=s.criterion_weights,
-            coefficients=s.reward_weights,
-            reasoning_enabled=is_open,
-            unparseable=s.unparseable,
-            degenerate=s.degenerate,
-            length_penalty=penalty,
-        )
-
-    def _scores(self, groups: Groups) -> Tensor:
-        """The four scores g_j of every answer: judged by the reward model, the first measured where so set."""
-        b, k = groups.correct.shape
-        if self.settings.needs_reward_model and self.frozen.reward_model is not None:
-            texts = [text for group in groups.texts for text in group]
-            audio_index = [i for i in range(b) for _ in range(k)]
-            scores = self.frozen.reward_model.score(
-                groups.clips, [self.question] * len(texts), texts, audio_index=audio_index
-            )
-            scores = scores.view(b, k, CRITERIA).cpu()
-        else:
-            scores = torch.full((b, k, CRITERIA), SCORE_MIN)
-        if self.settings.factual is Factual.JUDGED:
-            return scores
-        earned = [[verified_reward(m, t) for t in texts] for m, texts in zip(groups.batch, groups.texts, strict=True)]
-        return factual_scores(scores, torch.tensor(earned), self.settings.factual)
-
     def loss(
         self,
         clips: list[Tensor],
@@ -230,11 +224,13 @@ class GRPOModule(StageModule):
         *,
         sampled: Tensor | None = None,
         counts: tuple[float, float] | None = None,
+        part: int = 0,
     ) -> LossResult:
         """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt.
 
         `sampled` are the log-probabilities that the sampler reported, for importance weights; `counts` the answers and
-        tokens of the whole step, where these are only a part of it.
+        tokens of the whole step, where these are only a part of it. The first loss of a step's `part` is on-policy; its
+        log-probabilities are those around which the later inner epochs are clipped.
         """
         s = self.settings
         groups = [
@@ -255,6 +251,7 @@ class GRPOModule(StageModule):
         inputs = LossInputs(
             logprobs=logprobs,
             mask=mask.flatten(0, 1).to(self.device),
+            old_logprobs=None if s.inner_epochs == 1 else self._old.setdefault(part, logprobs.detach()),
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,
             token_weights=weights,
@@ -299,7 +296,8 @@ def train_grpo(
 
 
 def prompt_batches(clips: Sequence[MeasuredUtterance], settings: GRPOSettings) -> list[list[MeasuredUtterance]]:
-    """The prompts of every step, shuffled; every clip is drawn once before any is drawn again.
+    """The prompts of every optimiser step, shuffled, those of a rollout `inner_epochs` times; every clip is drawn once
+    before any is drawn again.
 
     Clips that SFT was shown with reasoning are none of them (`is_reasoned`).
 
@@ -314,4 +312,5 @@ def prompt_batches(clips: Sequence[MeasuredUtterance], settings: GRPOSettings) -
     order: list[int] = []
     while len(order) < needed:
         order.extend(rng.permutation(len(clips)).tolist())
-    return [[clips[i] for i in order[n * size : (n + 1) * size]] for n in range(settings.steps)]
+    steps = ([clips[i] for i in order[n * size : (n + 1) * size]] for n in range(settings.steps))
+    return [batch for batch in steps for _ in range(settings.inner_epochs)]

@@ -2,12 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from torch import Tensor
 
 from grpo_ptr import LossResult, RewardBreakdown, mixed_groups
-from trainer.rollouts import Groups
+from speech_records import LabelSet
+from trainer.predict import expected_label
+from trainer.rollouts import Groups, label_of
+
+
+class Stopwatch:
+    """Seconds spent in the named phases since they were last read."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the time inside the block."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[phase] = self._spent.get(phase, 0.0) + time.perf_counter() - began
+
+    def read(self) -> dict[str, float]:
+        """`seconds_PHASE` of every phase, which start at 0 again."""
+        seconds = {f"seconds_{phase}": round(spent, 4) for phase, spent in self._spent.items()}
+        self._spent.clear()
+        return seconds
+
+
+def rollout_metrics(groups: Groups, label_set: LabelSet) -> dict[str, float]:
+    """Of all answers of a step, whether they are learnt from or not.
+
+    `entropy` is that of the sampled distribution in nats a token, estimated by the tokens drawn; `top_label` the share
+    of the most frequent label among the answers that name one, 0 where none does; `accuracy_LABEL` the accuracy on the
+    clips of that label.
+    """
+    named = [label for texts in groups.texts for text in texts if (label := label_of(text, label_set)) is not None]
+    metrics = {
+        "accuracy": float(groups.correct.float().mean()),
+        "format": float(groups.format_ok.float().mean()),
+        "one_sided_groups": float((~mixed_groups(groups.correct)).float().mean()),
+        "entropy": -float(groups.logprobs[groups.mask].mean()),
+        "truncated": 1 - float(groups.ended.float().mean()),
+        "top_label": max(Counter(named).values()) / len(named) if named else 0.0,
+    }
+    by_label: dict[str, list[float]] = {}
+    for clip, correct in zip(groups.batch, groups.correct.float().mean(dim=1).tolist(), strict=True):
+        by_label.setdefault(expected_label(clip, label_set).value, []).append(correct)
+    return metrics | {f"accuracy_{label}": sum(shares) / len(shares) for label, shares in sorted(by_label.items())}
 
 
 def reward_metrics(breakdown: RewardBreakdown, advantages: Tensor, groups: Groups) -> dict[str, float]:
@@ -19,6 +68,7 @@ def reward_metrics(breakdown: RewardBreakdown, advantages: Tensor, groups: Group
     squared, one_sided = advantages.square().sum(dim=1), ~mixed_groups(groups.correct)
     metrics = {
         "reward": breakdown.total.mean(),
+        "reward_sd": breakdown.total.std(dim=1, correction=0).mean(),
         "tokens": groups.mask.sum(-1).float().mean(),
         "one_sided_advantages": squared[one_sided].sum() / squared.sum().clamp(min=1e-12),
     }

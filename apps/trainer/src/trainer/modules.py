@@ -72,6 +72,13 @@ class StageModule(LightningModule):
         with memory_limit("the backward pass", lower=lower):
             super().backward(loss, *args, **kwargs)
 
+    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> None:
+        """Clip the gradient; its norm before that, and the learning rate, are recorded."""
+        gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
+        norm = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        self.history[-1] |= {"gradient_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}
+        super().configure_gradient_clipping(optimizer, *args, **kwargs)
+
     def record(self, step: int, **metrics: float) -> None:
         """Keep the metrics of one step, counted from 1 in this process, and from there in `history` behind `done`."""
         self.history.append({"step": self.done + step, **metrics})

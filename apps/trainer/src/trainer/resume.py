@@ -74,7 +74,8 @@ class Checkpoints(Callback):
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str], *, every: int, done: int, total: int) -> None:
-        self.folder, self.identity, self.every, self.done, self.total = out / FOLDER, identity, every, done, total
+        self.folder, self.identity, self.every, self.total = out / FOLDER, identity, every, total
+        self.done, self.kept = done, done
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Put everything back, now that optimizer and schedule exist and the weights are where they are trained."""
@@ -82,10 +83,11 @@ class Checkpoints(Callback):
             _restore(self.folder, pl_module, trainer)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
-        """Keep the state, unless the module is in the middle of something that cannot be kept."""
+        """Keep the state when it is due, once the module is not in the middle of something that is not kept."""
         step = pl_module.history[-1]["step"]
-        due = self.every and step % self.every == 0 and step < self.total
+        due = self.every and step // self.every > self.kept // self.every and step < self.total
         if due and pl_module.can_stop and trainer.is_global_zero:
+            self.kept = step
             _keep(self.folder, pl_module, trainer, step=step, identity=self.identity)
 
 

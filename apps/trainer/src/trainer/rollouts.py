@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from grpo_ptr import mixed_groups
 from policy import Rollout
 from speech_claims import ClaimsError, faithfulness
 from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_response
@@ -43,6 +42,14 @@ def rule_rewards(texts: Sequence[Sequence[str]], labels: Sequence[Emotion], labe
     return RuleRewards(format_ok, correct)
 
 
+def label_of(text: str, label_set: LabelSet) -> Emotion | None:
+    """The label that an answer in the form names, strictly; `None` where it names none."""
+    try:
+        return label_set.parse(parse_response(text, strict=True).answer)
+    except AnswerFormatError:
+        return None
+
+
 def verified_reward(clip: MeasuredUtterance, text: str) -> float:
     """R_v: the faithfulness score in [0, 1] of an answer's reasoning about its clip, see `speech_claims.faithfulness`.
 
@@ -65,13 +72,14 @@ class Groups:
     tokens: Tensor
     mask: Tensor
     logprobs: Tensor
+    ended: Tensor
     format_ok: Tensor
     correct: Tensor
 
     @classmethod
     def of(cls, batch: list[MeasuredUtterance], clips: list[Tensor], rollout: Rollout, rules: RuleRewards) -> Groups:
         """The groups of one rollout."""
-        tensors = (rollout.tokens, rollout.mask, rollout.logprobs)
+        tensors = (rollout.tokens, rollout.mask, rollout.logprobs, rollout.ended.cpu())
         return cls(batch, clips, list(rollout.texts), *tensors, rules.format_ok, rules.correct)
 
     @classmethod
@@ -87,7 +95,7 @@ class Groups:
             [clip for part in parts for clip in part.clips],
             [texts for part in parts for texts in part.texts],
             *(padded(name) for name in ("tokens", "mask", "logprobs")),
-            *(torch.cat([getattr(part, name) for part in parts]) for name in ("format_ok", "correct")),
+            *(torch.cat([getattr(part, name) for part in parts]) for name in ("ended", "format_ok", "correct")),
         )
 
     def select(self, groups: Tensor) -> Groups:
@@ -97,10 +105,5 @@ class Groups:
         mask = self.mask[groups.to(self.mask.device)]
         width = int(mask.sum(-1).max()) if any(marks) else 0
         padded = (x[groups.to(x.device), :, :width] for x in (self.tokens, self.mask, self.logprobs))
-        rules = (x[groups] for x in (self.format_ok, self.correct))
+        rules = (x[groups] for x in (self.ended, self.format_ok, self.correct))
         return Groups(*lists, *padded, *rules)  # type: ignore[arg-type]
-
-    @property
-    def one_sided_share(self) -> float:
-        """Share of groups that are all right or all wrong."""
-        return float((~mixed_groups(self.correct)).float().mean())

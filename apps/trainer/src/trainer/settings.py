@@ -139,6 +139,8 @@ class GRPOSettings(OptimizerSettings):
     - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
     - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
+    - `inner_epochs`: optimiser steps on the answers of each step; above 1 the ratio to the policy that gave them is
+      clipped
     - `schedule`: when reasoning rewards enter (equation 4)
     - `filter_augment_db`: spread of the random EQ augmentation of each prompt's clip, as in SFT; its answers, its loss
       and its reward are all of the clip so filtered
@@ -172,13 +174,14 @@ class GRPOSettings(OptimizerSettings):
     factual: Factual = Factual.JUDGED
     overlong_buffer: int = 0
     sampling_rounds: int = 1
+    inner_epochs: int = 1
     schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
     filter_augment_db: float = 0.0
     reasoning_share: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_positive(self, "steps", "prompts_per_step", "max_new_tokens", "sampling_rounds")
+        _check_positive(self, "steps", "prompts_per_step", "max_new_tokens", "sampling_rounds", "inner_epochs")
         part = self.prompts_per_backward
         _check("prompts_per_backward", part, part is None or part >= 1, ">= 1, or null for all of a step")
         _check("group_size", self.group_size, self.group_size >= 2, ">= 2: advantages compare the answers of a group")

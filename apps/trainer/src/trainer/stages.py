@@ -226,7 +226,8 @@ def _prepare(model: SpeechLM, settings: PolicyStage) -> None:
 
     if settings.train is not None:
         if Part.LORA in settings.train and not has_lora(model):
-            add_lora(model, LoraSettings(rank=settings.lora_rank, alpha=2.0 * settings.lora_rank))
+            lora = LoraSettings(rank=settings.lora_rank, alpha=2.0 * settings.lora_rank)
+            add_lora(model, lora, seed=settings.seed)
         train_only(model, settings.train)
     if settings.gradient_checkpointing:
         enable_gradient_checkpointing(model)
