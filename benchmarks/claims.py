@@ -4,8 +4,8 @@ Hand-labelled sentences in the format of `docs/claims.md`. Without FILE, those o
 tuned part (claims.jsonl, claims_tuned*.jsonl), which served to write the lexicon, and the part that was kept out of
 development (claims_kept_out.jsonl), whose bar is lower; both together have to catch what is flipped. A flipped claim is
 checked against a measurement that says something else and must be contradicted (one that is not found is not detected);
-a true claim must not be. Counted besides: found claims that contradict what their own text says (labelled), and texts
-without any claim in which one is found.
+a true claim must not be. Counted besides: found claims that contradict what their own text says (labelled), texts
+without any claim in which one is found, and milliseconds of processor time that reading a text takes.
 
     python benchmarks/claims.py [FILE.jsonl …] [--clips MEASURED.jsonl] [--json] [--errors] [--kinds]
 """
@@ -15,12 +15,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_claims.gold import Agreement, agree, read_gold
+from speech_claims import verify
+from speech_claims.counterfactuals import Measurement
+from speech_claims.gold import Agreement, GoldSentence, agree, read_gold
 from speech_records import MeasuredUtterance, read_jsonl
 
 DATA = Path(__file__).resolve().parents[1] / "packages" / "speech_claims" / "tests" / "data"
@@ -55,16 +58,22 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
             passed = False
         listed = [s for sentences, _ in read for s in sentences]
         agreement = agree(listed, clips)
-        results.append((chosen, agreement))
+        results.append((chosen, agreement, milliseconds(listed)))
         if arguments.kinds:
             for kind in sorted({_kind(s.name) for s in listed}):
                 of_kind = [s for s in listed if _kind(s.name) == kind]
-                results.append((Sentences(f"  {kind}", chosen.files, None, None), agree(of_kind, clips)))
+                results.append(
+                    (Sentences(f"  {kind}", chosen.files, None, None), agree(of_kind, clips), milliseconds(of_kind))
+                )
         passed = passed and passes(chosen, agreement)
         if arguments.errors:
             print_errors(agreement)
     if arguments.json:
-        print(json.dumps({"sets": {c.name: as_dict(c, a) for c, a in results}, "passed": passed}))
+        print(
+            json.dumps(
+                {"sets": {c.name: as_dict(c, a) | {"ms_per_text": ms} for c, a, ms in results}, "passed": passed}
+            )
+        )
     else:
         print_table(results)
         print("passed" if passed else "MISSED")
@@ -83,6 +92,16 @@ class Sentences:
 
 def _kind(name: str) -> str:
     return name.split("-", maxsplit=1)[0]
+
+
+def milliseconds(sentences: Sequence[GoldSentence]) -> float:
+    """Processor time of one reading of a text, on average."""
+    nothing = Measurement()
+    verify("The pitch is high.", nothing.profile, nothing.levels, None)  # reads the lexicon
+    began = time.process_time()
+    for sentence in sentences:
+        verify(sentence.text, nothing.profile, nothing.levels, sentence.transcript)
+    return 1000.0 * (time.process_time() - began) / max(1, len(sentences))
 
 
 def passes(chosen: Sentences, a: Agreement) -> bool:
@@ -109,16 +128,16 @@ def as_dict(chosen: Sentences, a: Agreement) -> dict[str, object]:
     }  # fmt: skip
 
 
-def print_table(results: Sequence[tuple[Sentences, Agreement]]) -> None:
+def print_table(results: Sequence[tuple[Sentences, Agreement, float]]) -> None:
     """One line a set."""
     head = f"{'set':<24}{'sentences':>10}{'claims':>8}{'precision':>11}{'recall':>8}{'F1':>7}{'bar':>6}"
     verdicts = f"{'flips detected':>16}{'bar':>6}{'of found':>10}{'false alarms':>14}{'bar':>6}"
-    print(f"{head}{verdicts}{'contradicting':>15}{'fire rate':>11}")
-    for chosen, a in results:
+    print(f"{head}{verdicts}{'contradicting':>15}{'fire rate':>11}{'ms/text':>9}")
+    for chosen, a, ms in results:
         figures = "".join(f"{_shown(x):>{w}}" for x, w in ((a.precision, 11), (a.recall, 8), (a.f1, 7)))
         detected = f"{_shown(a.detected_share):>16}{_bar(chosen.bar_detected)}{_shown(a.detected_of_found):>10}"
         verdicts = f"{_bar(chosen.bar_f1)}{detected}{_shown(a.false_alarm_share):>14}{_bar(BAR_FALSE_ALARMS)}"
-        own = f"{_shown(a.contradicting_share):>15}{_shown(a.fire_rate):>11}"
+        own = f"{_shown(a.contradicting_share):>15}{_shown(a.fire_rate):>11}{ms:>9.2f}"
         print(f"{chosen.name:<24}{a.sentences:>10}{a.labelled:>8}{figures}{verdicts}{own}")
 
 

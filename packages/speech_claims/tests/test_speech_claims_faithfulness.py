@@ -51,6 +51,8 @@ PROFILE = ProsodyProfile(
     contour_shape=ContourShape.RISING,
     contour_dynamics=ContourDynamics.EXPRESSIVE,
     hnr_db=18.0,
+    energy_range_db=18.0,
+    energy_change_db=5.0,
     gender=Gender.FEMALE,
 )
 OFFERED = offered_cues(PROFILE, LEVELS)
@@ -120,7 +122,14 @@ LOOPHOLES = {
         "In general, anger is often loud, usually high-pitched and typically fast. That is what we find.",
         0.0,
     ),
-    "absurd degree": ("The pitch is infinitely, impossibly high.", 1 / N),
+    "absurd degree": ("The pitch is infinitely high. She is a million times louder than usual.", 0.0),
+    "a misspelt denial": ("The pitch is nott high. She is nto loud. The speech is nevr fast.", 0.0),
+    "a denial without its apostrophe": ("The pitch isnt high.", 0.0),
+    "a denial in the next sentence": ("The pitch is high. No. She is loud! Not really.", 0.0),
+    "everything taken back": ("The pitch is high. She is loud. None of this is true.", 0.0),
+    "a wrong unit": ("The pitch is 90 dB, and the tempo is 5 Hz.", 0.0),
+    "a wide interval": ("The pitch lies between 20 and 1000 Hz.", 0.0),
+    "evenness and trends of loudness": ("The volume is steady, and she gets louder.", 0.2 / N),
     "absurd numbers": ("The pitch is 900000 Hz, and she speaks 5000 syllables per second.", 0.0),
 }
 

@@ -136,6 +136,7 @@ def _summarise(measured: Tracks, recording: Recording, transcript: str | None, l
         voiced_share=min(1.0, voiced_s / (end - start - pause_s)),
         energy_dbfs=energy.active_dbfs,
         energy_range_db=energy.range_db,
+        energy_change_db=energy.change_db,
         noise_floor_dbfs=energy.noise_floor_dbfs,
         snr_db=energy.snr_db,
         clipping_share=recording.clipping_share,

@@ -36,6 +36,8 @@ MIN_MODULATION_DB: Final = 6.0
 """Speech is modulated: a clip whose active level lies less above its floor is a hum, a hiss or a held tone."""
 MIN_NOISE_S: Final = 0.100
 NOISE_GUARD_S: Final = 0.050
+MIN_HALVES_S: Final = 0.600
+"""Speech of which two halves can be compared: three syllables or so."""
 _CLIP_RUN: Final = 3
 _CLIP_FLATNESS: Final = 2.0**-15  # one step of 16 bits, relative to the peak
 _CLIP_NEAR_PEAK: Final = 0.98
@@ -55,6 +57,7 @@ class EnergySummary:
 
     active_dbfs: float | None
     range_db: float | None
+    change_db: float | None
     noise_floor_dbfs: float | None
     snr_db: float | None
 
@@ -124,13 +127,14 @@ def speech_activity(energy: EnergyTrack, voiced: NDArray[np.bool_]) -> NDArray[n
 
 
 def summarise_energy(energy: EnergyTrack, active: NDArray[np.bool_]) -> EnergySummary:
-    """Active-speech level, p5–p95 range over active frames, noise floor and SNR.
+    """Active-speech level, p5–p95 range over active frames, change from the first half of them to the second, noise
+    floor and SNR.
 
     The noise floor is the mean power of the frames at least 50 ms from speech; it needs 100 ms of them. The SNR
     takes the noise out of the active level before dividing.
     """
     if not active.any():
-        return EnergySummary(None, None, None, None)
+        return EnergySummary(None, None, None, None, None)
     power = 10.0 ** (energy.dbfs / 10.0)
     speech_power = float(power[active].mean())
     low, high = np.percentile(energy.dbfs[active & np.isfinite(energy.dbfs)], [5.0, 95.0])
@@ -143,7 +147,18 @@ def summarise_energy(energy: EnergyTrack, active: NDArray[np.bool_]) -> EnergySu
         noise_floor = 10.0 * float(np.log10(noise_power))
         if speech_power > noise_power:
             snr = 10.0 * float(np.log10((speech_power - noise_power) / noise_power))
-    return EnergySummary(10.0 * float(np.log10(speech_power)), float(high - low), noise_floor, snr)
+    return EnergySummary(
+        10.0 * float(np.log10(speech_power)), float(high - low), _change(power[active]), noise_floor, snr
+    )
+
+
+def _change(power: NDArray[np.float64]) -> float | None:
+    """By how many dB the second half of the speech frames is louder than the first; `None` under `MIN_HALVES_S`."""
+    halves = np.array_split(power, 2)
+    if len(power) * HOP_S < MIN_HALVES_S or min(float(half.mean()) for half in halves) <= 0.0:
+        return None
+    first, second = (float(half.mean()) for half in halves)
+    return 10.0 * float(np.log10(second / first))
 
 
 def peak(samples: NDArray[np.float32]) -> float:

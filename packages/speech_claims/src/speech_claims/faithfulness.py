@@ -23,12 +23,14 @@ from types import MappingProxyType
 from speech_claims.counterfactuals import incompatible
 from speech_claims.cue_values import cue_values
 from speech_claims.errors import ClaimsError
+from speech_claims.movement import is_of_time
 from speech_claims.readable import readable
 from speech_claims.verification import NOT, verify
 from speech_records import Claim, Cue, MeasuredUtterance, ProsodyLevels, ProsodyProfile, Verdict
 
 NEGATIVE_CREDIT = 0.1
-"""What a cue earns of which only absence is claimed: *not loud* leaves two of three levels open."""
+"""What a cue earns of which only absence is claimed, as *not loud* leaves two of three levels open, or only evenness
+or a trend."""
 MAX_CHARACTERS = 20_000
 """Longest text that is scored: about 3 000 words, fifteen times a reasoning trace's."""
 
@@ -123,7 +125,7 @@ def score_claims(claims: Iterable[Claim], offered: Sequence[Cue], *, obscured: i
     for cue, values in supported.items():
         named = _SAME.get(cue, cue)
         if named in offered and named not in wrong:
-            earned[named] = max(earned.get(named, 0.0), _credit(values))
+            earned[named] = max(earned.get(named, 0.0), _credit(cue, values))
     cost = len(contradicted) + len(excluded)
     score = max(0.0, sum(earned.values()) - cost) / len(offered) if offered else 0.0
     undecided = sum(given == {Verdict.UNVERIFIABLE} for given in verdicts.values())
@@ -194,5 +196,7 @@ _WORDS: Mapping[tuple[Cue, str], str] = {
 }
 
 
-def _credit(values: Iterable[str]) -> float:
-    return NEGATIVE_CREDIT if all(value.startswith(NOT) or value in _ABSENT for value in values) else 1.0
+def _credit(cue: Cue, values: Iterable[str]) -> float:
+    """Full credit for a positive claim of a level, a value or a number; little for absence, evenness and trends."""
+    little = all(v.startswith(NOT) or v in _ABSENT or is_of_time(cue, v) for v in values)
+    return NEGATIVE_CREDIT if little else 1.0

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 from speech_claims import scope
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
+from speech_claims.measures import measures
+from speech_claims.movement import in_time
 from speech_claims.senses import ALONE, FINAL_PHRASES, RAISING, SENSES, word_set
 from speech_claims.spans import Occupied, Span
 from speech_claims.tokens import REPEATED, Word, tokenise
@@ -36,7 +38,7 @@ class Finding:
 _HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
 _HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BM](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]|$))*$")
+_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]|$))*$")
 _ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*[KCT]+[DNE]*$")
 _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPA]{0,7}[KCT]+[DNE]*$")
@@ -58,7 +60,6 @@ _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 _LAST = re.compile(r"(?:^|[XKCT])A?E[DNB]*$")
 _ON_LAST = re.compile(r"[DPA]*E")
 _NOUN = re.compile(r"AO[BM][DN]*$")
-_LEVELS = (Cue.PITCH, Cue.ENERGY, Cue.RATE)
 _SEQUENCE = frozenset(
     ("then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only")
 )
@@ -85,10 +86,13 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
     taken: set[int] = set()
     found: list[tuple[int, Finding]] = []
     for i, word in enumerate(words):
-        if word.kind is Kind.VALUE and not scope.is_no_claim(words, i) and not scope.changes(words, letters, i):
+        if word.kind is Kind.VALUE and not scope.is_no_claim(words, i):
             found += ((i, f) for f in _claims_of(words, letters, i, taken))
     found = _joined_turns(found, words, letters)
     findings = [f for _, f in found]
+    for i, cue, head in measures(words, letters):
+        findings.append(_measure(words, letters, i, cue))
+        taken |= {head} if head is not None and cue is Cue.PAUSES else set()
     spans = Occupied(len(text), ((f.start, f.end) for f in findings))
     # A joined turn spans what lies inside it.
     bare = [f for f in _bare_heads(words, letters, taken) if spans.is_free((f.start, f.end))]
@@ -98,17 +102,17 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
-    if word.phrase in _ONLY_DENIED and not scope.is_negated(words, letters, i):
-        return
+    change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
     for heads in _heads_of(words, letters, i):
         claimed = [(h, sense) for h in heads if (sense := SENSES[words[h].group or ALONE].get(word.phrase)) is not None]
         if claimed:
-            if claimed[0][1][0] in _LEVELS and scope.is_of_a_part(words, i):
+            if _is_bare_change(words, letters, i, claimed[0][1]):
                 return
-            for h, (cue, value) in claimed:
-                span = _span(words, i, h, taken)
-                if span is not None:
-                    yield _finding(words, letters, i, span, (cue, _at_end(words, i, cue, value)))
+            for h, sense in claimed:
+                said = in_time(words[i].phrase, sense, change, is_of_a_part=is_of_a_part)
+                span = None if said is None else _span(words, i, h, taken)
+                if said is not None and span is not None:
+                    yield _finding(words, letters, i, span, (said[0], _at_end(words, i, *said)))
             return
     sense = (
         word.sense
@@ -116,13 +120,25 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
         or _denied_turn(words, letters, i)
         or _turn_of_last(words, letters, i)
     )
-    if sense is None or (sense[0] in _LEVELS and scope.is_of_a_part(words, i)):
+    said = None if sense is None else in_time(word.phrase, sense, change, is_of_a_part=is_of_a_part)
+    if said is None or _is_bare_change(words, letters, i, said):
         return
     if word.phrase in _DENIED_ALONE and not scope.is_negated(words, letters, i):
         return
-    if _speaks_of_speech(words, letters, i, sense[0]):
+    if _speaks_of_speech(words, letters, i, said[0]):
         taken.add(i)
-        yield _finding(words, letters, i, (word.start, word.end), (sense[0], _at_end(words, i, *sense)))
+        yield _finding(words, letters, i, (word.start, word.end), (said[0], _at_end(words, i, *said)))
+
+
+def _is_bare_change(words: Sequence[Word], letters: str, i: int, sense: tuple[Cue, str]) -> bool:
+    """Whether *the pitch changes*, which says nothing of it unless it is denied."""
+    is_moving = sense[0] in (Cue.ENERGY, Cue.RATE)
+    return words[i].phrase in _ONLY_DENIED and not is_moving and not scope.is_negated(words, letters, i)
+
+
+def _measure(words: Sequence[Word], letters: str, i: int, cue: Cue) -> Finding:
+    denied = scope.is_negated(words, letters, i)
+    return Finding(words[i].start, words[i].end, cue, words[i].phrase, denied, None, scope.is_hedged(words, i))
 
 
 def _denied_turn(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str] | None:

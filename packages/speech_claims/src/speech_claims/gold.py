@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from speech_claims.counterfactuals import Measurement, counterfactuals, incompatible
+from speech_claims.cue_values import MANY_PAUSES
+from speech_claims.mentions import NO_WORD
+from speech_claims.movement import is_of_time
+from speech_claims.quantities import quantity
 from speech_claims.verification import NOT, verify
 from speech_records import Claim, Cue, FailedItem, MeasuredUtterance, Verdict
 from speech_records.files import check_is_file
@@ -26,11 +30,14 @@ _CUES: Mapping[str, str] = {
 }  # fmt: skip
 _VALUES: Mapping[str, Mapping[str, str]] = {
     "pitch": {"deep": "low"},
-    "energy": {"loud": "high", "quiet": "low", "soft": "low"},
-    "rate": {"fast": "high", "slow": "low"},
+    "energy": {"loud": "high", "quiet": "low", "soft": "low", "even": "steady", "varied": "varying"},
+    "rate": {"fast": "high", "slow": "low", "even": "steady", "varied": "varying"},
     "pitch_range": {"wide": "high", "narrow": "low"},
     "contour_dynamics": {"monotone": "flat", "lively": "expressive"},
 }
+FORMAT = 2
+"""The format of `docs/claims.md`. A row without `format` is of the first one that has words for its labels."""
+_FREE = frozenset((Cue.QUOTE.value, Cue.STRESS.value))
 _MIDDLES = ("medium", "average", "moderate")
 _DYNAMICS = ("flat", "moderate", "expressive", "monotone", "lively")
 
@@ -51,13 +58,16 @@ class GoldClaim:
 
 @dataclass(frozen=True, slots=True)
 class GoldSentence:
-    """A labelled text. `transcript` is what the speaker says, `clip` the measured clip it speaks of."""
+    """A labelled text. `transcript` is what the speaker says, `clip` the measured clip it speaks of, `format` that of
+    `docs/claims.md` by which it was labelled.
+    """
 
     name: str
     text: str
     claims: tuple[GoldClaim, ...]
     transcript: str | None = None
     clip: str | None = None
+    format: int = FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,7 @@ def agree(sentences: Iterable[GoldSentence], clips: Mapping[str, MeasuredUtteran
     for sentence in sentences:
         clip = (clips or {}).get(sentence.clip or "")
         claims = _verified(sentence, clip)
-        labelled, found = Counter(c.key for c in sentence.claims), Counter(_key(c) for c in claims)
+        labelled, found = Counter(c.key for c in sentence.claims), Counter(_keys(claims, sentence.format))
         totals.update(sentences=1, labelled=labelled.total(), found=found.total(), matched=(labelled & found).total())
         missed += [(sentence.name, *key) for key in (labelled - found).elements()]
         extra += [(sentence.name, *key) for key in (found - labelled).elements()]
@@ -229,7 +239,10 @@ def _sentence(row: Any, number: int) -> GoldSentence:
     if not row["text"].strip():
         raise ValueError("text is empty")
     name = str(row.get("id", f"line {number}"))
-    return GoldSentence(name, row["text"], claims, row.get("transcript"), row.get("clip"))
+    version = row.get("format", FORMAT if any(_as_format_1(c.key) != c.key for c in claims) else 1)
+    if version not in (1, FORMAT):
+        raise ValueError(f"format is {version!r}, this version reads 1 and {FORMAT}")
+    return GoldSentence(name, row["text"], claims, row.get("transcript"), row.get("clip"), version)
 
 
 def _claim(row: Mapping[str, Any]) -> GoldClaim:
@@ -241,8 +254,32 @@ def _claim(row: Mapping[str, Any]) -> GoldClaim:
     if cue in ("pitch", "energy", "rate", "pitch_range") and value.lower() in _MIDDLES:
         value = "normal"
     value = _VALUES.get(cue, {}).get(value.lower(), value)
+    if cue not in _FREE and (number := quantity(value)) is not None:
+        value = str(number)
+    if cue == "stress" and value.lower() in ("none", "no words"):
+        value = NO_WORD
     verdict = Verdict(row["verdict"]) if row.get("verdict") is not None else None
     return GoldClaim(Cue(cue), f"{negation}{value}", verdict)
+
+
+def _keys(claims: Iterable[Claim], version: int) -> list[tuple[str, str]]:
+    """Cue and value of each claim, as a format writes them; those that it lacks are left out."""
+    keys = (_key(claim) for claim in claims)
+    return list(keys) if version == FORMAT else [k for k in map(_as_format_1, keys) if k is not None]
+
+
+def _as_format_1(key: tuple[str, str]) -> tuple[str, str] | None:
+    """A claim as format 1 has it, without numbers, trends, evenness and *no word*; `None` for what it cannot say."""
+    cue, value = key
+    plain = value.removeprefix(NOT)
+    number = None if cue in _FREE else quantity(plain)
+    if cue == Cue.PAUSES and number is not None:
+        return (cue, "present" if number.unit else "few" if number.high < MANY_PAUSES else "many")
+    if number is not None or plain == NO_WORD:
+        return None
+    if is_of_time(Cue(cue), plain):
+        return (cue, "normal") if key == (Cue.RATE, "steady") else None
+    return key
 
 
 def _key(claim: Claim) -> tuple[str, str]:

@@ -50,7 +50,9 @@ TIMES = word_set("times")
 """Parts of the clip: *at first*."""
 OTHERS = word_set("others")
 """Nouns of what is not the speaker's voice, whose loudness or speed is no claim: *the neighbour who yells*."""
-HEDGES, SLIGHT, STRONG = (word_set(name) for name in ("hedges", "slight", "strong"))
+HEDGES, SLIGHT, STRONG, EXTREME, IMPOSSIBLE = (
+    word_set(name) for name in ("hedges", "slight", "strong", "extreme", "impossible")
+)
 """Words that put a claim with reserve, and those that say its degree."""
 
 
@@ -59,6 +61,7 @@ def kinds() -> Mapping[str, Kind]:
     table: dict[str, Kind] = {}
     for kind, listed in GRAMMAR.items():
         _add(table, listed, kind)
+    _add(table, IMPOSSIBLE, Kind.DEGREE)
     for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT, OTHERS, TIMES):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():

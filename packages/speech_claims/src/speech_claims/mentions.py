@@ -76,6 +76,29 @@ _UNQUOTED = re.compile(
     re.IGNORECASE,
 )
 _BLANK = "Q"
+NO_WORD = "no word"
+"""The value of the claim that no word is stressed."""
+_ANY = r"(?:(?:single|particular|individual|special|noticeable|audible|obvious|clear|real|strong)\s+)*"
+_GETS = r"(?:is|are|gets?|receives?|carr(?:y|ies)|bears?|has|have|stands?|sticks?|jumps?)\s+(?:[\w']+\s+){0,2}?"
+_WEIGHTED = rf"(?:{_STRESSED}|{_STRESS}|out)\b"
+_NO_WORD_STRESSED = re.compile(
+    "|".join(
+        (
+            rf"\b(?:no|not\s+(?:a|any|one))\s+{_ANY}(?:word|syllable)s?\s+{_GETS}{_WEIGHTED}",
+            rf"\bnone\s+of\s+(?:the|her|his|their)\s+words\s+{_GETS}{_WEIGHTED}",
+            rf"\bwithout\s+(?:any\s+)?{_ANY}(?:word\s+)?(?:stress|emphasis|accents?)\b",
+            rf"\bwithout\s+{_STRESSING}\s+any\b(?:\s+(?:of\s+the\s+)?words?)?",
+            rf"\bno\s+{_ANY}(?:word\s+)?(?:stress|emphasis|prominence)\b(?:\s+on\s+any\s+{_ANY}words?)?",
+            rf"\b(?:not|n['’]t|never)\s+(?:stress|emphasi[sz]e|accentuate)\s+any\s+{_ANY}words?\b",
+            rf"\b{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
+            rf"\b(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
+            rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|is|are)\s*(?:none|absent|nowhere)\b",
+            rf"\bnothing\s+is\s+(?:particularly\s+|specially\s+)?{_STRESSED}\b",
+        )
+    ),
+    re.IGNORECASE,
+)
+_ON_A_WORD = re.compile(r"[^.!?;]{0,40}?Q")
 
 
 def quoted_spans(text: str) -> list[Span]:
@@ -118,9 +141,19 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
                 for claim in claims:
                     taken.add((claim.start, claim.end))
     findings += _contrasted(text, blanked, quotes, findings)
+    findings += _no_word(blanked, taken)
     if transcript is not None:
         findings += _unquoted_stress(blanked, frozenset(words(transcript)), findings)
     return sorted(findings, key=lambda f: f.start)
+
+
+def _no_word(blanked: str, taken: Occupied) -> list[Finding]:
+    """*No word is stressed*; not *no stress on “door”*."""
+    return [
+        Finding(*match.span(), Cue.STRESS, NO_WORD)
+        for match in _NO_WORD_STRESSED.finditer(blanked)
+        if taken.is_free(match.span()) and _ON_A_WORD.match(blanked, match.end()) is None
+    ]
 
 
 def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from speech_claims.lexicon import Kind
 from speech_claims.mentions import quoted_spans
@@ -53,8 +54,40 @@ _RETRACTED = re.compile(
     re.IGNORECASE,
 )
 """A question, and words that take back what their sentence says."""
+_TAKES_BACK = re.compile(
+    r"(?:(?:and|but|well|oh|actually|or|wait),? ){0,3}"
+    r"(?:no|nope|nah|not|non|never|wrong|false|untrue|incorrect|not (?:really|at all|so)|or not|on the contrary"
+    r"|(?:quite |just |exactly )?the (?:opposite|reverse|contrary)(?: is (?:true|the case))?"
+    r"|(?:just |only )?(?:kidding|joking)|(?:i|we) (?:lied|lie|take (?:it|that) back)|never mind"
+    r"|(?:scratch|strike|forget|ignore|delete) (?:that|it|this)"
+    r"|(?:that|this|it|which)(?: all)? (?:is|was)(?:n't| not)? (?:so|true|false|wrong|right|correct|untrue|the case))",
+    re.IGNORECASE,
+)
+"""A sentence that does nothing but deny the one before it."""
+_WORDS = re.compile(r"[^\W_]")
+_TAKES_ALL_BACK = re.compile(
+    r"\b(?:none of (?:this|that|it|the above|these)\b|(?:ignore|forget|disregard) (?:all|everything|the above)"
+    r"|(?:all|everything|the above)(?: of (?:this|that|it))?(?: (?:above|so far|before))?"
+    r" (?:is|was) (?:false|wrong|untrue|invented|made up))",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"[.!?…]+(?=\s|$)|\n")
-_DEVICES = (_BROKEN_WORD, _MARKUP, _FOREIGN_DENIAL, _GENERAL, _RETRACTED)
+_DENIALS = ("not", "never", "hardly", "barely", "scarcely", "neither", "without", "nothing")
+_REAL_WORDS = frozenset(("ever", "hardy", "barley", "bare", "note", "noting"))
+
+
+def _misspelt(word: str) -> set[str]:
+    """A denial with a letter doubled or missing, or two of them swapped: *nott*, *nto*, *nevr*."""
+    places = range(len(word))
+    doubled = {word[:i] + word[i] + word[i:] for i in places}
+    swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in places[:-1]}
+    short = {word[:i] + word[i + 1 :] for i in places[1:]} if len(word) >= 5 else set()
+    return (doubled | swapped | short) - _REAL_WORDS - {word}
+
+
+_MISSPELT = "|".join(sorted(wrong for word in _DENIALS for wrong in _misspelt(word)))
+_MISSPELT_DENIAL = re.compile(rf"\b(?:no+t{{3,}}|n+o{{2,}}t+|{_MISSPELT})\b", re.IGNORECASE)
+_DEVICES = (_MISSPELT_DENIAL, _BROKEN_WORD, _MARKUP, _FOREIGN_DENIAL, _GENERAL, _RETRACTED)
 _DENYING = frozenset((Kind.NEGATION, Kind.NEGATED_COPULA))
 _CLAIMING = _DENYING | {Kind.VALUE}
 _WHERE_DENIED = re.compile(r"\b(?:is|are|was|were|does|do|did|has|have|sounds?|seems?|being)\s*$", re.IGNORECASE)
@@ -93,8 +126,26 @@ def readable(text: str, transcript: str | None) -> Readable:
     suspect += [m.start() for p in _DEVICES for m in p.finditer(unquoted)]
     suspect += [start for start, end in quotes if _is_scare_quote(plain, (start, end), transcript)]
     ends = (*(m.end() for m in _SENTENCE_END.finditer(unquoted)), len(plain) + 1)
-    folded = _folded(plain, quotes)
-    return Readable(folded, ends, frozenset(bisect_right(ends, i) for i in suspect))
+    obscured = {bisect_right(ends, i) for i in suspect} | _taken_back(unquoted, ends)
+    return Readable(_folded(plain, quotes), ends, frozenset(obscured))
+
+
+def _taken_back(text: str, ends: Sequence[int]) -> set[int]:
+    """The sentences that the next one takes back, and all before one that takes everything back."""
+    denied: set[int] = set()
+    last = -1  # the last sentence of words
+    for i, (start, end) in enumerate(pairwise((0, *ends))):
+        sentence = text[start:end]
+        if _TAKES_ALL_BACK.search(sentence) is not None:
+            denied |= set(range(i + 1))
+            continue
+        words = _WORDS.search(sentence)
+        if words is None:
+            continue
+        if _TAKES_BACK.fullmatch(sentence[words.start() : words.start() + 60].rstrip(" .!?…,;-—)*")) is not None:
+            denied |= {last, i} if last >= 0 else {i}
+        last = i
+    return denied
 
 
 def _plain(text: str) -> tuple[str, list[int]]:

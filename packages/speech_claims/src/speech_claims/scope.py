@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
@@ -18,6 +19,13 @@ CLAUSE_REACH = 80
 _ABSENT_REACH = 9
 _NEAR = 4
 """Words to the left of a value that can say its degree."""
+
+_DEGREES = {
+    **dict.fromkeys(lexicon.SLIGHT, Degree.SLIGHT),
+    **dict.fromkeys(lexicon.STRONG, Degree.STRONG),
+    **dict.fromkeys(lexicon.EXTREME, Degree.EXTREME),
+    **dict.fromkeys(lexicon.IMPOSSIBLE, Degree.IMPOSSIBLE),
+}
 
 # Over letters to the left: a negation, with at most two ordinary words between (*at no point does he sound loud*),
 # and with values between only where they are joined by *or* (*not loud or fast*) or follow one another (*no rise*).
@@ -120,17 +128,26 @@ def is_hardly(words: Sequence[Word], i: int) -> bool:
     return any(w.phrase in _HARDLY for w in words[max(0, i - _NEAR) : i])
 
 
-def changes(words: Sequence[Word], letters: str, i: int) -> bool:
-    """Whether word `i` says what the sound turns into: *gets louder*; *from a whisper to a shout* in one clause."""
-    if _CHANGES.search(letters[max(0, i - REACH) : i]) is not None:
-        return True
+class Change(Enum):
+    """How a value is said of one end of a change: what the sound turns into, or what it comes from."""
+
+    TO = "to"
+    FROM = "from"
+
+
+def change(words: Sequence[Word], letters: str, i: int) -> Change | None:
+    """Whether word `i` says what the sound turns into or comes from: *gets louder*; *from a whisper to a shout*."""
+    first = max(0, i - REACH)
+    found = _CHANGES.search(letters[first:i])
+    if found is not None:
+        return Change.FROM if words[first + found.start()].phrase.startswith(("begin", "began", "start")) else Change.TO
     clause, place = _clause(words, i)
     before = [w.phrase for w in clause[max(0, place - _NEAR) : place]]
     behind = [w.phrase for w in clause[place + 1 : place + 1 + _NEAR]]
     if "from" in before and ("to" in behind or "into" in behind):
-        return True
+        return Change.FROM
     further = [w.phrase for w in clause[max(0, place - 2 * _NEAR) : place]]
-    return "from" in further and ("to" in before or "into" in before)
+    return Change.TO if "from" in further and ("to" in before or "into" in before) else None
 
 
 def degree(words: Sequence[Word], i: int) -> Degree | None:
@@ -138,10 +155,9 @@ def degree(words: Sequence[Word], i: int) -> Degree | None:
     for word in reversed(words[max(0, i - _NEAR) : i]):
         if word.kind is not Kind.DEGREE:
             return None
-        if word.phrase in lexicon.SLIGHT:
-            return Degree.SLIGHT
-        if word.phrase in lexicon.STRONG:
-            return Degree.STRONG
+        degree = _DEGREES.get(word.phrase)
+        if degree is not None:
+            return degree
     return None
 
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
+from speech_claims.quantities import Quantity, quantities
 from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, YOUNG_PERSONS, word_set
 from speech_claims.spans import Span
 from speech_records import Cue
@@ -54,7 +55,8 @@ _RELATIVES = frozenset(("that", "which", "who"))
 class Word:
     """A word or phrase with its place and its letter; of a head, the group that its values are read in.
 
-    `REPEATED` instead of a group marks a word that repeats a value; `sense` is what a word claims here by itself.
+    `REPEATED` instead of a group marks a word that repeats a value; `sense` is what a word claims here by itself,
+    `quantity` the number that it is.
     """
 
     start: int
@@ -63,6 +65,7 @@ class Word:
     kind: Kind
     group: str | None = None
     sense: tuple[Cue, str] | None = None
+    quantity: Quantity | None = None
 
 
 def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
@@ -74,10 +77,11 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
     words: list[Word] = []
     position = 0
     for start, end in [*sorted(quotes), (len(text), len(text))]:
-        for aged in _YEARS.finditer(text, position, start):
-            words += _phrases(text, list(_raw(text, position, aged.start())))
-            words.append(_years(aged))
-            position = aged.end()
+        for number in _numbers(text, position, start):
+            if number.start >= position:
+                words += _phrases(text, list(_raw(text, position, number.start)))
+                words.append(number)
+                position = number.end
         words += _phrases(text, list(_raw(text, position, start)))
         if start < end:
             words.append(Word(start, end, "", Kind.QUOTE))
@@ -85,6 +89,13 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
                 words.append(Word(end, end, "", Kind.BOUNDARY))
         position = end
     return _resolved(words)
+
+
+def _numbers(text: str, start: int, end: int) -> list[Word]:
+    """Ages in years, and numbers with a unit or of pauses, in order."""
+    ages = [_years(match) for match in _YEARS.finditer(text, start, end)]
+    measures = [Word(a, b, str(q), Kind.OTHER, quantity=q) for a, b, q in quantities(text, start, end)]
+    return sorted([*ages, *measures], key=lambda word: word.start)
 
 
 def _years(match: re.Match[str]) -> Word:

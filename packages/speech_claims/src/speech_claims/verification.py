@@ -7,8 +7,7 @@
 - *contradicted* when the measurement says something else;
 - *unverifiable* when nothing was measured, or what was measured is called uncertain.
 
-What counts as a claim is laid down in `docs/claims.md`. Change inside the clip is none, except of the contour. Texts
-are English; their quotes may be in any language.
+What counts as a claim is laid down in `docs/claims.md`. Texts are English; their quotes may be in any language.
 """
 
 from __future__ import annotations
@@ -17,9 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from speech_claims.cue_values import CueValue, cue_values
+from speech_claims.cue_values import CueValue, cue_values, movements
 from speech_claims.finding import Finding, find
-from speech_claims.mentions import find_quotes, find_stress, quoted_spans
+from speech_claims.mentions import NO_WORD, find_quotes, find_stress, quoted_spans
+from speech_claims.movement import is_of_time
+from speech_claims.quantities import Quantity, agrees, quantity
 from speech_claims.quotes import is_quoted_from, sanitize, words
 from speech_claims.spans import Occupied
 from speech_records import (
@@ -87,12 +88,17 @@ def judge(
     For those who know what a text claims because they wrote it; `verify` is for all others.
     """
     measured = cue_values(profile, levels)
+    moved = movements(profile)
     claims = []
     for finding in findings:
         if finding.cue is Cue.STRESS:
             claims.append(_judge_stress(finding, text, profile, transcript))
         elif finding.cue is Cue.QUOTE:
             claims.append(_judge_quote(finding, text, transcript))
+        elif (number := quantity(finding.value)) is not None:
+            claims.append(_judge_number(finding, text, number, profile))
+        elif is_of_time(finding.cue, finding.value):
+            claims.append(_judge_value(finding, text, moved.get((finding.cue, finding.value))))
         else:
             claims.append(_judge_value(finding, text, measured.get(finding.cue)))
     return sorted(claims, key=lambda c: (c.start, c.end))
@@ -131,6 +137,10 @@ def _judge_value(finding: Finding, text: str, measured: CueValue | None) -> Clai
     if measured is None or not _decides(measured, finding):
         return _claim(finding, text, Verdict.UNVERIFIABLE, None)
     value, accepted = finding.value, measured.accepted
+    if finding.degree is Degree.IMPOSSIBLE and not finding.negated:
+        return _claim(finding, text, Verdict.CONTRADICTED, measured.measured)
+    if finding.degree is Degree.EXTREME and not finding.negated and measured.extremes is not None:
+        return _claim(finding, text, _verdict(holds=value in measured.extremes), measured.measured)
     if finding.degree is Degree.SLIGHT and not finding.negated:
         accepted |= measured.slightly
     if value.endswith(_END):
@@ -144,6 +154,13 @@ def _judge_value(finding: Finding, text: str, measured: CueValue | None) -> Clai
     return _claim(finding, text, _verdict(holds=holds), measured.measured)
 
 
+def _judge_number(finding: Finding, text: str, number: Quantity, profile: ProsodyProfile) -> Claim:
+    found = agrees(finding.cue, number, profile)
+    if found is None:
+        return _claim(finding, text, Verdict.UNVERIFIABLE, None)
+    return _claim(finding, text, _verdict(holds=found[0] != finding.negated), found[1])
+
+
 def _decides(measured: CueValue, finding: Finding) -> bool:
     """Whether the measurement can tell; that a voice is rough *or* breathy does not tell whether it is *not* rough."""
     if measured.decidable is None:
@@ -154,6 +171,8 @@ def _decides(measured: CueValue, finding: Finding) -> bool:
 
 def _judge_stress(finding: Finding, text: str, profile: ProsodyProfile, transcript: str | None) -> Claim:
     claimed = set(words(finding.value))
+    if finding.value == NO_WORD:
+        return _judge_value(finding, text, _no_word(profile))
     if profile.stressed_words is not None:
         heard = [w.word for w in profile.stressed_words]
         is_stressed = claimed <= {part for word in heard for part in words(sanitize(word))}
@@ -163,6 +182,15 @@ def _judge_stress(finding: Finding, text: str, profile: ProsodyProfile, transcri
     else:
         return _claim(finding, text, Verdict.UNVERIFIABLE, None)
     return _claim(finding, text, _verdict(holds=is_stressed != finding.negated), measured)
+
+
+def _no_word(profile: ProsodyProfile) -> CueValue | None:
+    if profile.stressed_words is None:
+        return None
+    heard = ", ".join(sanitize(w.word) for w in profile.stressed_words)
+    return CueValue(
+        "word" if heard else NO_WORD, frozenset({"word" if heard else NO_WORD}), f"stressed: {heard or 'no word'}"
+    )
 
 
 def _judge_quote(finding: Finding, text: str, transcript: str | None) -> Claim:

@@ -94,10 +94,12 @@ class Verdict(StrEnum):
 
 
 class Degree(StrEnum):
-    """How much of it a claim says: *slightly raised*, *very loud*."""
+    """How much of it a claim says: *slightly raised*, *very loud*, *extremely low*, *infinitely high*."""
 
     SLIGHT = "slight"
     STRONG = "strong"
+    EXTREME = "extreme"
+    IMPOSSIBLE = "impossible"
 
 
 class SyllableSource(StrEnum):
@@ -254,6 +256,7 @@ class ProsodyProfile:
     voiced_share: float | None = None
     energy_dbfs: float | None = None
     energy_range_db: float | None = None
+    energy_change_db: float | None = None
     noise_floor_dbfs: float | None = None
     snr_db: float | None = None
     clipping_share: float | None = None

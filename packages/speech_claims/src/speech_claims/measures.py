@@ -1,0 +1,66 @@
+"""What a number in a text is said of: *a mean F0 of 120 Hz*, *rate 5.1 syll/s*, *a pause of 0.8 s*."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from speech_claims import scope
+from speech_claims.lexicon import Kind
+from speech_claims.quantities import Quantity
+from speech_claims.senses import word_set
+from speech_claims.tokens import Word
+from speech_records import Cue
+
+_REACH = 10
+_NEAR = 4
+_CUE_OF_GROUP: Mapping[str, Cue] = {
+    "pitch": Cue.PITCH, "energy": Cue.ENERGY, "rate": Cue.RATE, "range": Cue.PITCH_RANGE, "pauses": Cue.PAUSES
+}  # fmt: skip
+_NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
+"""Units that many things have: without a head that is measured in it, such a number claims nothing."""
+_SAYS = frozenset("BDPAKEMN")
+_BOUNDS, _OTHER_MEASURES, _EXTREMES = (word_set(name) for name in ("bounds", "other_measures", "extremes"))
+_BEFORE_HEAD = (Kind.DEGREE, Kind.VALUE, Kind.PREPOSITION, Kind.OTHER, Kind.ARTICLE)
+_STOPS = (Kind.BOUNDARY, Kind.BUT, Kind.QUOTE)
+
+
+def measures(words: Sequence[Word], letters: str) -> Iterator[tuple[int, Cue, int | None]]:
+    """The words that are numbers said of a cue of this clip, in order, each with the cue and the head that names it."""
+    for i, word in enumerate(words):
+        if word.quantity is not None and not _is_of_else(words, i, word.quantity) and not scope.is_no_claim(words, i):
+            found = _said_of(words, letters, i, word.quantity)
+            if found is not None:
+                yield i, *found
+
+
+def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> tuple[Cue, int | None] | None:
+    """The cue of a head that the number `i` joins, whatever its unit, else its unit's cue."""
+    for k in range(i + 1, min(len(words), i + 1 + _NEAR)):
+        if words[k].kind is Kind.HEAD and _cue_of(words[k]) in number.cues:
+            return _CUE_OF_GROUP[words[k].group or ""], k
+        if words[k].kind not in _BEFORE_HEAD:
+            break
+    for k in range(i - 1, max(-1, i - 1 - _REACH), -1):
+        other = words[k].quantity
+        if words[k].kind in _STOPS or (other is not None and number.unit and other.unit):
+            break
+        cue = _cue_of(words[k])
+        if cue is not None and (cue in number.cues or set(letters[k + 1 : i]) <= _SAYS):
+            return cue, k
+    return None if number.unit in _NEEDS_HEAD else (number.cues[0], None)
+
+
+def _cue_of(word: Word) -> Cue | None:
+    return _CUE_OF_GROUP.get(word.group or "") if word.kind is Kind.HEAD else None
+
+
+def _is_of_else(words: Sequence[Word], i: int, number: Quantity) -> bool:
+    """Whether the number is a bound, a norm, one end of a movement, or of another thing than the voice."""
+    start = next((k + 1 for k in range(i - 1, max(-1, i - 7), -1) if words[k].kind in _STOPS), max(0, i - 6))
+    end = next((k for k in range(i + 1, i + _NEAR) if k >= len(words) or words[k].kind in _STOPS), i + _NEAR)
+    if any(w.phrase in _BOUNDS for w in words[max(start, i - 3) : i]):
+        return True
+    if any(w.phrase in _OTHER_MEASURES for w in words[start:end]):
+        return True
+    is_interval = number.low != number.high
+    return not is_interval and any(not _EXTREMES.isdisjoint((w.phrase, w.phrase.split(" ")[0])) for w in words[start:i])
