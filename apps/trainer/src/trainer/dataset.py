@@ -18,7 +18,7 @@ from cotgen.tasks import SFTExample, Task
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, file_sha256
 from trainer.errors import DataSetError
 
-TRAIN, TEST = "train", "test"
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 
 @dataclass(frozen=True, slots=True)

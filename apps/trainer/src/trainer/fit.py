@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from trainer.tracking import Tracker
 
 GRADIENT_CLIP = 1.0
 """Largest gradient norm of an optimiser step; a common default for transformers."""
-SHOWN = ("loss", "accuracy", "format", "reward", "entropy", "kl", "gate", "greedy")
+SHOWN = ("loss", "accuracy", "format", "reward", "entropy", "kl", "gate", "greedy_accuracy")
 """Metrics beside the progress; the history has all."""
 
 
@@ -43,8 +43,10 @@ def fit(
     run_name: str,
     data: Mapping[str, str],
     bf16: bool = False,
+    callbacks: Sequence[Callback] = (),
 ) -> None:
     """Train `module` for one pass over `batches`, writing `out/history.jsonl`; `settings` and `data` are tracked.
+    `callbacks` come before that, so that they may add to the metrics of a step.
 
     A training that was stopped in `out` goes on where its state was last kept (`trainer.resume`). With `bf16` products
     are computed in bfloat16, while weights and optimiser stay as they are.
@@ -63,7 +65,7 @@ def fit(
             devices=1,
             precision="bf16-mixed" if bf16 else "32-true",
             logger=False,
-            callbacks=[_Metrics(meter, tracker), checkpoints],
+            callbacks=[*callbacks, _Metrics(meter, tracker), checkpoints],
             gradient_clip_val=GRADIENT_CLIP,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import Callback
 from torch import Tensor
 
 from grpo_ptr import (
@@ -31,8 +32,9 @@ from speech_records import LabelSet, MeasuredUtterance, emotion_question
 from speechlm import SpeechLM
 from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity, policy_card, save_policy
-from trainer.dataset import TRAIN, AnnotatedCorpus, is_reasoned
+from trainer.dataset import TRAIN, VALIDATION, AnnotatedCorpus, is_reasoned
 from trainer.errors import ConfigError
+from trainer.evaluate import held_out
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.group_rewards import group_rewards
@@ -42,6 +44,10 @@ from trainer.predict import expected_label
 from trainer.resume import remove_state
 from trainer.rollouts import Groups, rule_rewards
 from trainer.settings import Algorithm, GRPOSettings
+from trainer.validation import Alarm, Validation
+
+BEST = "best"
+"""Folder, in that of a run, of the policy with the highest greedy accuracy on validation clips."""
 
 
 class FrozenModels:
@@ -284,12 +290,17 @@ def train_grpo(
     `features` maps utterance ids to log-mel clips. GRPO-PTR needs `reward_model`.
     """
     torch.manual_seed(settings.seed)
-    batches = prompt_batches(corpus.split(TRAIN), settings)
+    batches = Batches(prompt_batches(corpus.split(TRAIN), settings), list)
     module = GRPOModule(model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model)
     name = settings.algorithm.value
-    what, data = name.upper().replace("_", "-"), data_identity(corpus)
     card = policy_card(corpus, stage=name, seed=settings.seed)
-    fit(module, Batches(batches, list), settings, what=what, out=out, run_name=name, data=data)
+    callbacks: list[Callback] = [Alarm(settings.on_collapse)]
+    if settings.validate_every:
+        clips = held_out(corpus, limit=settings.validation_clips, seed=settings.seed, split=VALIDATION)
+        keep = partial(save_policy, model, card, corpus.scale, out / BEST)
+        callbacks.insert(0, Validation(clips, features, corpus.label_set, settings, total=len(batches), keep=keep))
+    what, data = name.upper().replace("_", "-"), data_identity(corpus)
+    fit(module, batches, settings, what=what, out=out, run_name=name, data=data, callbacks=callbacks)
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module

@@ -11,6 +11,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from policy import memory_limit
+from trainer.errors import CollapseError
 from trainer.settings import OptimizerSettings
 
 WEIGHT_DECAY = 0.01
@@ -76,6 +77,8 @@ class StageModule(LightningModule):
         """Clip the gradient; its norm before that, and the learning rate, are recorded."""
         gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
         norm = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        if not math.isfinite(norm):
+            raise CollapseError(f"step {self.history[-1]['step']}: the gradient is {norm}: lower learning_rate")
         self.history[-1] |= {"gradient_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}
         super().configure_gradient_clipping(optimizer, *args, **kwargs)
 

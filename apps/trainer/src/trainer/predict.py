@@ -23,7 +23,7 @@ from speech_records import (
 from speechlm import SpeechLM
 from trainer.errors import DataSetError
 from trainer.features import as_float
-from trainer.progress import Meter
+from trainer.progress import track
 
 LABEL_TOKENS = 16
 """Most tokens of an answer that is a label; the longest of any label set has four words."""
@@ -58,11 +58,11 @@ def predict(
     max_new_tokens: int = 160,
     temperature: float = 0.0,
     seed: int = 0,
-    what: str = "predicting",
+    what: str | None = "predicting",
 ) -> list[Answer]:
     """Answers to `clips`, in their order, greedy ones unless `temperature` is above 0; then `seed` draws them.
 
-    `features` maps utterance ids to log-mel clips.
+    `features` maps utterance ids to log-mel clips. Progress is shown as `what`, or not at all.
     """
     texts = _answers(
         model, clips, features, emotion_question(label_set),
@@ -103,7 +103,7 @@ def _answers(
     *,
     batch_size: int,
     max_new_tokens: int,
-    what: str,
+    what: str | None,
     temperature: float = 0.0,
     seed: int = 0,
 ) -> dict[str, str]:
@@ -111,20 +111,17 @@ def _answers(
     sampler = Sampler(model)
     by_length = sorted(clips, key=lambda m: features[m.utterance.utterance_id].shape[-1])
     answers: dict[str, str] = {}
-    with Meter(what, total=len(clips)) as meter:
-        for start in range(0, len(by_length), batch_size):
-            chosen = by_length[start : start + batch_size]
-            heard = as_float(features[m.utterance.utterance_id] for m in chosen)
-            rollout = sampler.sample(
-                heard,
-                [question] * len(chosen),
-                temperature=temperature,
-                max_new_tokens=max_new_tokens,
-                seeds=seed + start,
-            )
-            for m, (text,) in zip(chosen, rollout.texts, strict=True):
-                answers[m.utterance.utterance_id] = text
-            meter.advance(len(chosen))
+    starts = range(0, len(by_length), batch_size)
+    for start in starts if what is None else track(starts, total=len(starts), what=what):
+        chosen = by_length[start : start + batch_size]
+        rollout = sampler.sample(
+            as_float(features[m.utterance.utterance_id] for m in chosen),
+            [question] * len(chosen),
+            temperature=temperature,
+            max_new_tokens=max_new_tokens,
+            seeds=seed + start,
+        )
+        answers |= {m.utterance.utterance_id: text for m, (text,) in zip(chosen, rollout.texts, strict=True)}
     return answers
 
 

@@ -116,6 +116,14 @@ class Algorithm(StrEnum):
     GRPO_PTR = "grpo_ptr"
 
 
+class OnCollapse(StrEnum):
+    """What to do when a policy collapses (`trainer.validation.collapse_of`)."""
+
+    WARN = "warn"
+    STOP = "stop"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True, kw_only=True)
 class GRPOSettings(OptimizerSettings):
     """One reinforcement run.
@@ -146,6 +154,9 @@ class GRPOSettings(OptimizerSettings):
       and its reward are all of the clip so filtered
     - `reasoning_share`: that of the SFT policy; the clips that it was shown with reasoning are not prompted again. 0
       prompts all training clips
+    - `validate_every`: every so many optimiser steps, 0 for never, `validation_clips` of the validation split are
+      answered, greedily and sampled; the policy of the highest greedy accuracy is kept in `best/`
+    - `on_collapse`: whether to warn or to stop when answers lose their form, their labels or their entropy
     """
 
     algorithm: Algorithm = Algorithm.GRPO_PTR
@@ -178,10 +189,15 @@ class GRPOSettings(OptimizerSettings):
     schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
     filter_augment_db: float = 0.0
     reasoning_share: float = 0.0
+    validate_every: int = 0
+    validation_clips: int = 180
+    on_collapse: OnCollapse = OnCollapse.WARN
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_positive(self, "steps", "prompts_per_step", "max_new_tokens", "sampling_rounds", "inner_epochs")
+        _check_positive(self, "validation_clips")
+        _check("validate_every", self.validate_every, self.validate_every >= 0, ">= 0, 0 for never")
         part = self.prompts_per_backward
         _check("prompts_per_backward", part, part is None or part >= 1, ">= 1, or null for all of a step")
         _check("group_size", self.group_size, self.group_size >= 2, ">= 2: advantages compare the answers of a group")
