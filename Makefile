@@ -29,7 +29,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-vllm lint types imports poetry-check docs check standalone bench lock release clean
+.PHONY: help setup demo services test test-vllm lint types imports poetry-check docs check standalone bench lock release clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ demo: $(STAMP) ## the whole pipeline on one corpus (CORPUS=demo|ravdess|emodb, R
 test: $(STAMP) ## run the tests (PACKAGE=x for one alone, MARKERS= for another choice, COVERAGE=1 to measure)
 	$(if $(PACKAGE),$(if $(CHOSEN),,$(error PACKAGE=$(PACKAGE) is none of: $(notdir $(FOLDERS)))))
 	$(BIN)/python -m pytest -m '$(MARKERS)' $(if $(COVERAGE),--cov) $(if $(PACKAGE),$(CHOSEN))
+
+services: $(STAMP) ## start a queue, an object store and MLflow from pip, until interrupted
+	$(BIN)/python infra/local.py
 
 test-vllm: $(VLLM_VENV)/.installed ## run the tests marked vllm in .venv-vllm, an environment of its own (3.5 GB)
 	$(VLLM_VENV)/bin/python -m pytest -m vllm --durations=0 $(wildcard packages/*/tests/test_*_vllm*.py)

@@ -1,16 +1,24 @@
-"""A corpus made for the tests: harmonic complexes with a syllabic envelope. Synthetic, and labelled so."""
+"""A corpus made for the tests, synthetic and labelled so, and the real servers of the tests marked `service`."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from annotator_worker.cli import cli
 
 RATE = 16_000
 EMOTIONS = ("neutral", "happy", "sad", "angry")
@@ -77,3 +85,65 @@ class Kit:
 @pytest.fixture(scope="session")
 def kit() -> Kit:
     return Kit()
+
+
+LOCAL = Path(__file__).parents[3] / "infra" / "local.py"
+WAIT_S = 300
+
+
+@dataclass
+class Services:
+    """Valkey and an S3 gateway, with what the command `annotator` and workers need to reach them."""
+
+    local: ModuleType
+    folder: Path
+    queue: Any
+    store: Any
+    environment: dict[str, str]
+    worker: Any = None
+
+    def annotator(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """The command in this process: status, stdout, stderr."""
+        result = CliRunner().invoke(cli, arguments, env=self.environment | environment)
+        return result.exit_code, result.stdout, result.stderr
+
+    def start_worker(self, *, processes: int = 1, **environment: str) -> Any:
+        """A worker as it runs in production."""
+        command = [sys.executable, "-m", "annotator_worker", "worker", "--processes", str(processes)]
+        environment = self.environment | {"OMP_NUM_THREADS": "1"} | environment
+        self.worker = self.local.Program("worker", command, self.folder, environment)
+        self.worker.start()
+        return self.worker
+
+    def wait_for(self, stage: str, job: str = "made") -> dict[str, int]:
+        """The progress of a stage when nothing of it is pending."""
+        end = time.monotonic() + WAIT_S
+        while True:
+            status, out, err = self.annotator("status", "--job", job)
+            assert status == 0, err
+            progress: dict[str, int] = json.loads(out)[stage]
+            if progress["pending"] == 0:
+                return progress
+            assert time.monotonic() < end, f"{progress}\n{self.worker.log.read_text()[-2000:]}"
+            time.sleep(0.3)
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    if not LOCAL.is_file():
+        pytest.skip("infra/local.py is not part of this installation")
+    spec = importlib.util.spec_from_file_location("local", LOCAL)
+    assert spec is not None
+    assert spec.loader is not None
+    local = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = local
+    spec.loader.exec_module(local)
+    folder = tmp_path_factory.mktemp("services")
+    with local.valkey(folder) as queue, local.s3_gateway(folder, bucket="annotation") as store:
+        environment = {**queue.variables, **store.variables, "ANNOTATOR_STORE": "s3://annotation/runs"}
+        made = Services(local, folder, queue, store, environment)
+        try:
+            yield made
+        finally:
+            if made.worker is not None:
+                made.worker.stop()

@@ -19,7 +19,7 @@ SOFT_LIMIT_S: Final = CLIP_LIMIT_S
 """A batch is about 30 s of work. One that takes longer than this stores what is done and sends the rest anew."""
 HARD_LIMIT_S: Final = 2 * CLIP_LIMIT_S + 120.0
 """The process of a task that takes longer than this is ended: soft limit, one more clip, a store that is slow."""
-VISIBILITY_S: Final = HARD_LIMIT_S + 60.0
+VISIBILITY_S: Final = settings.number("ANNOTATOR_VISIBILITY_S", HARD_LIMIT_S + 60.0)
 """Redis hands out unacknowledged messages again after this: longer than any task can take."""
 MEMORY_KIB: Final = 1_500_000
 """A child of the pool that holds more than this after a task is replaced."""
