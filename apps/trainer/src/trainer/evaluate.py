@@ -3,29 +3,35 @@
 ```
 OUT/NAME.answers.jsonl    one Answer per clip (text, predicted emotion, every claim with its verdict)
 OUT/NAME.labels.jsonl     the same for the question that asks for the label alone
-OUT/evaluation.json       metrics of every policy and baseline, paired differences
+OUT/evaluation.json       metrics of every policy, other system and baseline, paired differences
 ```
+
+Another system's answers are lines of JSON, one for each clip: `utterance_id`, and `text`, a response in the form of
+`emotion_question`, or `answer`, a label alone; `confidence` in [0, 1] beside it where it is known.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from rewardmodel import RewardModel
-from speech_records import MeasuredUtterance, emotion_question, to_json, write_jsonl
+from speech_records import LabelSet, MeasuredUtterance, emotion_question, to_json, write_jsonl
 from speechlm import FeatureSpec, load_checkpoint
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
+from trainer.errors import ConfigError, DataSetError
 from trainer.features import as_float, require_features
-from trainer.predict import Answer, predict, predict_labels
+from trainer.predict import Answer, predict, predict_labels, score_label, score_response
 
 RESULT = "evaluation.json"
 ANSWERS = ".answers.jsonl"
@@ -48,6 +54,14 @@ class PolicyResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherSystem:
+    """The evaluation of another system, by the name of its file."""
+
+    name: str
+    evaluation: metrics.Evaluation
+
+
+@dataclass(frozen=True, slots=True)
 class NamedComparison:
     """`second` minus `first` on the same clips."""
 
@@ -60,7 +74,7 @@ class NamedComparison:
 class EvaluationResult:
     """Policies and baselines on the same held-out clips."""
 
-    schema_version: ClassVar[str] = "1.0"
+    schema_version: ClassVar[str] = "1.1"
 
     corpus: str
     synthetic: bool
@@ -69,6 +83,7 @@ class EvaluationResult:
     policies: tuple[PolicyResult, ...]
     comparisons: tuple[NamedComparison, ...]
     baselines: BaselineReport
+    other: OtherSystem | None = None
 
 
 def held_out(corpus: AnnotatedCorpus, *, limit: int | None, seed: int, split: str = TEST) -> list[MeasuredUtterance]:
@@ -99,7 +114,40 @@ def as_prediction(answer: Answer) -> metrics.Prediction:
         format_ok=answer.format_ok,
         verdicts=tuple(claim.verdict for claim in answer.claims),
         faithfulness=answer.faithfulness,
+        confidence=answer.confidence,
     )
+
+
+def read_predictions(path: Path, clips: Sequence[MeasuredUtterance], label_set: LabelSet) -> list[Answer]:
+    """Another system's answers to `clips`, in their order; lines about other clips are passed over.
+
+    Raises `DataSetError` for a file that is not there, a line that is not valid, and clips without or with two lines.
+    """
+    given: dict[str, dict[str, Any]] = {}
+    try:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            row = json.loads(line)
+            name, confidence = row["utterance_id"], row.get("confidence")
+            if name in given:
+                raise DataSetError(f"{path}:{number}: {name} was answered twice")
+            if not isinstance(row.get("text", row.get("answer")), str):
+                raise DataSetError(f"{path}:{number}: neither text nor answer is given")
+            if confidence is not None and not 0 <= confidence <= 1:
+                raise DataSetError(f"{path}:{number}: confidence is {confidence}, expected a probability in [0, 1]")
+            given[name] = row
+    except (OSError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataSetError(f"{path} does not hold predictions, lines of JSON with utterance_id: {error!r}") from error
+    missing = [m.utterance.utterance_id for m in clips if m.utterance.utterance_id not in given]
+    if missing:
+        raise DataSetError(f"{path} has no line for {len(missing)} of {len(clips)} clips, {missing[0]} among them")
+    answers = []
+    for m in clips:
+        row = given[m.utterance.utterance_id]
+        if "text" in row:
+            answers.append(replace(score_response(m, row["text"], label_set), confidence=row.get("confidence")))
+        else:
+            answers.append(score_label(m, row["answer"], label_set, confidence=row.get("confidence")))
+    return answers
 
 
 def evaluate_policies(
@@ -113,8 +161,10 @@ def evaluate_policies(
     seed: int = 0,
     split: str = TEST,
     spec: FeatureSpec | None = None,
+    other: Path | None = None,
 ) -> EvaluationResult:
-    """Evaluate checkpoints by name, with the classical baselines beside them; writes and returns `evaluation.json`.
+    """Evaluate checkpoints by name, with the classical baselines and the answers in the file `other` beside them;
+    writes and returns `evaluation.json`.
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
     With `spec`, which says what `features` are, a policy that hears something else is refused.
@@ -123,8 +173,15 @@ def evaluate_policies(
     clips = held_out(corpus, limit=limit, seed=seed, split=split)
     predictions: dict[str, list[metrics.Prediction]] = {}
     results: list[PolicyResult] = []
+    system = None
+    if other is not None:
+        if other.stem in policies:
+            raise ConfigError(f"a policy is called {other.stem}, too: rename {other}")
+        predictions[other.stem] = [as_prediction(a) for a in read_predictions(other, clips, corpus.label_set)]
+        evaluation = metrics.evaluate(predictions[other.stem], label_set=corpus.label_set, seed=seed)
+        system = OtherSystem(other.stem, evaluation)
     for name, checkpoint in policies.items():
-        model = load_checkpoint(checkpoint)
+        model = load_checkpoint(checkpoint, device="cuda" if torch.cuda.is_available() else "cpu")
         if spec is not None:
             require_features(model, spec, what=f"policy {name}")
         answers = predict(model, clips, features, corpus.label_set, what=f"evaluate {name}")
@@ -155,6 +212,7 @@ def evaluate_policies(
         policies=tuple(results),
         comparisons=comparisons,
         baselines=run_baselines(corpus.split(TRAIN), clips, label_set=corpus.label_set, seed=seed),
+        other=system,
     )
     (out / RESULT).write_text(to_json(result) + "\n")
     return result

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import DegenerateDataWarning, bootstrap
+from scipy.stats import DegenerateDataWarning, binomtest, bootstrap
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from speech_records import Emotion, LabelSet, Verdict
+from trainer.calibration import Calibration, calibrate
 from trainer.errors import DataSetError
 
 RESAMPLES = 2000
@@ -40,7 +41,7 @@ class Prediction:
 
     `answer` is `None` when the text holds no label of the set. `format_ok` says whether the text had the think/answer
     form, `None` where there was no text. `verdicts` are those of the claims in the reasoning,
-    `faithfulness` is its score.
+    `faithfulness` is its score. `confidence` is the probability in [0, 1] that the system gives its answer.
     """
 
     utterance_id: str
@@ -50,6 +51,7 @@ class Prediction:
     format_ok: bool | None = None
     verdicts: tuple[Verdict, ...] = ()
     faithfulness: float | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +107,23 @@ class Evaluation:
     faithfulness: Estimate | None
     per_emotion: tuple[EmotionScores, ...]
     confusion: Confusion
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Second minus first on the same clips, with intervals over the same resampled speakers."""
+    """Second minus first on the same clips, with intervals over the same resampled speakers.
+
+    `mcnemar_p` is the exact two-sided p of McNemar's test, which takes clips as independent: the probability that clips
+    on which one is right and the other wrong fall to both sides so unevenly by chance.
+    """
 
     clips: int
     speakers: int
     accuracy: Estimate
     unweighted_average_recall: Estimate
     macro_f1: Estimate
+    mcnemar_p: float | None = None
 
 
 def evaluate(
@@ -155,6 +163,7 @@ def evaluate(
         faithfulness=_faithfulness(predictions, speakers, draws),
         per_emotion=_emotion_scores(predictions, label_set),
         confusion=Confusion(label_set.labels, tuple(tuple(int(n) for n in row) for row in total)),
+        calibration=_calibration(predictions),
     )
 
 
@@ -190,7 +199,19 @@ def compare(
         accuracy=gain(accuracy),
         unweighted_average_recall=gain(unweighted_average_recall),
         macro_f1=gain(macro_f1),
+        mcnemar_p=_mcnemar(first, second),
     )
+
+
+def _calibration(predictions: Sequence[Prediction]) -> Calibration | None:
+    known = [(p.confidence, p.answer is p.truth) for p in predictions if p.confidence is not None]
+    return calibrate([c for c, _ in known], [right for _, right in known]) if known else None
+
+
+def _mcnemar(first: Sequence[Prediction], second: Sequence[Prediction]) -> float:
+    before = {p.utterance_id: p.answer is p.truth for p in first}
+    changed = [p.answer is p.truth for p in second if (p.answer is p.truth) != before[p.utterance_id]]
+    return float(binomtest(sum(changed), len(changed)).pvalue) if changed else 1.0
 
 
 def accuracy(counts: NDArray[np.float64]) -> NDArray[np.float64]:

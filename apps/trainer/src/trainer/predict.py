@@ -33,10 +33,11 @@ LABEL_TOKENS = 16
 class Answer:
     """What a policy answered to one clip. `predicted` is `None` where the text has no form or names no label.
 
-    `faithfulness` is the score of its reasoning, 0 without the form.
+    `faithfulness` is the score of its reasoning, 0 without the form. `confidence` is the probability of a label alone,
+    or what another system states.
     """
 
-    schema_version: ClassVar[str] = "1.1"
+    schema_version: ClassVar[str] = "1.2"
 
     utterance_id: str
     speaker_id: str
@@ -46,6 +47,7 @@ class Answer:
     text: str
     claims: tuple[Claim, ...] = ()
     faithfulness: float | None = None
+    confidence: float | None = None
 
 
 def predict(
@@ -68,7 +70,7 @@ def predict(
         model, clips, features, emotion_question(label_set),
         batch_size=batch_size, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, what=what,
     )  # fmt: skip
-    return [score_response(m, texts[m.utterance.utterance_id], label_set) for m in clips]
+    return [score_response(m, texts[m.utterance.utterance_id][0], label_set) for m in clips]
 
 
 def predict_labels(
@@ -80,19 +82,30 @@ def predict_labels(
     batch_size: int = 64,
     what: str = "predicting labels",
 ) -> list[Answer]:
-    """Greedy answers to `label_question`, in the order of `clips`; only a label in its spelling, and nothing else, is
-    one. What the model hears, without the explanation that may lose it.
+    """Greedy answers to `label_question` (`score_label`), in the order of `clips`, with the probability of each: what
+    the model hears, without the explanation that may lose it.
     """
     question = label_question(label_set)
     texts = _answers(model, clips, features, question, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)
     answers = []
     for m in clips:
-        text = texts[m.utterance.utterance_id]
-        predicted = label_set.parse(text.strip())
-        of = m.utterance
-        expected = expected_label(m, label_set)
-        answers.append(Answer(of.utterance_id, of.speaker_id, expected, predicted, predicted is not None, text))
+        text, probability = texts[m.utterance.utterance_id]
+        answers.append(score_label(m, text, label_set, confidence=probability))
     return answers
+
+
+def score_label(clip: MeasuredUtterance, text: str, label_set: LabelSet, *, confidence: float | None = None) -> Answer:
+    """Parse an answer by the label alone; only a label in its spelling, and nothing else, is one."""
+    predicted, of = label_set.parse(text.strip()), clip.utterance
+    return Answer(
+        of.utterance_id,
+        of.speaker_id,
+        expected_label(clip, label_set),
+        predicted,
+        predicted is not None,
+        text,
+        confidence=confidence,
+    )
 
 
 def _answers(
@@ -106,11 +119,13 @@ def _answers(
     what: str | None,
     temperature: float = 0.0,
     seed: int = 0,
-) -> dict[str, str]:
-    """The answer to one question about each clip, by utterance id; clips of like length are answered together."""
+) -> dict[str, tuple[str, float]]:
+    """The answer to one question about each clip, and its probability, by utterance id; clips of like length are
+    answered together.
+    """
     sampler = Sampler(model)
     by_length = sorted(clips, key=lambda m: features[m.utterance.utterance_id].shape[-1])
-    answers: dict[str, str] = {}
+    answers: dict[str, tuple[str, float]] = {}
     starts = range(0, len(by_length), batch_size)
     for start in starts if what is None else track(starts, total=len(starts), what=what):
         chosen = by_length[start : start + batch_size]
@@ -121,7 +136,9 @@ def _answers(
             max_new_tokens=max_new_tokens,
             seeds=seed + start,
         )
-        answers |= {m.utterance.utterance_id: text for m, (text,) in zip(chosen, rollout.texts, strict=True)}
+        probabilities = rollout.logprobs.sum(-1).exp().flatten().tolist()
+        for m, (text,), probability in zip(chosen, rollout.texts, probabilities, strict=True):
+            answers[m.utterance.utterance_id] = text, probability
     return answers
 
 

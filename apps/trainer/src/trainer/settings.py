@@ -314,13 +314,15 @@ class GRPOStage(GRPOSettings, PolicyStage):
 class EvaluateStage(StageSettings):
     """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
 
-    `limit` clips of `split` are drawn evenly over speakers and emotions, all of it unless specified. Settings are
-    chosen on `validation`, results are reported on `test`.
+    `predictions` is a file of another system's answers, see `trainer.evaluate`. `limit` clips of `split` are drawn
+    evenly over speakers and emotions, all of it unless specified. Settings are chosen on `validation`, results are
+    reported on `test`.
     """
 
     data: str
     out: str
     policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("sft", "grpo", "grpo_ptr")))
+    predictions: str | None = None
     reward_model: str | None = None
     limit: int | None = None
     split: str = "test"

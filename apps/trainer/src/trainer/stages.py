@@ -111,8 +111,10 @@ def evaluate(settings: EvaluateStage) -> None:
         seed=settings.seed,
         split=settings.split,
         spec=feature_spec(settings.model),
+        other=Path(settings.predictions) if settings.predictions else None,
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
+    rows += [] if result.other is None else [(result.other.name, result.other.evaluation)]
     for policy in result.policies:
         rows += [(policy.name, policy.evaluation), (f"{policy.name}, label alone", policy.label_only)]
     for name, row in rows:
