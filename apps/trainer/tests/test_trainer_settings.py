@@ -68,8 +68,9 @@ def test_the_demo_trains_with_these_values() -> None:
         ),
     )  # fmt: skip
     assert reward == RewardStage(
-        name="reward", data="d", out="o", policy="p", steps=120, batch_size=24, learning_rate=5e-4, warmup_steps=20,
-        test_clips=80, model=stages.model_defaults()["pocket"],
+        name="reward", data="d", out="o", policy="p", steps=150, clips_per_step=12, texts_per_clip=4,
+        train_clips=1200, learning_rate=5e-4, warmup_steps=20, test_clips=80, filter_augment_db=9.0,
+        model=stages.model_defaults()["pocket"],
     )  # fmt: skip
     assert grpo == GRPOStage(
         name="grpo", data="d", out="o", policy="p", reward_model="r", algorithm=Algorithm.GRPO_PTR, steps=40,
@@ -116,7 +117,7 @@ def test_what_is_unknown_or_cannot_be_right_is_refused(change: dict[str, Any], s
 
 
 def test_the_reward_stage_validates_too() -> None:
-    for name in ("steps", "batch_size", "test_clips"):
+    for name in ("steps", "clips_per_step", "test_clips"):
         with pytest.raises(ConfigError, match=f"{name} is 0, expected >= 1"):
             replace(RewardSettings(), **{name: 0})
 

@@ -124,10 +124,13 @@ def write() -> Writer:
 
 @pytest.fixture
 def tiny_model() -> RewardModel:
-    """Untrained backbone; its head is given weights, for at zero every score would be 3."""
+    """Untrained backbone; its heads are given weights, for at zero every score of a whole text would be 3."""
     tokenizer = train_tokenizer([sentence for sentence, _ in ANGRY], vocab_size=300)
     size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
     model = RewardModel(pocket(tokenizer, seed=0, size=size))
     with torch.no_grad():
-        model.head.weight.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        for head in model.heads.values():
+            head.weight.normal_(std=0.1, generator=generator)
+        model.likelihood.fill_(0.1)  # of random weights all likelihoods are small
     return model

@@ -20,7 +20,7 @@ def test_readme_example_runs(
     write: Callable[[MeasuredUtterance], ReasoningTrace],
     tiny_model: RewardModel,
 ) -> None:
-    """A new model gives 3 to everything, and log 2 is the loss of a logit of 0 whatever the target."""
+    """A new model gives 3 to all but the facts, and log 2 is the loss of a logit of 0 whatever the target."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     clips = [make_clip(), make_clip("b1", "low low high", "open")]
@@ -37,19 +37,21 @@ def test_readme_example_runs(
         "features": features,
         "questions": questions,
         "texts": texts,
-        "batch": tiny_model.backbone.collate(features, questions, texts),
-        "targets": torch.tensor([[5.0, 4.0, 3.0, 1.0]]),
+        "targets": torch.tensor([[4.0, 3.0, 1.0]]),
     }
     exec(block, names)
     assert len(names["graded"]) == 10
     assert names["loss"].item() == pytest.approx(0.6931, abs=1e-4)
-    assert names["scores"].tolist() == [[3.0] * 4]
+    assert names["made"].scores[:, 1:].tolist() == [[3.0] * 3]
+    assert len(names["made"].probabilities[0]) == len(names["readings"][0].claims) == 4
 
 
 def test_public_names_are_pinned() -> None:
     """What others may import; a name that leaves this list is a breaking change."""
     expected = """
-        RUBRIC CalibrationBin CheckpointError CorruptionError Criterion CriterionQuality Fault GradedSet GradedTrace
-        RewardModel RewardModelError Rewriter ScoreShapeError ScoredTrace build corrupt mismatch quality score_loss
+        MAX_SEVERITY MIN_GAP OFFERED RUBRIC CalibrationBin CheckpointError CorruptionError Criterion CriterionQuality
+        Fault GradedSet GradedTrace Judgement Logits Reading RewardModel RewardModelError Rewriter ScoreShapeError
+        ScoredTrace TraceError auroc build corrupt criterion_quality expected_calibration_error expected_faithfulness
+        fit_temperature mismatch ordinal_loss quality read reliability
     """
     assert set(rewardmodel.__all__) == set(expected.split())

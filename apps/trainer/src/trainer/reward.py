@@ -1,69 +1,86 @@
-"""Training the reward model: graded traces on top of the SFT backbone."""
+"""Training the reward model: verdicts on claims and graded faults, on top of the SFT policy that writes the answers."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from cotgen import Style, generate
-from cotgen.rules.plain_wording import GENERATOR as PLAIN
-from rewardmodel import CriterionQuality, GradedTrace, RewardModel, ScoredTrace, build, quality, score_loss
-from speech_records import (
-    LabelSet,
-    MeasuredUtterance,
-    ReasoningTrace,
-    RewardScores,
-    emotion_question,
-    format_answer,
-    write_jsonl,
-)
-from speechlm import SpeechBatch, SpeechLM
+from rewardmodel import OFFERED, Fault, Logits, Reading, RewardModel, ordinal_loss, read
+from speech_claims.faithfulness import offered_cues
+from speech_records import MeasuredUtterance, emotion_question
+from speechlm import PackedGroup, SpeechLM
+from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity
-from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
-from trainer.features import as_float
+from trainer.dataset import TEST, TRAIN, VALIDATION, AnnotatedCorpus
 from trainer.fit import fit
-from trainer.modules import Batches, StageModule
+from trainer.modules import WEIGHT_DECAY, Batches, StageModule, parameter_groups
 from trainer.resume import remove_state
+from trainer.reward_data import ClipTexts, Source, sample_answers, texts_about
+from trainer.reward_report import VERDICTS, HeldOut, RewardReport, calibrate, claim_quality, measure, write_report
 from trainer.settings import RewardSettings
 
-QUALITY, SCORED = "quality.json", "scored.jsonl"
+OFFERED_WEIGHT = 0.3
+"""What the loss on the cues that a clip offers counts beside the two others (our choice: it is learned first)."""
+HEAD_RATE = 20.0
+TRAINED_VERSIONS = 4
+"""Versions of a clip's trace to train on: the whole one and three of the six faults."""
 
 
 @dataclass(frozen=True, slots=True)
-class GradedBatch:
-    """Texts about clips and the scores they deserve, `float32[N, 4]`."""
+class JudgedBatch:
+    """Packed texts about clips and what they deserve.
 
-    speech: SpeechBatch
-    targets: Tensor
+    - `readings`: one for each text
+    - `verdicts` float[claims]: 1 supported, 0 contradicted, NaN where the measurement cannot tell
+    - `criteria` float[N, 3]: the scores of the criteria of whole texts
+    - `offered` float[clips, len(OFFERED)]: 1 where the clip offers the cue
+    """
 
-    def to(self, device: torch.device) -> GradedBatch:
+    packed: PackedGroup
+    readings: list[Reading]
+    verdicts: Tensor
+    criteria: Tensor
+    offered: Tensor
+
+    def to(self, device: torch.device) -> JudgedBatch:
         """The same batch on another device."""
-        return GradedBatch(self.speech.to(device), self.targets.to(device))
+        moved = (x.to(device) for x in (self.verdicts, self.criteria, self.offered))
+        return JudgedBatch(self.packed.to(device), self.readings, *moved)
 
 
 class RewardModule(StageModule):
-    """Regression of the four scores."""
+    """Cross-entropy of claims, of the three other criteria and of the cues that a clip offers."""
 
     def __init__(self, model: RewardModel, settings: RewardSettings) -> None:
         super().__init__(settings, steps=settings.steps)
         self.model = model
 
-    def training_step(self, batch: GradedBatch, batch_idx: int) -> Tensor:
-        """Binary cross-entropy between the scaled scores and their targets."""
-        loss = score_loss(self.model.logits(batch.speech), batch.targets)
-        self.record(batch_idx + 1, loss=float(loss.detach()))
+    def groups(self) -> list[dict[str, Any]]:
+        """The heads, which start at zero, learn `HEAD_RATE` times as fast as the backbone, and do not decay."""
+        heads = {"params": self.model.own_parameters(), "lr": HEAD_RATE * self.learning_rate, "weight_decay": 0.0}
+        return [*parameter_groups(self.model.backbone, WEIGHT_DECAY), heads]
+
+    def training_step(self, batch: JudgedBatch, batch_idx: int) -> Tensor:
+        """The sum of the three losses."""
+        logits: Logits = self.model(batch.packed, batch.readings)
+        known = ~batch.verdicts.isnan()
+        parts = {
+            "claims": binary_cross_entropy_with_logits(logits.claims[known], batch.verdicts[known], reduction="sum")
+            / max(1, int(known.sum())),
+            "criteria": ordinal_loss(logits.criteria, batch.criteria),
+            "offered": OFFERED_WEIGHT * binary_cross_entropy_with_logits(logits.offered, batch.offered),
+        }
+        loss = torch.stack(list(parts.values())).sum()
+        self.record(batch_idx + 1, loss=loss.item(), **{name: part.item() for name, part in parts.items()})
         return loss
-
-
-def graded_text(trace: GradedTrace, label_set: LabelSet) -> str:
-    """A graded trace in the form in which the policy writes."""
-    return format_answer(trace.think, label_set.text(trace.answer))
 
 
 def train_reward_model(
@@ -73,62 +90,87 @@ def train_reward_model(
     settings: RewardSettings,
     *,
     out: Path,
-) -> Mapping[str, CriterionQuality]:
-    """Train four heads (and the backbone, in place) and save them in `out`; returns quality on unseen speakers."""
+) -> RewardReport:
+    """Train heads (and the backbone, in place), calibrate them on the validation voices and save them in `out`; returns
+    what was measured on the test voices, which is in `out` too.
+    """
     torch.manual_seed(settings.seed)
+    sizes = {TRAIN: settings.train_clips, VALIDATION: settings.test_clips, TEST: settings.test_clips}
+    texts = {split: _texts(backbone, corpus, features, settings, split=split, count=n) for split, n in sizes.items()}
     model = RewardModel(backbone)
     question = emotion_question(corpus.label_set)
-    graded = _graded(corpus, TRAIN, settings.seed)
+    heard = HeldOut(texts[TEST], features, question)
+    untrained = claim_quality(heard.judge(model, heard.clips, (Source.SWAPPED, Source.OWN)))
+    equalizer = torch.Generator().manual_seed(settings.seed)
+    module = RewardModule(model, settings)
+    module.generators["equalizer"] = equalizer
 
-    def to_batch(chosen: Sequence[GradedTrace]) -> GradedBatch:
-        clips = as_float(features[t.utterance_id] for t in chosen)
-        texts = [graded_text(t, corpus.label_set) for t in chosen]
-        speech = backbone.collate(clips, [question] * len(chosen), texts)
-        return GradedBatch(speech, torch.tensor([t.scores.as_tuple() for t in chosen]))
+    def to_batch(chosen: list[ClipTexts]) -> JudgedBatch:
+        clips = [random_eq_bands(features[a.name].float(), settings.filter_augment_db, equalizer) for a in chosen]
+        return judged_batch(model, chosen, clips, question)
 
-    rng = np.random.default_rng(settings.seed)
-    # shuffled before it is cut to the steps, so that a short training sees traces of all speakers
-    order = np.resize(rng.permutation(len(graded)), settings.steps * settings.batch_size)
-    batches = [[graded[i] for i in rows] for rows in order.reshape(settings.steps, settings.batch_size)]
-    module, plan = RewardModule(model, settings), Batches(batches, to_batch)
-    fit(module, plan, settings, what="reward model", out=out, run_name="reward", data=data_identity(corpus))
+    batches = Batches(_plan(texts[TRAIN], settings), to_batch)
+    identity = data_identity(corpus)
+    fit(module, batches, settings, what="reward model", out=out, run_name="reward", data=identity)
+    calibration = calibrate(model, HeldOut(texts[VALIDATION], features, question))
     model.save(out)
     remove_state(out)
-    scored = score_unseen(model, corpus, features, clips=settings.test_clips, seed=settings.seed)
-    write_jsonl(out / SCORED, scored)
-    measured = quality([s.predicted.as_tuple() for s in scored], [s.graded.scores.as_tuple() for s in scored])
-    (out / QUALITY).write_text(json.dumps({name: asdict(q) for name, q in measured.items()}, indent=2) + "\n")
-    return measured
+    report, judged = measure(model, heard, calibration=calibration, untrained=untrained, trained_on=texts[TRAIN])
+    write_report(report, judged, out)
+    return report
 
 
-def score_unseen(
-    model: RewardModel, corpus: AnnotatedCorpus, features: Mapping[str, Tensor], *, clips: int, seed: int
-) -> list[ScoredTrace]:
-    """Graded traces of unseen speakers beside the scores that the model gives them."""
-    graded = _graded(corpus, TEST, seed, clips=clips)
-    names = sorted({t.utterance_id for t in graded})
-    texts = [graded_text(t, corpus.label_set) for t in graded]
-    scores = model.score(
-        as_float(features[name] for name in names),
-        [emotion_question(corpus.label_set)] * len(graded),
-        texts,
-        audio_index=[names.index(t.utterance_id) for t in graded],
+def _texts(
+    policy: SpeechLM,
+    corpus: AnnotatedCorpus,
+    features: Mapping[str, Tensor],
+    settings: RewardSettings,
+    *,
+    split: str,
+    count: int,
+) -> list[ClipTexts]:
+    clips = corpus.split(split)
+    if count < len(clips):
+        rows = np.random.default_rng(settings.seed).choice(len(clips), size=count, replace=False)
+        clips = [clips[i] for i in sorted(rows)]
+    is_training = split == TRAIN
+    answers = sample_answers(policy, clips, features, corpus, k=2 if is_training else 4, seed=settings.seed)
+    return texts_about(
+        clips,
+        corpus,
+        answers,
+        split=split,
+        swapped=2 if is_training else 4,
+        versions=TRAINED_VERSIONS if is_training else len(Fault),
+        seed=settings.seed,
     )
-    return [ScoredTrace(t, RewardScores(*row)) for t, row in zip(graded, scores.tolist(), strict=True)]
 
 
-def _graded(corpus: AnnotatedCorpus, split: str, seed: int, *, clips: int | None = None) -> tuple[GradedTrace, ...]:
-    measured = corpus.split(split)
-    if clips is not None and clips < len(measured):
-        chosen = np.random.default_rng(seed).choice(len(measured), size=clips, replace=False)
-        measured = [measured[i] for i in sorted(chosen)]
-    chosen_ids = {m.utterance.utterance_id for m in measured}
-    traces = {trace.utterance_id: trace for trace in corpus.traces(split) if trace.utterance_id in chosen_ids}
+def _plan(texts: Sequence[ClipTexts], settings: RewardSettings) -> list[list[ClipTexts]]:
+    """The clips of every step, each with the texts to judge; every clip is drawn once before any is drawn again."""
+    rng = Random(settings.seed)
+    needed = settings.steps * settings.clips_per_step
+    drawn: list[ClipTexts] = []
+    while len(drawn) < needed:
+        drawn += [about.draw(settings.texts_per_clip, rng) for about in rng.sample(texts, len(texts))]
+    size = settings.clips_per_step
+    return [drawn[n * size : (n + 1) * size] for n in range(settings.steps)]
 
-    def write(clip: MeasuredUtterance) -> ReasoningTrace:
-        trace = traces[clip.utterance.utterance_id]
-        style = Style.PLAIN if trace.generator == PLAIN else Style.VARIED
-        return generate(clip, label_set=corpus.label_set, seed=trace.seed or 0, style=style)
 
-    reasoned = [m for m in measured if m.utterance.utterance_id in traces]
-    return build(reasoned, traces, write=write, label_set=corpus.label_set, seed=seed).graded
+def judged_batch(model: RewardModel, chosen: Sequence[ClipTexts], clips: list[Tensor], question: str) -> JudgedBatch:
+    """The batch of all texts about `chosen`, whose features are `clips`."""
+    tokenizer = model.backbone.tokenizer
+    readings = [[read(tokenizer, text.text, about.measured) for text in about.texts] for about in chosen]
+    flat = [reading for group in readings for reading in group]
+    return JudgedBatch(
+        packed=model.pack(clips, [question] * len(chosen), readings),
+        readings=flat,
+        verdicts=torch.tensor([VERDICTS[claim.verdict] for reading in flat for claim in reading.claims]),
+        criteria=torch.tensor([text.graded.scores.as_tuple()[1:] for about in chosen for text in about.texts]),
+        offered=torch.tensor([_offered(about.measured) for about in chosen]),
+    )
+
+
+def _offered(clip: MeasuredUtterance) -> list[float]:
+    found = offered_cues(clip.profile, clip.levels)
+    return [float(cue in found) for cue in OFFERED]

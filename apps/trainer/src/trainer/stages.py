@@ -73,13 +73,20 @@ def sft(settings: SFTStage) -> None:
 
 
 def reward(settings: RewardStage) -> None:
-    """Train the reward model on graded traces, from the SFT policy's weights."""
+    """Train the reward model on verdicts and graded traces, from the SFT policy's weights, and measure it."""
     from trainer.reward import train_reward_model
+    from trainer.reward_report import warnings
 
     backbone = _policy(settings)
     corpus, features = _data(settings)
-    for name, criterion in train_reward_model(backbone, corpus, features, settings, out=Path(settings.out)).items():
+    report = train_reward_model(backbone, corpus, features, settings, out=Path(settings.out))
+    for name, criterion in report.criteria.items():
         _say(f"{name}: Spearman {_shown(criterion.spearman)}, right order {_shown(criterion.pair_accuracy)}")
+    for name, claims in report.claims.items():
+        shuffled = report.shuffled[name].auroc
+        _say(f"claims of {name} texts: AUROC {_shown(claims.auroc)}, with another clip's sound {_shown(shuffled)}")
+    for warning in warnings(report):
+        _say(f"WARNING: {warning}")
 
 
 def grpo(settings: GRPOStage) -> None:

@@ -4,20 +4,29 @@
 - `rewardmodel.corruption` — verified traces with graded faults, and the scores these deserve
 - `rewardmodel.alteration` — wrong facts: traces written from altered measurements
 - `rewardmodel.build` — a whole graded data set
-- `rewardmodel.model` — `RewardModel`: a speech LLM with four heads; its loss
+- `rewardmodel.reading` — a text as the model reads it: tokens, and claims with the tokens they end at
+- `rewardmodel.factual` — the faithfulness that is expected of claims that hold with a probability
+- `rewardmodel.model` — `RewardModel`: a speech LLM with heads on claims and texts; their loss
+- `rewardmodel.calibration` — whether probabilities order claims and mean what they say
 - `rewardmodel.report` — agreement of scores with targets (`rewardmodel report`)
 """
 
 from rewardmodel.alteration import Rewriter
 from rewardmodel.build import GradedSet, build
+from rewardmodel.calibration import auroc, expected_calibration_error, fit_temperature, reliability
 from rewardmodel.corruption import corrupt, mismatch
-from rewardmodel.errors import CheckpointError, CorruptionError, RewardModelError, ScoreShapeError
-from rewardmodel.graded import Fault, GradedTrace, ScoredTrace
-from rewardmodel.model import RewardModel, score_loss
-from rewardmodel.report import CalibrationBin, CriterionQuality, quality
+from rewardmodel.errors import CheckpointError, CorruptionError, RewardModelError, ScoreShapeError, TraceError
+from rewardmodel.factual import OFFERED, expected_faithfulness
+from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, ScoredTrace
+from rewardmodel.model import Judgement, Logits, RewardModel, ordinal_loss
+from rewardmodel.reading import Reading, read
+from rewardmodel.report import MIN_GAP, CalibrationBin, CriterionQuality, criterion_quality, quality
 from rewardmodel.rubric import RUBRIC, Criterion
 
 __all__ = [
+    "MAX_SEVERITY",
+    "MIN_GAP",
+    "OFFERED",
     "RUBRIC",
     "CalibrationBin",
     "CheckpointError",
@@ -27,14 +36,25 @@ __all__ = [
     "Fault",
     "GradedSet",
     "GradedTrace",
+    "Judgement",
+    "Logits",
+    "Reading",
     "RewardModel",
     "RewardModelError",
     "Rewriter",
     "ScoreShapeError",
     "ScoredTrace",
+    "TraceError",
+    "auroc",
     "build",
     "corrupt",
+    "criterion_quality",
+    "expected_calibration_error",
+    "expected_faithfulness",
+    "fit_temperature",
     "mismatch",
+    "ordinal_loss",
     "quality",
-    "score_loss",
+    "read",
+    "reliability",
 ]

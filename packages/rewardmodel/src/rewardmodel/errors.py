@@ -3,6 +3,8 @@
 RewardModelError (a ValueError)
 ├── CorruptionError   a fault that cannot be put into a trace, or a severity out of range
 ├── CheckpointError   a folder that holds no reward model of this architecture
+├── TraceError        a text that cannot be judged: no form, no reasoning
+│   └── TraceTooLongError
 └── ScoreShapeError   scores, texts or audio that do not belong together
 """
 
@@ -23,3 +25,11 @@ class CheckpointError(RewardModelError):
 
 class ScoreShapeError(RewardModelError):
     """Scores, texts or audio that do not belong together."""
+
+
+class TraceError(RewardModelError):
+    """A text that cannot be judged: no form, no reasoning."""
+
+
+class TraceTooLongError(TraceError):
+    """A text with more reasoning than is scored."""

@@ -1,101 +1,172 @@
-"""The reward model: a speech LLM that reads clip, question and reasoning, and four heads on what it then knows.
+"""The reward model: a speech LLM that reads clip, question and reasoning, and linear heads on what it then knows.
 
-The hidden state of the completion's last token has seen everything before it; a linear layer turns it into four
-logits z, and 1 + 4 σ(z) into scores between 1 and 5.
+- *Claims*: the hidden state at the last token of every claim gives the log-odds that the clip supports it; added to it
+  is what the language model itself says, the log-likelihood of the claimed value where the text first says it.
+- *Offered*: the hidden state at the end of the prompt gives, for each cue, the log-odds that the clip offers it.
+- *Criteria*: the hidden state at the last token of a text gives, for each of the other three criteria, the log-odds
+  that its score lies above 1, 2, 3 and 4, one direction with four thresholds (an ordinal regression).
+
+The factual score is 1 + 4 times the faithfulness that is expected of these probabilities (`rewardmodel.factual`).
 """
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from rewardmodel.errors import CheckpointError, ScoreShapeError
-from speech_records import RewardScores
+from rewardmodel.errors import CheckpointError, ScoreShapeError, TraceError, TraceTooLongError
+from rewardmodel.factual import OFFERED, expected_faithfulness
+from rewardmodel.reading import Reading, read
+from speech_records import Cue, RewardScores
 from speechlm import (
+    BatchError,
     PackedGroup,
     Provenance,
-    SpeechBatch,
     SpeechLM,
     SpeechLMError,
     load_checkpoint,
     save_checkpoint,
 )
 
-ARCHITECTURE = "speechlm+linear/1"
+ARCHITECTURE = "speechlm+claims/2"
 CARD, HEAD = "reward.json", "reward_head.safetensors"
 SCORE_MIN, SCORE_SPAN = 1.0, 4.0
+OTHERS = RewardScores.CRITERIA[1:]
+"""The criteria that a text is scored on as a whole."""
 BATCH_SIZE = 32
-"""Rows that `score` runs at once (our choice: four groups of eight answers)."""
+"""Texts that `judge` runs at once (our choice: four groups of eight answers)."""
 
 
-def score_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean binary cross-entropy between σ(z) and the target scores brought to [0, 1]; a scalar.
+@dataclass(frozen=True, slots=True, eq=False)
+class Logits:
+    """Log-odds for M claims in N texts about R clips.
 
-    Against a squared error on scores its gradient σ(z) - target does not vanish where σ saturates, which is where the
-    many perfect scores lie.
+    - `claims` float[M]: that a claim is supported, text by text, in the order of `Reading.claims`
+    - `criteria` float[N, 3, 4]: that the score of each of `OTHERS` lies above 1, 2, 3 and 4
+    - `offered` float[R, len(OFFERED)]: that the clip offers a cue
+    """
 
-    Args:
-        logits: z, float [N, 4].
-        targets: scores in [1, 5], float [N, 4].
+    claims: Tensor
+    criteria: Tensor
+    offered: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """Scores of N texts.
+
+    - `scores` float[N, 4] in [1, 5]; 1 everywhere for a text without form or reasoning, NaN for one too long
+    - `uncertainty` float[N, 4]: standard deviations, as far as the model knows itself
+    - `readings`: what was read, `None` where nothing could be; `probabilities`: that each claim is supported
+    - `problems`: why a text could not be judged, by its number
+    """
+
+    scores: Tensor
+    uncertainty: Tensor
+    readings: tuple[Reading | None, ...]
+    probabilities: tuple[tuple[float, ...], ...]
+    problems: Mapping[int, str]
+
+
+def ordinal_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean binary cross-entropy of ordinal `logits` float [N, C, 4] against `targets` float [N, C] in [1, 5], NaN where
+    a text has no target; a scalar, 0 without any.
+
+    A target between two scores is shared out: 3.5 lies above 1 and 2, and half above 3.
+
+    >>> float(ordinal_loss(torch.zeros(1, 1, 4), torch.tensor([[3.5]])))
+    0.6931471824645996
 
     Raises:
-        ScoreShapeError: the shapes differ, or a target is outside [1, 5].
-
-    A logit of 0 is the score 3, that is 0.5; against a target of 5, that is 1, it costs -log 0.5:
-
-    >>> score_loss(torch.zeros(1, 4), torch.full((1, 4), 5.0))
-    tensor(0.6931)
+        ScoreShapeError: the shapes do not fit, or a target is outside [1, 5].
     """
-    if logits.shape != targets.shape:
+    if logits.shape != (*targets.shape, int(SCORE_SPAN)):
         raise ScoreShapeError(f"logits have shape {tuple(logits.shape)}, targets {tuple(targets.shape)}")
-    scaled = (targets - SCORE_MIN) / SCORE_SPAN
-    if not bool(((scaled >= 0.0) & (scaled <= 1.0)).all()):
+    known = ~targets.isnan()
+    if not bool(((targets >= SCORE_MIN) & (targets <= SCORE_MIN + SCORE_SPAN))[known].all()):
         raise ScoreShapeError("targets must lie in [1, 5]")
-    return nn.functional.binary_cross_entropy_with_logits(logits.float(), scaled.float())
+    levels = torch.arange(SCORE_MIN, SCORE_MIN + SCORE_SPAN, device=targets.device)
+    above = (targets[known][:, None] - levels).clamp(0.0, 1.0)
+    loss = nn.functional.binary_cross_entropy_with_logits(logits[known].float(), above.float(), reduction="sum")
+    return loss / max(1, above.numel())
 
 
 class RewardModel(nn.Module):
-    """A speech LLM with one linear layer that scores reasoning on the four criteria of `RewardScores.CRITERIA`.
+    """A speech LLM with linear heads, see the module.
 
-    The layer starts at zero: an untrained model gives 3 to everything.
+    The heads start at zero: an untrained model orders claims by the likelihood that its backbone gives them, which
+    needs a backbone that was trained to describe speech, and gives 3 to the rest.
     """
+
+    claim_temperature: Tensor
+    """What the log-odds of claims are divided by, so that probabilities mean what they say."""
 
     def __init__(self, backbone: SpeechLM) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(backbone.head.in_features, len(RewardScores.CRITERIA), device=backbone.device)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        width, device = backbone.head.in_features, backbone.device
+        self.heads = nn.ModuleDict(
+            {
+                "claims": nn.Linear(width, 1, device=device),
+                "offered": nn.Linear(width, len(OFFERED), device=device),
+                "criteria": nn.Linear(width, len(OTHERS), bias=False, device=device),
+            }
+        )
+        for parameter in self.heads.parameters():
+            nn.init.zeros_(parameter)
+        self.thresholds = nn.Parameter(torch.zeros(len(OTHERS), int(SCORE_SPAN), device=device))
+        self.likelihood = nn.Parameter(torch.ones((), device=device))
+        self.register_buffer("claim_temperature", torch.ones((), device=device))
 
-    def logits(self, batch: SpeechBatch | PackedGroup) -> Tensor:
-        """Logits z of every completion, float32 [N, 4]: of each row of a batch, or of the answers in packed groups."""
-        hidden: Tensor = self.backbone(batch)
-        if isinstance(batch, PackedGroup):
-            mask, answer, count = batch.batch.completion_mask, batch.answer, batch.answers
-        else:
-            mask, count = batch.completion_mask, len(batch.completion_mask)
-            answer = torch.arange(count, device=mask.device)[:, None].expand_as(mask)
-        row, column = mask.nonzero(as_tuple=True)
-        of = answer[row, column]
-        # The last token of each answer; tokens come row by row and left to right.
-        last = of.new_full((count,), -1).scatter_reduce(0, of, torch.arange(len(of), device=of.device), "amax")
-        if bool((last < 0).any()):
-            raise ScoreShapeError("a row of the batch has no completion to score")
-        final = hidden[row[last], column[last]]
-        z: Tensor = self.head(final.to(self.head.weight.dtype))
-        return z.float()
+    def pack(self, features: list[Tensor], questions: list[str], readings: Sequence[Sequence[Reading]]) -> PackedGroup:
+        """The texts of each clip behind one copy of its prompt."""
+        end = self.backbone.end_id
+        return self.backbone.pack(features, questions, [[[*r.ids, end] for r in group] for group in readings])
 
-    def forward(self, batch: SpeechBatch | PackedGroup) -> Tensor:
-        """Scores between 1 and 5 of every completion, float32 [N, 4]."""
-        return SCORE_MIN + SCORE_SPAN * self.logits(batch).sigmoid()
+    def forward(self, packed: PackedGroup, readings: Sequence[Reading]) -> Logits:
+        """Logits of the packed texts `readings`."""
+        hidden: Tensor = self.backbone(packed)
+        places = _Places.of(packed)
+        weight = self.thresholds.dtype
+        text = [i for i, reading in enumerate(readings) for _ in reading.claims]
+        claims = hidden[places.at(text, [end for reading in readings for end in reading.ends])]
+        criteria = self.heads["criteria"](hidden[places.last].to(weight))
+        evidence = self.heads["claims"](claims.to(weight))[:, 0] + self.likelihood * self._likelihoods(
+            hidden, packed, places, readings
+        )
+        return Logits(
+            claims=evidence.float(),
+            criteria=(criteria[:, :, None] - self.thresholds).float(),
+            offered=self.heads["offered"](hidden[places.prompt].to(weight)).float(),
+        )
+
+    def _likelihoods(self, hidden: Tensor, packed: PackedGroup, places: _Places, readings: Sequence[Reading]) -> Tensor:
+        """The log-likelihood of every claim's value where it is first said, float[M]."""
+        said = [(i, *span) for i, reading in enumerate(readings) for span in reading.values]
+        claim = [n for n, (_, start, end) in enumerate(said) for _ in range(start, end)]
+        row, column = places.at(
+            [i for i, start, end in said for _ in range(start, end)],
+            [token for _, start, end in said for token in range(start, end)],
+        )
+        logits = self.backbone.head(hidden[row, packed.before[row, column]]).float()
+        ids = packed.batch.input_ids[row, column]
+        logprobs = logits.gather(-1, ids[:, None])[:, 0] - logits.logsumexp(-1)
+        sums: Tensor = logprobs.new_zeros(len(said)).index_add(
+            0, torch.tensor(claim, device=row.device).long(), logprobs
+        )
+        return sums
 
     @torch.no_grad()
-    def score(
+    def judge(
         self,
         features: list[Tensor],
         questions: list[str],
@@ -103,8 +174,8 @@ class RewardModel(nn.Module):
         *,
         audio_index: list[int] | None = None,
         batch_size: int = BATCH_SIZE,
-    ) -> Tensor:
-        """Scores in [1, 5] of N texts, float32 [N, 4], without gradient and in evaluation mode.
+    ) -> Judgement:
+        """Scores of N texts and what they rest on, without gradient and in evaluation mode.
 
         Args:
             features: log-mel clips, each float [n_mels, frames].
@@ -121,43 +192,83 @@ class RewardModel(nn.Module):
             raise ScoreShapeError(
                 f"{len(texts)} texts need as many questions and clips, got {len(questions)} and {len(audio_index)}"
             )
+        made = _Made(len(texts))
+        for i, text in enumerate(texts):
+            try:
+                made.readings[i] = read(self.backbone.tokenizer, text)
+            except TraceTooLongError as error:
+                made.refuse(i, str(error), score=math.nan)
+            except TraceError as error:
+                made.refuse(i, str(error), score=SCORE_MIN)
+        rows = [i for i, reading in enumerate(made.readings) if reading is not None]
         was_training = self.training
         self.eval()
         try:
-            scores = [
-                self._score_rows(
-                    features, questions, texts, audio_index, range(start, min(start + batch_size, len(texts)))
-                )
-                for start in range(0, len(texts), batch_size)
-            ]
+            for start in range(0, len(rows), batch_size):
+                self._judge_rows(features, questions, audio_index, rows[start : start + batch_size], made)
         finally:
             self.train(was_training)
-        return torch.cat(scores) if scores else torch.empty(0, len(RewardScores.CRITERIA))
+        return made.judgement()
 
-    def _score_rows(
-        self, features: list[Tensor], questions: list[str], texts: list[str], audio_index: list[int], rows: range
+    def score(
+        self,
+        features: list[Tensor],
+        questions: list[str],
+        texts: list[str],
+        *,
+        audio_index: list[int] | None = None,
+        batch_size: int = BATCH_SIZE,
     ) -> Tensor:
+        """The scores of `judge` alone, float32 [N, 4]."""
+        return self.judge(features, questions, texts, audio_index=audio_index, batch_size=batch_size).scores
+
+    def _judge_rows(
+        self, features: list[Tensor], questions: list[str], audio_index: list[int], rows: list[int], made: _Made
+    ) -> None:
         groups: dict[tuple[int, str], list[int]] = {}
         for i in rows:
             groups.setdefault((audio_index[i], questions[i]), []).append(i)
-        packed = self.backbone.pack(
-            [features[clip] for clip, _ in groups],
-            [question for _, question in groups],
-            [[texts[i] for i in members] for members in groups.values()],
-        )
         order = [i for members in groups.values() for i in members]
-        scores: Tensor = self(packed)
-        return scores[torch.tensor(order, device=scores.device).argsort()]
+        try:
+            packed = self.pack(
+                [features[clip] for clip, _ in groups],
+                [question for _, question in groups],
+                [[made.readings[i] for i in members] for members in groups.values()],
+            )
+        except BatchError as error:
+            if len(rows) == 1:
+                made.refuse(rows[0], str(error), score=math.nan)
+            else:  # one of them is too long: find out which
+                for i in rows:
+                    self._judge_rows(features, questions, audio_index, [i], made)
+            return
+        logits = self(packed, [made.readings[i] for i in order])
+        probabilities = (logits.claims / self.claim_temperature).sigmoid().tolist()
+        offered = logits.offered.sigmoid().tolist()
+        above = logits.criteria.sigmoid()
+        scores, deviations = SCORE_MIN + above.sum(-1), _deviation(above)
+        of_group = [g for g, members in enumerate(groups.values()) for _ in members]
+        for i, group, score, deviation in zip(order, of_group, scores.tolist(), deviations.tolist(), strict=True):
+            count = len(made.readings[i].claims)
+            own, probabilities = probabilities[:count], probabilities[count:]
+            made.add(i, own, dict(zip(OFFERED, offered[group], strict=True)), score, deviation)
 
     def save(self, directory: Path) -> None:
         """Write backbone (config, weights, tokenizer), head and card into `directory`; safetensors and JSON only."""
         card = {"architecture": ARCHITECTURE, "criteria": RewardScores.CRITERIA}
         files = {
-            HEAD: save({k: v.contiguous() for k, v in self.head.state_dict().items()}),
+            HEAD: save({k: v.contiguous() for k, v in self._own_state().items()}),
             CARD: (json.dumps(card, indent=2) + "\n").encode(),
         }
         told = f"A reward model: it scores {', '.join(RewardScores.CRITERIA)} of reasoning about speech."
         save_checkpoint(self.backbone, directory, provenance=Provenance(description=told, stage="reward"), files=files)
+
+    def own_parameters(self) -> list[nn.Parameter]:
+        """All parameters but the backbone's."""
+        return [p for name, p in self.named_parameters() if not name.startswith("backbone.")]
+
+    def _own_state(self) -> dict[str, Tensor]:
+        return {name: value for name, value in self.state_dict().items() if not name.startswith("backbone.")}
 
     @classmethod
     def load(cls, directory: Path, *, device: str | torch.device = "cpu") -> RewardModel:
@@ -173,7 +284,7 @@ class RewardModel(nn.Module):
                 raise CheckpointError(f"{directory / CARD}: {name} is {card.get(name)!r}, expected {value!r}")
         try:
             model = cls(load_checkpoint(directory, device=device))
-            model.head.load_state_dict(load_file(directory / HEAD, device=str(device)))
+            _load_own(model, load_file(directory / HEAD, device=str(device)))
         except SpeechLMError as error:
             raise CheckpointError(str(error)) from error
         except (OSError, SafetensorError, RuntimeError) as error:
@@ -191,3 +302,77 @@ def _read_card(directory: Path) -> dict[str, object]:
     if not isinstance(card, dict):
         raise CheckpointError(f"{directory / CARD}: must be a JSON object")
     return card
+
+
+def _load_own(model: RewardModel, state: Mapping[str, Tensor]) -> None:
+    own = {name for name in model.state_dict() if not name.startswith("backbone.")}
+    if set(state) != own:
+        raise RuntimeError(f"it holds {', '.join(sorted(state)) or 'nothing'}, expected {', '.join(sorted(own))}")
+    model.load_state_dict(state, strict=False)
+
+
+def _deviation(above: Tensor) -> Tensor:
+    """The standard deviation of scores of which `above[..., 4]` are the probabilities to lie above 1, 2, 3 and 4."""
+    ordered = above.sort(dim=-1, descending=True).values
+    edges = torch.cat([torch.ones_like(ordered[..., :1]), ordered, torch.zeros_like(ordered[..., :1])], dim=-1)
+    share, values = edges[..., :-1] - edges[..., 1:], torch.arange(5.0, device=above.device)
+    mean = (share * values).sum(-1, keepdim=True)
+    return (share * (values - mean) ** 2).sum(-1).sqrt()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where in packed groups things are: `first` and `last` token of every text, the end of every prompt, each as a
+    pair of rows and columns.
+    """
+
+    first: tuple[Tensor, Tensor]
+    last: tuple[Tensor, Tensor]
+    prompt: tuple[Tensor, Tensor]
+
+    @classmethod
+    def of(cls, packed: PackedGroup) -> _Places:
+        """The tokens of an answer come row by row and left to right."""
+        row, column = packed.batch.completion_mask.nonzero(as_tuple=True)
+        of = packed.answer[row, column]
+        number = torch.arange(len(of), device=of.device)
+        empty = of.new_zeros(packed.answers)
+        first, last = (empty.scatter_reduce(0, of, number, r, include_self=False) for r in ("amin", "amax"))
+        clips = torch.arange(len(packed.answer), device=of.device)
+        prompt_end = torch.zeros_like(clips)
+        prompt_end[row[first]] = packed.before[row[first], column[first]]  # the same for all texts of a row
+        return cls((row[first], column[first]), (row[last], column[last]), (clips, prompt_end))
+
+    def at(self, texts: list[int], tokens: list[int]) -> tuple[Tensor, Tensor]:
+        """The places of tokens that are counted from the start of their texts."""
+        rows, columns = self.first
+        text = torch.tensor(texts, dtype=torch.long, device=rows.device)
+        return rows[text], columns[text] + torch.tensor(tokens, dtype=torch.long, device=rows.device)
+
+
+class _Made:
+    """What `judge` has found so far."""
+
+    def __init__(self, count: int) -> None:
+        self.readings: list[Any] = [None] * count
+        self.scores = torch.full((count, len(RewardScores.CRITERIA)), math.nan)
+        self.uncertainty = torch.full_like(self.scores, math.nan)
+        self.probabilities: list[tuple[float, ...]] = [()] * count
+        self.problems: dict[int, str] = {}
+
+    def refuse(self, i: int, problem: str, *, score: float) -> None:
+        self.scores[i], self.uncertainty[i], self.problems[i] = score, math.nan, problem
+
+    def add(
+        self, i: int, probabilities: list[float], offered: Mapping[Cue, float], others: list[float], sd: list[float]
+    ) -> None:
+        reading = self.readings[i]
+        mean, deviation = expected_faithfulness(reading.claims, reading.obscured, probabilities, offered)
+        self.probabilities[i] = tuple(probabilities)
+        self.scores[i] = torch.tensor([SCORE_MIN + SCORE_SPAN * mean, *others])
+        self.uncertainty[i] = torch.tensor([SCORE_SPAN * deviation, *sd])
+
+    def judgement(self) -> Judgement:
+        return Judgement(
+            self.scores, self.uncertainty, tuple(self.readings), tuple(self.probabilities), dict(self.problems)
+        )

@@ -34,6 +34,7 @@ class CriterionQuality:
         pearson, spearman: correlations in [-1, 1]; `None` where targets or predictions are all the same.
         pair_accuracy: share in [0, 1] of the pairs whose targets lie at least `MIN_GAP` apart that the model puts in
             the right order, ties counting half; `None` where there is no such pair.
+        kappa: quadratic weighted kappa of the scores rounded to 1..5; `None` where both are one and the same number.
         mean_absolute_error: in points of score.
         calibration: by rounded target, ascending, empty bins left out.
     """
@@ -42,6 +43,7 @@ class CriterionQuality:
     pearson: float | None
     spearman: float | None
     pair_accuracy: float | None
+    kappa: float | None
     mean_absolute_error: float
     calibration: tuple[CalibrationBin, ...]
 
@@ -77,6 +79,7 @@ def criterion_quality(predicted: NDArray[np.float64], target: NDArray[np.float64
         pearson=None if is_constant else float(pearsonr(predicted, target).statistic),
         spearman=None if is_constant else float(spearmanr(predicted, target).statistic),
         pair_accuracy=pair_accuracy(predicted, target),
+        kappa=quadratic_kappa(predicted, target),
         mean_absolute_error=float(np.abs(predicted - target).mean()),
         calibration=tuple(_calibration(predicted, target)),
     )
@@ -98,8 +101,25 @@ def pair_accuracy(predicted: NDArray[np.float64], target: NDArray[np.float64]) -
     return right / pairs if pairs else None
 
 
+def quadratic_kappa(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> float | None:
+    """Cohen's kappa of rounded scores, disagreements weighted by their squares; `None` for one and the same number.
+
+    Squares 1, 0, 0; of all nine pairs 1 + 1 + 9 + 4 + 0 + 4 + 16 + 4 + 0: 1 - (1/3) / (39/9)
+
+    >>> round(quadratic_kappa(np.array([2.0, 3.0, 5.0]), np.array([1.0, 3.0, 5.0])), 4)
+    0.9231
+    """
+    p, t = _rounded(predicted), _rounded(target)
+    by_chance = float(((p[:, None] - t) ** 2).mean())
+    return 1.0 - float(((p - t) ** 2).mean()) / by_chance if by_chance else None
+
+
+def _rounded(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.floor(scores + 0.5).astype(np.int64)
+
+
 def _calibration(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> Sequence[CalibrationBin]:
-    rounded = np.floor(target + 0.5).astype(int)
+    rounded = _rounded(target)
     return [
         CalibrationBin(
             target=int(value),

@@ -101,8 +101,13 @@ def offered_cues(profile: ProsodyProfile, levels: ProsodyLevels | None) -> tuple
     are another word; voicing only of a whisper and pauses only where there are any, as to lack either is the rule.
     """
     measured = cue_values(profile, levels)
-    cues = dict.fromkeys(_SAME.get(c, c) for c, v in measured.items() if c not in _WHO and v.value not in _ABSENT)
+    cues = dict.fromkeys(named_cue(c) for c, v in measured.items() if c not in _WHO and v.value not in _ABSENT)
     return (*cues, Cue.STRESS) if profile.stressed_words else tuple(cues)
+
+
+def named_cue(cue: Cue) -> Cue:
+    """The cue under which claims of `cue` are counted."""
+    return _SAME.get(cue, cue)
 
 
 def score_claims(claims: Iterable[Claim], offered: Sequence[Cue], *, obscured: int = 0) -> FaithfulnessScore:
@@ -120,10 +125,10 @@ def score_claims(claims: Iterable[Claim], offered: Sequence[Cue], *, obscured: i
         if Verdict.CONTRADICTED not in given and Verdict.SUPPORTED in given:
             supported[cue].append(value)
     excluded = tuple(c for c, values in supported.items() if any(incompatible(c, *p) for p in combinations(values, 2)))
-    wrong = {_SAME.get(cue, cue) for cue in (*(c for c, _ in contradicted), *excluded)}
+    wrong = {named_cue(cue) for cue in (*(c for c, _ in contradicted), *excluded)}
     earned: dict[Cue, float] = {}
     for cue, values in supported.items():
-        named = _SAME.get(cue, cue)
+        named = named_cue(cue)
         if named in offered and named not in wrong:
             earned[named] = max(earned.get(named, 0.0), _credit(cue, values))
     cost = len(contradicted) + len(excluded)

@@ -1,0 +1,92 @@
+"""A text as the reward model reads it: its tokens, and its claims about the sound with the tokens that they end at."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerFast
+
+from rewardmodel.errors import TraceError, TraceTooLongError
+from speech_claims import ClaimsError, verify
+from speech_claims.faithfulness import MAX_CHARACTERS
+from speech_claims.readable import readable
+from speech_claims.senses import value_word
+from speech_claims.verification import NOT
+from speech_records import (
+    AnswerFormatError,
+    Claim,
+    Cue,
+    MeasuredUtterance,
+    ProsodyProfile,
+    format_answer,
+    parse_response,
+)
+
+AT_THE_END = " at the end"
+_UNMEASURED = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The tokens of a text and its claims but for quotes.
+
+    - `ends`: the token that each claim ends at
+    - `values`: the tokens, from and up to, in which a claim's value is said for the first time in the text, and the one
+      behind, which ends it: *rising* is not *rising-falling*
+    - `obscured`: which claims earn no credit, as their sentence is not what it looks like
+
+    Without measurements the verdict of every claim is that it cannot be verified.
+    """
+
+    ids: tuple[int, ...]
+    claims: tuple[Claim, ...]
+    ends: tuple[int, ...]
+    values: tuple[tuple[int, int], ...]
+    obscured: tuple[bool, ...]
+
+
+def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUtterance | None = None) -> Reading:
+    """`text` in the form in which a policy writes, letters that hide something replaced (`speech_claims.readable`).
+
+    With `measured` its claims are checked against that clip. Raises `TraceError` for a text without the form or without
+    reasoning, `TraceTooLongError` for one longer than is scored.
+    """
+    try:
+        parsed = parse_response(text, strict=True)
+        if len(parsed.think) > MAX_CHARACTERS:
+            raise TraceTooLongError(
+                f"the reasoning has {len(parsed.think)} characters, at most {MAX_CHARACTERS} are scored"
+            )
+        transcript = None if measured is None else measured.utterance.transcript
+        made = readable(parsed.think, transcript)
+        profile, levels = (_UNMEASURED, None) if measured is None else (measured.profile, measured.levels)
+        found = verify(made.text, profile, levels, transcript)
+        whole = format_answer(made.text, parsed.answer)
+    except (AnswerFormatError, ClaimsError) as error:
+        raise TraceError(str(error)) from error
+    claims = tuple(sorted((c for c in found if c.cue is not Cue.QUOTE), key=lambda c: c.end))
+    start = whole.index(">") + 1 - (len(made.text) - len(made.text.lstrip()))
+    encoded = tokenizer(whole, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    token_ends = [end for _, end in encoded["offset_mapping"]]
+    said: dict[tuple[Cue, str], tuple[int, int]] = {}
+    for claim in claims:
+        first = bisect_right(token_ends, start + claim.start + _value_offset(claim))
+        said.setdefault((claim.cue, claim.value), (first, bisect_left(token_ends, start + claim.end) + 2))
+    return Reading(
+        ids=tuple(encoded["input_ids"]),
+        claims=claims,
+        ends=tuple(bisect_left(token_ends, start + claim.end) for claim in claims),
+        values=tuple(said[claim.cue, claim.value] for claim in claims),
+        obscured=tuple(made.is_obscured(c.start, c.end) for c in claims),
+    )
+
+
+def _value_offset(claim: Claim) -> int:
+    """Where in the text of a claim its value begins, as far as it is said by its first word; else 0."""
+    value = claim.value.removeprefix(NOT).removesuffix(AT_THE_END)
+    try:
+        word = value_word(claim.cue, value)
+    except KeyError:  # a stressed word, which is its own value
+        word = value
+    return max(0, claim.text.lower().find(word))
