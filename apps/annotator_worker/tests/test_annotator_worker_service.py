@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -88,6 +91,21 @@ def test_status_is_live(servers) -> None:
     assert status["rate"] > 0
     assert status["eta_s"] == 0
     assert sum(status["workers"].values()) >= CLIPS + 4
+
+
+def test_prometheus_is_served(servers, tmp_path: Path) -> None:
+    """The numbers of the ledger, over HTTP; and 0 for `annotator_up` where the queue is not there (port 9: discard)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    for url, up in ((servers.environment["CELERY_BROKER_URL"], 1), ("redis://127.0.0.1:9/0", 0)):
+        command = [sys.executable, "-m", "annotator_worker", "metrics", "--port", str(port)]
+        exporter = servers.local.Program(f"metrics {up}", command, tmp_path, {"CELERY_BROKER_URL": url}, port=port)
+        with servers.local.running(exporter), urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+            text = answer.read().decode()
+        assert f"annotator_up {up}.0" in text
+    totals = Ledger(servers.environment["CELERY_BROKER_URL"]).totals()
+    assert totals["items"] >= CLIPS + 4
 
 
 def test_a_cancelled_job_stops_and_is_taken_up_again(servers, tmp_path: Path, kit) -> None:

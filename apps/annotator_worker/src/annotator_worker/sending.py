@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -23,17 +25,24 @@ MAX_QUEUED: Final = 20_000
 """Messages that may wait: about 1 kB each, and two and a half million clips."""
 _WAIT_S: Final = 2.0
 _BROKER_RETRIES: Final = 2
+_CONNECTIONS: Final = 4
 
 
 class Sender:
-    """Sends tasks over one connection, and waits while the queue is full. The connection is made for the first task."""
+    """Sends tasks over a few connections, while the caller prepares more, and waits while the queue is full.
+
+    A queue that has every message on disk before it says yes is waited for, and serves several at once. Nothing is
+    connected before the first task. An error is raised at the next call, or at the end.
+    """
 
     def __init__(self, files: JobFiles, *, say: Callable[[str], None], max_queued: int = MAX_QUEUED) -> None:
         self._job = files.name
         self._say = say
         self._max_queued = max_queued
+        self._pool = ThreadPoolExecutor(_CONNECTIONS)
+        self._producers: SimpleQueue[Any] = SimpleQueue()
         self._stack = ExitStack()
-        self._producer: Any = None
+        self._sending: list[Future[None]] = []
         self._ledger: Ledger | None = None
 
     def __enter__(self) -> Self:
@@ -42,26 +51,42 @@ class Sender:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        with self._stack, self._pool:
+            if error is None:
+                self._sent()
 
     def send(self, tasks: Sequence[BatchTask]) -> None:
         """Send one message for each task. A job that was cancelled is taken up again."""
         if not tasks:
             return
+        self._sent()
         with broker_errors():
             ledger = self._connected()
             self._wait(ledger)
-            for task in tasks:
-                app.send_task(TASK, (to_dict(task),), producer=self._producer, queue=QUEUE)
+        self._sending = [self._pool.submit(self._send, task) for task in tasks]
+
+    def _sent(self) -> None:
+        with broker_errors():
+            for future in self._sending:
+                future.result()
+        self._sending = []
+
+    def _send(self, task: BatchTask) -> None:
+        producer = self._producers.get()
+        try:
+            app.send_task(TASK, (to_dict(task),), producer=producer, queue=QUEUE, argsrepr=f"({task.name},)")
+        finally:
+            self._producers.put(producer)
 
     def _connected(self) -> Ledger:
         if self._ledger is None:
             self._ledger = Ledger()
             self._ledger.cancel(self._job, cancelled=False)
             url = settings.setting(settings.BROKER)
-            connection = self._stack.enter_context(app.connection_for_write(url, ssl=settings.redis_tls(url)))
-            connection.ensure_connection(max_retries=_BROKER_RETRIES, interval_start=0.2)
-            self._producer = app.amqp.Producer(connection)
+            for _ in range(_CONNECTIONS):
+                connection = self._stack.enter_context(app.connection_for_write(url, ssl=settings.redis_tls(url)))
+                connection.ensure_connection(max_retries=_BROKER_RETRIES, interval_start=0.2)
+                self._producers.put(app.amqp.Producer(connection))
         return self._ledger
 
     def _wait(self, ledger: Ledger) -> None:

@@ -163,7 +163,8 @@ def _cuts(request: BatchTask, at: int | None) -> list[int]:
 
 def _send_parts(request: BatchTask, cuts: list[int]) -> None:
     for start, stop in pairwise(cuts):
-        app.send_task(TASK, (to_dict(replace(request, start=start, stop=stop)),))
+        part = replace(request, start=start, stop=stop)
+        app.send_task(TASK, (to_dict(part),), argsrepr=f"({part.name},)")
 
 
 def _given_up(request: BatchTask, item: Work, attempt: Attempt) -> DeadLetter:

@@ -69,12 +69,12 @@ class FirstSeen(Protocol):
 
 
 def read(
-    root: Path, entries: Iterable[Entry], first_seen: FirstSeen, *, linked_folders: bool = True
+    root: Path, entries: Iterable[Entry], first_seen: FirstSeen, *, linked_folders: bool = True, are_json: bool = False
 ) -> Iterator[Utterance | FailedItem | Dropped]:
     """Read one entry after the other: the good, the bad, the repeated and those whose audio is outside `root`.
 
     A folder below `root` may be a link to one elsewhere, unless `linked_folders` is false: for paths that a file gives.
-    Of two entries with one utterance id the first is good.
+    Of two entries with one utterance id the first is good. Entries that `are_json` can be written as such again.
     """
     inside = lru_cache(maxsize=64)(partial(_inside, root, linked_folders=linked_folders))
     for entry in entries:
@@ -83,7 +83,8 @@ def read(
             key = utterance.utterance_id
             if not inside(utterance.audio_path):
                 raise CorpusError(f"utterance {key!r}: {utterance.audio_path!r} leads out of the corpus root")
-            to_json(utterance)  # raises where a manifest could not hold it
+            if not are_json:
+                to_json(utterance)  # raises where a manifest could not hold it
             if (first := first_seen.setdefault(key, entry)) is not entry:
                 raise CorpusError(f"utterance_id {key!r} was already given by {first.where}")
         except Dropped as drop:

@@ -42,7 +42,7 @@ def stream(
     Raises `CorpusError` when there is no such file.
     """
     path = _path(root, corpus)
-    return read(path.parent, _entries(path, corpus), first_seen, linked_folders=False)
+    return read(path.parent, _entries(path, corpus), first_seen, linked_folders=False, are_json=True)
 
 
 def _path(root: Path, corpus: str) -> Path:

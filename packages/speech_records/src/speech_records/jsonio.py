@@ -44,6 +44,7 @@ _NOT_ESCAPED = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 _FILE_NAME = "audio_path"
 """The field of any record that names a file."""
 _encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_NUMBERS = frozenset({bool, int, float})
 _SCALAR_NAMES = {str: "a string", bool: "true or false", int: "an integer", float: "a number"}
 
 
@@ -62,7 +63,7 @@ def to_dict(record: DataclassInstance) -> dict[str, Any]:
     found: dict[str, Any] = {} if version is None else {_VERSION_KEY: version}
     for name, where, refused in written:
         value = getattr(record, name)
-        found[name] = value if value is None else _encode(value, where, refused)
+        found[name] = value if _is_plain(value) else _encode(value, where, refused)
     return found
 
 
@@ -157,6 +158,12 @@ class _Field(NamedTuple):
 def _schema(cls: type[DataclassInstance]) -> dict[str, _Field]:
     hints = get_type_hints(cls)
     return {f.name: _field(f, hints[f.name]) for f in fields(cls) if f.init}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is, at first sight, one that `_encode` would return as it is."""
+    kind = type(value)
+    return value is None or kind in _NUMBERS or (kind is str and value.isascii())  # type: ignore[attr-defined]
 
 
 def _field(field: Field[Any], hint: Any) -> _Field:

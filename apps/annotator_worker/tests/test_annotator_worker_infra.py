@@ -1,0 +1,133 @@
+"""Compose file, Kubernetes manifests, dashboard and image, as far as they can be tested without Docker."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from annotator_worker.metrics import LedgerCollector
+
+ROOT = Path(__file__).parents[3]
+INFRA = ROOT / "infra"
+COMPOSE = INFRA / "compose" / "compose.yaml"
+MANIFESTS = sorted((INFRA / "kubernetes").glob("*.yaml"))
+DOCKERFILE = Path(__file__).parents[1] / "Dockerfile"
+ONCE = {"bucket"}
+"""Services that do one thing and end."""
+
+pytestmark = pytest.mark.skipif(not COMPOSE.is_file(), reason="infra is not part of this installation")
+
+
+class Counters:
+    """What the exporter asks a ledger for."""
+
+    def totals(self) -> dict[str, int]:
+        return {"items": 12, "deaths": 1}
+
+    def by_worker(self) -> dict[str, int]:
+        return {"here": 12}
+
+    def queued(self, queue: str) -> int:
+        return 3
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return found
+
+
+def pods() -> list[tuple[str, dict[str, Any]]]:
+    """Every pod that the manifests start, by its name."""
+    documents = [d for path in MANIFESTS for d in yaml.safe_load_all(path.read_text())]
+    return [
+        (d["metadata"]["name"], d["spec"]["template"]["spec"]) for d in documents if "template" in d.get("spec", {})
+    ]
+
+
+def test_compose_file_fits_the_compose_specification() -> None:
+    """Against the schema of compose-spec that check-jsonschema carries."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    result = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_secrets_have_no_default_and_ports_stay_on_loopback() -> None:
+    """`${NAME:?…}` makes compose refuse to start without the secret; `${NAME:-…}` would be a default."""
+    text = COMPOSE.read_text()
+    secret_uses = re.findall(r"\$\{\w+_(?:PASSWORD|KEY)([^}]*)\}", text)
+    assert secret_uses
+    assert all(use.startswith(":?") for use in secret_uses)
+    published = [port for service in services().values() for port in service.get("ports", ())]
+    assert len(published) == 6
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+@pytest.mark.parametrize("name", sorted(services()) if COMPOSE.is_file() else [])
+def test_every_service_is_pinned_limited_and_watched(name: str) -> None:
+    """An image by a version (or built here), limits of memory and processor, and a health check."""
+    service = services()[name]
+    image = service.get("image", "")
+    assert "build" in service or re.search(r":-[\w./-]+:[\w.-]*\d[\w.-]*\}$", image), image
+    limits = service["deploy"]["resources"]["limits"]
+    assert {"cpus", "memory"} <= limits.keys()
+    assert name in ONCE or "healthcheck" in service
+
+
+@pytest.mark.parametrize(("name", "pod"), pods() if MANIFESTS else [])
+def test_every_pod_is_limited_and_cannot_become_root(name: str, pod: dict[str, Any]) -> None:
+    """As the restricted Pod Security Standard asks, and with limits and a probe of liveness."""
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert {"cpu", "memory"} <= container["resources"]["limits"].keys()
+        assert "livenessProbe" in container
+        assert not any("value" in variable for variable in container.get("env", ()))
+
+
+def test_the_manifests_can_be_built() -> None:
+    """By kustomize, as kubectl carries it: the worker gets settings and secret, the autoscaler the worker's name."""
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl is not installed")
+    command = ["kubectl", "kustomize", str(INFRA / "kubernetes")]
+    built = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert built.returncode == 0, built.stderr
+    kinds = [d["kind"] for d in yaml.safe_load_all(built.stdout)]
+    assert sorted(kinds).count("Deployment") == 2
+    assert "ScaledObject" in kinds
+    assert "Secret" not in kinds
+
+
+def test_dashboard_and_alerts_ask_for_what_is_exported() -> None:
+    """Every metric that is named there is one of the exporter's; counters end in `_total`, as Prometheus names them."""
+    exported = {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name
+        for metric in LedgerCollector(Counters()).collect()
+    }
+    dashboard = json.loads((INFRA / "compose" / "grafana" / "dashboards" / "annotation.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    alerts = yaml.safe_load((INFRA / "compose" / "prometheus" / "alerts.yaml").read_text())
+    asked += [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
+    assert {name for expression in asked for name in re.findall(r"annotator_\w+", expression)} == exported
+
+
+def test_dockerfile_copies_what_is_there_and_is_not_root() -> None:
+    """Every source of a COPY exists, and is let through by the ignore file; the last user has a number but 0."""
+    text = DOCKERFILE.read_text()
+    sources = re.findall(r"^COPY (?!--from)(\S+) ", text, flags=re.MULTILINE)
+    allowed = re.findall(r"^!(\S+)$", DOCKERFILE.with_name("Dockerfile.dockerignore").read_text(), flags=re.MULTILINE)
+    assert sorted(sources) == sorted(allowed)
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    assert int(re.findall(r"^USER (\S+)$", text, flags=re.MULTILINE)[-1]) > 0
