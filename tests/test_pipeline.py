@@ -151,6 +151,26 @@ def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None
         assert said in last
 
 
+@pytest.mark.slow
+def test_the_ablation_trains_all_rows_and_writes_its_table(run: Path, tmp_path: Path) -> None:
+    """Eight rows; of baseline 1, which is a random model here, there is nothing to report."""
+    size = dict(word.removeprefix("model.").split("=") for word in TINY)
+    phase = {"name": "all", "steps": 2, "batch_size": 2, "weights": {"attribute": 1, "reasoning": 1}}
+    grpo = {"steps": 2, "prompts_per_step": 2, "group_size": 2, "max_new_tokens": 8}
+    config = {
+        "name": "ablation", "data": str(run / "annotated"), "out": str(tmp_path / "ablation"), "seeds": [0],
+        "model": {"preset": "pocket"} | {name: int(value) for name, value in size.items()},
+        "sft": {"phases": [phase]}, "grpo": grpo, "evaluate": {"limit": 4},
+        "reward": {"steps": 1, "batch_size": 2, "test_clips": 2},
+    }  # fmt: skip
+    (tmp_path / "ablation.json").write_text(json.dumps(config))
+    command("python", "-m", "trainer.stages", tmp_path / "ablation.json", cwd=run)
+    lines = (tmp_path / "ablation" / "ablation.md").read_text().splitlines()
+    assert len(lines) == 2 + 8
+    assert lines[2].endswith("| – | – | – |")
+    assert all("(" in line for line in lines[3:])
+
+
 @pytest.fixture(scope="module")
 def donors(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A Whisper encoder and a Llama with random weights, each as it lies on the hub."""

@@ -377,3 +377,16 @@ def test_shapes_and_options_are_refused() -> None:
         RewardWeights(outcome=-1.0)
     with pytest.raises(OptionError, match="degenerate is 2"):
         trust_weight(scores[..., 0], yes, degenerate=2.0)
+
+
+def test_without_trust_reasoning_counts_in_full() -> None:
+    """The first docstring example with τ = 1 in place of e^-0.3: 0.3 + 1 + 0.5 · 0.4 and 0.3 + 0.5 · 0.8. A NaN score
+    still leaves its whole group out."""
+    format_ok, correct = torch.tensor([[True, True]]), torch.tensor([[True, False]])
+    scores = torch.tensor([[[2.0] * 4, [4.0] * 4]])
+    result = rewards(format_ok, correct, scores, trust=False)
+    assert result.trust is not None
+    assert result.trust.tolist() == [1.0]
+    assert result.total.tolist() == [pytest.approx([1.5, 0.7])]
+    scores[0, 1, 0] = torch.nan
+    assert not rewards(format_ok, correct, scores, trust=False).usable.any()

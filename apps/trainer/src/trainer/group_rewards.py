@@ -28,6 +28,7 @@ def group_rewards(
         reasoning_enabled=gate_open,
         unparseable=settings.unparseable,
         degenerate=settings.degenerate,
+        trust=settings.trust,
         length_penalty=penalty,
     )
 

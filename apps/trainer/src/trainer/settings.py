@@ -153,7 +153,7 @@ class GRPOSettings(OptimizerSettings):
       `importance_by_answer`: the ratio of the whole answer in every weight
     - `reward_weights`: of format, outcome and reasoning; `criterion_weights`: of the four scores g_j, a quarter each
       unless specified; `unparseable`: see `grpo_ptr.Unparseable`; `degenerate`: τ of groups that are all right or all
-      wrong, 0 to 1
+      wrong, 0 to 1; `trust`: whether τ weighs R_t at all
     - `factual`: whose word the factual score is, the reward model's (`judged`), the measurement's (`verified`) or both;
       `verified` with `criterion_weights=[1,0,0,0]` needs no reward model
     - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
@@ -194,6 +194,7 @@ class GRPOSettings(OptimizerSettings):
     criterion_weights: tuple[float, ...] | None = None
     unparseable: Unparseable = Unparseable.EXCLUDE
     degenerate: float = 1.0
+    trust: bool = True
     factual: Factual = Factual.JUDGED
     overlong_buffer: int = 0
     sampling_rounds: int = 1
@@ -341,6 +342,28 @@ class EvaluateStage(StageSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AblationStage(StageSettings):
+    """The paper's ablation: `sft`, `reward`, `grpo` and `evaluate` are what its rows have in common of those stages'
+    settings; every row is trained once for each of `seeds`. `policy` is what SFT starts from, the preset of `model`
+    unless specified.
+    """
+
+    data: str
+    out: str
+    policy: str | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    sft: Mapping[str, Any] = field(default_factory=dict)
+    reward: Mapping[str, Any] = field(default_factory=dict)
+    grpo: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seeds = self.seeds
+        _check("seeds", seeds, seeds and len(set(seeds)) == len(seeds) and min(seeds) >= 0, "different numbers >= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportStage(StageSettings):
     """`run` is the output directory of a pipeline run, `out` the page to write."""
 
@@ -361,6 +384,7 @@ STAGE_SETTINGS: Mapping[str, type[StageSettings]] = {
     "reward": RewardStage,
     "grpo": GRPOStage,
     "evaluate": EvaluateStage,
+    "ablation": AblationStage,
     "report": ReportStage,
     "track": TrackStage,
 }

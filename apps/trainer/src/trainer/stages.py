@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from trainer.errors import ConfigError
 from trainer.settings import (
     STAGE_SETTINGS,
+    AblationStage,
     Algorithm,
     CorpusStage,
     EvaluateStage,
@@ -128,6 +129,13 @@ def evaluate(settings: EvaluateStage) -> None:
         _say(f"{name:>22}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
 
 
+def ablation(settings: AblationStage) -> None:
+    """Train and evaluate the eight rows of the paper's ablation over seeds."""
+    from trainer.ablation import run_ablation
+
+    _say(run_ablation(settings, run))
+
+
 def report(settings: ReportStage) -> None:
     """Put a finished pipeline run on one HTML page."""
     from trainer.report.collect import collect_report
@@ -150,6 +158,7 @@ STAGES: Mapping[str, Callable[[Any], None]] = {
     "reward": reward,
     "grpo": grpo,
     "evaluate": evaluate,
+    "ablation": ablation,
     "report": report,
     "track": track,
 }

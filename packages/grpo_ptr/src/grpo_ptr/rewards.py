@@ -221,6 +221,7 @@ def rewards(
     reasoning_enabled: bool = True,
     unparseable: Unparseable = Unparseable.EXCLUDE,
     degenerate: float = 1.0,
+    trust: bool = True,
     length_penalty: Tensor | None = None,
 ) -> RewardBreakdown:
     """Rewards of B groups of K answers, equation (3): R_i = 0.3 R_f + 1.0 R_o + 0.5 τ R_t.
@@ -238,6 +239,7 @@ def rewards(
             `scores` that are given are still reported as `reasoning` and `trust`.
         unparseable: what an answer without form counts as.
         degenerate: τ of groups that are all right or all wrong, see `trust_weight`.
+        trust: whether τ weighs R_t; without, τ is 1 in every group (the paper's ablation V4).
         length_penalty: added to the total, float [B, K], such as that of `overlong_penalty`.
 
     Raises:
@@ -279,18 +281,19 @@ def rewards(
     if length_penalty is not None:
         check_shape("length_penalty", length_penalty, shape)
         total = total + length_penalty
-    r_reasoning, trust = None, None
+    r_reasoning, tau = None, None
     if scores is not None:
         check_shape("scores", scores, (*shape, CRITERIA))
         judged = format_ok if unparseable is Unparseable.EXCLUDE else torch.ones_like(format_ok)
-        r_reasoning, trust = _judged_reasoning(scores, correct, judged, weights=weights, degenerate=degenerate)
-    if reasoning_enabled and r_reasoning is not None and trust is not None:
-        total = total + coefficients.reasoning * trust[:, None] * r_reasoning
+        r_reasoning, tau = _judged_reasoning(scores, correct, judged, weights=weights, degenerate=degenerate)
+        tau = tau if trust else torch.where(tau.isnan(), tau, 1.0)
+    if reasoning_enabled and r_reasoning is not None and tau is not None:
+        total = total + coefficients.reasoning * tau[:, None] * r_reasoning
     return RewardBreakdown(
         r_format,
         r_outcome,
         reasoning=r_reasoning,
-        trust=trust,
+        trust=tau,
         length=length_penalty,
         total=total,
         coefficients=coefficients if reasoning_enabled else replace(coefficients, reasoning=0.0),
