@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +24,11 @@ from annotator_worker.errors import (
     StoreError,
     StoreUnavailableError,
     TooLittleSpeechError,
+    UnusableInputError,
 )
 from annotator_worker.jobfiles import JobFiles
 from annotator_worker.listing import CorpusRequest
+from annotator_worker.logs import JsonFormatter
 from annotator_worker.pipeline import audio_file, extras_of
 from annotator_worker.pipeline import measure as measure_at
 from annotator_worker.records import (
@@ -40,6 +44,7 @@ from annotator_worker.records import (
     work_key,
 )
 from annotator_worker.results import Range, done_ranges, missing
+from annotator_worker.settings import setting
 from annotator_worker.store import FolderStore, open_store
 from prosody import EmptyAudioError, NoSuchChannelError
 from speech_records import (
@@ -386,3 +391,32 @@ def test_ranges_of_a_batch_are_counted_once(tmp_path: Path) -> None:
     done = done_ranges(store)
     assert done == {"a": [Range(0, 8, 1)], "b": [Range(0, 2), Range(5, 8)]}
     assert missing(Batch("b", "batches/p.jsonl", 0, 1, 9), done["b"]) == [Range(2, 5), Range(8, 9)]
+
+
+def test_a_log_line_is_an_object_with_what_it_is_about() -> None:
+    """What is given as `extra` stands beside the message; a traceback stays on the line that it belongs to."""
+    try:
+        raise ValueError("zwölf\nlines")
+    except ValueError:
+        error = sys.exc_info()
+    record = logging.makeLogRecord(
+        {"name": "a", "levelno": 40, "levelname": "ERROR", "msg": "%s failed", "args": ("u1",)}
+    )
+    record.exc_info = error
+    record.utterance_id = "u1"
+    line = JsonFormatter().format(record)
+    assert "\n" not in line
+    found = json.loads(line)
+    assert (found["message"], found["level"], found["utterance_id"]) == ("u1 failed", "error", "u1")
+    assert "zwölf\nlines" in found["traceback"]
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    """The variable itself comes first; a file that is not there is said by name; an empty one is no value."""
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "empty").write_text("\n")
+    assert setting("KEY", {"KEY_FILE": str(tmp_path / "secret")}) == "s3cret"
+    assert setting("KEY", {"KEY": "given", "KEY_FILE": str(tmp_path / "secret")}) == "given"
+    assert setting("KEY", {"KEY_FILE": str(tmp_path / "empty")}) is setting("KEY", {}) is None
+    with pytest.raises(UnusableInputError, match=r"KEY_FILE names .*absent, which cannot be read"):
+        setting("KEY", {"KEY_FILE": str(tmp_path / "absent")})

@@ -189,7 +189,8 @@ def worker(
         from annotator_worker import tasks
 
         pool = [] if processes is None else ["--concurrency", str(processes)]
-        tasks.annotate.app.worker_main(["worker", "--loglevel", level.upper(), *pool])
+        quiet = ["--without-gossip", "--without-mingle"]  # workers need to know nothing of one another
+        tasks.annotate.app.worker_main(["worker", "--loglevel", level.upper(), *quiet, *pool])
 
 
 @cli.command()

@@ -77,10 +77,9 @@ def plan(measured: Iterable[MeasuredUtterance], spec: JobSpec) -> list[Comparati
     Only voiced speech of at most `MAX_SOURCE_S` is used: whispering has no pitch to vary.
     """
     by_split: dict[str, list[_Source]] = {}
-    for item in sorted(measured, key=lambda m: m.utterance.utterance_id):
-        source = _source(item)
-        if source is not None:
-            by_split.setdefault(item.utterance.split or "", []).append(source)
+    usable = (source for source in map(_source, measured) if source is not None)
+    for source in sorted(usable, key=lambda s: s.utterance.utterance_id):
+        by_split.setdefault(source.utterance.split or "", []).append(source)
     plans = []
     for split, sources in sorted(by_split.items()):
         rng = random.Random(f"comparative:{spec.seed}:{split}")

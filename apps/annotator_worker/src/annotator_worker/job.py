@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +24,7 @@ from annotator_worker.jobfiles import JobFiles, concurrently
 from annotator_worker.listing import CorpusRequest, Reading
 from annotator_worker.local import Report, finish, quiet, silent
 from annotator_worker.pipeline import audio_file, audio_sha256, calibrate
-from annotator_worker.records import Batch, BatchTask, ComparativePlan, DeadLetter, JobSpec, Stage, Submitted
+from annotator_worker.records import Batch, BatchTask, ComparativePlan, DeadLetter, JobSpec, Outcome, Stage, Submitted
 from annotator_worker.results import Gathered, Range, done_ranges, missing, outcomes
 from annotator_worker.sending import Sender
 from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
@@ -87,7 +87,7 @@ def calibrate_job(files: JobFiles, *, say: Callable[[str], None] = quiet) -> tup
     """
     spec = files.spec()
     with _gathered(files, Stage.MEASURE) as gathered, Sender(files, say=say) as sender:
-        scale = calibrate(gathered.measured(), name=spec.corpus)
+        scale = calibrate(gathered.measured, name=spec.corpus)
         plans = comparative.plan(gathered.measured(), spec)
         files.keep(scale, plans)
         items = (Item(plan.clip_id, to_json(plan), _COMPARE_WORK_S) for plan in plans)
@@ -249,11 +249,15 @@ def _items(tasks: Iterable[BatchTask]) -> int:
 def _failed_items(files: JobFiles, rounds: Iterable[Iterable[Batch]], dead: Iterable[DeadLetter]) -> Iterator[Item]:
     """The items of dead letters, as they were sent; each on its own in the estimate, since it may end its worker."""
     sent = {batch.key: batch for batches in rounds for batch in batches}
+
+    @lru_cache(maxsize=256)
+    def lines(key: str) -> list[str]:
+        batch = sent[key]
+        return files.store.get(batch.part, offset=batch.offset, length=batch.length).decode().split("\n")
+
     for letter in dead:
-        batch = sent.get(letter.batch)
-        if batch is not None:
-            lines = files.store.get(batch.part, offset=batch.offset, length=batch.length).decode().split("\n")
-            yield Item(letter.item, lines[letter.index], _COMPARE_WORK_S)
+        if letter.batch in sent:
+            yield Item(letter.item, lines(letter.batch)[letter.index], _COMPARE_WORK_S)
 
 
 @contextmanager
@@ -274,10 +278,15 @@ def _gathered(
                         f"job {files.name!r}, {stage}: {pending} of {total} items are still to be done:"
                         " wait for the workers, or retry"
                     )
-                read = concurrently(lambda b: list(outcomes(files.store, b.key, found.get(b.key, []))), sent)
-                for made in read:
+                # Of what was sent first, what was done can be passed over by those who ask for what failed.
+                read = partial(_outcomes, files.store, found, only_failed=not must_be_done and not retries)
+                for made in concurrently(read, sent):
                     gathered.add(made, retries=retries)
         yield gathered
+
+
+def _outcomes(store: ObjectStore, done: Mapping[str, list[Range]], batch: Batch, *, only_failed: bool) -> list[Outcome]:
+    return list(outcomes(store, batch.key, done.get(batch.key, []), only_failed=only_failed))
 
 
 def _download(store: ObjectStore, out: Path, plan: ComparativePlan) -> None:

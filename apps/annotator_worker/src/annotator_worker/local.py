@@ -83,7 +83,7 @@ def run(
         def measured() -> Iterator[MeasuredUtterance]:
             return map(work.get, keys)
 
-        scale = calibrate(measured(), name=spec.corpus)
+        scale = calibrate(measured, name=spec.corpus)
         plans, unmade = make_clips(
             comparative.plan(measured(), spec), listing.root, out, workers=workers, timeout_s=timeout_s, report=report
         )

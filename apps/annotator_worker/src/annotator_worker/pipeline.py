@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -91,21 +92,19 @@ load_kept_models = lru_cache(maxsize=4)(load_models)
 """`prosody.batch.load_models`, once a process."""
 
 
-def calibrate(measured: Iterable[MeasuredUtterance], *, name: str) -> LevelScale:
-    """The level scale of a corpus, fitted on its train split only.
+def calibrate(measured: Callable[[], Iterable[MeasuredUtterance]], *, name: str) -> LevelScale:
+    """The level scale of a corpus, fitted on its train split only; `measured` is called for each pass over the corpus.
 
     A corpus that names no splits at all is taken whole. Raises `UnusableInputError` when there is nothing to fit it
     on, as in one that names splits but has no measured clip in `train`: levels fitted on test clips would leak.
     """
-    everything = list(measured)
-    if all(m.utterance.split is None for m in everything):
-        train = everything
-    else:
-        train = [m for m in everything if m.utterance.split == TRAIN_SPLIT]
-    if not train:
+    has_splits = any(m.utterance.split is not None for m in measured())
+    train = (m for m in measured() if not has_splits or m.utterance.split == TRAIN_SPLIT)
+    first = next(train, None)
+    if first is None:
         raise UnusableInputError(f"{name}: no measured utterance of the train split to fit the level scale on")
     try:
-        return LevelScale.fit(((m.profile, m.utterance.gender) for m in train), name=name)
+        return LevelScale.fit(((m.profile, m.utterance.gender) for m in chain([first], train)), name=name)
     except ScaleError as error:
         raise UnusableInputError(str(error)) from error
 

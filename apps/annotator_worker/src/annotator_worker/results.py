@@ -15,6 +15,7 @@ from annotator_worker.records import Batch, DeadLetter, Outcome, Stage
 from annotator_worker.store import ObjectStore
 from speech_records import MeasuredUtterance, from_json, to_json
 
+_MEASURED: Final = '{"measured": {'
 _SHARD: Final = re.compile(re.escape(keys.SHARDS) + r"(\w+)/(\d+)-(\d+)-(\d+)\.jsonl", re.ASCII)
 
 
@@ -53,13 +54,17 @@ def missing(batch: Batch, ranges: Iterable[Range]) -> list[Range]:
     return gaps
 
 
-def outcomes(store: ObjectStore, batch: str, ranges: Iterable[Range]) -> Iterator[Outcome]:
-    """What became of the items in `ranges` of the batch of this key."""
+def outcomes(
+    store: ObjectStore, batch: str, ranges: Iterable[Range], *, only_failed: bool = False
+) -> Iterator[Outcome]:
+    """What became of the items in `ranges` of the batch of this key, or of those that failed."""
     for done in ranges:
+        if only_failed and not done.failed:
+            continue
         text = store.get(keys.shard(f"{batch}/{done.start}-{done.stop}", done.failed)).decode()
         # Lines end in \n only: other line separators may be inside JSON strings.
         for line in text.split("\n"):
-            if line:
+            if line and not (only_failed and line.startswith(_MEASURED)):
                 yield from_json(Outcome, line)
 
 

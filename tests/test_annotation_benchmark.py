@@ -1,0 +1,34 @@
+"""The benchmarks of annotation, small: real servers, a manifest of some thousand lines, one round of faults."""
+
+from __future__ import annotations
+
+import random
+from contextlib import ExitStack
+from pathlib import Path
+
+import annotation
+import faults
+import pytest
+
+pytestmark = pytest.mark.service
+LINES = 20_000
+
+
+@pytest.mark.timeout(900)
+def test_a_long_manifest_is_submitted_in_bounded_memory() -> None:
+    """The bound is the bar of a million lines; a batch has 128 clips on average, so messages are that many times fewer
+    than lines, give or take a half."""
+    submitted = annotation.submit_synthetic(LINES)
+    assert submitted.peak_mib <= annotation.MAX_MIB
+    assert LINES / 128 / 1.5 < submitted.messages < LINES / 128 * 1.5
+
+
+@pytest.mark.timeout(900)
+def test_a_round_of_faults_changes_nothing(tmp_path: Path) -> None:
+    """Each of three faults, drawn by seed 5, and the data set of the undisturbed run: every file, byte for byte."""
+    with ExitStack() as stack:
+        faults.write_corpus(tmp_path / "corpus", 80)
+        cluster = faults.Cluster(tmp_path, stack)
+        undisturbed = faults.annotate(cluster, "undisturbed", random.Random(0), faults=0)[0]
+        assert undisturbed["traces.jsonl"].count(b"\n") == 78
+        assert faults.play(cluster, 5, undisturbed, faults=3).why == ""
