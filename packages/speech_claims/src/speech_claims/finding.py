@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from speech_claims import scope
+from speech_claims.echoes import Answer, answer, denied_before, is_open
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.measures import measures
 from speech_claims.movement import in_time
@@ -47,13 +48,15 @@ _APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
 _FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
 _ADJACENT_RIGHT = re.compile(r"D*" + _HEADS_RIGHT)
-_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|[KCR]+O(?=H)|N(?=[DV]))*" + _HEADS_RIGHT)
+_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|[KCR]+O(?=H)|NA?(?=[DV]))*" + _HEADS_RIGHT)
+_ATTRIBUTIVE = re.compile(r"AD*$")
 _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
 _IN_HEAD_OF_NEXT = re.compile(r"(?:D*[KCR]+D*V)+[DE]*P[AD]*(?P<heads>H)")
 _OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
 _REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
+_IS_WHAT = re.compile(r"BOA?(?P<heads>H)(?=B)")
 _CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
@@ -65,6 +68,8 @@ _SEQUENCE = frozenset(
 )
 _AT_END_REACH = 7
 _TURN_REACH = 10
+_QUESTION_REACH = 24
+_QUESTION = re.compile(r"XC?D*$")
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
 _ONLY_DENIED, _DENIED_ALONE = word_set("only_denied"), word_set("denied_alone")
 _SPEAKERS = word_set("persons") | {"speaker", "voice"}
@@ -85,11 +90,17 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
     letters = "".join(w.kind.value for w in words)
     taken: set[int] = set()
     found: list[tuple[int, Finding]] = []
+    suppressed: list[int] = []
     for i, word in enumerate(words):
-        if word.kind is Kind.VALUE and not scope.is_no_claim(words, i):
-            found += ((i, f) for f in _claims_of(words, letters, i, taken))
+        if word.kind is Kind.VALUE:
+            if _is_said(words, letters, i):
+                found += ((i, f) for f in _claims_of(words, letters, i, taken))
+            else:
+                suppressed.append(i)
     found = _joined_turns(found, words, letters)
     findings = [f for _, f in found]
+    for i, head in denied_before(words, letters, suppressed):
+        findings += _denied(words, letters, i, head, taken)
     for i, cue, head in measures(words, letters):
         findings.append(_measure(words, letters, i, cue))
         taken |= {head} if head is not None and cue is Cue.PAUSES else set()
@@ -99,14 +110,31 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
     return sorted([*findings, *bare], key=lambda f: (f.start, f.end))
 
 
+def _is_said(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether the value word `i` is said of this clip: not of others or in general, in no open question."""
+    if scope.is_no_claim(words, i) or (is_open(words, letters, i) and not scope.is_negated(words, letters, i)):
+        return False
+    return answer(words, letters, i) is not Answer.NONE
+
+
+def _denied(words: Sequence[Word], letters: str, i: int, head: int | None, taken: set[int]) -> Iterator[Finding]:
+    """What a later denial makes of the value word `i`: of its own heads, or of another."""
+    if head is not None and head not in taken:
+        taken.add(head)
+        cue, value = SENSES[words[head].group or ALONE][words[i].phrase]
+        yield Finding(words[head].start, words[head].end, cue, value, negated=True)
+    elif head is None and i not in taken:
+        yield from (replace(f, negated=True) for f in _claims_of(words, letters, i, taken) if not f.negated)
+
+
 def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> Iterator[Finding]:
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
     change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
-    for heads in _heads_of(words, letters, i):
-        claimed = [(h, sense) for h in heads if (sense := SENSES[words[h].group or ALONE].get(word.phrase)) is not None]
+    for heads in (*_heads_of(words, letters, i), *_head_of_last_question(words, letters, i)):
+        claimed = [(h, sense) for h in heads if (sense := _sense(words[h].group, word)) is not None]
         if claimed:
-            if _is_bare_change(words, letters, i, claimed[0][1]):
+            if _is_bare_change(words, letters, i, claimed[0][1]) or _are_any_voices(words, claimed[0][0]):
                 return
             for h, sense in claimed:
                 said = in_time(words[i].phrase, sense, change, is_of_a_part=is_of_a_part)
@@ -114,6 +142,8 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
                 if said is not None and span is not None:
                     yield _finding(words, letters, i, span, (said[0], _at_end(words, i, *said)))
             return
+    if word.group == REPEATED:
+        return
     sense = (
         word.sense
         or SENSES[ALONE].get(word.phrase)
@@ -128,6 +158,25 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     if _speaks_of_speech(words, letters, i, said[0]):
         taken.add(i)
         yield _finding(words, letters, i, (word.start, word.end), (said[0], _at_end(words, i, *said)))
+
+
+def _are_any_voices(words: Sequence[Word], head: int) -> bool:
+    """*Where voices are loud*: not those of this clip."""
+    return words[head].phrase == "voices" and not any(w.phrase in DEFINITE for w in words[max(0, head - 3) : head])
+
+
+def _head_of_last_question(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
+    """*Is the voice loud? No. Tense? Yes.*: the head of the question before."""
+    if _QUESTION.search(letters[max(0, i - 3) : i]) and letters[i + 1 : i + 2] == "X" and words[i + 1].phrase == "?":
+        head = next((k for k in range(i - 1, max(-1, i - _QUESTION_REACH), -1) if letters[k] == "H"), None)
+        if head is not None:
+            yield [head]
+
+
+def _sense(group: str | None, word: Word) -> tuple[Cue, str] | None:
+    """What the value word says of a head of `group`; of *low volume* that is repeated, what *low* says."""
+    senses = SENSES[group or ALONE]
+    return senses.get(word.phrase) or (senses.get(word.phrase.split(" ")[0]) if word.group == REPEATED else None)
 
 
 def _is_bare_change(words: Sequence[Word], letters: str, i: int, sense: tuple[Cue, str]) -> bool:
@@ -155,6 +204,8 @@ def _turn_of_last(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str
     sense = SENSES["contour"].get(words[i].phrase)
     if sense is None or sense[0] is not Cue.CONTOUR_SHAPE:
         return None
+    if any(w.group in ("energy", "rate") for w in words[max(0, i - _AT_END_REACH) : i]):
+        return None
     of_last = _LAST.search(letters[max(0, i - scope.REACH) : i]) or _ON_LAST.match(letters[i + 1 : i + 1 + scope.REACH])
     return sense if of_last is not None else None
 
@@ -164,6 +215,9 @@ def _finding(
 ) -> Finding:
     """The finding of `claimed` over `span`, put as word `i` is put."""
     denied = scope.is_negated(words, letters, i) if negated is None else negated
+    denied = denied or answer(words, letters, i) is Answer.NO
+    if denied and claimed[0] is Cue.CONTOUR_DYNAMICS and words[i].phrase in _ONLY_DENIED:
+        claimed, denied = (Cue.CONTOUR_DYNAMICS, "flat"), False  # the melody hardly moves
     if denied and (claimed == (Cue.PAUSES, "present") or words[i].phrase == "single"):
         # *never pauses*, *there isn't a single pause*; but *hardly pauses*
         claimed, denied = (Cue.PAUSES, "few" if scope.is_hardly(words, i) else "none"), False
@@ -200,6 +254,12 @@ def _as_rule(place: _Place) -> bool:
     return words[i].group != REPEATED and not (words[i - 1].phrase == ":" and place.right[:1] == "O")
 
 
+def _as_predicate(place: _Place) -> bool:
+    """Not *an unusually high* before *nor an unusually low pitch*."""
+    joined = _ATTRIBUTIVE.search(place.left) is not None and _JOINED_RIGHT.match(place.right) is not None
+    return _as_rule(place) and not joined
+
+
 def _as_repeat(place: _Place) -> bool:
     return place.words[place.i].group == REPEATED
 
@@ -231,17 +291,18 @@ def _in_reach(place: _Place) -> bool:
 
 
 _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
+    (_REPEATED, False, _as_repeat),  # so are loudness and tempo
     (_ADJACENT_RIGHT, False, _as_rule),  # high pitch (and energy)
-    (_COPULA, True, _as_rule),  # pitch (and energy) is very high
+    (_COPULA, True, _as_predicate),  # pitch (and energy) is very high
     (_JOINED_RIGHT, False, _as_rule),  # a high, loud voice
     (_ADJACENT_LEFT, True, _as_rule),  # energy low; pitch rises
     (_IN_HEAD, False, _as_rule),  # high in pitch; a rise in pitch
     (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
     (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
-    (_REPEATED, False, _as_repeat),  # so are loudness and tempo
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
     (_HOW, False, _after_how),  # how high the pitch is
+    (_IS_WHAT, False, _opening),  # low is what the pitch is
     (_FRONTED, False, _opening),  # rising throughout, the pitch …
     (_APPOSED, True, _closing),  # the pitch, high and sharp, …
     (_AFTER_APPOSITION, True, _as_rule),  # the voice, high as a bird's, trembled
@@ -253,6 +314,8 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
 def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
     """Not of a fast fan or a quiet room, of how a pitch rises, or of an emotion's name."""
     if words[i].phrase in ("whisper", "a whisper") and scope.names_an_emotion(words, i):
+        return False
+    if cue is Cue.RATE and letters[i + 1 : i + 2] != "H" and scope.is_mental(words, i):
         return False
     if cue in (Cue.ENERGY, Cue.RATE) and words[i].phrase.endswith("ly"):
         beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
@@ -273,7 +336,7 @@ def _at_end(words: Sequence[Word], i: int, cue: Cue, value: str) -> str:
     """`value`, marked when it is said of the end of the contour only."""
     if cue is not Cue.CONTOUR_SHAPE or value not in ("rising", "falling"):
         return value
-    if words[i].phrase in FINAL_PHRASES or words[i - 1].phrase in ("final", "terminal", "sentence final", "closing"):
+    if words[i].phrase in FINAL_PHRASES or _names_the_end(words, i):
         return f"{value} at the end"
     for step in (1, -1):
         for k in range(i + step, i + step * _AT_END_REACH, step):
@@ -286,6 +349,12 @@ def _at_end(words: Sequence[Word], i: int, cue: Cue, value: str) -> str:
     return value
 
 
+def _names_the_end(words: Sequence[Word], i: int) -> bool:
+    """*A final fall*, *terminal contour: falling*."""
+    near = [w.phrase.split(" ")[0] for w in words[max(0, i - 3) : i]]
+    return any(w in ("final", "terminal", "closing") for w in near[-1:]) or "terminal" in near
+
+
 def _joined_turns(
     found: Sequence[tuple[int, Finding]], words: Sequence[Word], letters: str
 ) -> list[tuple[int, Finding]]:
@@ -293,6 +362,8 @@ def _joined_turns(
     joined: list[tuple[int, Finding]] = []
     for i, finding in found:
         last = joined[-1] if joined else None
+        if last is not None and _is_second_half(last[1], finding) and _follows(words, letters, last[0], i):
+            continue
         if last is not None and _is_turn(last[1], finding) and _follows(words, letters, last[0], i):
             value = f"{last[1].value}-{finding.value.removesuffix(' at the end')}"
             start, end = min(last[1].start, finding.start), max(last[1].end, finding.end)
@@ -300,6 +371,11 @@ def _joined_turns(
         else:
             joined.append((i, finding))
     return joined
+
+
+def _is_second_half(one: Finding, other: Finding) -> bool:
+    """Whether *arches up and comes down* says its fall a second time."""
+    return one.cue is other.cue is Cue.CONTOUR_SHAPE and one.value.endswith(f"-{other.value}")
 
 
 def _is_turn(one: Finding, other: Finding) -> bool:
@@ -312,7 +388,7 @@ def _is_turn(one: Finding, other: Finding) -> bool:
 
 
 def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
-    between = letters[i + 1 : k]
+    between = letters[i + 1 : k].replace("V", "O")  # sinks to the middle and climbs
     in_sequence = any(w.phrase in _SEQUENCE for w in words[i + 1 : k])
     return in_sequence and re.fullmatch(r"[DKCAPOEHQ]{0,8}", between) is not None
 

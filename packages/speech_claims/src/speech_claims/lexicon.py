@@ -41,15 +41,18 @@ GRAMMAR: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 )
 """Words that carry no claim but join, negate or separate."""
 
-HYPOTHETICAL, GENERIC, ELSEWHERE, INTERPRETS = (
-    word_set(name) for name in ("hypothetical", "generic", "elsewhere", "interprets")
+HYPOTHETICAL, GENERIC, ELSEWHERE, INTERPRETS, UNSETTLED = (
+    word_set(name) for name in ("hypothetical", "generic", "elsewhere", "interprets", "unsettled")
 )
-"""Words beside which nothing is claimed of this clip: a condition, speech in general, other speech, what cues fit."""
+"""Words beside which nothing is claimed of this clip: a condition, speech in general, other speech, what cues fit, what
+is not known.
+"""
 DEFINITE, ABSENT = word_set("definite"), word_set("absent")
 TIMES = word_set("times")
 """Parts of the clip: *at first*."""
 OTHERS = word_set("others")
 """Nouns of what is not the speaker's voice, whose loudness or speed is no claim: *the neighbour who yells*."""
+EMOTIONS, EMOTIONAL, MODALS, MENTAL = (word_set(name) for name in ("emotions", "emotional", "modals", "mental"))
 HEDGES, SLIGHT, STRONG, EXTREME, IMPOSSIBLE = (
     word_set(name) for name in ("hedges", "slight", "strong", "extreme", "impossible")
 )
@@ -62,7 +65,7 @@ def kinds() -> Mapping[str, Kind]:
     for kind, listed in GRAMMAR.items():
         _add(table, listed, kind)
     _add(table, IMPOSSIBLE, Kind.DEGREE)
-    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, ABSENT, OTHERS, TIMES):
+    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, UNSETTLED, MENTAL, ABSENT, OTHERS, TIMES):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():
         _add(table, senses, Kind.VALUE)

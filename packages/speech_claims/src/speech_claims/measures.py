@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from speech_claims import scope
@@ -16,8 +17,10 @@ _NEAR = 4
 _CUE_OF_GROUP: Mapping[str, Cue] = {
     "pitch": Cue.PITCH, "energy": Cue.ENERGY, "rate": Cue.RATE, "range": Cue.PITCH_RANGE, "pauses": Cue.PAUSES
 }  # fmt: skip
+_SPANS = frozenset(("span", "spans", "spanning", "covers", "covering", "ranges over"))
 _NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
 """Units that many things have: without a head that is measured in it, such a number claims nothing."""
+_SHORT_WAY = re.compile(r"[BDPAEMNV]*[OK]?[BDPAEMNV]*")
 _SAYS = frozenset("BDPAKEMN")
 _BOUNDS, _OTHER_MEASURES, _EXTREMES = (word_set(name) for name in ("bounds", "other_measures", "extremes"))
 _BEFORE_HEAD = (Kind.DEGREE, Kind.VALUE, Kind.PREPOSITION, Kind.OTHER, Kind.ARTICLE)
@@ -45,7 +48,11 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
         if words[k].kind in _STOPS or (other is not None and number.unit and other.unit):
             break
         cue = _cue_of(words[k])
-        if cue is not None and (cue in number.cues or set(letters[k + 1 : i]) <= _SAYS):
+        if cue is Cue.PITCH and number.unit == "st" and any(w.phrase in _SPANS for w in words[k:i]):
+            return Cue.PITCH_RANGE, k
+        between = letters[k + 1 : i]
+        is_near = number.unit not in _NEEDS_HEAD or _SHORT_WAY.fullmatch(between) is not None
+        if cue is not None and is_near and (cue in number.cues or set(between) <= _SAYS):
             return cue, k
     return None if number.unit in _NEEDS_HEAD else (number.cues[0], None)
 

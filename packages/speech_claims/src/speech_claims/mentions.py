@@ -66,6 +66,7 @@ _STRESSED_INSTEAD = re.compile(
 _TERM = re.compile(
     r"\b(?:terms?|labels?|category|expression|notion|called|rated|marked|emotions?|concept|adjective|answer|tagged|"
     r"(?:caption|annotation|annotator|report|rater|model|system|listener)\s+(?:says|said|reads|writes|calls\s+it)|"
+    r"(?:one|another|others?|annotators?|raters?|some)\s+(?:wrote|chose|picked|put|said)|"
     r"labell?ed|described\s+as|so-called|option|class)\b[^.!?“\"\w]{0,4}(?:as\s+|is\s+|of\s+|be\s+|itself\s+)?$",
     re.IGNORECASE,
 )

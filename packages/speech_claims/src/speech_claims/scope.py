@@ -8,7 +8,7 @@ from enum import Enum
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
-from speech_claims.senses import SENSES
+from speech_claims.senses import SENSES, word_set
 from speech_claims.tokens import Word
 from speech_records import Degree
 
@@ -31,8 +31,10 @@ _DEGREES = {
 # and with values between only where they are joined by *or* (*not loud or fast*) or follow one another (*no rise*).
 _BETWEEN = r"(?:[DABMPHL]|V(?=V))*(?:O(?:[DABMPHL]|V(?=V))*){0,2}"
 _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
-_OPENS = re.compile(r"(?:^|[XTK])[DN]*$")
-_DENIED_BEHIND = re.compile(r"D*K?A?[OHD]{1,2}(?:M|BD*N|N)D*(?:[XKT]|$)")
+_OPENS = re.compile(r"(?:^|[XTK])C?[DN]*$")
+_DENIED_BEHIND = re.compile(r"D*K?A?[OHD]{1,4}(?:M|BD*N|N)D*(?:[XKT]|$)")
+_DENIED_SHORTLY = re.compile(r"B?N(?:[XKTC]|$)")
+_SHORT_DENIALS = frozenset(("no", "not", "none", "neither", "never", "nope"))
 _ANSWERED = re.compile(r"XD*N(?:[XK]|$)")
 _CAN = ("could", "can", "could not", "couldn't", "cannot", "can't", "could be", "can be")
 _BEING = (
@@ -59,16 +61,17 @@ _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what",
 _SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
 _IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
 _TOPIC_REACH = 7
-_SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own", "speaks", "speaking"))
+_SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own"))
 _PLURAL_PERSONS = frozenset(("men", "women", "males", "females", "children", "kids", "adults", "teenagers", "teens"))
+_PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
 _AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
-_EMOTIONS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
+_LABELS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
 
 def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether what word `i` says is denied."""
     first = max(0, i - REACH)
-    if _is_absent(words, letters, i) or _is_denied_behind(words, letters, i):
+    if _is_absent(words, letters, i) or _is_denied_behind(words, letters, i) or _is_outdone(words, i):
         return True
     match = _NEGATED.search(letters[first:i])
     if match is None:
@@ -91,7 +94,15 @@ def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
     right = letters[i + 1 : i + 1 + REACH]
     if _DENIED_BEHIND.match(right) is not None:
         return True
+    if _DENIED_SHORTLY.match(right) is not None:
+        return words[i + 1 + (right[0] == "B")].phrase in _SHORT_DENIALS
     return _ANSWERED.match(right) is not None and words[i + 1].phrase == "?"
+
+
+def _is_outdone(words: Sequence[Word], i: int) -> bool:
+    """*More of a mumble than a shout*."""
+    before = [w.phrase for w in words[max(0, i - 2) : i]]
+    return "than" in before and _names(words[max(0, i - 10) : i], "more of", "more like")
 
 
 def _exceeds(words: Sequence[Word], i: int, negation: int) -> bool:
@@ -116,7 +127,7 @@ def denies_head(words: Sequence[Word], letters: str, i: int) -> bool:
 def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether word `i` is what is lacking: *variation is lacking*, *whispering doesn't occur*."""
     for k in range(i + 1, min(len(words), i + _ABSENT_REACH)):
-        if words[k].phrase in lexicon.ABSENT:
+        if words[k].phrase in lexicon.ABSENT and letters[k + 1 : k + 2] != "H":
             return letters[k] != "N" or "B" in letters[i:k]
         if letters[k] in "VHXTC":
             return False
@@ -143,10 +154,10 @@ def change(words: Sequence[Word], letters: str, i: int) -> Change | None:
         return Change.FROM if words[first + found.start()].phrase.startswith(("begin", "began", "start")) else Change.TO
     clause, place = _clause(words, i)
     before = [w.phrase for w in clause[max(0, place - _NEAR) : place]]
-    behind = [w.phrase for w in clause[place + 1 : place + 1 + _NEAR]]
+    behind = [w.phrase for w in clause[place + 1 : place + 3 + _NEAR]]
     if "from" in before and ("to" in behind or "into" in behind):
         return Change.FROM
-    further = [w.phrase for w in clause[max(0, place - 2 * _NEAR) : place]]
+    further = [w.phrase for w in clause[max(0, place - 3 * _NEAR) : place]]
     return Change.TO if "from" in further and ("to" in before or "into" in before) else None
 
 
@@ -174,13 +185,34 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     clause, place = _clause(words, i)
     if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
         return True
+    if _stands_behind(clause, place, lexicon.UNSETTLED) or _opens_in_general(clause, place):
+        return True
     if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]) or _is_supposed(clause, place):
         return True
     if _is_of_another(clause, place) or _is_of_persons(clause, place):
         return True
-    part_end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
+    part_end = next(
+        (k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA or clause[k].phrase == "than"),
+        len(clause),
+    )
     generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
     return generic and not _is_definite(clause[:place])
+
+
+def _stands_behind(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
+    return any(w.phrase in triggers for w in clause[:place])
+
+
+def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
+    """*In fear, the pitch goes up*; *a sad speaker might be slow*: said of an emotion, whatever its articles."""
+    first = [w.phrase for w in clause[:2]]
+    if len(first) == 2 and first[0] in ("in", "under", "during") and first[1] in lexicon.EMOTIONS:
+        return True
+    before = [w.phrase for w in clause[:place]]
+    subject = next((k for k in range(place - 1) if before[k] in lexicon.EMOTIONAL and before[k + 1] in _PERSONS), None)
+    if subject is None or not lexicon.MODALS.intersection(before[subject:]):
+        return False
+    return lexicon.DEFINITE.isdisjoint(before[max(0, subject - 1) :])
 
 
 def _is_supposed(clause: Sequence[Word], place: int) -> bool:
@@ -201,7 +233,7 @@ def _is_of_another(clause: Sequence[Word], place: int) -> bool:
             break
         if clause[k].phrase in lexicon.OTHERS:
             return True
-    behind = clause[place + 1 : place + 3]
+    behind = [w for w in clause[place + 1 : place + 5] if w.kind not in (Kind.COMMA, Kind.VALUE)][:2]
     attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
     return attributive and bool(behind) and behind[0].phrase in lexicon.OTHERS
 
@@ -209,11 +241,29 @@ def _is_of_another(clause: Sequence[Word], place: int) -> bool:
 def is_of_a_part(words: Sequence[Word], i: int) -> bool:
     """Whether word `i` is said of a part of the clip only: *at first it is fast*, *the volume drops at the end*."""
     clause, place = _clause(words, i)
+    if (
+        place
+        and clause[place - 1].phrase == "the"
+        and clause[place + 1 : place + 2]
+        and clause[place + 1].kind is Kind.HEAD
+    ):
+        return False  # *at first the loud voice suggests anger*
     start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
     end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
     if start and all(w.phrase in lexicon.TIMES or w.kind in (Kind.AT_END, Kind.COMMA) for w in clause[:start]):
         start = 0
-    return any(w.phrase in lexicon.TIMES or w.kind is Kind.AT_END for w in clause[start:end])
+    if any(w.phrase in lexicon.TIMES for w in clause[start:end]):
+        return True
+    at_end = next((k for k in range(start, end) if clause[k].kind is Kind.AT_END), None)
+    between = () if at_end is None else clause[place + 1 : at_end] if at_end > place else clause[at_end + 1 : place]
+    own = (Kind.VALUE,) if at_end is not None and at_end < place else (Kind.VALUE, Kind.HEAD)
+    return at_end is not None and not any(w.kind in own for w in between)
+
+
+def is_mental(words: Sequence[Word], i: int) -> bool:
+    """Whether the clause of word `i` speaks of a judgement or of time: *some emotions are quickly ruled out*."""
+    clause, _ = _clause(words, i)
+    return any(w.phrase in lexicon.MENTAL for w in clause)
 
 
 def _is_of_persons(clause: Sequence[Word], place: int) -> bool:
@@ -225,7 +275,7 @@ def _is_of_persons(clause: Sequence[Word], place: int) -> bool:
 def names_an_emotion(words: Sequence[Word], i: int) -> bool:
     """Whether the clause of word `i` speaks of emotions as labels: *the emotion is whisper*."""
     clause, _ = _clause(words, i)
-    return any(w.phrase in _EMOTIONS for w in clause)
+    return any(w.phrase in _LABELS for w in clause)
 
 
 def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
@@ -239,10 +289,14 @@ def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
 
 def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
     """Whether a trigger is in the same part of the clause, between commas, as word `place`."""
-    start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
-    end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
+    start = next((k + 1 for k in range(place, -1, -1) if _parts(clause[k])), 0)
+    end = next((k for k in range(place, len(clause)) if _parts(clause[k])), len(clause))
     at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)
     return at is not None and not any(w.phrase in _OF_ANOTHER for w in clause[place:at])
+
+
+def _parts(word: Word) -> bool:
+    return word.kind is Kind.COMMA or word.phrase == ":"
 
 
 def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:

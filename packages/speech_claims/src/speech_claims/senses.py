@@ -103,5 +103,5 @@ FINAL_PHRASES = frozenset(
 )
 """Phrases that speak of the contour's end without saying so otherwise: *trails off*."""
 
-RAISING = frozenset(phrases("{raises}, {lowers}"))
+RAISING = frozenset(phrases("{raises}, {lowers}, (up/down) goes"))
 """Verbs whose object is the head: *raises the volume*."""

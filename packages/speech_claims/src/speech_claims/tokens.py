@@ -27,7 +27,8 @@ _PUNCTUATION = {
 }
 _SYMBOLS = {"↑": "increased", "↓": "decreased", "↗": "rising", "↘": "falling", "++": "increased"}
 _YEARS = re.compile(
-    r"(?P<years>\d{1,2})[\s-]*(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|yrs?\.?\s+old)|\baged?\s+(?P<aged>\d{1,2})\b",
+    r"(?P<years>\d{1,2})[\s-]*(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|yrs?\.?\s+old)|\baged?\s+(?:about\s+|around\s+)?(?P<aged>\d{1,2})\b"
+    r"|\bin\s+(?:his|her|their)\s+(?:early[\s-]|mid[\s-]|late[\s-])?(?P<decade>[2-9]0)s\b",
     re.IGNORECASE,
 )
 _AGE_BOUNDS = (
@@ -48,6 +49,7 @@ _ANAPHORIC = frozenset("BMNVDG")
 REPEATED = "repeated"
 """Group of a word that repeats the last value; its head stands to the right."""
 _PERSONS = word_set("persons")
+_PARENTHETIC = frozenset(("though", "however"))
 _RELATIVES = frozenset(("that", "which", "who"))
 
 
@@ -100,7 +102,7 @@ def _numbers(text: str, start: int, end: int) -> list[Word]:
 
 def _years(match: re.Match[str]) -> Word:
     """*28-year-old*, *aged 28* as the age that it is of."""
-    years = int(match["years"] or match["aged"])
+    years = int(match["years"] or match["aged"] or int(match["decade"]) + 6)
     age = next(name for bound, name in _AGE_BOUNDS if years < bound)
     return Word(*match.span(), match.group().lower(), Kind.VALUE, sense=(Cue.AGE, age))
 
@@ -173,8 +175,12 @@ def _resolved(words: list[Word]) -> list[Word]:
         before = resolved[-1] if resolved else None
         new = word
         age = _age(word, following)
+        if age is None and following is not None and following.kind is Kind.OTHER and i + 2 < len(words):
+            age = _age(word, words[i + 2])  # an old sea captain
         if age is not None:
             new = replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
+        elif word.phrase in _PARENTHETIC and before is not None and before.kind is Kind.COMMA and _is_end(following):
+            new = replace(word, kind=Kind.DEGREE)
         elif word.phrase in _RELATIVES and before is not None and before.kind in (Kind.HEAD, Kind.COMMA):
             new = replace(word, kind=Kind.RELATIVE)
         elif word.phrase in _PRONOUNS and head is not None and _refers(before, word, following, head):
@@ -196,6 +202,10 @@ def _age(word: Word, person: Word | None) -> str | None:
     if AGES_OF_PERSONS[word.phrase] == "child" and person.phrase not in YOUNG_PERSONS:
         return None
     return AGES_OF_PERSONS[word.phrase]
+
+
+def _is_end(word: Word | None) -> bool:
+    return word is None or word.kind in (Kind.COMMA, Kind.BOUNDARY)
 
 
 def _refers(before: Word | None, word: Word, following: Word | None, head: str) -> bool:

@@ -1,0 +1,84 @@
+"""How a claim is put: idioms of denial, answers, what points back, other topics. Labels by hand after `docs/claims.md`.
+
+Each row stands for a class of `speech_claims.scope`, `echoes` or the lists of `english.toml`; the sentences are of no
+labelled file.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from speech_claims import verify
+from speech_records import ProsodyProfile
+
+NOTHING = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+
+
+def found(text: str) -> list[str]:
+    return sorted(f"{c.cue.value} {c.value}" for c in verify(text, NOTHING, None, None))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # a denial behind its claim, or from outside
+        ("Loud he most certainly is not.", "energy not high"),
+        ("That she mumbles is simply untrue.", "energy not low"),
+        ("Whispering: no.", "voicing not whispered"),
+        ("Of hoarseness there is not the faintest trace.", "voice_quality not rough"),
+        ("Nobody who heard this would speak of a lively intonation.", "contour_dynamics not expressive"),
+        ("No listener would accuse him of shouting.", "energy not high"),
+        # idioms that say the opposite, or more of it
+        ("The tempo could scarcely be faster.", "rate high"),
+        ("Only someone hard of hearing could call this quiet.", "energy not low"),
+        ("Far from dragging, he rattles through it.", "rate high, rate not low"),
+        ("More of a mumble than a shout.", "energy low, energy not high"),
+        ("The melody barely moves.", "contour_dynamics flat"),
+        # answers
+        ("Is the voice loud? Not by any stretch. Tense? Yes.", "energy not high, voice_quality tense"),
+        ("He is loud, isn't he?", "energy high"),
+        # values that are said of another head
+        ("The pitch is high, and so is the tempo.", "pitch high, rate high"),
+        ("The volume is raised; the tempo is not.", "energy high, rate not high"),
+        ("Low pitch. Low volume. The same is true of the pace.", "energy low, pitch low, rate low"),
+        # a denial that points back to what others do
+        ("A frightened speaker would have a trembling voice; this one has not.", "voice_quality not trembling"),
+        ("The interviewer speaks slowly and softly; the guest does neither.", "energy not low, rate not low"),
+        # fronted and split
+        ("Low is what the pitch is.", "pitch low"),
+        ("Neither an unusually high nor an unusually low pitch is heard.", "pitch not high, pitch not low"),
+        ("The energy, though, is anything but low.", "energy not low"),
+        # yardsticks, shorthand, ages
+        ("She speaks at twice the normal tempo.", "rate high"),
+        ("pitch ↑, intensity ↓, tempo = slow", "energy low, pitch high, rate low"),
+        ("A 28-year-old woman; a man aged about 70.", "age elderly, age young adult, gender female, gender male"),
+    ],
+)
+def test_how_a_claim_is_put(text: str, expected: str) -> None:
+    """By rules 2 to 6, 9, 12 and 13."""
+    assert ", ".join(found(text)) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Is the tempo high?",  # a question without its answer
+        "The tempo may be high or low; the annotation does not say.",  # open alternatives
+        "This could be a woman or a man.",
+        "One cannot tell whether the voice is high or low, loud or soft.",
+        "In fear, the pitch goes up and the voice shakes.",  # an emotion in general
+        "To sound angry, a speaker raises the volume.",
+        "A fearful speaker might also talk fast.",
+        "The neighbour who yells at night is to blame.",  # others
+        "Compared with the training data, where voices are high, nothing can be said.",
+        "Some emotions can be ruled out quickly.",  # a judgement
+        "Our model is fast.",
+        "He wore a loud shirt and ate fast food.",
+        "If she had been angry, the tempo would have been higher, and the pauses shorter.",  # a supposition
+        "Next session we will work on a louder voice.",  # a plan
+        "The pitch was not measured.",
+    ],
+)
+def test_what_is_not_said_of_this_clip(text: str) -> None:
+    """By rules 1 and 13: each claims nothing."""
+    assert found(text) == []
