@@ -46,9 +46,10 @@ REINFORCEMENT: dict[str, Any] = {
     "name": "grpo",
     "reasoning_share": COLD_SHARE,
     "learning_rate": 1e-4,
-    "steps": 88,
-    "prompts_per_step": 24,
+    "steps": 120,
+    "prompts_per_step": 32,
     "kl_coefficient": 0.0,
+    "filter_augment_db": 6.0,
 }
 ALGORITHMS: dict[str, dict[str, Any]] = {
     "grpo": {"algorithm": "grpo"},
