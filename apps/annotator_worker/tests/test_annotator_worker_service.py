@@ -17,8 +17,11 @@ import pytest
 import soundfile
 
 from annotator_worker import jobfiles, store
+from annotator_worker.celery import TASK, app
 from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreError, StoreUnavailableError
 from annotator_worker.ledger import Ledger
+from annotator_worker.records import Batch, BatchTask, Stage, Versions
+from speech_records import to_dict
 
 pytestmark = pytest.mark.service
 
@@ -109,14 +112,40 @@ def test_prometheus_is_served(servers, tmp_path: Path) -> None:
 
 
 def test_a_cancelled_job_stops_and_is_taken_up_again(servers, tmp_path: Path, kit) -> None:
+    """Sent while no worker is there, cancelled, dropped by the worker that comes; `retry` has all of it done."""
+    servers.worker.stop()
     root = kit.write_corpus(tmp_path / "corpus", clips=10)
+    (root / "manifest.jsonl").write_text(
+        "".join(kit.line(f"later-{i}", f"audio/{i:03}.flac") for i in range(10))
+    )  # the same sounds under other names are other work
+    assert servers.annotator("submit", "--corpus", "manifest", "--root", str(root), "--job", "stopped")[0] == 0
     assert servers.annotator("cancel", "--job", "stopped")[0] == 0
-    queue = ("submit", "--corpus", "manifest", "--root", str(root), "--job", "stopped", "--limit", "10")
-    assert servers.annotator(*queue)[0] == 0  # submitting takes it up
-    servers.wait_for("measure", "stopped")
-    assert json.loads(servers.annotator("status", "--job", "stopped")[1])["cancelled"] is False
-    assert servers.annotator("cancel", "--job", "stopped")[0] == 0
-    assert json.loads(servers.annotator("status", "--job", "stopped")[1])["cancelled"] is True
+    servers.start_worker()
+    ledger = Ledger(servers.environment["CELERY_BROKER_URL"])
+    end = time.monotonic() + 120
+    while ledger.queued("annotator"):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    status = json.loads(servers.annotator("status", "--job", "stopped")[1])
+    assert (status["cancelled"], status["measure"]["pending"]) == (True, 10)
+    assert servers.annotator("retry", "--job", "stopped")[1].startswith("10 items sent")
+    assert servers.wait_for("measure", "stopped") == {"total": 10, "done": 10, "failed": 0, "pending": 0}
+
+
+def test_a_message_of_a_newer_release_is_refused_and_kept(servers, tmp_path: Path, monkeypatch) -> None:
+    """The worker's log says why; the message is not acknowledged as done: it is sent again, for later."""
+    monkeypatch.setenv("CELERY_BROKER_URL", servers.environment["CELERY_BROKER_URL"])
+    batch = Batch("0" * 32, "batches/none.jsonl", 0, 1, 1)
+    task = to_dict(BatchTask("newer", Stage.MEASURE, batch, 0, 1, Versions.installed()))
+    with app.connection_for_write(servers.environment["CELERY_BROKER_URL"]) as connection:
+        app.send_task(TASK, (task | {"schema_version": "2.0"},), producer=app.amqp.Producer(connection))
+    end = time.monotonic() + 120
+    while "schema_version 2.0 cannot be read here" not in servers.worker.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    while "retry: Retry in" not in servers.worker.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def test_secrets_are_nowhere_in_the_log(servers) -> None:
