@@ -33,6 +33,9 @@ import numpy as np
 import soundfile
 
 import speech_corpora
+from annotator_worker.jobfiles import JobFiles
+from annotator_worker.status import status
+from annotator_worker.store import open_store
 from prosody.batch import Extras, measure_one
 
 MIN_THROUGH_S3, MIN_IN_PLACE = 0.70, 0.85
@@ -207,13 +210,11 @@ def annotator(environment: Mapping[str, str], *arguments: str) -> str:
     return check_output([*ANNOTATOR, *arguments], env=os.environ | dict(environment), text=True)
 
 
-def wait(environment: Mapping[str, str], job: str) -> dict[str, int]:
-    """Until nothing of a job is pending; how it stands."""
-    while True:
-        found: dict[str, int] = json.loads(annotator(environment, "status", "--job", job))["measure"]
-        if not found["pending"]:
-            return found
-        time.sleep(0.5)
+def wait(environment: Mapping[str, str], job: str) -> None:
+    """Until nothing of a job is pending."""
+    files = JobFiles(open_store(environment["ANNOTATOR_STORE"], environ=environment), job)
+    while status(files).measure.pending:
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -85,16 +85,10 @@ class Ledger:
         item = before.get("item")
         return Attempt(int(count), None if item is None else int(item), before.get("reason"))
 
-    def note_item(self, name: str, job: str, item: int) -> bool:
-        """Say which item of a range is next, in case that it ends the worker; whether the job was cancelled."""
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.hset(self._key("range", name), "item", item)
-        pipeline.exists(self._key("cancelled", job))
-        return bool(pipeline.execute()[1])
-
-    def note_death(self, name: str, reason: str) -> None:
-        """Say how the process that worked on a range ended."""
-        self._redis.hset(self._key("range", name), "reason", reason)
+    def note_death(self, name: str, reason: str, item: int | None) -> None:
+        """Say how the process that worked on a range ended, and at which item."""
+        known = {"reason": reason} | ({} if item is None else {"item": item})
+        self._redis.hset(self._key("range", name), mapping=known)
         self._redis.hincrby(self._key("totals"), "deaths", 1)
 
     def note_trouble(self) -> None:

@@ -33,7 +33,7 @@ from annotator_worker.ledger import Attempt, Ledger
 from annotator_worker.records import BatchTask, DeadLetter, Outcome, Versions
 from annotator_worker.results import done_ranges, missing
 from annotator_worker.store import ObjectStore, open_store
-from annotator_worker.work import WORKER, Audio, Work, dead_letter, items_of, limit_memory, outcome_of
+from annotator_worker.work import WORKER, Audio, Mark, Work, dead_letter, items_of, limit_memory, outcome_of
 from prosody.parallel import ItemTimeoutError, WorkerDiedError
 from speech_records import FailedItem, RecordFormatError, from_dict, to_dict, to_json
 
@@ -46,6 +46,8 @@ _WORLD: Final = (StoreError, RedisError, OSError, OperationalError)
 _TRIES: Final = 6
 """What is wrong with the world is waited for in place first, so that no worker takes more work meanwhile."""
 _LONGEST_WAIT_S: Final = 30.0
+_CANCEL_S: Final = 1.0
+"""How often a worker asks whether its job was cancelled."""
 _SIGNAL: Final = re.compile(r"signal \d+ \(\w+\)|exitcode \d+")
 _log = logging.getLogger(__name__)
 _limits: dict[str, float] = {}
@@ -61,7 +63,8 @@ class BatchRequest(Request):  # type: ignore[misc]
         if isinstance(getattr(error, "exc", error), WorkerLostError):
             found = _SIGNAL.search(str(error))
             with suppress(RedisError, AnnotatorError, RecordFormatError):
-                _ledger().note_death(from_dict(BatchTask, self.args[0]).name, found[0] if found else "an unknown end")
+                name = from_dict(BatchTask, self.args[0]).name
+                _ledger().note_death(name, found[0] if found else "an unknown end", Mark.take(self.id))
         return super().on_failure(exc_info, *arguments, **more)
 
 
@@ -117,7 +120,7 @@ def _do(task: Task, request: BatchTask) -> str | None:
         _log.warning("%s ended its worker: split at %s", request.name, attempt.item, extra=_about(task, request))
         _send_parts(request, _cuts(request, attempt.item))
     else:
-        outcomes = _attempted(request, store, ledger, attempt)
+        outcomes = _attempted(request, store, ledger, attempt, task_id=task.request.id)
         stop = request.start + len(outcomes)
         if outcomes:
             _finish(replace(request, stop=stop), store, ledger, outcomes)
@@ -128,21 +131,30 @@ def _do(task: Task, request: BatchTask) -> str | None:
     return request.name
 
 
-def _attempted(request: BatchTask, store: ObjectStore, ledger: Ledger, attempt: Attempt) -> list[Outcome]:
+def _attempted(
+    request: BatchTask, store: ObjectStore, ledger: Ledger, attempt: Attempt, *, task_id: str
+) -> list[Outcome]:
     """The outcomes of a range; of its first items only where it takes too long, or its job is cancelled meanwhile."""
     items = items_of(store, request)
     if attempt.number > MAX_ATTEMPTS:
         return [Outcome(dead=_given_up(request, items[0], attempt))]
     outcomes: list[Outcome] = []
-    end = time.monotonic() + SOFT_LIMIT_S
-    with Audio(store, request.in_place) as audio:
+    now = asked = time.monotonic()
+    end = now + SOFT_LIMIT_S
+    with Audio(store, request.in_place) as audio, Mark(task_id) as mark:
         for index, item in enumerate(items, start=request.start):
-            if ledger.note_item(request.name, request.job, index) or time.monotonic() > end:
+            mark.put(index)
+            if now > asked + _CANCEL_S:
+                asked = now
+                if ledger.is_cancelled(request.job):
+                    break
+            if now > end:
                 break
             made = outcome_of(
                 request, index, item, audio=audio, attempts=attempt.number, limit_s=_limits.get("clip")
             )  # fmt: skip
             outcomes.append(made)
+            now = time.monotonic()
     return outcomes
 
 

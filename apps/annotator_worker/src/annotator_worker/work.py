@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import signal
 import socket
+import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from annotator_worker import keys, settings
 from annotator_worker.comparative import render
 from annotator_worker.errors import JobError, MissingAudioError, ObjectNotFoundError, StoreUnavailableError
 from annotator_worker.pipeline import attempt, audio_file, try_measure
-from annotator_worker.records import BatchTask, ComparativePlan, DeadLetter, Outcome, Stage, Submitted
+from annotator_worker.records import BatchTask, ComparativePlan, DeadLetter, Outcome, Stage, Submitted, digest
 from annotator_worker.store import ObjectStore
 from speech_records import FailedItem, MeasuredUtterance, RecordFormatError, Utterance, file_sha256, from_json
 
@@ -87,6 +89,42 @@ class Audio:
             raise StoreUnavailableError(f"{key} does not have the SHA-256 that it is named by")
         self._kept = path
         return path
+
+
+class Mark:
+    """Which item of a task is next, in a file of this machine: what is known when the task's process is no more."""
+
+    def __init__(self, task_id: str) -> None:
+        self._path = self._path_of(task_id)
+
+    def __enter__(self) -> Self:
+        self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._file)
+        self._path.unlink(missing_ok=True)
+
+    def put(self, item: int) -> None:
+        """Item `item` is next."""
+        os.pwrite(self._file, struct.pack("<q", item), 0)
+
+    @classmethod
+    def take(cls, task_id: str) -> int | None:
+        """The last item that a process put which did not end as it should, once; `None` where nothing is known."""
+        path = cls._path_of(task_id)
+        try:
+            (item,) = struct.unpack("<q", path.read_bytes())
+        except (OSError, struct.error):
+            return None
+        path.unlink(missing_ok=True)
+        return int(item)
+
+    @staticmethod
+    def _path_of(task_id: str) -> Path:
+        return Path(tempfile.gettempdir()) / f"annotator-{os.getuid()}-{digest([task_id])}"
 
 
 def outcome_of(
