@@ -8,6 +8,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
+from trainer.distributed import SharedGradients, coming_rank, leave
 from trainer.modules import Batches, StageModule
 from trainer.progress import Meter
 from trainer.resume import Checkpoints, identity_of, steps_done
@@ -54,15 +55,26 @@ def fit(
     parameters = dict(flat(plain(settings))) | dict(data)
     identity = identity_of(module, parameters)
     module.done = steps_done(out, identity)
-    tracker = Tracker(out, run_name=run_name, steps=len(batches), parameters=parameters, done=module.done)
+    ranks = settings.devices * settings.nodes
+    tracker = Tracker(
+        out,
+        run_name=run_name,
+        steps=len(batches),
+        parameters=parameters,
+        done=module.done,
+        writes=coming_rank() == 0,
+    )
     module.history.extend(tracker.kept)
     checkpoints = Checkpoints(out, identity, every=settings.save_every, done=module.done, total=len(batches))
     module.train()  # a loaded checkpoint is in evaluation mode, in which activations are not checkpointed
+    left = batches.after(module.done)
     with Meter(what, total=len(batches)) as meter:
         trainer = Trainer(
             max_epochs=1,
             accelerator="auto",
-            devices=1,
+            devices=settings.devices,
+            num_nodes=settings.nodes,
+            strategy="auto" if ranks == 1 else SharedGradients(),
             precision="bf16-mixed" if bf16 else "32-true",
             logger=False,
             callbacks=[*callbacks, _Metrics(meter, tracker), checkpoints],
@@ -73,6 +85,8 @@ def fit(
         )
         try:
             meter.advance(module.done)
-            trainer.fit(module, batches.after(module.done))
+            shared = ranks == 1 or module.shares_batches
+            trainer.fit(module, left if shared else left.shared(coming_rank(), ranks))
         finally:
             tracker.close()
+    leave(trainer)

@@ -33,13 +33,14 @@ from speechlm import SpeechLM
 from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity, policy_card, save_policy
 from trainer.dataset import TRAIN, VALIDATION, AnnotatedCorpus, is_reasoned
+from trainer.distributed import place, sum_over_ranks
 from trainer.errors import ConfigError
 from trainer.evaluate import held_out
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.group_rewards import group_rewards
 from trainer.grpo_metrics import Stopwatch, loss_metrics, reward_metrics, rollout_metrics
-from trainer.modules import Batches, StageModule
+from trainer.modules import Batches, StageModule, share_of
 from trainer.predict import expected_label
 from trainer.resume import remove_state
 from trainer.rollouts import Groups, rule_rewards
@@ -66,7 +67,13 @@ class FrozenModels:
 
 
 class GRPOModule(StageModule):
-    """One training step: sample, reward, update."""
+    """One training step: sample, reward, update.
+
+    Several processes draw the same random numbers for all prompts, and each goes on with those of its share, so that
+    together they are one.
+    """
+
+    shares_batches = True
 
     def __init__(
         self,
@@ -91,6 +98,7 @@ class GRPOModule(StageModule):
         self._loss = _loss_of(settings)
         self._groups: tuple[Groups, Tensor] | None = None
         self._old: dict[int, Tensor] = {}
+        self._counts = (0.0, 0.0)
         self._metrics: dict[str, float] = {}
         self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
         self.clock = Stopwatch()
@@ -135,7 +143,8 @@ class GRPOModule(StageModule):
         self._old.clear()
         with self.clock("rollout"):
             sampled = self._roll_out(batch)
-        accuracy = float(sampled.correct.float().mean())
+        ranks = place()[1]
+        accuracy = sum_over_ranks(float(sampled.correct.float().mean())) / ranks
         if s.algorithm is Algorithm.GRPO_PTR:
             self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
         gate_open = self.schedule_state.is_open
@@ -147,9 +156,15 @@ class GRPOModule(StageModule):
             usable = breakdown.usable
         found = 0 if usable is None else int(usable.sum())
         self._metrics |= {"groups": found, "unscored_groups": len(kept.batch) - found}
+        counted = kept.select(usable) if usable is not None else kept
+        # what the means of the loss divide by: of all processes, a share for each, as gradients are averaged over them
+        self._counts = (
+            sum_over_ranks(float(counted.correct.numel())) / ranks,
+            sum_over_ranks(float(counted.mask.sum())) / ranks,
+        )
         if usable is None or not found:
             return None
-        kept, breakdown = kept.select(usable), breakdown.select(usable)
+        kept, breakdown = counted, breakdown.select(usable)
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
         self._metrics |= reward_metrics(breakdown, advantages, kept)
         return kept, advantages
@@ -158,14 +173,13 @@ class GRPOModule(StageModule):
         """The losses, yet to be computed, that add up to that of the step, each of `prompts_per_backward` groups."""
         n = len(groups.batch)
         size = self.settings.prompts_per_backward or n
-        counts = None if size >= n else (float(groups.correct.numel()), float(groups.mask.sum()))
         parts = list[Callable[[], LossResult]]()
         for start in range(0, n, size):
             chosen = torch.zeros(n, dtype=torch.bool)
             chosen[start : start + size] = True
             part = groups.select(chosen)
             given = (part.clips, part.tokens, part.mask, advantages[chosen])
-            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=counts, part=start))
+            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=self._counts, part=start))
         return parts
 
     def _learn(self, part: Callable[[], LossResult]) -> Tensor:
@@ -185,9 +199,9 @@ class GRPOModule(StageModule):
             with self.clock("backward"):
                 super().backward(loss, *args, **kwargs)
 
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """The whole step; how long its phases took is recorded."""
-        super().optimizer_step(*args, **kwargs)
+    def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
+        """Clip the gradient, behind which all phases of the step are over: how long they took is recorded."""
+        super().configure_gradient_clipping(*args, **kwargs)
         self.history[-1] |= self.clock.read()
 
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
@@ -200,16 +214,18 @@ class GRPOModule(StageModule):
         return Groups.join(rounds)
 
     def _answers(self, batch: list[MeasuredUtterance]) -> Groups:
-        s = self.settings
+        s, here = self.settings, place()
         recorded = as_float(self.features[m.utterance.utterance_id] for m in batch)
-        clips = [random_eq_bands(clip, s.filter_augment_db, self.generators["equalizer"]) for clip in recorded]
+        filtered = [random_eq_bands(clip, s.filter_augment_db, self.generators["equalizer"]) for clip in recorded]
+        seeds = torch.randint(2**63 - 1, (len(batch), s.group_size), generator=self.generators["rollouts"])
+        batch, clips = share_of(batch, *here), share_of(filtered, *here)
         rollout = self.sampler.sample(
             clips,
             [self.question] * len(clips),
             k=s.group_size,
             temperature=s.temperature,
             max_new_tokens=s.max_new_tokens,
-            seeds=torch.randint(2**63 - 1, (len(clips), s.group_size), generator=self.generators["rollouts"]),
+            seeds=seeds[here[0] :: here[1]],
         )
         rules = rule_rewards(rollout.texts, [expected_label(m, self.label_set) for m in batch], self.label_set)
         return Groups.of(batch, clips, rollout, rules)

@@ -11,7 +11,8 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from policy import memory_limit
-from trainer.errors import CollapseError
+from trainer.distributed import average_gradients, average_metrics
+from trainer.errors import CollapseError, ConfigError
 from trainer.settings import OptimizerSettings
 
 WEIGHT_DECAY = 0.01
@@ -36,13 +37,27 @@ class Batches(Generic[Planned, Ready]):
         """The batches behind the first `steps`, which are not made."""
         return Batches(self._plan[steps:], self._make)
 
+    def shared(self, rank: int, ranks: int) -> Batches[Any, Ready]:
+        """Of every batch, whose plan is a list, the share of one of several processes."""
+        return Batches([share_of(batch, rank, ranks) for batch in self._plan], self._make)  # type: ignore[arg-type]
+
+
+def share_of(batch: Sequence[Planned], rank: int, ranks: int) -> list[Planned]:
+    """What one of several processes does of a batch. Raises `ConfigError` where they cannot have equal shares."""
+    if len(batch) % ranks:
+        raise ConfigError(f"a batch of {len(batch)} cannot be shared evenly by devices × nodes = {ranks} processes")
+    return list(batch[rank::ranks])
+
 
 class StageModule(LightningModule):
     """A module whose every step appends its metrics to `history`.
 
+    Of several processes each is given its share of a batch, or all of it where the module `shares_batches` itself.
     `done` counts the steps of an earlier process that it continues. `generators`, by name, are all that its batches and
     steps draw random numbers from, besides torch's own; they, `state` and the weights make a resumed training the same.
     """
+
+    shares_batches = False
 
     def __init__(self, settings: OptimizerSettings, *, steps: int) -> None:
         super().__init__()
@@ -75,12 +90,18 @@ class StageModule(LightningModule):
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> None:
         """Clip the gradient; its norm before that, and the learning rate, are recorded."""
+        average_gradients(self.parameters())
         gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
         norm = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
         if not math.isfinite(norm):
             raise CollapseError(f"step {self.history[-1]['step']}: the gradient is {norm}: lower learning_rate")
         self.history[-1] |= {"gradient_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}
         super().configure_gradient_clipping(optimizer, *args, **kwargs)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """The whole step, forward and backward passes in it; its metrics become those of all processes."""
+        super().optimizer_step(*args, **kwargs)
+        self.history[-1] = average_metrics(self.history[-1])
 
     def record(self, step: int, **metrics: float) -> None:
         """Keep the metrics of one step, counted from 1 in this process, and from there in `history` behind `done`."""

@@ -38,18 +38,22 @@ class OptimizerSettings:
     """Linear warm-up to `learning_rate` over `warmup_steps`, then a cosine to a tenth of it.
 
     Every `save_every` steps, 0 for never, the state of the training is kept, from which the same command goes on.
+    `devices` of each of `nodes` machines share every step; on several machines torchrun starts the command.
     """
 
     learning_rate: float
     warmup_steps: int
     seed: int = 0
     save_every: int = 200
+    devices: int = 1
+    nodes: int = 1
 
     def __post_init__(self) -> None:
         _check("learning_rate", self.learning_rate, self.learning_rate > 0, "> 0")
         _check("warmup_steps", self.warmup_steps, self.warmup_steps >= 0, ">= 0")
         _check("seed", self.seed, self.seed >= 0, ">= 0")
         _check("save_every", self.save_every, self.save_every >= 0, ">= 0, 0 for never")
+        _check_positive(self, "devices", "nodes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +215,11 @@ class GRPOSettings(OptimizerSettings):
         _check_positive(self, "steps", "prompts_per_step", "max_new_tokens", "sampling_rounds", "inner_epochs")
         _check_positive(self, "validation_clips")
         _check("validate_every", self.validate_every, self.validate_every >= 0, ">= 0, 0 for never")
+        ranks = self.devices * self.nodes
+        fits = self.prompts_per_step % ranks == 0
+        _check("prompts_per_step", self.prompts_per_step, fits, f"a multiple of devices × nodes = {ranks}")
+        fits = ranks == 1 or self.sampling_rounds == 1
+        _check("sampling_rounds", self.sampling_rounds, fits, "1 with several devices: each fills its own share")
         part = self.prompts_per_backward
         _check("prompts_per_backward", part, part is None or part >= 1, ">= 1, or null for all of a step")
         _check("group_size", self.group_size, self.group_size >= 2, ">= 2: advantages compare the answers of a group")

@@ -53,24 +53,38 @@ class Tracker:
     """Keeps the metrics of a run in its output directory, and sends them where a tracking store is configured.
 
     The command line configures one (`MLFLOW_TRACKING_URI`); without, nothing is sent. A training that goes on behind
-    its first `done` steps is one run with them: `kept` are their metrics.
+    its first `done` steps is one run with them: `kept` are their metrics. Of several processes only one `writes`.
     """
 
-    def __init__(self, out: Path, *, run_name: str, steps: int, parameters: Mapping[str, Any], done: int = 0) -> None:
+    def __init__(
+        self,
+        out: Path,
+        *,
+        run_name: str,
+        steps: int,
+        parameters: Mapping[str, Any],
+        done: int = 0,
+        writes: bool = True,
+    ) -> None:
         self.out, self.every = out, max(1, steps // TRACKED_POINTS)
         self._away = False
+        self._history: TextIO | None = None
         out.mkdir(parents=True, exist_ok=True)
         self.kept = [row for row in read_history(out / HISTORY) if row["step"] <= done] if done else []
+        if not writes:
+            return
         if not done:
             given = {name: str(value) for name, value in parameters.items()}
             _write(out, TrackingRecord(run_name, given, provenance(), self.every))
         with atomic_write(out / HISTORY) as file:
             file.writelines(json.dumps(row) + "\n" for row in self.kept)
-        self._history: TextIO = (out / HISTORY).open("a", encoding="utf-8")
+        self._history = (out / HISTORY).open("a", encoding="utf-8")
         self._send()
 
     def step(self, metrics: Mapping[str, float]) -> None:
         """Keep the metrics of a step, `step` among them, and send them when it is their turn."""
+        if self._history is None:
+            return
         self._history.write(json.dumps(metrics) + "\n")
         self._history.flush()
         if metrics["step"] % self.every == 0 and not self._away:
@@ -78,6 +92,8 @@ class Tracker:
 
     def close(self) -> None:
         """Send what was not sent; a second failure says which command does it later."""
+        if self._history is None:
+            return
         self._history.close()
         if self._send(finished=True) and self._away:
             _say("tracking server reached again: all metrics were sent")
