@@ -173,5 +173,12 @@ def test_every_training_is_in_training_mode_and_its_settings_are_tracked(tmp_pat
     fit(probe, batches, SETTINGS, what="probe", out=tmp_path, run_name="probe", data={"data_sha256": "ab"})
     assert probe.modes == [True]
     tracked = json.loads((tmp_path / RECORD).read_text())["parameters"]
-    given = {"learning_rate": "0.1", "warmup_steps": "0", "seed": "0", "save_every": "200", "data_sha256": "ab"}
-    assert tracked == given
+    given = {
+        "learning_rate": "0.1",
+        "warmup_steps": "0",
+        "seed": "0",
+        "save_every": "200",
+        "devices": "1",
+        "nodes": "1",
+    }
+    assert tracked == given | {"data_sha256": "ab"}
