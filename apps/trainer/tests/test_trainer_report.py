@@ -29,6 +29,7 @@ from trainer.report.collect import paired_differences, rl_run, system_result
 from trainer.report.data import (
     ClipView,
     Curve,
+    JudgeRow,
     Measure,
     PairedDifference,
     Provenance,
@@ -171,6 +172,7 @@ def report_data() -> ReportData:
             RLRun(System.GRPO, rl_steps(50, None), gated=False),
             RLRun(System.GRPO_PTR, rl_steps(60, 14), gated=True),
         ),
+        judge=(JudgeRow("swapped", 900, 0.91, 0.55, None, 0.76), JudgeRow("own", 1200, 0.83, 0.52, 0.51, 0.57)),
         clip=clip_view(),
         provenance=Provenance(
             seeds={"corpus": 0, "sft": 0, "grpo": 0},
@@ -229,7 +231,7 @@ def test_every_part_is_on_the_page(tmp_path: Path) -> None:
     for phrase in (
         "Synthetic speech.", "majority class", "logistic regression on prosody", "GRPO-PTR", "macro-F1",
         "unweighted average recall", "valid format", "supported claims", "contradicted claims", "faithfulness",
-        "reward-model score",
+        "reward-model score", "Whether the judge listens", "0.91",
         "3.42", "3.30 – 3.55", "text alone", "shuffled audio", "Supervised fine-tuning: loss", "GRPO-PTR: reward parts",
         "GRPO-PTR: trust weight τ", "gate opens, step 14", "contempt or disgust", "45.0 %", "demo_v15_s07_angry",
         "median 243 Hz, 88th percentile", "Leave the box by the door", "torch", "2.13.0", "4 min 11 s",

@@ -10,18 +10,16 @@ import pytest
 from rewardmodel import Fault, GradedTrace
 from speech_records import Cue, Emotion, MeasuredUtterance, ProsodyProfile, RewardScores, Utterance
 from trainer.reward_data import ClipTexts, Source, Text
-from trainer.reward_report import (
-    Calibration,
+from trainer.reward_quality import (
     ClaimQuality,
     FactualQuality,
     JudgedText,
-    RewardReport,
     claim_quality,
     factual_quality,
     severity_pairs,
     text_only,
-    warnings,
 )
+from trainer.reward_report import Calibration, RewardReport, warnings
 
 
 def text(source: Source = Source.OWN, *, fault: Fault = Fault.NONE, severity: int = 0, think: str = "Loud.") -> Text:
@@ -84,10 +82,11 @@ def test_pairs_by_severity_compare_with_the_whole_trace_of_the_clip() -> None:
 def test_a_model_that_does_not_listen_is_loudly_said_to() -> None:
     def report(shuffled: float, text_only: float | None) -> RewardReport:
         right, other = ({"own": ClaimQuality(10, 0.5, area, 0.1, {})} for area in (0.8, shuffled))
-        factual = {"own": FactualQuality(1, None, None)}
+        factual = {"own": FactualQuality(1, 0.0, None, None, None)}
         return RewardReport(
-            criteria={}, severity={}, factual=factual, claims=right, claims_before=right, untrained=right,
+            criteria={}, faults={}, severity={}, factual=factual, claims=right, claims_before=right, untrained=right,
             shuffled=other, silent=other, reliability={}, calibration=Calibration(1.0, 10), text_only=text_only,
+            probes={"length": {"mean": 0.3 * shuffled}},
         )  # fmt: skip
 
     assert warnings(report(0.55, 0.5)) == []

@@ -16,6 +16,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from rewardmodel import OFFERED, Fault, Logits, Reading, RewardModel, ordinal_loss, read
 from speech_claims.faithfulness import offered_cues
 from speech_records import MeasuredUtterance, emotion_question
+from speech_records.failures import FailureLog
 from speechlm import PackedGroup, SpeechLM
 from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity
@@ -24,7 +25,17 @@ from trainer.fit import fit
 from trainer.modules import WEIGHT_DECAY, Batches, StageModule, parameter_groups
 from trainer.resume import remove_state
 from trainer.reward_data import ClipTexts, Source, sample_answers, texts_about
-from trainer.reward_report import VERDICTS, HeldOut, RewardReport, calibrate, claim_quality, measure, write_report
+from trainer.reward_pictures import draw
+from trainer.reward_quality import claim_quality
+from trainer.reward_report import (
+    VERDICTS,
+    HeldOut,
+    RewardReport,
+    calibrate,
+    measure,
+    with_people,
+    write_report,
+)
 from trainer.settings import RewardSettings
 
 OFFERED_WEIGHT = 0.3
@@ -90,9 +101,10 @@ def train_reward_model(
     settings: RewardSettings,
     *,
     out: Path,
+    ratings: Path | None = None,
 ) -> RewardReport:
     """Train heads (and the backbone, in place), calibrate them on the validation voices and save them in `out`; returns
-    what was measured on the test voices, which is in `out` too.
+    what was measured on the test voices, which is in `out` too. `ratings` are those of people, see `with_people`.
     """
     torch.manual_seed(settings.seed)
     sizes = {TRAIN: settings.train_clips, VALIDATION: settings.test_clips, TEST: settings.test_clips}
@@ -116,7 +128,11 @@ def train_reward_model(
     model.save(out)
     remove_state(out)
     report, judged = measure(model, heard, calibration=calibration, untrained=untrained, trained_on=texts[TRAIN])
+    if ratings is not None:
+        with FailureLog("trainer", out / "ratings.errors.jsonl") as failed:
+            report = with_people(report, model, ratings, features=features, question=question, failed=failed)
     write_report(report, judged, out)
+    draw(report, out)
     return report
 
 

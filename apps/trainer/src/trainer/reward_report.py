@@ -4,74 +4,57 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import expit, logit
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from torch import Tensor
 
 from rewardmodel import (
-    MAX_SEVERITY,
-    MIN_GAP,
+    MAX_GAIN,
+    PROBES,
+    CriterionAgreement,
     CriterionQuality,
     Fault,
     GradedTrace,
+    Rating,
     RewardModel,
     ScoredTrace,
-    auroc,
-    criterion_quality,
-    expected_calibration_error,
+    agreement,
     fit_temperature,
     quality,
     read,
     reliability,
 )
 from speech_claims import faithfulness
-from speech_records import Cue, RewardScores, Verdict, write_jsonl
+from speech_records import FailedItem, RewardScores, Verdict, format_answer, parse_response, write_jsonl
+from speech_records.failures import Report
+from speech_records.streams import good_lines
+from trainer.features import as_float
 from trainer.reward_data import ClipTexts, Source, Text
+from trainer.reward_quality import (
+    ClaimQuality,
+    FactualQuality,
+    JudgedText,
+    by_fault,
+    claim_quality,
+    claims_of,
+    factual_quality,
+    severity_pairs,
+    text_only,
+)
 
 QUALITY, SCORED = "quality.json", "scored.jsonl"
 VERDICTS: Mapping[Verdict, float] = {Verdict.SUPPORTED: 1.0, Verdict.CONTRADICTED: 0.0, Verdict.UNVERIFIABLE: math.nan}
 MIN_AUDIO_GAP = 0.05
 """A model whose verdicts are less than this better with the right clip than with another does not listen."""
+PROBED = 80
+"""Texts that every probe changes."""
 MAX_TEXT_ONLY = 0.60
 """Above this a bag of words finds too many factual faults."""
-
-
-@dataclass(frozen=True, slots=True)
-class JudgedText:
-    """A text about a clip as the model judged it: its scores, and every claim that the measurement decides.
-
-    `target` are the scores that it deserves, the factual one by the faithfulness score of its reasoning.
-    """
-
-    clip: int
-    text: Text
-    target: tuple[float, ...]
-    scores: tuple[float, ...]
-    cues: tuple[Cue, ...]
-    probabilities: tuple[float, ...]
-    outcomes: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimQuality:
-    """Verdicts on `count` claims, a share of them `supported`; `auroc` overall and by cue, `None` for one outcome."""
-
-    count: int
-    supported: float
-    auroc: float | None
-    ece: float
-    by_cue: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +66,22 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class FactualQuality:
-    """The factual score of whole texts: Spearman with the faithfulness score, order of texts about one clip."""
-
-    texts: int
-    spearman: float | None
-    order: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class RewardReport:
     """Everything measured, on voices that were not trained on; mappings of `Source` have keys *swapped* and *own*.
 
-    - `criteria`: agreement on graded traces, by criterion
+    - `criteria`: agreement on graded traces, by criterion; `faults`: on whole traces and those with the faults that
+      are about the criterion (`FAULTS`), as most others deserve a 5 in it, which is one tie
     - `severity`: share of pairs (whole trace, damaged one of the same clip) in the right order, by severity
     - `factual`, `claims`: by source; `claims_before`: before temperature scaling; `untrained`: by the likelihood alone
       that the policy gives to values, the generative reading
     - `shuffled`, `silent`: claims judged with another clip, and with none
     - `text_only`: AUROC of a bag of words and word pairs that tells wrong facts from whole traces
+    - `probes`: what each of `rewardmodel.PROBES` changes scores by on average, by criterion and in the mean
+    - `people`: agreement with the ratings of people, where there are any
     """
 
     criteria: Mapping[str, CriterionQuality]
+    faults: Mapping[str, CriterionQuality]
     severity: Mapping[str, float | None]
     factual: Mapping[str, FactualQuality]
     claims: Mapping[str, ClaimQuality]
@@ -114,6 +92,8 @@ class RewardReport:
     reliability: Mapping[str, list[tuple[float, float, int]]]
     calibration: Calibration
     text_only: float | None
+    probes: Mapping[str, Mapping[str, float]]
+    people: Mapping[str, CriterionAgreement] | None = None
 
 
 class HeldOut:
@@ -159,25 +139,10 @@ class HeldOut:
         return [torch.full_like(clip, float(clip.min())) for clip in self.clips]
 
 
-def claim_quality(judged: Sequence[JudgedText], *, temperature: float = 1.0) -> Mapping[str, ClaimQuality]:
-    """Verdicts by source; the log-odds of probabilities are multiplied with `temperature` first."""
-    found = {}
-    for source in (Source.SWAPPED, Source.OWN):
-        p, true = _claims(judged, source, temperature)
-        if not len(p):
-            continue
-        cues = np.array([cue.value for j in judged if j.text.source is source for cue in j.cues])
-        by_cue = {str(cue): auroc(p[cues == cue], true[cues == cue]) for cue in np.unique(cues)}
-        found[source.value] = ClaimQuality(
-            len(p), float(true.mean()), auroc(p, true), expected_calibration_error(p, true), by_cue
-        )
-    return found
-
-
 def calibrate(model: RewardModel, held_out: HeldOut) -> Calibration:
     """Fit the temperature of the model's claims to voices that were not trained on, in place."""
     model.claim_temperature.fill_(1.0)
-    p, true = _claims(held_out.judge(model, held_out.clips, (Source.SWAPPED, Source.OWN)), None)
+    p, true = claims_of(held_out.judge(model, held_out.clips, (Source.SWAPPED, Source.OWN)), None)
     temperature = fit_temperature(p, true) if len(p) else 1.0
     model.claim_temperature.fill_(temperature)
     return Calibration(temperature, len(p))
@@ -197,6 +162,7 @@ def measure(
     graded = [j for j in judged if j.text.source is Source.GRADED]
     report = RewardReport(
         criteria=quality([j.scores for j in graded], [j.target for j in graded]),
+        faults=by_fault(graded),
         severity=severity_pairs(graded),
         factual={source.value: factual_quality([j for j in judged if j.text.source is source]) for source in texts},
         claims=claim_quality(judged),
@@ -204,8 +170,9 @@ def measure(
         untrained=untrained,
         shuffled=claim_quality(held_out.judge(model, held_out.shuffled(), texts)),
         silent=claim_quality(held_out.judge(model, held_out.silent(), texts)),
-        reliability={s.value: reliability(*_claims(judged, s)) for s in texts if len(_claims(judged, s)[0])},
+        reliability={s.value: reliability(*claims_of(judged, s)) for s in texts if len(claims_of(judged, s)[0])},
         calibration=calibration,
+        probes=probe(model, held_out),
         text_only=text_only([t for a in trained_on for t in a.texts], [t for _, t in held_out.texts]),
     )
     return report, judged
@@ -221,24 +188,73 @@ def warnings(report: RewardReport) -> list[str]:
                     f"THE MODEL DOES NOT LISTEN: on {name} texts its verdicts have an AUROC of {right.auroc}, and "
                     f"{other[name].auroc} with {what}; train it longer or from a policy that hears more"
                 )
+    for name, gain in report.probes.items():
+        if gain["mean"] > MAX_GAIN:
+            said.append(f"the probe {name!r} gains {gain['mean']:.2f} points, above {MAX_GAIN}: a policy may find it")
     if report.text_only is not None and report.text_only > MAX_TEXT_ONLY:
         said.append(f"a bag of words tells wrong facts with an AUROC of {report.text_only:.2f}, above {MAX_TEXT_ONLY}")
     return said
 
 
-def text_only(trained_on: Sequence[Text], held_out: Sequence[Text]) -> float | None:
-    """The AUROC with which logistic regression on words and pairs of words tells wrong facts from whole traces."""
-    faults = (Fault.NONE, Fault.WRONG_FACTS)
-    train, test = (
-        [t.graded for t in texts if t.source is Source.GRADED and t.graded.fault in faults]
-        for texts in (trained_on, held_out)
+def with_people(
+    report: RewardReport,
+    model: RewardModel,
+    ratings: Path,
+    *,
+    features: Mapping[str, Tensor],
+    question: str,
+    failed: Report,
+) -> RewardReport:
+    """`report` with the agreement of the model and the `ratings` of people (`rewardmodel.Rating`, JSON Lines).
+
+    Every line that cannot be used, and every text that cannot be judged, goes to `failed`; the rest is done.
+    """
+    found = {}
+    for where, rating in good_lines(ratings, Rating, failed):
+        if rating.utterance_id in features:
+            found[where] = rating
+        else:
+            message = f"utterance {rating.utterance_id!r} is not in the data set"
+            failed(FailedItem(where, "ratings", "DataSetError", message))
+    names = sorted({r.utterance_id for r in found.values()})
+    made = model.judge(
+        as_float(features[name] for name in names),
+        [question] * len(found),
+        [r.text for r in found.values()],
+        audio_index=[names.index(r.utterance_id) for r in found.values()],
     )
-    labels = [g.fault is Fault.NONE for g in train]
-    if len(set(labels)) < len(faults) or not test:
-        return None
-    words = CountVectorizer(ngram_range=(1, 2), binary=True)
-    classifier = make_pipeline(words, LogisticRegression(max_iter=1000)).fit([g.think for g in train], labels)
-    return auroc(classifier.predict_proba([g.think for g in test])[:, 1], [g.fault is Fault.NONE for g in test])
+    scores = {}
+    for i, (where, rating) in enumerate(found.items()):
+        if i in made.problems:
+            failed(FailedItem(where, "ratings", "TraceError", f"{rating.utterance_id}: {made.problems[i]}"))
+        else:
+            scores[rating.utterance_id, rating.text] = made.scores[i].tolist()
+    return replace(report, people=agreement(found.values(), scores) if scores else None)
+
+
+def probe(model: RewardModel, held_out: HeldOut) -> Mapping[str, Mapping[str, float]]:
+    """What `PROBES` change the scores by, on the whole trace and the first of the policy's answers of every clip."""
+    kinds: dict[tuple[int, Source], tuple[int, Text]] = {}
+    for i, text in held_out.texts:
+        if text.source is Source.OWN or text.graded.fault is Fault.NONE:
+            kinds.setdefault((i, text.source), (i, text))
+    chosen = list(kinds.values())[:PROBED]
+    base = _scores(model, held_out, [(i, text.text) for i, text in chosen])
+    changes = {}
+    for name, change in PROBES.items():
+        parsed = [(i, parse_response(text.text, strict=True)) for i, text in chosen]
+        changed = [(i, format_answer(change(p.think, held_out.question), p.answer)) for i, p in parsed]
+        gain = np.nanmean(_scores(model, held_out, changed) - base, axis=0)
+        by_criterion = dict(zip(RewardScores.CRITERIA, gain.tolist(), strict=True))
+        changes[name] = by_criterion | {"mean": float(gain.mean())}
+    return changes
+
+
+def _scores(model: RewardModel, held_out: HeldOut, texts: Sequence[tuple[int, str]]) -> NDArray[np.float64]:
+    questions = [held_out.question] * len(texts)
+    index = [i for i, _ in texts]
+    scores = model.score(held_out.clips, questions, [text for _, text in texts], audio_index=index)
+    return scores.double().cpu().numpy()
 
 
 def write_report(report: RewardReport, judged: Sequence[JudgedText], out: Path) -> None:
@@ -250,53 +266,3 @@ def write_report(report: RewardReport, judged: Sequence[JudgedText], out: Path) 
 
 def _retargeted(judged: JudgedText) -> GradedTrace:
     return replace(judged.text.graded, scores=RewardScores(*judged.target))
-
-
-def _claims(
-    judged: Sequence[JudgedText], source: Source | None, temperature: float = 1.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Probabilities and outcomes of the claims of a source, or of all."""
-    chosen = [j for j in judged if source is None or j.text.source is source]
-    p = np.array([p for j in chosen for p in j.probabilities])
-    odds = logit(np.clip(p, 1e-7, 1.0 - 1e-7)) * temperature
-    return expit(odds), np.array([outcome for j in chosen for outcome in j.outcomes])
-
-
-def factual_quality(judged: Sequence[JudgedText]) -> FactualQuality:
-    """The factual scores of texts that could be judged, against what they deserve."""
-    scored = [(j.clip, j.scores[0], j.target[0]) for j in judged if not math.isnan(j.scores[0])]
-    if not scored:
-        return FactualQuality(0, None, None)
-    _, scores, targets = map(np.array, zip(*scored, strict=True))
-    by_clip: dict[int, list[tuple[float, float]]] = defaultdict(list)
-    for clip, score, target in scored:
-        by_clip[clip].append((score, target))
-    right = [_in_order(*pair) for same in by_clip.values() for pair in combinations(same, 2)]
-    decided = [r for r in right if r is not None]
-    return FactualQuality(
-        texts=len(scored),
-        spearman=criterion_quality(scores, targets).spearman,
-        order=float(np.mean(decided)) if decided else None,
-    )
-
-
-def severity_pairs(graded: Sequence[JudgedText]) -> Mapping[str, float | None]:
-    """By severity, the share of pairs of a whole trace and a damaged one that each criterion the fault costs orders."""
-    whole = {j.clip: j for j in graded if j.text.graded.fault is Fault.NONE}
-    right: dict[int, list[float]] = {severity: [] for severity in range(1, MAX_SEVERITY + 1)}
-    for j in graded:
-        other = whole.get(j.clip)
-        if other is None or j.text.graded.severity == 0:
-            continue
-        pairs = zip(zip(j.scores, j.target, strict=True), zip(other.scores, other.target, strict=True), strict=True)
-        right[j.text.graded.severity] += [r for pair in pairs if (r := _in_order(*pair)) is not None]
-    return {str(severity): float(np.mean(found)) if found else None for severity, found in right.items()}
-
-
-def _in_order(one: tuple[float, float], other: tuple[float, float]) -> float | None:
-    """Whether scores are in the order of their targets, a tie counting half; `None` where these are too close."""
-    (score, target), (other_score, other_target) = one, other
-    if abs(target - other_target) < MIN_GAP:
-        return None
-    difference = (score - other_score) * (target - other_target)
-    return 0.5 if difference == 0 else float(difference > 0)

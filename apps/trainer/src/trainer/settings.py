@@ -112,10 +112,10 @@ class RewardSettings(OptimizerSettings):
 
     learning_rate: float = 5e-4
     warmup_steps: int = 20
-    steps: int = 150
+    steps: int = 120
     clips_per_step: int = 12
     texts_per_clip: int = 4
-    train_clips: int = 1200
+    train_clips: int = 1000
     test_clips: int = 80
     filter_augment_db: float = 9.0
 
@@ -309,7 +309,9 @@ class SFTStage(SFTSettings, PolicyStage):
 
 @dataclass(frozen=True, kw_only=True)
 class RewardStage(RewardSettings, TrainStage):
-    """The reward model, from the weights of an SFT policy."""
+    """The reward model, from the weights of an SFT policy; `ratings` is a file of people's ratings to compare with."""
+
+    ratings: str | None = None
 
     def __post_init__(self) -> None:
         RewardSettings.__post_init__(self)

@@ -80,7 +80,8 @@ def reward(settings: RewardStage) -> None:
 
     backbone = _policy(settings)
     corpus, features = _data(settings)
-    report = train_reward_model(backbone, corpus, features, settings, out=Path(settings.out))
+    ratings = None if settings.ratings is None else Path(settings.ratings)
+    report = train_reward_model(backbone, corpus, features, settings, out=Path(settings.out), ratings=ratings)
     for name, criterion in report.criteria.items():
         _say(f"{name}: Spearman {_shown(criterion.spearman)}, right order {_shown(criterion.pair_accuracy)}")
     for name, claims in report.claims.items():

@@ -9,8 +9,11 @@
 - `rewardmodel.model` — `RewardModel`: a speech LLM with heads on claims and texts; their loss
 - `rewardmodel.calibration` — whether probabilities order claims and mean what they say
 - `rewardmodel.report` — agreement of scores with targets (`rewardmodel report`)
+- `rewardmodel.agreement` — agreement with the ratings of people
+- `rewardmodel.probes` — hacking probes: what may gain no points
 """
 
+from rewardmodel.agreement import CriterionAgreement, Rating, agreement, krippendorff_alpha
 from rewardmodel.alteration import Rewriter
 from rewardmodel.build import GradedSet, build
 from rewardmodel.calibration import auroc, expected_calibration_error, fit_temperature, reliability
@@ -19,25 +22,30 @@ from rewardmodel.errors import CheckpointError, CorruptionError, RewardModelErro
 from rewardmodel.factual import OFFERED, expected_faithfulness
 from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, ScoredTrace
 from rewardmodel.model import Judgement, Logits, RewardModel, ordinal_loss
+from rewardmodel.probes import MAX_GAIN, PROBES
 from rewardmodel.reading import Reading, read
 from rewardmodel.report import MIN_GAP, CalibrationBin, CriterionQuality, criterion_quality, quality
 from rewardmodel.rubric import RUBRIC, Criterion
 
 __all__ = [
+    "MAX_GAIN",
     "MAX_SEVERITY",
     "MIN_GAP",
     "OFFERED",
+    "PROBES",
     "RUBRIC",
     "CalibrationBin",
     "CheckpointError",
     "CorruptionError",
     "Criterion",
+    "CriterionAgreement",
     "CriterionQuality",
     "Fault",
     "GradedSet",
     "GradedTrace",
     "Judgement",
     "Logits",
+    "Rating",
     "Reading",
     "RewardModel",
     "RewardModelError",
@@ -45,6 +53,7 @@ __all__ = [
     "ScoreShapeError",
     "ScoredTrace",
     "TraceError",
+    "agreement",
     "auroc",
     "build",
     "corrupt",
@@ -52,6 +61,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_faithfulness",
     "fit_temperature",
+    "krippendorff_alpha",
     "mismatch",
     "ordinal_loss",
     "quality",

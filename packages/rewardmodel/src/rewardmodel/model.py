@@ -4,7 +4,8 @@
   is what the language model itself says, the log-likelihood of the claimed value where the text first says it.
 - *Offered*: the hidden state at the end of the prompt gives, for each cue, the log-odds that the clip offers it.
 - *Criteria*: the hidden state at the last token of a text gives, for each of the other three criteria, the log-odds
-  that its score lies above 1, 2, 3 and 4, one direction with four thresholds (an ordinal regression).
+  that its score lies above 1, 2, 3 and 4, one direction with four thresholds (an ordinal regression); added to it are
+  the likelihood of the text, of its least likely sentence and of its conclusion, and the number of its cues.
 
 The factual score is 1 + 4 times the faithfulness that is expected of these probabilities (`rewardmodel.factual`).
 """
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from rewardmodel.errors import CheckpointError, ScoreShapeError, TraceError, TraceTooLongError
 from rewardmodel.factual import OFFERED, expected_faithfulness
 from rewardmodel.reading import Reading, read
+from speech_claims.faithfulness import named_cue
 from speech_records import Cue, RewardScores
 from speechlm import (
     BatchError,
@@ -42,6 +44,8 @@ CARD, HEAD = "reward.json", "reward_head.safetensors"
 SCORE_MIN, SCORE_SPAN = 1.0, 4.0
 OTHERS = RewardScores.CRITERIA[1:]
 """The criteria that a text is scored on as a whole."""
+EVIDENCE = 4
+"""Numbers about a whole text, see `_evidence`."""
 BATCH_SIZE = 32
 """Texts that `judge` runs at once (our choice: four groups of eight answers)."""
 
@@ -119,6 +123,7 @@ class RewardModel(nn.Module):
                 "claims": nn.Linear(width, 1, device=device),
                 "offered": nn.Linear(width, len(OFFERED), device=device),
                 "criteria": nn.Linear(width, len(OTHERS), bias=False, device=device),
+                "evidence": nn.Linear(EVIDENCE, len(OTHERS), bias=False, device=device),
             }
         )
         for parameter in self.heads.parameters():
@@ -136,34 +141,27 @@ class RewardModel(nn.Module):
         """Logits of the packed texts `readings`."""
         hidden: Tensor = self.backbone(packed)
         places = _Places.of(packed)
+        said = self._logprobs(hidden, packed)
         weight = self.thresholds.dtype
         text = [i for i, reading in enumerate(readings) for _ in reading.claims]
-        claims = hidden[places.at(text, [end for reading in readings for end in reading.ends])]
+        ends = hidden[places.at(text, [end for reading in readings for end in reading.ends])].to(weight)
+        values = _sums(said, places, [(i, *span) for i, reading in enumerate(readings) for span in reading.values])
         criteria = self.heads["criteria"](hidden[places.last].to(weight))
-        evidence = self.heads["claims"](claims.to(weight))[:, 0] + self.likelihood * self._likelihoods(
-            hidden, packed, places, readings
-        )
+        criteria = criteria + self.heads["evidence"](_evidence(said, places, readings).to(weight))
         return Logits(
-            claims=evidence.float(),
+            claims=(self.heads["claims"](ends)[:, 0] + self.likelihood * values).float(),
             criteria=(criteria[:, :, None] - self.thresholds).float(),
             offered=self.heads["offered"](hidden[places.prompt].to(weight)).float(),
         )
 
-    def _likelihoods(self, hidden: Tensor, packed: PackedGroup, places: _Places, readings: Sequence[Reading]) -> Tensor:
-        """The log-likelihood of every claim's value where it is first said, float[M]."""
-        said = [(i, *span) for i, reading in enumerate(readings) for span in reading.values]
-        claim = [n for n, (_, start, end) in enumerate(said) for _ in range(start, end)]
-        row, column = places.at(
-            [i for i, start, end in said for _ in range(start, end)],
-            [token for _, start, end in said for token in range(start, end)],
-        )
-        logits = self.backbone.head(hidden[row, packed.before[row, column]]).float()
-        ids = packed.batch.input_ids[row, column]
-        logprobs = logits.gather(-1, ids[:, None])[:, 0] - logits.logsumexp(-1)
-        sums: Tensor = logprobs.new_zeros(len(said)).index_add(
-            0, torch.tensor(claim, device=row.device).long(), logprobs
-        )
-        return sums
+    def _logprobs(self, hidden: Tensor, packed: PackedGroup) -> Tensor:
+        """The log-probability of every token of the texts, float[R, T], 0 elsewhere."""
+        mask = packed.batch.completion_mask
+        row, _ = mask.nonzero(as_tuple=True)
+        logits = self.backbone.head(hidden[row, packed.before[mask]]).float()
+        chosen = logits.gather(-1, packed.batch.input_ids[mask][:, None])[:, 0] - logits.logsumexp(-1)
+        said: Tensor = chosen.new_zeros(mask.shape).masked_scatter(mask, chosen)
+        return said
 
     @torch.no_grad()
     def judge(
@@ -302,6 +300,32 @@ def _read_card(directory: Path) -> dict[str, object]:
     if not isinstance(card, dict):
         raise CheckpointError(f"{directory / CARD}: must be a JSON object")
     return card
+
+
+def _sums(said: Tensor, places: _Places, spans: Sequence[tuple[int, int, int]]) -> Tensor:
+    """The log-likelihoods of spans (text, from, up to) of tokens, float[spans]."""
+    at = places.at(
+        [text for text, start, end in spans for _ in range(start, end)],
+        [token for _, start, end in spans for token in range(start, end)],
+    )
+    of = [n for n, (_, start, end) in enumerate(spans) for _ in range(start, end)]
+    return said.new_zeros(len(spans)).index_add(0, torch.tensor(of, dtype=torch.long, device=said.device), said[at])
+
+
+def _evidence(said: Tensor, places: _Places, readings: Sequence[Reading]) -> Tensor:
+    """What can be told of each text without training, float[N, EVIDENCE], each about 1 in size: how likely its tokens
+    are on average, in its least likely sentence, and in its conclusion, and how many cues it speaks of.
+    """
+    spans = [(i, *span) for i, reading in enumerate(readings) for span in reading.sentences]
+    sums = _sums(said, places, spans)
+    lengths = sums.new_tensor([end - start for _, start, end in spans])
+    text = torch.tensor([i for i, _, _ in spans], dtype=torch.long, device=said.device)
+    zero = sums.new_zeros(len(readings))
+    mean = zero.index_add(0, text, sums) / zero.index_add(0, text, lengths)
+    lowest = zero.scatter_reduce(0, text, sums / lengths, "amin", include_self=False)
+    last = torch.tensor([len(r.sentences) for r in readings], device=said.device).cumsum(0) - 1
+    cues = zero.new_tensor([len({named_cue(claim.cue) for claim in r.claims}) for r in readings])
+    return torch.stack([mean, lowest, sums[last] / 8.0, cues / 4.0], dim=-1)
 
 
 def _load_own(model: RewardModel, state: Mapping[str, Tensor]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from rewardmodel.graded import Penalty
 from speech_records import Claim, Cue, Emotion, LabelSet, ReasoningTrace, Verdict
 
-_BOUNDARY = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][”\"’']))\s+")
+SENTENCE_BOUNDARY = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][”\"’']))\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def share(part: int, whole: int) -> float:
 
 
 def _sentences(text: str, claims: Sequence[Claim]) -> list[Sentence]:
-    cuts = [m for m in _BOUNDARY.finditer(text) if not any(c.start < m.start() < c.end for c in claims)]
+    cuts = [m for m in SENTENCE_BOUNDARY.finditer(text) if not any(c.start < m.start() < c.end for c in claims)]
     starts = [0, *(m.end() for m in cuts)]
     ends = [*(m.start() for m in cuts), len(text)]
     return [

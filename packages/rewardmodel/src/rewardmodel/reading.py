@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerFast
 
 from rewardmodel.errors import TraceError, TraceTooLongError
+from rewardmodel.parsing import SENTENCE_BOUNDARY
 from speech_claims import ClaimsError, verify
 from speech_claims.faithfulness import MAX_CHARACTERS
 from speech_claims.readable import readable
@@ -34,6 +35,7 @@ class Reading:
     - `ends`: the token that each claim ends at
     - `values`: the tokens, from and up to, in which a claim's value is said for the first time in the text, and the one
       behind, which ends it: *rising* is not *rising-falling*
+    - `sentences`: the tokens, from and up to, of every sentence; the last one holds the answer too
     - `obscured`: which claims earn no credit, as their sentence is not what it looks like
 
     Without measurements the verdict of every claim is that it cannot be verified.
@@ -43,6 +45,7 @@ class Reading:
     claims: tuple[Claim, ...]
     ends: tuple[int, ...]
     values: tuple[tuple[int, int], ...]
+    sentences: tuple[tuple[int, int], ...]
     obscured: tuple[bool, ...]
 
 
@@ -78,8 +81,17 @@ def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUttera
         claims=claims,
         ends=tuple(bisect_left(token_ends, start + claim.end) for claim in claims),
         values=tuple(said[claim.cue, claim.value] for claim in claims),
+        sentences=_sentences(whole, token_ends),
         obscured=tuple(made.is_obscured(c.start, c.end) for c in claims),
     )
+
+
+def _sentences(text: str, token_ends: list[int]) -> tuple[tuple[int, int], ...]:
+    """The tokens of each sentence; a token that two share belongs to the second."""
+    last = text.rindex("</think>")
+    cuts = [bisect_right(token_ends, m.start()) for m in SENTENCE_BOUNDARY.finditer(text, 0, last)]
+    starts = sorted({0, *cuts})
+    return tuple(zip(starts, [*starts[1:], len(token_ends)], strict=True))
 
 
 def _value_offset(claim: Claim) -> int:

@@ -25,6 +25,7 @@ from trainer.predict import Answer
 from trainer.report.data import (
     ClipView,
     Curve,
+    JudgeRow,
     Measure,
     PairedDifference,
     Provenance,
@@ -35,6 +36,7 @@ from trainer.report.data import (
     System,
     SystemResult,
 )
+from trainer.reward_report import QUALITY
 from trainer.tracking import HISTORY, read_history
 
 DURATIONS = "durations.json"
@@ -66,6 +68,7 @@ def collect_report(run: Path) -> ReportData:
                 rl_run(system, read_history(run / system.value / HISTORY), gated=system is System.GRPO_PTR)
                 for system in (System.GRPO, System.GRPO_PTR)
             ),
+            judge=_judge(run / "reward" / QUALITY),
             clip=_clip(run, corpus),
             provenance=_provenance(run, corpus, result),
         )
@@ -112,6 +115,24 @@ def _sft_curves(history: Path) -> tuple[Curve, ...]:
     starts = range(0, len(losses), _LOSS_WINDOW)
     means = tuple(float(np.mean(losses[start : start + _LOSS_WINDOW])) for start in starts)
     return (Curve("SFT loss", tuple(start + 1 for start in starts), means),)
+
+
+def _judge(quality: Path) -> tuple[JudgeRow, ...]:
+    """What `stage=reward` measured of its model; nothing where a run has none."""
+    if not quality.is_file():
+        return ()
+    found = json.loads(quality.read_text())
+    return tuple(
+        JudgeRow(
+            texts=name,
+            claims=right["count"],
+            right=right["auroc"],
+            shuffled=found["shuffled"][name]["auroc"],
+            silent=found["silent"][name]["auroc"],
+            factual=found["factual"][name]["spearman"],
+        )
+        for name, right in found["claims"].items()
+    )
 
 
 def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:

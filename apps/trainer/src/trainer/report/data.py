@@ -206,6 +206,21 @@ class ClipView:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeRow:
+    """How well the reward model tells true claims of one kind of text from false ones (areas under the ROC curve).
+
+    With the right sound, with another clip's and with silence; `factual` is Spearman of the factual score.
+    """
+
+    texts: str
+    claims: int
+    right: float | None
+    shuffled: float | None
+    silent: float | None
+    factual: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
     """What one needs to make the same report again."""
 
@@ -233,6 +248,7 @@ class ReportData:
     sanity: tuple[SanityCheck, ...] = ()
     sft_curves: tuple[Curve, ...] = ()
     rl_runs: tuple[RLRun, ...] = ()
+    judge: tuple[JudgeRow, ...] = ()
     clip: ClipView | None = None
     provenance: Provenance = field(default_factory=Provenance)
 
