@@ -49,9 +49,10 @@ def test_readme_example_runs(
 def test_public_names_are_pinned() -> None:
     """What others may import; a name that leaves this list is a breaking change."""
     expected = """
-        MAX_SEVERITY MIN_GAP OFFERED RUBRIC CalibrationBin CheckpointError CorruptionError Criterion CriterionQuality
-        Fault GradedSet GradedTrace Judgement Logits Reading RewardModel RewardModelError Rewriter ScoreShapeError
-        ScoredTrace TraceError auroc build corrupt criterion_quality expected_calibration_error expected_faithfulness
-        fit_temperature mismatch ordinal_loss quality read reliability
+        MAX_GAIN MAX_SEVERITY MIN_GAP OFFERED PROBES RUBRIC CalibrationBin CheckpointError CorruptionError Criterion
+        CriterionAgreement CriterionQuality Fault GradedSet GradedTrace Judgement Logits Rating Reading RewardModel
+        RewardModelError Rewriter ScoreShapeError ScoredTrace TraceError agreement auroc build corrupt
+        criterion_quality expected_calibration_error expected_faithfulness fit_temperature krippendorff_alpha
+        mismatch ordinal_loss quality read reliability
     """
     assert set(rewardmodel.__all__) == set(expected.split())
