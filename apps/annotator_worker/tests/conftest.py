@@ -108,7 +108,9 @@ class Services:
         return result.exit_code, result.stdout, result.stderr
 
     def start_worker(self, *, processes: int = 1, **environment: str) -> Any:
-        """A worker as it runs in production."""
+        """A worker as it runs in production, instead of the one before."""
+        if self.worker is not None:
+            self.worker.stop()
         command = [sys.executable, "-m", "annotator_worker", "worker", "--processes", str(processes)]
         environment = self.environment | {"OMP_NUM_THREADS": "1"} | environment
         self.worker = self.local.Program("worker", command, self.folder, environment)

@@ -123,11 +123,12 @@ def test_dashboard_and_alerts_ask_for_what_is_exported() -> None:
     assert {name for expression in asked for name in re.findall(r"annotator_\w+", expression)} == exported
 
 
-def test_dockerfile_copies_what_is_there_and_is_not_root() -> None:
+@pytest.mark.parametrize("path", [DOCKERFILE, INFRA / "images" / "Dockerfile"], ids=["worker", "others"])
+def test_dockerfiles_copy_what_is_there_and_are_not_root(path: Path) -> None:
     """Every source of a COPY exists, and is let through by the ignore file; the last user has a number but 0."""
-    text = DOCKERFILE.read_text()
+    text = path.read_text()
     sources = re.findall(r"^COPY (?!--from)(\S+) ", text, flags=re.MULTILINE)
-    allowed = re.findall(r"^!(\S+)$", DOCKERFILE.with_name("Dockerfile.dockerignore").read_text(), flags=re.MULTILINE)
+    allowed = re.findall(r"^!(\S+)$", path.with_name("Dockerfile.dockerignore").read_text(), flags=re.MULTILINE)
     assert sorted(sources) == sorted(allowed)
     assert [source for source in sources if not (ROOT / source).exists()] == []
     assert int(re.findall(r"^USER (\S+)$", text, flags=re.MULTILINE)[-1]) > 0

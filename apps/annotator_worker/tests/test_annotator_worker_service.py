@@ -132,6 +132,28 @@ def test_a_cancelled_job_stops_and_is_taken_up_again(servers, tmp_path: Path, ki
     assert servers.wait_for("measure", "stopped") == {"total": 10, "done": 10, "failed": 0, "pending": 0}
 
 
+def test_a_worker_that_is_asked_to_stop_ends_its_batch(servers, tmp_path: Path, kit) -> None:
+    """SIGTERM to its main process, as containers send it, while it is at work: nothing is lost, and no process died."""
+    root = kit.write_corpus(tmp_path / "corpus", clips=10)
+    names = [kit.line(f"last-{i}", f"audio/{i % 10:03}.flac") for i in range(60)]
+    (root / "manifest.jsonl").write_text("".join(names))
+    ledger = Ledger(servers.environment["CELERY_BROKER_URL"])
+    deaths, before = ledger.totals().get("deaths"), servers.worker.log.read_text().count("received")
+    assert servers.annotator("submit", "--corpus", "manifest", "--root", str(root), "--job", "last")[0] == 0
+    end = time.monotonic() + 120
+    while servers.worker.log.read_text().count("received") == before:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    os.kill(servers.worker.pid, signal.SIGTERM)
+    while Path(f"/proc/{servers.worker.pid}/stat").read_text().rpartition(") ")[2][0] != "Z":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert json.loads(servers.annotator("status", "--job", "last")[1])["measure"]["done"] > 0
+    servers.start_worker()
+    assert servers.wait_for("measure", "last")["done"] == 60
+    assert ledger.totals().get("deaths") == deaths
+
+
 def test_a_message_of_a_newer_release_is_refused_and_kept(servers, tmp_path: Path, monkeypatch) -> None:
     """The worker's log says why; the message is not acknowledged as done: it is sent again, for later."""
     monkeypatch.setenv("CELERY_BROKER_URL", servers.environment["CELERY_BROKER_URL"])
