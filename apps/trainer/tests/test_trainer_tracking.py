@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from trainer.errors import DataSetError, TrackingError
-from trainer.tracking import HISTORY, RECORD, Tracker, read_history, send
+from trainer.tracking import HISTORY, RECORD, SAMPLES, Tracker, read_history, send
 
 pytestmark = [
     pytest.mark.slow,  # MLflow makes its tables
@@ -41,14 +41,19 @@ def record(out: Path) -> dict[str, Any]:
 
 
 def test_a_store_gets_parameters_code_data_and_every_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three steps of three: three points, the parameters as text, the commit of this checkout."""
+    """Three steps of three: three points, the parameters as text, the commit of this checkout; the record and the
+    samples as files beside the store."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     tracker = Tracker(tmp_path / "out", run_name="sft", steps=3, parameters=PARAMETERS)
     for step in (1, 2, 3):
         tracker.step({"step": step, "loss": 1.0 / step})
+    (tmp_path / "out" / SAMPLES).write_text('{"step": 1, "text": "It is sad."}\n')
     tracker.close()
-    parameters, tags, points, status = run_of(uri, record(tmp_path / "out")["run_id"])
+    run_id = record(tmp_path / "out")["run_id"]
+    parameters, tags, points, status = run_of(uri, run_id)
+    stored = {path.name: path.read_bytes() for path in (tmp_path / "artifacts" / run_id).rglob("*") if path.is_file()}
+    assert stored == {name: (tmp_path / "out" / name).read_bytes() for name in (RECORD, SAMPLES)}
     assert parameters == {"learning_rate": "0.001", "data_sha256": "ab" * 32, "schedule.window": "4"}
     assert points == [(1, 1.0), (2, 0.5), (3, 1.0 / 3)]
     assert status == "FINISHED"

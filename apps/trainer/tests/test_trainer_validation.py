@@ -16,8 +16,8 @@ from trainer.fit import fit
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches
 from trainer.settings import GRPOSettings, OnCollapse
-from trainer.tracking import HISTORY, read_history
-from trainer.validation import Alarm, Validation, collapse_of
+from trainer.tracking import HISTORY, SAMPLES, read_history
+from trainer.validation import Alarm, Samples, Validation, collapse_of
 
 SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 NAMES = ("u1", "u2", "u3")
@@ -43,7 +43,7 @@ def run(out: Path, *, validate: bool, on_collapse: OnCollapse = OnCollapse.IGNOR
     features = {name: torch.rand(16, 40, generator=torch.Generator().manual_seed(1)) for name in NAMES}
     module = GRPOModule(model, settings, label_set=PAPER_9, features=features, reward_model=None)
     kept: list[int] = []
-    callbacks: list[Any] = [Alarm(on_collapse)]
+    callbacks: list[Any] = [Alarm(on_collapse), Samples(out)]
     if validate:
         keep = lambda: kept.append(int(module.history[-1]["step"]))  # noqa: E731
         callbacks.append(Validation(clips(), features, PAPER_9, settings, total=5, keep=keep))
@@ -54,7 +54,8 @@ def run(out: Path, *, validate: bool, on_collapse: OnCollapse = OnCollapse.IGNOR
 
 def test_validation_is_recorded_when_it_is_due_and_changes_nothing(tmp_path: Path) -> None:
     """Due at steps 2, 4 and the last, 5. All accuracies are 0 (no answer has the form), so only the first is higher
-    than any before it. The training itself is the same with it and without."""
+    than any before it. The four answers to the first prompt are written down at step 1. The training itself is the
+    same with it and without."""
     kept, weights = run(tmp_path / "with", validate=True)
     assert kept == [2]
     rows = read_history(tmp_path / "with" / HISTORY)
@@ -62,6 +63,8 @@ def test_validation_is_recorded_when_it_is_due_and_changes_nothing(tmp_path: Pat
     assert {
         row[name] for row in rows[1::2] for name in ("greedy_accuracy", "sampled_accuracy", "greedy_supported")
     } == {0}
+    samples = read_history(tmp_path / "with" / SAMPLES)
+    assert [(row["step"], row["utterance_id"], row["correct"]) for row in samples] == [(1, "u1", False)] * 4
     kept, others = run(tmp_path / "without", validate=False)
     assert kept == []
     assert all(torch.equal(a, b) for a, b in zip(weights, others, strict=True))

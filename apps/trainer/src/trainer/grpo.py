@@ -45,7 +45,7 @@ from trainer.predict import expected_label
 from trainer.resume import remove_state
 from trainer.rollouts import Groups, rule_rewards
 from trainer.settings import Algorithm, GRPOSettings
-from trainer.validation import Alarm, Validation
+from trainer.validation import Alarm, Samples, Validation
 
 BEST = "best"
 """Folder, in that of a run, of the policy with the highest greedy accuracy on validation clips."""
@@ -168,6 +168,21 @@ class GRPOModule(StageModule):
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
         self._metrics |= reward_metrics(breakdown, advantages, kept)
         return kept, advantages
+
+    def sample(self) -> list[dict[str, Any]]:
+        """The answers to the first prompt of the step, and what they earned; none where nothing is learnt from."""
+        if self._groups is None:
+            return []
+        groups, advantages = self._groups
+        clip, found = (
+            groups.batch[0],
+            zip(groups.texts[0], groups.correct[0].tolist(), advantages[0].tolist(), strict=True),
+        )
+        about = {
+            "utterance_id": clip.utterance.utterance_id,
+            "expected": expected_label(clip, self.label_set).value,
+        }
+        return [about | {"text": text, "correct": right, "advantage": round(a, 4)} for text, right, a in found]
 
     def _parts(self, groups: Groups, advantages: Tensor) -> list[Callable[[], LossResult]]:
         """The losses, yet to be computed, that add up to that of the step, each of `prompts_per_backward` groups."""
@@ -310,7 +325,7 @@ def train_grpo(
     module = GRPOModule(model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model)
     name = settings.algorithm.value
     card = policy_card(corpus, stage=name, seed=settings.seed)
-    callbacks: list[Callback] = [Alarm(settings.on_collapse)]
+    callbacks: list[Callback] = [Alarm(settings.on_collapse), Samples(out)]
     if settings.validate_every:
         clips = held_out(corpus, limit=settings.validation_clips, seed=settings.seed, split=VALIDATION)
         keep = partial(save_policy, model, card, corpus.scale, out / BEST)

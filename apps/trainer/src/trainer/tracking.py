@@ -24,6 +24,8 @@ from trainer.errors import DataSetError, TrackingError
 
 HISTORY = "history.jsonl"
 RECORD = "tracking.json"
+SAMPLES = "samples.jsonl"
+"""Answers of a reinforcement run, from `trainer.validation.Samples`."""
 EXPERIMENT = "emotionthinker"
 METRICS_AT_ONCE = 1000
 """MLflow's limit for one request."""
@@ -138,7 +140,8 @@ def _send(out: Path, record: TrackingRecord, rows: list[dict[str, float]], *, fi
         record = replace(record, run_id=None, store=store, sent=0)
     if record.run_id is None:
         experiment = client.get_experiment_by_name(EXPERIMENT)
-        number = client.create_experiment(EXPERIMENT) if experiment is None else experiment.experiment_id
+        where = _artifacts_of(store)
+        number = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT, where)
         run = client.create_run(number, run_name=record.run_name, tags=dict(record.tags))
         record = replace(record, run_id=run.info.run_id)
         _write(out, record)
@@ -152,8 +155,17 @@ def _send(out: Path, record: TrackingRecord, rows: list[dict[str, float]], *, fi
     if due:
         _write(out, replace(record, sent=int(due[-1]["step"])))
     if finished:
+        for name in (RECORD, SAMPLES):
+            if (out / name).is_file():
+                client.log_artifact(record.run_id, str(out / name))
         client.set_terminated(record.run_id)
     return str(record.run_id)
+
+
+def _artifacts_of(store: str) -> str | None:
+    """Where the files of an experiment go: beside a database in a file; a server has a place of its own (`None`)."""
+    scheme, _, path = store.partition(":///")
+    return (Path(path).resolve().parent / "artifacts").as_uri() if scheme == "sqlite" else None
 
 
 def read_history(path: Path) -> list[dict[str, float]]:

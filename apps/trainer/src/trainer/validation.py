@@ -1,20 +1,25 @@
-"""Looking after a reinforcement run while it runs: accuracy on voices that it is not trained on, and alarms."""
+"""Looking after a reinforcement run while it runs: accuracy on voices that it is not trained on, samples, alarms."""
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from speech_records import LabelSet, MeasuredUtterance, Verdict
+from speech_records import LabelSet, MeasuredUtterance, Verdict, atomic_write
 from trainer.errors import CollapseError
 from trainer.predict import Answer, predict
 from trainer.settings import GRPOSettings, OnCollapse
+from trainer.tracking import SAMPLES, read_history
 
+SAMPLED = 10
+"""Every how many steps answers are written down."""
 WINDOW = 3
 """Steps over which an alarm looks at the mean, for a single rollout is noisy."""
 LEAST_FORMAT, MOST_ONE_LABEL, LEAST_ENTROPY = 0.5, 0.9, 0.01
@@ -81,6 +86,29 @@ class Alarm(Callback):
             raise CollapseError(f"{message}; the state of the training and its best policy are kept")
         self._said = True
         sys.stderr.write(f"trainer: warning: {message}\n")
+
+
+class Samples(Callback):
+    """Every `SAMPLED` steps, all answers to one prompt with what they earned: lines of `OUT/samples.jsonl`."""
+
+    def __init__(self, out: Path) -> None:
+        self.path = out / SAMPLES
+
+    def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
+        """Keep the samples of the steps that a resumed training does not take again."""
+        if trainer.is_global_zero:
+            kept = [row for row in read_history(self.path) if row["step"] <= pl_module.done] if pl_module.done else []
+            with atomic_write(self.path) as file:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
+        """Write down the first prompt of the step when it is due."""
+        step = pl_module.history[-1]["step"]
+        if trainer.is_global_zero and (step == 1 or step % SAMPLED == 0):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.writelines(
+                    json.dumps({"step": step} | row, ensure_ascii=False) + "\n" for row in pl_module.sample()
+                )
 
 
 def collapse_of(steps: Sequence[Mapping[str, float]]) -> str | None:
