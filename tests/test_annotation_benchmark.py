@@ -16,11 +16,11 @@ LINES = 20_000
 
 @pytest.mark.timeout(900)
 def test_a_long_manifest_is_submitted_in_bounded_memory() -> None:
-    """The bound is the bar of a million lines; a batch has 128 clips on average, so messages are that many times fewer
+    """The bound is the bar of a million lines; a batch has 64 clips on average, so messages are that many times fewer
     than lines, give or take a half."""
     submitted = annotation.submit_synthetic(LINES)
     assert submitted.peak_mib <= annotation.MAX_MIB
-    assert LINES / 128 / 1.5 < submitted.messages < LINES / 128 * 1.5
+    assert LINES / 64 / 1.5 < submitted.messages < LINES / 64 * 1.5
 
 
 @pytest.mark.timeout(900)

@@ -16,7 +16,7 @@ from annotator_worker import keys
 from annotator_worker.records import Batch, digest
 from annotator_worker.store import ObjectStore
 
-MEAN_ITEMS: Final = 128
+MEAN_ITEMS: Final = 64
 """One item in so many ends its batch."""
 MAX_WORK_S: Final = 30.0
 """Estimated work at which a batch ends in any case, so that the work of a worker that died is soon done by another."""

@@ -22,7 +22,7 @@ from annotator_worker.records import BatchTask
 from speech_records import to_dict
 
 MAX_QUEUED: Final = 20_000
-"""Messages that may wait: about 1 kB each, and two and a half million clips."""
+"""Messages that may wait: about 1 kB each, and more than a million clips."""
 _WAIT_S: Final = 2.0
 _BROKER_RETRIES: Final = 2
 _CONNECTIONS: Final = 4

@@ -163,6 +163,7 @@ class S3Store:
             self._client.remove_object(self._bucket, self._name(key))
 
     def keys(self, prefix: str) -> Iterator[str]:
+        _checked(prefix.rstrip("/"))
         with self._errors(prefix):
             found = self._client.list_objects(self._bucket, self._prefix + prefix, recursive=True)
             for item in found:

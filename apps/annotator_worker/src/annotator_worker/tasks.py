@@ -33,7 +33,17 @@ from annotator_worker.ledger import Attempt, Ledger
 from annotator_worker.records import BatchTask, DeadLetter, Outcome, Versions
 from annotator_worker.results import done_ranges, missing
 from annotator_worker.store import ObjectStore, open_store
-from annotator_worker.work import WORKER, Audio, Mark, Work, dead_letter, items_of, limit_memory, outcome_of
+from annotator_worker.work import (
+    WORKER,
+    Audio,
+    Mark,
+    Work,
+    check_names,
+    dead_letter,
+    items_of,
+    limit_memory,
+    outcome_of,
+)
 from prosody.parallel import ItemTimeoutError, WorkerDiedError
 from speech_records import FailedItem, RecordFormatError, from_dict, to_dict, to_json
 
@@ -106,6 +116,7 @@ def annotate(self: Task, record: dict[str, Any]) -> str | None:
 
 
 def _do(task: Task, request: BatchTask) -> str | None:
+    check_names(request.batch)
     store, ledger = _store(settings.setting(settings.STORE)), _ledger()
     if ledger.is_cancelled(request.job):
         return None

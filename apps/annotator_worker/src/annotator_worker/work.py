@@ -21,7 +21,7 @@ from annotator_worker import keys, settings
 from annotator_worker.comparative import render
 from annotator_worker.errors import JobError, MissingAudioError, ObjectNotFoundError, StoreUnavailableError
 from annotator_worker.pipeline import attempt, audio_file, try_measure
-from annotator_worker.records import BatchTask, ComparativePlan, DeadLetter, Outcome, Stage, Submitted, digest
+from annotator_worker.records import Batch, BatchTask, ComparativePlan, DeadLetter, Outcome, Stage, Submitted, digest
 from annotator_worker.store import ObjectStore
 from speech_records import FailedItem, MeasuredUtterance, RecordFormatError, Utterance, file_sha256, from_json
 
@@ -30,14 +30,20 @@ Work = Submitted | ComparativePlan
 
 _log = logging.getLogger(__name__)
 _KEY: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_PART: Final = re.compile(re.escape(keys.BATCHES) + r"[0-9a-f]{32}\.jsonl", re.ASCII)
 WORKER: Final = socket.gethostname()
 
 
-def items_of(store: ObjectStore, task: BatchTask) -> list[Work]:
-    """The items of the range that a message asks for. Raises `JobError` where it leads anywhere else."""
-    batch = task.batch
-    if _KEY.fullmatch(batch.key) is None or not batch.part.startswith(keys.BATCHES):
+def check_names(batch: Batch) -> None:
+    """Raise `JobError` where a message names anything but a batch, whose results lie below its own prefix."""
+    if _KEY.fullmatch(batch.key) is None or _PART.fullmatch(batch.part) is None:
         raise JobError(f"{batch.key!r} in {batch.part!r} is no batch")
+
+
+def items_of(store: ObjectStore, task: BatchTask) -> list[Work]:
+    """The items of the range that a message asks for. Raises `JobError` where they are not there."""
+    batch = task.batch
+    check_names(batch)
     lines = store.get(batch.part, offset=batch.offset, length=batch.length).decode().split("\n")[:-1]
     if len(lines) != batch.items:
         raise JobError(f"{batch.part} holds {len(lines)} items where {batch.items} should be")

@@ -144,6 +144,8 @@ class _Field(NamedTuple):
     """Whether it may be `None`."""
     plain: Any
     """The type, `None` aside, of a field that holds one plain value."""
+    members: Mapping[str, Any]
+    """What the text of a field means that holds one of an enumeration."""
 
     def holds(self, value: object) -> bool:
         """Whether a value is, at first sight, one that `_decode` would return as it is."""
@@ -166,11 +168,18 @@ def _is_plain(value: object) -> bool:
     return value is None or kind in _NUMBERS or (kind is str and value.isascii())  # type: ignore[attr-defined]
 
 
+@cache
+def _required(cls: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(name for name, field in _schema(cls).items() if field.required)
+
+
 def _field(field: Field[Any], hint: Any) -> _Field:
     arms = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     plain = next((arm for arm in arms if arm in _SCALAR_NAMES), None)
+    enumeration = next((arm for arm in arms if isinstance(arm, type) and issubclass(arm, StrEnum)), ())
     required = field.default is MISSING and field.default_factory is MISSING
-    return _Field(hint, required, _refused(field), NoneType in arms, plain)
+    members = {member.value: member for member in enumeration}
+    return _Field(hint, required, _refused(field), NoneType in arms, plain, members)
 
 
 @cache
@@ -245,13 +254,15 @@ def _decode_record(cls: type[RecordT], data: object, path: str, where: str) -> R
             field = schema[key]
             if field.holds(value):
                 values[key] = value
+            elif field.members and isinstance(value, str) and value in field.members:
+                values[key] = field.members[value]
             else:
                 values[key] = _decode(field.hint, value, f"{path}.{key}" if path else key, where, field.refused)
         elif written is None or key != _VERSION_KEY:
             hint = _newer(cls, written)
             if not hint or value is not None:
                 raise _fail(where, f"{name} has no field {key!r}{hint}")
-    missing = [key for key, field in schema.items() if field.required and key not in values]
+    missing = [key for key in _required(cls) if key not in values]
     if missing:
         raise _fail(where, f"{name} lacks the field {missing[0]!r}")
     try:
@@ -265,6 +276,8 @@ def _check_version(cls: type[RecordT], data: Mapping[str, Any], name: str, where
     known = _schema_version(cls)
     if known is None:
         return None
+    if data.get(_VERSION_KEY) == known:
+        return known
     if _VERSION_KEY not in data:
         raise _fail(where, f"{name} lacks the field {_VERSION_KEY!r}; this release writes {known!r}")
     written = data[_VERSION_KEY]
