@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +155,29 @@ def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None
 
 
 @pytest.mark.slow
+def test_a_killed_command_goes_on_and_ends_as_if_it_had_not_been(run: Path) -> None:
+    """The same GRPO-PTR run twice: one is killed at a random step that its history shows, and started again. The two
+    checkpoints hold the same weights; nothing of the stopped state is left."""
+    small = ["steps=30", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "overlong_buffer=12"]
+    words = ["stage=grpo", "data=annotated", "policy=sft", "reward_model=reward", "save_every=1", *small]
+    environment = {"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "HOME": str(run)}
+    killed = subprocess.Popen([str(BIN / "trainer"), *words, "out=killed"], cwd=run, env=environment)
+    history, lines = run / "killed" / HISTORY, random.Random(15).randrange(2, 9)
+    while killed.poll() is None and (not history.is_file() or history.read_bytes().count(b"\n") < lines):
+        time.sleep(0.02)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert (run / "killed" / "resume" / "state.json").is_file()
+    for out in ("killed", "whole"):
+        command("trainer", *words, f"out={out}", cwd=run)
+        assert len(read_history(run / out / HISTORY)) == 30
+        assert not (run / out / "resume").exists()
+    weights = [(run / out / "model.safetensors").read_bytes() for out in ("killed", "whole")]
+    assert weights[0] == weights[1]
+    assert weights[0] != (run / "sft" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.slow
 def test_the_ablation_trains_all_rows_and_writes_its_table(run: Path, tmp_path: Path) -> None:
     """Eight rows; of baseline 1, which is a random model here, there is nothing to report."""
     size = dict(word.removeprefix("model.").split("=") for word in TINY)
@@ -161,7 +187,7 @@ def test_the_ablation_trains_all_rows_and_writes_its_table(run: Path, tmp_path: 
         "name": "ablation", "data": str(run / "annotated"), "out": str(tmp_path / "ablation"), "seeds": [0],
         "model": {"preset": "pocket"} | {name: int(value) for name, value in size.items()},
         "sft": {"phases": [phase]}, "grpo": grpo, "evaluate": {"limit": 4},
-        "reward": {"steps": 1, "batch_size": 2, "test_clips": 2},
+        "reward": {"steps": 1, "clips_per_step": 2, "train_clips": 8, "test_clips": 4},
     }  # fmt: skip
     (tmp_path / "ablation.json").write_text(json.dumps(config))
     command("python", "-m", "trainer.stages", tmp_path / "ablation.json", cwd=run)

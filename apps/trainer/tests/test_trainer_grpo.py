@@ -116,3 +116,26 @@ def test_with_lora_the_policy_is_its_own_reference(
     assert results[0].kl == results[1].kl
     assert results[0].loss == results[1].loss
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+def test_the_order_of_groups_and_of_their_answers_changes_nothing(
+    model: SpeechLM, clips: list[Tensor], answers: tuple[Tensor, Tensor]
+) -> None:
+    """Both turned round, with their advantages: same loss, KL and gradients but for float32."""
+    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
+    module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
+    with torch.no_grad():
+        model.head.weight.mul_(1.1)
+    results, gradients = [], []
+    for order in (slice(None), torch.tensor([1, 0])):
+        tokens, mask, advantages = (x[order][:, order] for x in (*answers, ADVANTAGES))
+        heard = clips if isinstance(order, slice) else clips[::-1]
+        results.append(module.loss(heard, tokens, mask, advantages))
+        model.zero_grad()
+        results[-1].loss.backward()
+        gradients.append([weight.grad.clone() for weight in model.parameters() if weight.grad is not None])
+    assert results[0].loss.item() == pytest.approx(results[1].loss.item(), abs=1e-6)
+    assert results[0].kl is not None
+    assert results[0].kl.item() > 0
+    for first, second in zip(*gradients, strict=True):
+        torch.testing.assert_close(first, second, atol=1e-6, rtol=1e-4)
