@@ -88,6 +88,11 @@ class AnnotatedCorpus:
             raise DataSetError(str(self.data.split_error(name)))
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
+    def has(self, split: str) -> bool:
+        """Whether there are clips of a split."""
+        with _clear_errors():
+            return any(m.utterance.utterance_id not in self.left_out for m in self.data.measured(split))
+
     def traces(self, split: str) -> Iterator[ReasoningTrace]:
         """The reasoning about the clips of one split."""
         with _clear_errors():

@@ -13,6 +13,7 @@ Another system's answers are lines of JSON, one for each clip: `utterance_id`, a
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -31,6 +32,7 @@ from trainer.baselines import BaselineReport, run_baselines
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError, DataSetError
 from trainer.features import as_float, require_features
+from trainer.listening import FaithfulnessControls, PerceptionColumn, faithfulness_controls, perceive
 from trainer.predict import Answer, predict, predict_labels, score_label, score_response
 
 RESULT = "evaluation.json"
@@ -44,6 +46,8 @@ class PolicyResult:
 
     `evaluation` is of reasoned answers (`emotion_question`), `label_only` of answers by the label alone
     (`label_question`) to the same clips; `label_gain` is the second minus the first: what explaining costs.
+    `controls` are faithfulness scores that need no listening, `perception` the data set's questions about the prosody,
+    `seconds_per_clip` the time of a reasoned answer in batches.
     """
 
     name: str
@@ -51,6 +55,9 @@ class PolicyResult:
     label_only: metrics.Evaluation
     label_gain: metrics.Comparison
     reward_score: float | None = None
+    controls: FaithfulnessControls | None = None
+    perception: tuple[PerceptionColumn, ...] = ()
+    seconds_per_clip: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +169,14 @@ def evaluate_policies(
     split: str = TEST,
     spec: FeatureSpec | None = None,
     other: Path | None = None,
+    perception: int = 0,
 ) -> EvaluationResult:
     """Evaluate checkpoints by name, with the classical baselines and the answers in the file `other` beside them;
     writes and returns `evaluation.json`.
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
-    With `spec`, which says what `features` are, a policy that hears something else is refused.
+    `perception` questions of each family about the prosody are asked besides. With `spec`, which says what `features`
+    are, a policy that hears something else is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed, split=split)
@@ -184,7 +193,9 @@ def evaluate_policies(
         model = load_checkpoint(checkpoint, device="cuda" if torch.cuda.is_available() else "cpu")
         if spec is not None:
             require_features(model, spec, what=f"policy {name}")
+        began = time.perf_counter()
         answers = predict(model, clips, features, corpus.label_set, what=f"evaluate {name}")
+        seconds = (time.perf_counter() - began) / len(clips)
         write_jsonl(out / f"{name}{ANSWERS}", answers)
         predictions[name] = [as_prediction(a) for a in answers]
         evaluation = metrics.evaluate(predictions[name], label_set=corpus.label_set, seed=seed)
@@ -195,7 +206,12 @@ def evaluate_policies(
         gain = metrics.compare(predictions[name], alone, label_set=corpus.label_set, seed=seed)
         question = emotion_question(corpus.label_set)
         score = None if reward_model is None else _mean_score(reward_model, answers, features, question)
-        results.append(PolicyResult(name, evaluation, label_only, gain, score))
+        controls = faithfulness_controls(clips, answers, seed=seed)
+        columns: tuple[PerceptionColumn, ...] = ()
+        if perception:
+            asked = corpus.examples(split)
+            columns = perceive(model, asked, features, limit=perception, seed=seed, what=f"evaluate {name}, perception")
+        results.append(PolicyResult(name, evaluation, label_only, gain, score, controls, columns, seconds))
     comparisons = tuple(
         NamedComparison(
             first,

@@ -108,7 +108,12 @@ def train_reward_model(
     """
     torch.manual_seed(settings.seed)
     sizes = {TRAIN: settings.train_clips, VALIDATION: settings.test_clips, TEST: settings.test_clips}
+    if not corpus.has(VALIDATION):
+        del sizes[VALIDATION]
     texts = {split: _texts(backbone, corpus, features, settings, split=split, count=n) for split, n in sizes.items()}
+    if VALIDATION not in sizes:  # calibrated on clips of the training voices then, which are not trained on
+        held_out = max(1, min(settings.test_clips, len(texts[TRAIN]) // 5))
+        texts[VALIDATION], texts[TRAIN] = texts[TRAIN][:held_out], texts[TRAIN][held_out:]
     model = RewardModel(backbone)
     question = emotion_question(corpus.label_set)
     heard = HeldOut(texts[TEST], features, question)

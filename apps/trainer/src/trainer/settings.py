@@ -338,18 +338,24 @@ class GRPOStage(GRPOSettings, PolicyStage):
 class EvaluateStage(StageSettings):
     """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
 
-    `predictions` is a file of another system's answers, see `trainer.evaluate`. `limit` clips of `split` are drawn
-    evenly over speakers and emotions, all of it unless specified. Settings are chosen on `validation`, results are
-    reported on `test`.
+    `predictions` is a file of another system's answers, see `trainer.evaluate`. `perception` questions of each family
+    about the prosody are asked, 0 for none. `limit` clips of `split` are drawn evenly over speakers and emotions, all
+    of it unless specified. Settings are chosen on `validation`, results are reported on `test`.
     """
 
     data: str
     out: str
     policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("sft", "grpo", "grpo_ptr")))
     predictions: str | None = None
+    perception: int = 0
     reward_model: str | None = None
     limit: int | None = None
     split: str = "test"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("perception", self.perception, self.perception >= 0, ">= 0, 0 for no questions about the prosody")
+        _check("limit", self.limit, self.limit is None or self.limit >= 1, ">= 1, or null for all clips")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -121,6 +121,7 @@ def evaluate(settings: EvaluateStage) -> None:
         split=settings.split,
         spec=feature_spec(settings.model),
         other=Path(settings.predictions) if settings.predictions else None,
+        perception=settings.perception,
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
     rows += [] if result.other is None else [(result.other.name, result.other.evaluation)]
