@@ -2,7 +2,10 @@
 
 - `verification`: `verify` and its verdicts
 - `finding`, `mentions`: how claims are found in a text; quotes and stressed words
-- `senses`, `lexicon`, `tokens`, `scope`: what words say, from `english.toml`; their grammar; how a claim is put
+- `senses`, `lexicon`, `tokens`: what words say, from `english.toml`, and their grammar
+- `heads`, `scope`, `topics`, `echoes`: what a value is said of; how a claim is put; what is not said of this clip;
+  answers and denials that point back
+- `quantities`, `measures`, `movement`: numbers with units, what they are said of; evenness and trends
 - `cue_values`: what a profile says of each cue
 - `faithfulness`, `readable`: one number for a text in [0, 1]; where a text is not what it looks like
 - `quotes`: transcripts as harmless quotes

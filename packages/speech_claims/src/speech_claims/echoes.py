@@ -38,7 +38,7 @@ def answer(words: Sequence[Word], letters: str, i: int) -> Answer | None:
     if end is None or words[end].phrase != "?" or _TAG.search(letters[i:end]) is not None:
         return None
     k = end + 1
-    while k < len(words) and letters[k] == "C":
+    while k < len(words) and (letters[k] == "C" or words[k].phrase == "even"):
         k += 1
     if k >= len(words):
         return Answer.NONE

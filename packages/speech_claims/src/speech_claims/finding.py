@@ -1,22 +1,23 @@
 """Finds what a text claims of pitch, energy, rate, contour, range, pauses, voicing, voice quality, gender and age.
 
 Text becomes words with one letter of grammar each (`tokens`); a value word finds the head it is said of by patterns
-over the letters left and right of it, tried in a fixed order (`_heads_of`). Quotes are never searched. What words mean
+over the letters left and right of it (`heads`). Quotes are never searched. What words mean
 is in `senses`, what negates or weakens them in `scope`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from speech_claims import scope
+from speech_claims import scope, topics
 from speech_claims.echoes import Answer, answer, denied_before, is_open
+from speech_claims.heads import heads_of, is_of_else
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.measures import measures
 from speech_claims.movement import in_time
-from speech_claims.senses import ALONE, FINAL_PHRASES, RAISING, SENSES, word_set
+from speech_claims.senses import ALONE, FINAL_PHRASES, SENSES, word_set
 from speech_claims.spans import Occupied, Span
 from speech_claims.tokens import REPEATED, Word, tokenise
 from speech_records import Cue, Degree
@@ -35,31 +36,6 @@ class Finding:
     hedged: bool = False
 
 
-# One head; two joined by a conjunction; three or more in a list, also without one.
-_HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
-_HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
-# Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]|$))*$")
-_ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
-_SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*[KCT]+[DNE]*$")
-_LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPA]{0,7}[KCT]+[DNE]*$")
-_AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
-_APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
-_FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
-# Over letters to the right of a value word: where its head stands.
-_ADJACENT_RIGHT = re.compile(r"D*" + _HEADS_RIGHT)
-_JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|[KCR]+O(?=H)|NA?(?=[DV]))*" + _HEADS_RIGHT)
-_ATTRIBUTIVE = re.compile(r"AD*$")
-_IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
-_IN_HEAD_OF_NEXT = re.compile(r"(?:D*[KCR]+D*V)+[DE]*P[AD]*(?P<heads>H)")
-_OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
-_REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
-_HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
-_FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
-_IS_WHAT = re.compile(r"BOA?(?P<heads>H)(?=B)")
-_CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
-_OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
-
 _LAST = re.compile(r"(?:^|[XKCT])A?E[DNB]*$")
 _ON_LAST = re.compile(r"[DPA]*E")
 _NOUN = re.compile(r"AO[BM][DN]*$")
@@ -68,8 +44,6 @@ _SEQUENCE = frozenset(
 )
 _AT_END_REACH = 7
 _TURN_REACH = 10
-_QUESTION_REACH = 24
-_QUESTION = re.compile(r"XC?D*$")
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
 _ONLY_DENIED, _DENIED_ALONE = word_set("only_denied"), word_set("denied_alone")
 _SPEAKERS = word_set("persons") | {"speaker", "voice"}
@@ -112,7 +86,7 @@ def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
 
 def _is_said(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether the value word `i` is said of this clip: not of others or in general, in no open question."""
-    if scope.is_no_claim(words, i) or (is_open(words, letters, i) and not scope.is_negated(words, letters, i)):
+    if topics.is_no_claim(words, i) or (is_open(words, letters, i) and not scope.is_negated(words, letters, i)):
         return False
     return answer(words, letters, i) is not Answer.NONE
 
@@ -131,10 +105,10 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
     change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
-    for heads in (*_heads_of(words, letters, i), *_head_of_last_question(words, letters, i)):
+    for heads in heads_of(words, letters, i):
         claimed = [(h, sense) for h in heads if (sense := _sense(words[h].group, word)) is not None]
         if claimed:
-            if _is_bare_change(words, letters, i, claimed[0][1]) or _are_any_voices(words, claimed[0][0]):
+            if is_of_else(words, claimed[0][0]) or _is_bare_change(words, letters, i, claimed[0][1]):
                 return
             for h, sense in claimed:
                 said = in_time(words[i].phrase, sense, change, is_of_a_part=is_of_a_part)
@@ -153,24 +127,12 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     said = None if sense is None else in_time(word.phrase, sense, change, is_of_a_part=is_of_a_part)
     if said is None or _is_bare_change(words, letters, i, said):
         return
-    if word.phrase in _DENIED_ALONE and not scope.is_negated(words, letters, i):
+    in_voice = any(w.group == "voice" or w.phrase.startswith("in the voice") for w in words[i + 1 : i + 6])
+    if word.phrase in _DENIED_ALONE and not in_voice and not scope.is_negated(words, letters, i):
         return
     if _speaks_of_speech(words, letters, i, said[0]):
         taken.add(i)
         yield _finding(words, letters, i, (word.start, word.end), (said[0], _at_end(words, i, *said)))
-
-
-def _are_any_voices(words: Sequence[Word], head: int) -> bool:
-    """*Where voices are loud*: not those of this clip."""
-    return words[head].phrase == "voices" and not any(w.phrase in DEFINITE for w in words[max(0, head - 3) : head])
-
-
-def _head_of_last_question(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
-    """*Is the voice loud? No. Tense? Yes.*: the head of the question before."""
-    if _QUESTION.search(letters[max(0, i - 3) : i]) and letters[i + 1 : i + 2] == "X" and words[i + 1].phrase == "?":
-        head = next((k for k in range(i - 1, max(-1, i - _QUESTION_REACH), -1) if letters[k] == "H"), None)
-        if head is not None:
-            yield [head]
 
 
 def _sense(group: str | None, word: Word) -> tuple[Cue, str] | None:
@@ -224,98 +186,9 @@ def _finding(
     return Finding(*span, *claimed, denied, scope.degree(words, i), scope.is_hedged(words, i))
 
 
-def _heads_of(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
-    """Candidate heads of the value word `i` by the patterns of `_PATTERNS`, best first, nearest head first."""
-    first = max(0, i - scope.REACH)
-    left, right = letters[first:i], letters[i + 1 : i + 1 + scope.REACH]
-    for pattern, is_left, applies in _PATTERNS:
-        match = pattern.search(left) if is_left else pattern.match(right)
-        if match is None or not applies(_Place(words, i, left, right, match.group())):
-            continue
-        offset = match.start("heads") + (first if is_left else i + 1)
-        found = [offset + k for k, letter in enumerate(match["heads"]) if letter == Kind.HEAD]
-        yield found[::-1] if is_left else found
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A value word, the letters left and right of it, and those of them that lead to a head."""
-
-    words: Sequence[Word]
-    i: int
-    left: str
-    right: str
-    way: str
-
-
-def _as_rule(place: _Place) -> bool:
-    """Not a value that repeats another, nor *typical* in *a high pitch: typical joy*."""
-    words, i = place.words, place.i
-    return words[i].group != REPEATED and not (words[i - 1].phrase == ":" and place.right[:1] == "O")
-
-
-def _as_predicate(place: _Place) -> bool:
-    """Not *an unusually high* before *nor an unusually low pitch*."""
-    joined = _ATTRIBUTIVE.search(place.left) is not None and _JOINED_RIGHT.match(place.right) is not None
-    return _as_rule(place) and not joined
-
-
-def _as_repeat(place: _Place) -> bool:
-    return place.words[place.i].group == REPEATED
-
-
-def _as_verb(place: _Place) -> bool:
-    word = place.words[place.i]
-    return word.group == REPEATED or word.phrase in RAISING
-
-
-def _after_how(place: _Place) -> bool:
-    return any(w.phrase in ("how", "however") for w in place.words[max(0, place.i - 2) : place.i])
-
-
-def _opening(place: _Place) -> bool:
-    return _OPENS.search(place.left) is not None
-
-
-def _closing(place: _Place) -> bool:
-    return _as_rule(place) and _CLOSES.match(place.right) is not None
-
-
-def _moving(place: _Place) -> bool:
-    contour = SENSES["contour"].get(place.words[place.i].phrase)
-    return contour is not None and contour[0] is Cue.CONTOUR_SHAPE
-
-
-def _in_reach(place: _Place) -> bool:
-    return (_moving(place) or not {"B", "M"}.isdisjoint(place.way)) and _as_rule(place)
-
-
-_PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
-    (_REPEATED, False, _as_repeat),  # so are loudness and tempo
-    (_ADJACENT_RIGHT, False, _as_rule),  # high pitch (and energy)
-    (_COPULA, True, _as_predicate),  # pitch (and energy) is very high
-    (_JOINED_RIGHT, False, _as_rule),  # a high, loud voice
-    (_ADJACENT_LEFT, True, _as_rule),  # energy low; pitch rises
-    (_IN_HEAD, False, _as_rule),  # high in pitch; a rise in pitch
-    (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
-    (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
-    (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
-    (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
-    (_HOW, False, _after_how),  # how high the pitch is
-    (_IS_WHAT, False, _opening),  # low is what the pitch is
-    (_FRONTED, False, _opening),  # rising throughout, the pitch …
-    (_APPOSED, True, _closing),  # the pitch, high and sharp, …
-    (_AFTER_APPOSITION, True, _as_rule),  # the voice, high as a bird's, trembled
-    (_FAR_LEFT, True, _in_reach),  # the nearest head of the clause
-)
-"""Where a head stands; whether that is left of the value; and what else must hold."""
-
-
 def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
     """Not of a fast fan or a quiet room, of how a pitch rises, or of an emotion's name."""
-    if words[i].phrase in ("whisper", "a whisper") and scope.names_an_emotion(words, i):
-        return False
-    if cue is Cue.RATE and letters[i + 1 : i + 2] != "H" and scope.is_mental(words, i):
+    if topics.is_of_else(words, letters, i, cue):
         return False
     if cue in (Cue.ENERGY, Cue.RATE) and words[i].phrase.endswith("ly"):
         beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
@@ -424,7 +297,7 @@ def _pauses_something(words: Sequence[Word], letters: str, i: int) -> bool:
 def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:
     """Heads without a value: there are pauses, or none; there is no energy or no variation."""
     for i, word in enumerate(words):
-        if word.kind is not Kind.HEAD or i in taken or scope.is_no_claim(words, i):
+        if word.kind is not Kind.HEAD or i in taken or topics.is_no_claim(words, i):
             continue
         if i and words[i - 1].phrase == "i":  # *I hesitate between two labels*
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from speech_claims import scope
+from speech_claims import topics
 from speech_claims.lexicon import Kind
 from speech_claims.quantities import Quantity
 from speech_claims.senses import word_set
@@ -30,7 +30,7 @@ _STOPS = (Kind.BOUNDARY, Kind.BUT, Kind.QUOTE)
 def measures(words: Sequence[Word], letters: str) -> Iterator[tuple[int, Cue, int | None]]:
     """The words that are numbers said of a cue of this clip, in order, each with the cue and the head that names it."""
     for i, word in enumerate(words):
-        if word.quantity is not None and not _is_of_else(words, i, word.quantity) and not scope.is_no_claim(words, i):
+        if word.quantity is not None and not _is_of_else(words, i, word.quantity) and not topics.is_no_claim(words, i):
             found = _said_of(words, letters, i, word.quantity)
             if found is not None:
                 yield i, *found

@@ -1,4 +1,4 @@
-"""How a claim is put: negated, with what degree, with reserve, or not of this clip at all."""
+"""How a claim is put: negated, as a change or of a part of the clip, with what degree, with reserve."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
-from speech_claims.senses import SENSES, word_set
+from speech_claims.senses import SENSES
 from speech_claims.tokens import Word
 from speech_records import Degree
 
@@ -31,7 +31,7 @@ _DEGREES = {
 # and with values between only where they are joined by *or* (*not loud or fast*) or follow one another (*no rise*).
 _BETWEEN = r"(?:[DABMPHL]|V(?=V))*(?:O(?:[DABMPHL]|V(?=V))*){0,2}"
 _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
-_OPENS = re.compile(r"(?:^|[XTK])C?[DN]*$")
+_OPENS = re.compile(r"(?:^|[XTK])C?A?[DN]*$")
 _DENIED_BEHIND = re.compile(r"D*K?A?[OHD]{1,4}(?:M|BD*N|N)D*(?:[XKT]|$)")
 _DENIED_SHORTLY = re.compile(r"B?N(?:[XKTC]|$)")
 _SHORT_DENIALS = frozenset(("no", "not", "none", "neither", "never", "nope"))
@@ -56,16 +56,6 @@ _CHANGES = re.compile(r"G[DAP]*$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
 """Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
 _HARDLY = frozenset(("hardly", "barely", "scarcely", "hardly ever"))
-_OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
-"""Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
-_SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
-_IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
-_TOPIC_REACH = 7
-_SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own"))
-_PLURAL_PERSONS = frozenset(("men", "women", "males", "females", "children", "kids", "adults", "teenagers", "teens"))
-_PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
-_AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
-_LABELS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
 
 def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -89,7 +79,8 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
 
 def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether a negation closes the clause that word `i` opens: *fast it isn't*; *loud? Hardly.*"""
-    if _OPENS.search(letters[max(0, i - _NEAR) : i]) is None:
+    opens = _OPENS.search(letters[max(0, i - _NEAR) : i])
+    if opens is None or ("A" in opens.group() and words[i - 1].phrase not in ("a", "an")):
         return False
     right = letters[i + 1 : i + 1 + REACH]
     if _DENIED_BEHIND.match(right) is not None:
@@ -152,7 +143,7 @@ def change(words: Sequence[Word], letters: str, i: int) -> Change | None:
     found = _CHANGES.search(letters[first:i])
     if found is not None:
         return Change.FROM if words[first + found.start()].phrase.startswith(("begin", "began", "start")) else Change.TO
-    clause, place = _clause(words, i)
+    clause, place = clause_of(words, i)
     before = [w.phrase for w in clause[max(0, place - _NEAR) : place]]
     behind = [w.phrase for w in clause[place + 1 : place + 3 + _NEAR]]
     if "from" in before and ("to" in behind or "into" in behind):
@@ -174,73 +165,13 @@ def degree(words: Sequence[Word], i: int) -> Degree | None:
 
 def is_hedged(words: Sequence[Word], i: int) -> bool:
     """Whether the clause of word `i` is put with reserve."""
-    clause, _ = _clause(words, i)
+    clause, _ = clause_of(words, i)
     return any(w.phrase in lexicon.HEDGES for w in clause)
-
-
-def is_no_claim(words: Sequence[Word], i: int) -> bool:
-    """Whether word `i` is in a clause that speaks of a hypothesis, of speech in general, of other speech, or of
-    a kind of delivery that cues would fit.
-    """
-    clause, place = _clause(words, i)
-    if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
-        return True
-    if _stands_behind(clause, place, lexicon.UNSETTLED) or _opens_in_general(clause, place):
-        return True
-    if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]) or _is_supposed(clause, place):
-        return True
-    if _is_of_another(clause, place) or _is_of_persons(clause, place):
-        return True
-    part_end = next(
-        (k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA or clause[k].phrase == "than"),
-        len(clause),
-    )
-    generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
-    return generic and not _is_definite(clause[:place])
-
-
-def _stands_behind(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
-    return any(w.phrase in triggers for w in clause[:place])
-
-
-def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
-    """*In fear, the pitch goes up*; *a sad speaker might be slow*: said of an emotion, whatever its articles."""
-    first = [w.phrase for w in clause[:2]]
-    if len(first) == 2 and first[0] in ("in", "under", "during") and first[1] in lexicon.EMOTIONS:
-        return True
-    before = [w.phrase for w in clause[:place]]
-    subject = next((k for k in range(place - 1) if before[k] in lexicon.EMOTIONAL and before[k + 1] in _PERSONS), None)
-    if subject is None or not lexicon.MODALS.intersection(before[subject:]):
-        return False
-    return lexicon.DEFINITE.isdisjoint(before[max(0, subject - 1) :])
-
-
-def _is_supposed(clause: Sequence[Word], place: int) -> bool:
-    """Whether a part before that of word `place` says *would*, and no verb since says what is: *the voice would be
-    louder, the tempo faster*.
-    """
-    at = next((k for k in range(place) if clause[k].phrase in _SUPPOSES), None)
-    if at is None or not any(w.kind is Kind.COMMA for w in clause[at:place]):
-        return False
-    comma = next(k for k in range(at, place) if clause[k].kind is Kind.COMMA)
-    return not any(w.phrase in _IS for w in clause[comma : place + 3])
-
-
-def _is_of_another(clause: Sequence[Word], place: int) -> bool:
-    """Whether what stands nearest before word `place`, or directly behind it, is not of the speaker's voice."""
-    for k in range(place - 1, max(-1, place - 1 - _TOPIC_REACH), -1):
-        if clause[k].kind in (Kind.HEAD, Kind.COMMA, Kind.QUOTE) or clause[k].phrase in _SPEAKER:
-            break
-        if clause[k].phrase in lexicon.OTHERS:
-            return True
-    behind = [w for w in clause[place + 1 : place + 5] if w.kind not in (Kind.COMMA, Kind.VALUE)][:2]
-    attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
-    return attributive and bool(behind) and behind[0].phrase in lexicon.OTHERS
 
 
 def is_of_a_part(words: Sequence[Word], i: int) -> bool:
     """Whether word `i` is said of a part of the clip only: *at first it is fast*, *the volume drops at the end*."""
-    clause, place = _clause(words, i)
+    clause, place = clause_of(words, i)
     if (
         place
         and clause[place - 1].phrase == "the"
@@ -248,8 +179,8 @@ def is_of_a_part(words: Sequence[Word], i: int) -> bool:
         and clause[place + 1].kind is Kind.HEAD
     ):
         return False  # *at first the loud voice suggests anger*
-    start = next((k + 1 for k in range(place, -1, -1) if clause[k].kind is Kind.COMMA), 0)
-    end = next((k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA), len(clause))
+    start = next((k + 1 for k in range(place, -1, -1) if parts(clause[k])), 0)
+    end = next((k for k in range(place, len(clause)) if parts(clause[k])), len(clause))
     if start and all(w.phrase in lexicon.TIMES or w.kind in (Kind.AT_END, Kind.COMMA) for w in clause[:start]):
         start = 0
     if any(w.phrase in lexicon.TIMES for w in clause[start:end]):
@@ -260,25 +191,7 @@ def is_of_a_part(words: Sequence[Word], i: int) -> bool:
     return at_end is not None and not any(w.kind in own for w in between)
 
 
-def is_mental(words: Sequence[Word], i: int) -> bool:
-    """Whether the clause of word `i` speaks of a judgement or of time: *some emotions are quickly ruled out*."""
-    clause, _ = _clause(words, i)
-    return any(w.phrase in lexicon.MENTAL for w in clause)
-
-
-def _is_of_persons(clause: Sequence[Word], place: int) -> bool:
-    """Whether word `place` names persons at large: *higher than is typical of men*."""
-    before = {w.phrase for w in clause[max(0, place - 2) : place]}
-    return clause[place].phrase in _PLURAL_PERSONS and not before.isdisjoint(_AMONG)
-
-
-def names_an_emotion(words: Sequence[Word], i: int) -> bool:
-    """Whether the clause of word `i` speaks of emotions as labels: *the emotion is whisper*."""
-    clause, _ = _clause(words, i)
-    return any(w.phrase in _LABELS for w in clause)
-
-
-def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
+def clause_of(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
     """The words between the boundaries around word `i`, at most `CLAUSE_REACH` to a side, and its place among them."""
     ends = (Kind.BOUNDARY, Kind.BUT)
     first, last = max(0, i - CLAUSE_REACH), min(len(words), i + CLAUSE_REACH)
@@ -287,28 +200,6 @@ def _clause(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
     return words[start:end], i - start
 
 
-def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
-    """Whether a trigger is in the same part of the clause, between commas, as word `place`."""
-    start = next((k + 1 for k in range(place, -1, -1) if _parts(clause[k])), 0)
-    end = next((k for k in range(place, len(clause)) if _parts(clause[k])), len(clause))
-    at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)
-    return at is not None and not any(w.phrase in _OF_ANOTHER for w in clause[place:at])
-
-
-def _parts(word: Word) -> bool:
+def parts(word: Word) -> bool:
+    """Whether a clause's part ends at `word`: at a comma or a colon."""
     return word.kind is Kind.COMMA or word.phrase == ":"
-
-
-def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
-    """Whether word `place` stands behind a trigger and before the clause's last comma behind it."""
-    at = next((k for k in range(place) if clause[k].phrase in triggers), None)
-    if at is None:
-        return False
-    commas = [k for k in range(at, len(clause)) if clause[k].kind is Kind.COMMA]
-    return not commas or place < commas[-1]
-
-
-def _is_definite(before: Sequence[Word]) -> bool:
-    """Whether the last article before a word is a definite one."""
-    articles = [w for w in before if w.kind is Kind.ARTICLE or w.phrase in lexicon.DEFINITE]
-    return bool(articles) and articles[-1].phrase in lexicon.DEFINITE

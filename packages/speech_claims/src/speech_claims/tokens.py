@@ -43,7 +43,7 @@ _GAP = re.compile(r"[\s\-‐‑–]*")
 _ENDS_A_SENTENCE = re.compile(r"[.!?…].\s+[^\W\d_a-z]")
 """Over the last two characters of a quote and on: *… by the door.” The pitch …*."""
 _CONTRACTED = re.compile(r"(it|that|there|what|he|she|who|which|this|here|they|we|you)('s|'re)")
-_PRONOUNS, _REPEATS = word_set("pronouns"), word_set("repeats")
+_PRONOUNS, _REPEATS, _REPEATS_DENIED = (word_set(name) for name in ("pronouns", "repeats", "repeats_denied"))
 
 _ANAPHORIC = frozenset("BMNVDG")
 REPEATED = "repeated"
@@ -145,6 +145,7 @@ def _index() -> tuple[dict[str, Kind], dict[str, int]]:
     """Every phrase with its letter, and of every first word, how many words its longest phrase has."""
     table = dict(lexicon.kinds())
     table |= dict.fromkeys(_PRONOUNS - set(table), Kind.OTHER) | dict.fromkeys(_REPEATS - set(table), Kind.OTHER)
+    table |= dict.fromkeys(_REPEATS_DENIED - set(table), Kind.NEGATION)
     longest: dict[str, int] = {}
     for phrase in table:
         words = phrase.split(" ")
@@ -171,28 +172,40 @@ def _resolved(words: list[Word]) -> list[Word]:
     value: str | None = None
     resolved: list[Word] = []
     for i, word in enumerate(words):
-        following = words[i + 1] if i + 1 < len(words) else None
-        before = resolved[-1] if resolved else None
-        new = word
-        age = _age(word, following)
-        if age is None and following is not None and following.kind is Kind.OTHER and i + 2 < len(words):
-            age = _age(word, words[i + 2])  # an old sea captain
-        if age is not None:
-            new = replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
-        elif word.phrase in _PARENTHETIC and before is not None and before.kind is Kind.COMMA and _is_end(following):
-            new = replace(word, kind=Kind.DEGREE)
-        elif word.phrase in _RELATIVES and before is not None and before.kind in (Kind.HEAD, Kind.COMMA):
-            new = replace(word, kind=Kind.RELATIVE)
-        elif word.phrase in _PRONOUNS and head is not None and _refers(before, word, following, head):
-            new = replace(word, kind=Kind.HEAD, group=head)
-        elif word.phrase in _REPEATS and value is not None:
-            new = replace(word, phrase=value, kind=Kind.VALUE, group=REPEATED)
-        resolved.append(new)
-        if new.kind is Kind.HEAD:
-            head = new.group
-        elif new.kind is Kind.VALUE:
-            value = new.phrase
+        if value is not None and word.phrase in _REPEATS_DENIED and _is_last_head(words, i):
+            resolved += _denied_repeat(word, value)
+        else:
+            resolved.append(_read(words, i, resolved[-1] if resolved else None, head, value))
+        if resolved[-1].kind is Kind.HEAD:
+            head = resolved[-1].group
+        elif resolved[-1].kind is Kind.VALUE:
+            value = resolved[-1].phrase
     return resolved
+
+
+def _read(words: Sequence[Word], i: int, before: Word | None, head: str | None, value: str | None) -> Word:
+    """Word `i` as the words around it, the last head and the last value have it read."""
+    word, following = words[i], words[i + 1] if i + 1 < len(words) else None
+    age = _age(word, following)
+    if age is None and following is not None and following.kind is Kind.OTHER and i + 2 < len(words):
+        age = _age(word, words[i + 2])  # an old sea captain
+    if age is not None:
+        return replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
+    if word.phrase in _PARENTHETIC and before is not None and before.kind is Kind.COMMA and _is_end(following):
+        return replace(word, kind=Kind.DEGREE)
+    if word.phrase in _RELATIVES and before is not None and before.kind in (Kind.HEAD, Kind.COMMA):
+        return replace(word, kind=Kind.RELATIVE)
+    if word.phrase in _PRONOUNS and head is not None and _refers(before, word, following, head):
+        return replace(word, kind=Kind.HEAD, group=head)
+    if word.phrase in _REPEATS and value is not None:
+        return replace(word, phrase=value, kind=Kind.VALUE, group=REPEATED)
+    return word
+
+
+def _denied_repeat(word: Word, value: str) -> tuple[Word, Word]:
+    """*Neither is* as a denial and the value that it repeats."""
+    middle = word.start + word.phrase.index(" ")
+    return Word(word.start, middle, "neither", Kind.NEGATION), Word(middle + 1, word.end, value, Kind.VALUE, REPEATED)
 
 
 def _age(word: Word, person: Word | None) -> str | None:
@@ -202,6 +215,12 @@ def _age(word: Word, person: Word | None) -> str | None:
     if AGES_OF_PERSONS[word.phrase] == "child" and person.phrase not in YOUNG_PERSONS:
         return None
     return AGES_OF_PERSONS[word.phrase]
+
+
+def _is_last_head(words: Sequence[Word], i: int) -> bool:
+    """Whether only a head follows in the clause: *and neither is the loudness*."""
+    kinds = "".join(w.kind.value for w in words[i + 1 : i + 6])
+    return re.match(r"[AD]*H(?:[CRN]+[AD]*H)*(?:[XKT]|$)", kinds) is not None
 
 
 def _is_end(word: Word | None) -> bool:

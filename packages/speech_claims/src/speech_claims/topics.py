@@ -1,0 +1,175 @@
+"""What is not said of this clip: others, other things, speech in general, suppositions, plans, what is not settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from speech_claims import lexicon
+from speech_claims.lexicon import Kind
+from speech_claims.scope import clause_of, parts
+from speech_claims.senses import word_set
+from speech_claims.tokens import Word
+from speech_records import Cue
+
+_NEAR = 4
+_OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
+"""Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
+_SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
+_IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
+_TOPIC_REACH = 7
+_SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own"))
+_PLURAL_PERSONS = frozenset(
+    ("people", "speakers", "men", "women", "males", "females", "children", "kids", "adults", "teenagers", "teens")
+)
+_CLOSE_TO_WOULD = 4
+_OWN = frozenset(("his", "her", "my", "our", "their", "your", "his own", "her own"))
+_TALKING = frozenset(("talking", "talks", "speaking", "speaks", "says", "said", "reads", "sings"))
+_ABOUT = frozenset(("about", "mentions", "mention", "concerns", "misses", "addresses", "asks", "tells"))
+_GENERAL_REACH = 12
+_PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
+_AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
+_LABELS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
+
+
+def is_no_claim(words: Sequence[Word], i: int) -> bool:
+    """Whether word `i` is in a clause that speaks of a hypothesis, of speech in general, of other speech, or of
+    a kind of delivery that cues would fit.
+    """
+    clause, place = clause_of(words, i)
+    if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
+        return True
+    if _would_fit(clause, place):
+        return True
+    if _stands_behind(clause, place, lexicon.UNSETTLED) or _opens_in_general(clause, place):
+        return True
+    if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]) or _is_supposed(clause, place):
+        return True
+    if _is_of_another(clause, place) or _is_of_persons(clause, place) or _asks_how(clause, place):
+        return True
+    part_end = next(
+        (k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA or clause[k].phrase == "than"),
+        len(clause),
+    )
+    generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
+    return generic and not _is_definite(clause[:place])
+
+
+def _would_fit(clause: Sequence[Word], place: int) -> bool:
+    """*A raised pitch would speak for fear*, whoever has one."""
+    would = next((k for k in range(place + 1, len(clause)) if clause[k].phrase.startswith("would ")), None)
+    articles = [w.phrase for w in clause[:place] if w.kind is Kind.ARTICLE]
+    return would is not None and articles[-1:] in (["a"], ["an"]) and would - place <= _CLOSE_TO_WOULD
+
+
+def _stands_behind(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
+    return any(w.phrase in triggers for w in clause[:place])
+
+
+def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
+    """*In fear, the pitch goes up*; *a sad speaker might be slow*: said of an emotion, whatever its articles."""
+    first = [w.phrase for w in clause[:2]]
+    if len(first) == 2 and first[0] in ("in", "under", "during") and first[1] in lexicon.EMOTIONS:
+        return True
+    before = [w.phrase for w in clause[:place]]
+    if any(one in lexicon.EMOTIONS and other == "=" for one, other in pairwise(before)):
+        return True
+    subject = next((k for k in range(place - 1) if before[k] in lexicon.EMOTIONAL and before[k + 1] in _PERSONS), None)
+    if subject is None or not lexicon.MODALS.intersection(before[subject:]):
+        return False
+    return lexicon.DEFINITE.isdisjoint(before[max(0, subject - 1) :])
+
+
+def _is_supposed(clause: Sequence[Word], place: int) -> bool:
+    """Whether a part before that of word `place` says *would*, and no verb since says what is: *the voice would be
+    louder, the tempo faster*.
+    """
+    at = next((k for k in range(place) if clause[k].phrase in _SUPPOSES), None)
+    if at is None or not any(w.kind is Kind.COMMA for w in clause[at:place]):
+        return False
+    comma = next(k for k in range(at, place) if clause[k].kind is Kind.COMMA)
+    return not any(w.phrase in _IS for w in clause[comma : place + 3])
+
+
+def _is_of_another(clause: Sequence[Word], place: int) -> bool:
+    """Whether what stands nearest before word `place`, or directly behind it, is not of the speaker's voice."""
+    for k in range(place - 1, max(-1, place - 1 - _TOPIC_REACH), -1):
+        if clause[k].kind in (Kind.HEAD, Kind.QUOTE) or parts(clause[k]) or clause[k].phrase in _SPEAKER:
+            break
+        if clause[k].kind is Kind.OTHER and clause[k].phrase in lexicon.OTHERS:
+            return True
+    behind = [w for w in clause[place + 1 : place + 5] if w.kind not in (Kind.COMMA, Kind.VALUE)][:2]
+    attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
+    return attributive and bool(behind) and behind[0].phrase in lexicon.OTHERS
+
+
+def is_of_else(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
+    """Whether word `i` by itself names an emotion, another person, or the speed of a judgement."""
+    if cue in (Cue.GENDER, Cue.AGE):
+        return _is_another_person(words, letters, i)
+    if cue is Cue.RATE:
+        return letters[i + 1 : i + 2] != "H" and _is_mental(words, i)
+    return words[i].phrase in ("whisper", "a whisper") and _names_an_emotion(words, i)
+
+
+def _is_another_person(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether the person whom word `i` names is spoken of or to: *his mother*, *about a boy*, *the man in the film*."""
+    if letters[i + 1 : i + 2] == "H":
+        return False
+    before = words[max(0, i - _NEAR) : i]
+    nearest = next((w for w in reversed(before) if w.phrase in _OWN or w.kind.value not in "VD"), None)
+    if nearest is not None and nearest.phrase in _OWN:
+        return True
+    phrases = [w.phrase for w in before]
+    if not _ABOUT.isdisjoint(phrases[-3:]) or ("to" in phrases and not _TALKING.isdisjoint(phrases)):
+        return True
+    return letters[i + 1 : i + 2] == "P" and any(w.phrase in lexicon.OTHERS for w in words[i + 2 : i + 2 + _NEAR])
+
+
+def _is_mental(words: Sequence[Word], i: int) -> bool:
+    """Whether the clause of word `i` speaks of a judgement or of time: *some emotions are quickly ruled out*."""
+    clause, _ = clause_of(words, i)
+    return any(w.phrase in lexicon.MENTAL for w in clause)
+
+
+def _asks_how(clause: Sequence[Word], place: int) -> bool:
+    """*How fast she might be*."""
+    how = any(w.phrase == "how" for w in clause[max(0, place - 2) : place])
+    return how and any(w.phrase in ("might", "might be", "may", "may be") for w in clause[place:])
+
+
+def _is_of_persons(clause: Sequence[Word], place: int) -> bool:
+    """Whether word `place` names persons at large: *higher than is typical of men*."""
+    if clause[0].phrase in _PLURAL_PERSONS and place < _GENERAL_REACH:
+        return True  # *children speak at a higher pitch*
+    before = {w.phrase for w in clause[max(0, place - 2) : place]}
+    return clause[place].phrase in _PLURAL_PERSONS and not before.isdisjoint(_AMONG)
+
+
+def _names_an_emotion(words: Sequence[Word], i: int) -> bool:
+    """Whether the clause of word `i` speaks of emotions as labels: *the emotion is whisper*."""
+    clause, _ = clause_of(words, i)
+    return any(w.phrase in _LABELS for w in clause)
+
+
+def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
+    """Whether a trigger is in the same part of the clause, between commas, as word `place`."""
+    start = next((k + 1 for k in range(place, -1, -1) if parts(clause[k])), 0)
+    end = next((k for k in range(place, len(clause)) if parts(clause[k])), len(clause))
+    at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)
+    return at is not None and not any(w.phrase in _OF_ANOTHER for w in clause[place:at])
+
+
+def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
+    """Whether word `place` stands behind a trigger and before the clause's last comma behind it."""
+    at = next((k for k in range(place) if clause[k].phrase in triggers), None)
+    if at is None:
+        return False
+    commas = [k for k in range(at, len(clause)) if clause[k].kind is Kind.COMMA]
+    return not commas or place < commas[-1]
+
+
+def _is_definite(before: Sequence[Word]) -> bool:
+    """Whether the last article before a word is a definite one."""
+    articles = [w for w in before if w.kind is Kind.ARTICLE or w.phrase in lexicon.DEFINITE]
+    return bool(articles) and articles[-1].phrase in lexicon.DEFINITE
