@@ -35,6 +35,7 @@ from trainer.tracking import HISTORY, read_history
 SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 STEPS, EVERY = 12, 2
 NAMES = ("u1", "u2", "u3")
+USED = ("seconds_", "tokens_per_", "memory_")
 
 
 def speech() -> dict[str, torch.Tensor]:
@@ -137,9 +138,9 @@ def test_a_killed_training_ends_as_one_that_never_stopped(tmp_path: Path) -> Non
 
 
 def recorded(out: Path) -> list[dict[str, float]]:
-    """The metrics of every step but for how long it took."""
+    """The metrics of every step but for how long it took and what memory."""
     rows = read_history(out / HISTORY)
-    return [{name: value for name, value in row.items() if not name.startswith("seconds_")} for row in rows]
+    return [{name: value for name, value in row.items() if not name.startswith(USED)} for row in rows]
 
 
 def moved(trained: dict[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:

@@ -44,7 +44,7 @@ from trainer.modules import Batches, StageModule, share_of
 from trainer.predict import expected_label
 from trainer.resume import remove_state
 from trainer.rollouts import Groups, rule_rewards
-from trainer.settings import Algorithm, GRPOSettings
+from trainer.settings import Algorithm, GateAccuracy, GRPOSettings
 from trainer.validation import Alarm, Samples, Validation
 
 BEST = "best"
@@ -99,6 +99,7 @@ class GRPOModule(StageModule):
         self._groups: tuple[Groups, Tensor] | None = None
         self._old: dict[int, Tensor] = {}
         self._counts = (0.0, 0.0)
+        self._sampled_tokens = 0
         self._metrics: dict[str, float] = {}
         self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
         self.clock = Stopwatch()
@@ -143,10 +144,14 @@ class GRPOModule(StageModule):
         self._old.clear()
         with self.clock("rollout"):
             sampled = self._roll_out(batch)
+        self._sampled_tokens = int(sampled.mask.sum())
         ranks = place()[1]
         accuracy = sum_over_ranks(float(sampled.correct.float().mean())) / ranks
-        if s.algorithm is Algorithm.GRPO_PTR:
-            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
+        seen: float | None = accuracy
+        if s.gate_accuracy is GateAccuracy.VALIDATION:
+            seen = self._validated()
+        if s.algorithm is Algorithm.GRPO_PTR and seen is not None:
+            self.schedule_state = s.schedule.update(self.schedule_state, seen, step=step)
         gate_open = self.schedule_state.is_open
         self._metrics = rollout_metrics(sampled, self.label_set) | {"gate": float(gate_open)}
         kept, usable = sampled.select(self._trained_on(sampled)), None
@@ -168,6 +173,13 @@ class GRPOModule(StageModule):
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
         self._metrics |= reward_metrics(breakdown, advantages, kept)
         return kept, advantages
+
+    def _validated(self) -> float | None:
+        """The accuracy that the first process measured behind the step before this one, if it did."""
+        seen = self.history[-1].get("sampled_accuracy") if self.history else None
+        measured = sum_over_ranks(float(seen is not None))
+        total = sum_over_ranks(seen or 0.0)
+        return total / measured if measured else None
 
     def sample(self) -> list[dict[str, Any]]:
         """The answers to the first prompt of the step, and what they earned; none where nothing is learnt from."""
@@ -217,7 +229,10 @@ class GRPOModule(StageModule):
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
         """Clip the gradient, behind which all phases of the step are over: how long they took is recorded."""
         super().configure_gradient_clipping(*args, **kwargs)
-        self.history[-1] |= self.clock.read()
+        spent = self.clock.read()
+        if "seconds_rollout" in spent:
+            spent["tokens_per_second"] = round(self._sampled_tokens / max(spent["seconds_rollout"], 1e-9), 1)
+        self.history[-1] |= spent
 
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
         """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import resource
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +18,8 @@ from trainer.errors import CollapseError, ConfigError
 from trainer.settings import OptimizerSettings
 
 WEIGHT_DECAY = 0.01
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in which the system counts the memory of a process."""
 
 Planned = TypeVar("Planned")
 Ready = TypeVar("Ready")
@@ -101,6 +105,7 @@ class StageModule(LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The whole step, forward and backward passes in it; its metrics become those of all processes."""
         super().optimizer_step(*args, **kwargs)
+        self.history[-1]["memory_gb"] = peak_memory()
         self.history[-1] = average_metrics(self.history[-1])
 
     def record(self, step: int, **metrics: float) -> None:
@@ -118,6 +123,13 @@ class StageModule(LightningModule):
             optimizer, lambda step: warmup_cosine(step, warmup_steps=self.warmup_steps, steps=self.steps)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def peak_memory() -> float:
+    """Gigabytes that this process has held at most: of its GPU where there is one, else of main memory."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 1e9, 3)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT / 1e9, 3)
 
 
 def warmup_cosine(step: int, *, warmup_steps: int, steps: int, floor: float = 0.1) -> float:

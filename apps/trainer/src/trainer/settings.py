@@ -132,6 +132,13 @@ class Algorithm(StrEnum):
     GRPO_PTR = "grpo_ptr"
 
 
+class GateAccuracy(StrEnum):
+    """Whose accuracy opens the gate: that of each step's rollouts, or of the sampled answers to validation clips."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+
+
 class OnCollapse(StrEnum):
     """What to do when a policy collapses (`trainer.validation.collapse_of`)."""
 
@@ -165,7 +172,8 @@ class GRPOSettings(OptimizerSettings):
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
     - `inner_epochs`: optimiser steps on the answers of each step; above 1 the ratio to the policy that gave them is
       clipped
-    - `schedule`: when reasoning rewards enter (equation 4)
+    - `schedule`: when reasoning rewards enter (equation 4); `gate_accuracy`: whose accuracy it sees, of the rollouts or
+      of validation clips, whose every measurement then is one observation
     - `filter_augment_db`: spread of the random EQ augmentation of each prompt's clip, as in SFT; its answers, its loss
       and its reward are all of the clip so filtered
     - `reasoning_share`: that of the SFT policy; the clips that it was shown with reasoning are not prompted again. 0
@@ -204,6 +212,7 @@ class GRPOSettings(OptimizerSettings):
     sampling_rounds: int = 1
     inner_epochs: int = 1
     schedule: ProgressiveSchedule = ProgressiveSchedule()  # noqa: RUF009 - frozen
+    gate_accuracy: GateAccuracy = GateAccuracy.TRAIN
     filter_augment_db: float = 0.0
     reasoning_share: float = 0.0
     validate_every: int = 0
@@ -239,6 +248,8 @@ class GRPOSettings(OptimizerSettings):
         known = self.advantages is None or self.advantages in ADVANTAGES
         _check("advantages", self.advantages, known, f"one of {', '.join(ADVANTAGES)}")
         _check("clip_low", self.clip_low, self.clip_low is None or 0 <= self.clip_low <= 1, "in [0, 1]")
+        sees = self.gate_accuracy is GateAccuracy.TRAIN or self.validate_every > 0
+        _check("validate_every", self.validate_every, sees, "> 0 with gate_accuracy=validation")
         _check("clip_high", self.clip_high, self.clip_high is None or self.clip_high >= 0, ">= 0")
         _check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
         share = self.reasoning_share
