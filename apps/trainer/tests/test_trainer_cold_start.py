@@ -9,7 +9,7 @@ from speech_records import Emotion, MeasuredUtterance, ProsodyProfile, Utterance
 from trainer.curriculum import with_reasoning
 from trainer.dataset import is_reasoned
 from trainer.errors import ConfigError
-from trainer.grpo import prompt_batches
+from trainer.reinforcement import prompt_batches
 from trainer.settings import GRPOSettings
 
 NAMES = [f"clip-{i}" for i in range(2000)]

@@ -17,9 +17,9 @@ from trainer import stages
 from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError, DataSetError
 from trainer.fit import fit
-from trainer.grpo import prompt_batches
 from trainer.modules import Batches, StageModule, parameter_groups
 from trainer.predict import expected_label, score_response
+from trainer.reinforcement import prompt_batches
 from trainer.rollouts import rule_rewards
 from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings
 from trainer.tracking import RECORD

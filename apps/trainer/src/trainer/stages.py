@@ -93,7 +93,7 @@ def reward(settings: RewardStage) -> None:
 
 def grpo(settings: GRPOStage) -> None:
     """Reinforce a policy with GRPO or GRPO-PTR."""
-    from trainer.grpo import train_grpo
+    from trainer.reinforcement import train_grpo
 
     judge = _reward_model(settings.reward_model) if settings.needs_reward_model else None
     policy = _policy(settings)
