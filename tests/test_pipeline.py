@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command(*annotate, cwd=home)
     command("trainer", "stage=sft", "data=annotated", "out=sft", *TINY, STEPS, cwd=home)
     shared = ["data=annotated", "policy=sft"]
-    few = ["steps=2", "clips_per_step=2", "train_clips=8", "test_clips=4"]
+    few = ["steps=2", "head_steps=1", "clips_per_step=2", "train_clips=8", "test_clips=4"]
     command("trainer", "stage=reward", *shared, "out=reward", *few, cwd=home)
     small = ["steps=3", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "reward_model=reward"]
     gate = ["schedule.threshold=0", "schedule.window=1"]

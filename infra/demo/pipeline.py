@@ -49,7 +49,7 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[Stage]:
     stages = [
         Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 60),
         Stage("sft", ["trainer", "stage=sft", *common, f"out={sft}"], 400),
-        Stage("reward", ["trainer", "stage=reward", *common, f"policy={sft}", f"out={reward}"], 60),
+        Stage("reward", ["trainer", "stage=reward", *common, f"policy={sft}", f"out={reward}"], 150),
         Stage("grpo", grpo("grpo"), 100),
         Stage("grpo_ptr", grpo("grpo_ptr"), 110),
         Stage(

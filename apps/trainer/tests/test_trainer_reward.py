@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from random import Random
 
 import pytest
+import torch
 
-from rewardmodel import Fault, GradedTrace
-from speech_records import Cue, Emotion, MeasuredUtterance, ProsodyProfile, RewardScores, Utterance
+from rewardmodel import PROBES, Fault, GradedTrace, RewardModel
+from speech_records import (
+    Cue,
+    Emotion,
+    FailedItem,
+    Level,
+    LevelReading,
+    MeasuredUtterance,
+    ProsodyLevels,
+    ProsodyProfile,
+    RewardScores,
+    Utterance,
+)
+from speechlm import PocketSize, pocket, train_tokenizer
+from trainer.reward import fit_heads, judged_batch, losses
 from trainer.reward_data import ClipTexts, Source, Text
+from trainer.reward_pictures import draw
 from trainer.reward_quality import (
     ClaimQuality,
     FactualQuality,
@@ -19,7 +36,16 @@ from trainer.reward_quality import (
     severity_pairs,
     text_only,
 )
-from trainer.reward_report import Calibration, RewardReport, warnings
+from trainer.reward_report import (
+    Calibration,
+    HeldOut,
+    RewardReport,
+    calibrate,
+    measure,
+    warnings,
+    with_people,
+    write_report,
+)
 
 
 def text(source: Source = Source.OWN, *, fault: Fault = Fault.NONE, severity: int = 0, think: str = "Loud.") -> Text:
@@ -85,8 +111,8 @@ def test_a_model_that_does_not_listen_is_loudly_said_to() -> None:
         factual = {"own": FactualQuality(1, 0.0, None, None, None)}
         return RewardReport(
             criteria={}, faults={}, severity={}, factual=factual, claims=right, claims_before=right, untrained=right,
-            shuffled=other, silent=other, reliability={}, calibration=Calibration(1.0, 10), text_only=text_only,
-            probes={"length": {"mean": 0.3 * shuffled}},
+            shuffled=other, silent=other, reliability={}, calibration=Calibration(1.0, 10, 0.7, 0.7),
+            text_only=text_only, probes={"length": {"mean": 0.3 * shuffled}},
         )  # fmt: skip
 
     assert warnings(report(0.55, 0.5)) == []
@@ -109,7 +135,88 @@ def test_texts_are_drawn_from_all_sources_in_turn() -> None:
     profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
     clip = MeasuredUtterance(Utterance("a1", "made", "a.wav", "s1"), profile)
     texts = tuple(text(source, think=f"{source} {i}") for source in Source for i in range(3))
-    drawn = ClipTexts(clip, texts).draw(4, Random(0))
-    assert [t.source for t in drawn.texts] == [Source.OWN, Source.SWAPPED, Source.GRADED, Source.OWN]
-    assert len(set(drawn.texts)) == 4
+    drawn = ClipTexts(clip, texts).draw(5, Random(0))
+    in_turn = [Source.OWN, Source.GRADED, Source.SWAPPED, Source.OWN, Source.GRADED]
+    assert [t.source for t in drawn.texts] == in_turn
+    assert len(set(drawn.texts)) == 5
     assert ClipTexts(clip, texts[:2]).draw(4, Random(0)).texts != ()
+
+
+def answer(think: str) -> str:
+    return f"<think>{think}</think><answer>angry</answer>"
+
+
+@pytest.fixture
+def held_out() -> tuple[RewardModel, HeldOut]:
+    """Two clips, one loud and one quiet, each with a text that is true of the first; a model of random weights."""
+    thinks = ("The energy is high. So it is angry.", "The energy is low. So it is angry.")
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    model = RewardModel(pocket(train_tokenizer(thinks, vocab_size=300), seed=0, size=size))
+    about = []
+    for i, level in enumerate((Level.HIGH, Level.LOW)):
+        reading = LevelReading(level, 1.0, 90.0 if level is Level.HIGH else 10.0)
+        levels = ProsodyLevels("made", "0", energy=reading)
+        profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+        clip = MeasuredUtterance(Utterance(f"u{i}", "made", "a.wav", "s1"), profile, levels)
+        scores = RewardScores(5.0, 5.0, 5.0, 5.0)
+        grades = [GradedTrace(f"u{i}", think, Emotion.ANGRY, scores, Fault.NONE, 0) for think in thinks]
+        own = [Text(answer(g.think), g, Source.OWN) for g in grades]
+        about.append(ClipTexts(clip, (*own, Text(answer(grades[0].think), grades[0], Source.GRADED))))
+    features = {f"u{i}": torch.rand(16, 40, generator=torch.Generator().manual_seed(i)) for i in range(2)}
+    return model, HeldOut(about, features, "Which emotion?")
+
+
+def test_verdicts_and_targets_come_from_the_clip(held_out: tuple[RewardModel, HeldOut]) -> None:
+    """Each clip offers its energy alone: 5 for the true text, 1 for the false one."""
+    model, heard = held_out
+    judged = heard.judge(model, heard.clips, (Source.OWN,))
+    assert [(j.clip, j.outcomes, j.target[0]) for j in judged] == [
+        (0, (1.0,), 5.0), (0, (0.0,), 1.0), (1, (0.0,), 1.0), (1, (1.0,), 5.0),
+    ]  # fmt: skip
+    temperature = calibrate(model, heard, before=0.5, after=0.5).temperature
+    assert float(model.claim_temperature) == pytest.approx(temperature)
+    assert heard.shuffled()[0].equal(heard.clips[1])
+    assert len(heard.silent()[0].unique()) == 1
+
+
+def test_a_whole_report_is_measured_and_drawn(held_out: tuple[RewardModel, HeldOut], tmp_path: Path) -> None:
+    """Every part is there, JSON holds it all, and the ratings that cannot be used are named by their line."""
+    model, heard = held_out
+    claims = claim_quality(heard.judge(model, heard.clips, (Source.OWN,)))
+    report, judged = measure(model, heard, calibration=Calibration(1.0, 4, 0.5, 0.4), untrained=claims, trained_on=[])
+    assert report.claims["own"].auroc == report.untrained["own"].auroc
+    assert set(report.probes) == set(PROBES)
+    assert any("from 0.500 to 0.400 and was undone" in said for said in warnings(report))
+    rating = {"utterance_id": "u0", "text": answer("The energy is high."), "rater": "r"}
+    rows = [
+        rating | dict.fromkeys(RewardScores.CRITERIA, 4), rating | dict.fromkeys(RewardScores.CRITERIA, 0),
+        rating | dict.fromkeys(RewardScores.CRITERIA, 4) | {"text": ""},
+        rating | dict.fromkeys(RewardScores.CRITERIA, 4) | {"utterance_id": "nobody"},
+    ]  # fmt: skip
+    ratings = tmp_path / "ratings.jsonl"
+    ratings.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    failed: list[FailedItem] = []
+    features = {"u0": heard.clips[0]}
+    report = with_people(
+        report, model, ratings, features=features, question=heard.question, failed=failed.append
+    )  # fmt: skip
+    assert {item.id.rpartition(":")[2] for item in failed} == {"2", "3", "4"}
+    assert report.people is not None
+    assert report.people["factual_alignment"].quality.count == 1
+    write_report(report, judged, tmp_path)
+    draw(report, tmp_path)
+    assert json.loads((tmp_path / "quality.json").read_text())["claims"]["own"]["count"] == 4
+    assert (tmp_path / "quality.svg").read_text().startswith("<?xml")
+
+
+def test_heads_are_fitted_without_touching_the_backbone(held_out: tuple[RewardModel, HeldOut]) -> None:
+    """Untrained, three criteria cost log 2 = 0.69 each graded text; all of these deserve 5."""
+    model, heard = held_out
+    backbone = {name: value.clone() for name, value in model.backbone.state_dict().items()}
+    batch = judged_batch(model, heard.about, heard.clips, heard.question)
+    before = losses(model(batch.packed, batch.readings), batch.targets)
+    assert before["criteria"].item() == pytest.approx(math.log(2), abs=1e-4)
+    after = fit_heads(model, [batch])
+    assert after["criteria"] < 0.05
+    assert after["claims"] < before["claims"].item()
+    assert all(value.equal(backbone[name]) for name, value in model.backbone.state_dict().items())

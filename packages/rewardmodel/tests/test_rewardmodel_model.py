@@ -27,8 +27,8 @@ def clips(*frames: int) -> list[torch.Tensor]:
 
 
 def test_an_untrained_model_orders_by_likelihood_and_gives_three_to_the_rest(tiny_model: RewardModel) -> None:
-    """Heads of zeros: 1 + 4 · σ(0) = 3. What is left of a claim's log-odds is the log-likelihood of its value, and of
-    the end that a value has: *high.* of *The pitch is high.*"""
+    """Heads of zeros: 1 + 4 · σ(0) = 3. A claim's log-odds are 1.25 and half the log-likelihood of its value, with the
+    end that a value has: *high.* of *The pitch is high.*"""
     fresh = RewardModel(tiny_model.backbone)
     made = fresh.judge(clips(40), [QUESTION], TEXTS[:1])
     assert torch.equal(made.scores[:, 1:], torch.full((1, 3), 3.0))
@@ -40,7 +40,7 @@ def test_an_untrained_model_orders_by_likelihood_and_gives_three_to_the_rest(tin
     with torch.no_grad():
         logprobs = fresh.backbone.head(fresh.backbone(batch))[0, said - 1].log_softmax(-1)
     expected = logprobs.gather(-1, batch.input_ids[0, said][:, None]).sum()
-    assert made.probabilities[0] == pytest.approx([float(expected.sigmoid())], rel=1e-4)
+    assert made.probabilities[0] == pytest.approx([float((0.5 * expected + 1.25).sigmoid())], rel=1e-4)
 
 
 def test_scores_do_not_depend_on_how_rows_are_batched_or_padded(tiny_model: RewardModel) -> None:

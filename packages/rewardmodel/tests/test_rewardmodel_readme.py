@@ -51,7 +51,7 @@ def test_public_names_are_pinned() -> None:
     expected = """
         MAX_GAIN MAX_SEVERITY MIN_GAP OFFERED PROBES RUBRIC CalibrationBin CheckpointError CorruptionError Criterion
         CriterionAgreement CriterionQuality Fault GradedSet GradedTrace Judgement Logits Rating Reading RewardModel
-        RewardModelError Rewriter ScoreShapeError ScoredTrace TraceError agreement auroc build corrupt
+        RewardModelError Rewriter ScoreShapeError ScoredTrace States TraceError agreement auroc build corrupt
         criterion_quality expected_calibration_error expected_faithfulness fit_temperature krippendorff_alpha
         mismatch ordinal_loss quality read reliability
     """

@@ -112,13 +112,10 @@ class StageModule(LightningModule):
         """Keep the metrics of one step, counted from 1 in this process, and from there in `history` behind `done`."""
         self.history.append({"step": self.done + step, **metrics})
 
-    def groups(self) -> list[dict[str, Any]]:
-        """What is trained, in the groups of the optimiser; a group may have a learning rate of its own."""
-        return parameter_groups(self, WEIGHT_DECAY)
-
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay to a tenth."""
-        optimizer = torch.optim.AdamW(self.groups(), lr=self.learning_rate, betas=(0.9, 0.95))
+        groups = parameter_groups(self, WEIGHT_DECAY)
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, warmup_steps=self.warmup_steps, steps=self.steps)
         )

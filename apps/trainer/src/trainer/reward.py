@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rewardmodel import OFFERED, Fault, Logits, Reading, RewardModel, ordinal_loss, read
+from rewardmodel import OFFERED, Fault, Logits, Reading, RewardModel, States, ordinal_loss, read
 from speech_claims.faithfulness import offered_cues
 from speech_records import MeasuredUtterance, emotion_question
 from speech_records.failures import FailureLog
@@ -22,9 +23,9 @@ from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity
 from trainer.dataset import TEST, TRAIN, VALIDATION, AnnotatedCorpus
 from trainer.fit import fit
-from trainer.modules import WEIGHT_DECAY, Batches, StageModule, parameter_groups
+from trainer.modules import Batches, StageModule
 from trainer.resume import remove_state
-from trainer.reward_data import ClipTexts, Source, sample_answers, texts_about
+from trainer.reward_data import ClipTexts, Source, Text, sample_answers, texts_about
 from trainer.reward_pictures import draw
 from trainer.reward_quality import claim_quality
 from trainer.reward_report import (
@@ -32,6 +33,7 @@ from trainer.reward_report import (
     HeldOut,
     RewardReport,
     calibrate,
+    listening,
     measure,
     with_people,
     write_report,
@@ -40,31 +42,46 @@ from trainer.settings import RewardSettings
 
 OFFERED_WEIGHT = 0.3
 """What the loss on the cues that a clip offers counts beside the two others (our choice: it is learned first)."""
-HEAD_RATE = 20.0
+HEAD_FIT_STEPS, HEAD_FIT_RATE = 400, 0.02
+"""Passes over all states at once: seconds, as nothing goes through the backbone."""
 TRAINED_VERSIONS = 4
 """Versions of a clip's trace to train on: the whole one and three of the six faults."""
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedBatch:
-    """Packed texts about clips and what they deserve.
+class Targets:
+    """What texts about clips deserve.
 
-    - `readings`: one for each text
     - `verdicts` float[claims]: 1 supported, 0 contradicted, NaN where the measurement cannot tell
-    - `criteria` float[N, 3]: the scores of the criteria of whole texts
+    - `criteria` float[N, 3]: the scores of the criteria of whole texts, NaN where nobody graded them
     - `offered` float[clips, len(OFFERED)]: 1 where the clip offers the cue
     """
 
-    packed: PackedGroup
-    readings: list[Reading]
     verdicts: Tensor
     criteria: Tensor
     offered: Tensor
 
+    def to(self, device: torch.device) -> Targets:
+        """The same targets on another device."""
+        return Targets(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    @classmethod
+    def join(cls, parts: Sequence[Targets]) -> Targets:
+        """The targets of several batches."""
+        return cls(*(torch.cat([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedBatch:
+    """Packed texts about clips, what is read in each, and what they deserve."""
+
+    packed: PackedGroup
+    readings: list[Reading]
+    targets: Targets
+
     def to(self, device: torch.device) -> JudgedBatch:
         """The same batch on another device."""
-        moved = (x.to(device) for x in (self.verdicts, self.criteria, self.offered))
-        return JudgedBatch(self.packed.to(device), self.readings, *moved)
+        return JudgedBatch(self.packed.to(device), self.readings, self.targets.to(device))
 
 
 class RewardModule(StageModule):
@@ -74,24 +91,45 @@ class RewardModule(StageModule):
         super().__init__(settings, steps=settings.steps)
         self.model = model
 
-    def groups(self) -> list[dict[str, Any]]:
-        """The heads, which start at zero, learn `HEAD_RATE` times as fast as the backbone, and do not decay."""
-        heads = {"params": self.model.own_parameters(), "lr": HEAD_RATE * self.learning_rate, "weight_decay": 0.0}
-        return [*parameter_groups(self.model.backbone, WEIGHT_DECAY), heads]
-
     def training_step(self, batch: JudgedBatch, batch_idx: int) -> Tensor:
         """The sum of the three losses."""
-        logits: Logits = self.model(batch.packed, batch.readings)
-        known = ~batch.verdicts.isnan()
-        parts = {
-            "claims": binary_cross_entropy_with_logits(logits.claims[known], batch.verdicts[known], reduction="sum")
-            / max(1, int(known.sum())),
-            "criteria": ordinal_loss(logits.criteria, batch.criteria),
-            "offered": OFFERED_WEIGHT * binary_cross_entropy_with_logits(logits.offered, batch.offered),
-        }
+        parts = losses(self.model(batch.packed, batch.readings), batch.targets)
         loss = torch.stack(list(parts.values())).sum()
         self.record(batch_idx + 1, loss=loss.item(), **{name: part.item() for name, part in parts.items()})
         return loss
+
+
+def losses(logits: Logits, targets: Targets) -> dict[str, Tensor]:
+    """What is minimised: cross-entropy of the claims that the measurement decides, of criteria and of offered cues."""
+    known = ~targets.verdicts.isnan()
+    claims = binary_cross_entropy_with_logits(logits.claims[known], targets.verdicts[known], reduction="sum")
+    offered = binary_cross_entropy_with_logits(logits.offered, targets.offered)
+    return {
+        "claims": claims / max(1, int(known.sum())),
+        "criteria": ordinal_loss(logits.criteria, targets.criteria),
+        "offered": OFFERED_WEIGHT * offered,
+    }
+
+
+def fit_heads(model: RewardModel, batches: Iterable[JudgedBatch]) -> dict[str, float]:
+    """Fit all that is not the backbone to `batches`, but for the heads on states of claims and texts, which would learn
+    these few clips by heart; returns the losses that are left.
+
+    Untuned scales pull the backbone from what it knows before they know anything themselves (Kumar et al. 2022,
+    *Fine-tuning can distort pretrained features*, ICLR).
+    """
+    device = model.backbone.device
+    with torch.no_grad():
+        made = [(model.states(b.packed, b.readings), b.targets) for b in (batch.to(device) for batch in batches)]
+    states, targets = States.join([s for s, _ in made]), Targets.join([t for _, t in made])
+    optimizer = torch.optim.Adam(model.scales(), lr=HEAD_FIT_RATE)
+    for _ in range(HEAD_FIT_STEPS):
+        optimizer.zero_grad()
+        parts = losses(model.apply_heads(states), targets)
+        loss = torch.stack(list(parts.values())).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return {name: part.item() for name, part in parts.items()}
 
 
 def train_reward_model(
@@ -116,7 +154,7 @@ def train_reward_model(
         texts[VALIDATION], texts[TRAIN] = texts[TRAIN][:held_out], texts[TRAIN][held_out:]
     model = RewardModel(backbone)
     question = emotion_question(corpus.label_set)
-    heard = HeldOut(texts[TEST], features, question)
+    heard, choosing = (HeldOut(texts[split], features, question) for split in (TEST, VALIDATION))
     untrained = claim_quality(heard.judge(model, heard.clips, (Source.SWAPPED, Source.OWN)))
     equalizer = torch.Generator().manual_seed(settings.seed)
     module = RewardModule(model, settings)
@@ -126,10 +164,15 @@ def train_reward_model(
         clips = [random_eq_bands(features[a.name].float(), settings.filter_augment_db, equalizer) for a in chosen]
         return judged_batch(model, chosen, clips, question)
 
-    batches = Batches(_plan(texts[TRAIN], settings), to_batch)
-    identity = data_identity(corpus)
-    fit(module, batches, settings, what="reward model", out=out, run_name="reward", data=identity)
-    calibration = calibrate(model, HeldOut(texts[VALIDATION], features, question))
+    plan, identity = _plan(texts[TRAIN], settings), data_identity(corpus)
+    fit_heads(model, Batches(plan[: settings.head_steps], to_batch))
+    start, heard_before = deepcopy(model.state_dict()), listening(model, choosing)
+    equalizer.manual_seed(settings.seed)
+    fit(module, Batches(plan, to_batch), settings, what="reward model", out=out, run_name="reward", data=identity)
+    heard_after = listening(model, choosing)
+    if heard_after < heard_before:  # what the policy knew was worth more than what these steps taught
+        model.load_state_dict(start)
+    calibration = calibrate(model, choosing, before=heard_before, after=heard_after)
     model.save(out)
     remove_state(out)
     report, judged = measure(model, heard, calibration=calibration, untrained=untrained, trained_on=texts[TRAIN])
@@ -186,10 +229,18 @@ def judged_batch(model: RewardModel, chosen: Sequence[ClipTexts], clips: list[Te
     return JudgedBatch(
         packed=model.pack(clips, [question] * len(chosen), readings),
         readings=flat,
-        verdicts=torch.tensor([VERDICTS[claim.verdict] for reading in flat for claim in reading.claims]),
-        criteria=torch.tensor([text.graded.scores.as_tuple()[1:] for about in chosen for text in about.texts]),
-        offered=torch.tensor([_offered(about.measured) for about in chosen]),
+        targets=Targets(
+            verdicts=torch.tensor([VERDICTS[claim.verdict] for reading in flat for claim in reading.claims]),
+            criteria=torch.tensor([_criteria(text) for about in chosen for text in about.texts]),
+            offered=torch.tensor([_offered(about.measured) for about in chosen]),
+        ),
     )
+
+
+def _criteria(text: Text) -> tuple[float, ...]:
+    """Targets of the criteria of whole texts; none for answers and texts of other clips, whose faults nobody graded."""
+    scores = text.graded.scores.as_tuple()[1:]
+    return scores if text.source is Source.GRADED else (math.nan,) * len(scores)
 
 
 def _offered(clip: MeasuredUtterance) -> list[float]:

@@ -44,8 +44,8 @@ class Source(StrEnum):
     """Where a text comes from."""
 
     OWN = "own"
-    SWAPPED = "swapped"
     GRADED = "graded"
+    SWAPPED = "swapped"
 
 
 @dataclass(frozen=True, slots=True)

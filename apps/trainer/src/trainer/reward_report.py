@@ -59,10 +59,15 @@ MAX_TEXT_ONLY = 0.60
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The temperature of claims, fitted on the validation voices."""
+    """What was chosen on the validation voices: the temperature of claims, and whether the backbone is kept as trained.
+
+    `before` and `after` its training are the mean AUROCs of claims there; the better one is kept.
+    """
 
     temperature: float
     claims: int
+    before: float
+    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +144,19 @@ class HeldOut:
         return [torch.full_like(clip, float(clip.min())) for clip in self.clips]
 
 
-def calibrate(model: RewardModel, held_out: HeldOut) -> Calibration:
+def listening(model: RewardModel, held_out: HeldOut) -> float:
+    """The mean AUROC of claims over sources, 0.5 where nothing can be told."""
+    found = claim_quality(held_out.judge(model, held_out.clips, (Source.SWAPPED, Source.OWN)))
+    return float(np.mean([0.5 if q.auroc is None else q.auroc for q in found.values()])) if found else 0.5
+
+
+def calibrate(model: RewardModel, held_out: HeldOut, *, before: float, after: float) -> Calibration:
     """Fit the temperature of the model's claims to voices that were not trained on, in place."""
     model.claim_temperature.fill_(1.0)
     p, true = claims_of(held_out.judge(model, held_out.clips, (Source.SWAPPED, Source.OWN)), None)
     temperature = fit_temperature(p, true) if len(p) else 1.0
     model.claim_temperature.fill_(temperature)
-    return Calibration(temperature, len(p))
+    return Calibration(temperature, len(p), before, after)
 
 
 def measure(
@@ -188,6 +199,12 @@ def warnings(report: RewardReport) -> list[str]:
                     f"THE MODEL DOES NOT LISTEN: on {name} texts its verdicts have an AUROC of {right.auroc}, and "
                     f"{other[name].auroc} with {what}; train it longer or from a policy that hears more"
                 )
+    chosen = report.calibration
+    if chosen.after < chosen.before:
+        said.append(
+            f"training the backbone lowered the AUROC of claims on the validation voices from {chosen.before:.3f} to "
+            f"{chosen.after:.3f} and was undone: train longer or at a lower learning_rate"
+        )
     for name, gain in report.probes.items():
         if gain["mean"] > MAX_GAIN:
             said.append(f"the probe {name!r} gains {gain['mean']:.2f} points, above {MAX_GAIN}: a policy may find it")

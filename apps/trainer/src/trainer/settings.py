@@ -102,26 +102,27 @@ class SFTSettings(OptimizerSettings):
 class RewardSettings(OptimizerSettings):
     """One reward-model run.
 
-    - `learning_rate` of the backbone; the heads learn 20 times as fast. It suits the pocket model; pretrained ones need
-      about 1e-5
+    - `learning_rate` suits the pocket model; pretrained ones need about 1e-5
+    - `head_steps`: steps whose texts all that is not the backbone is fitted to before
     - `steps` of `clips_per_step` clips with `texts_per_clip` texts each, which share audio and prompt
     - `train_clips`: the clips of the training split that texts are made for; the policy answers each twice
     - `test_clips`: clips of the validation voices that calibrate it, and as many of the test voices that measure it
     - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`
     """
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-4
     warmup_steps: int = 20
-    steps: int = 120
+    head_steps: int = 30
+    steps: int = 100
     clips_per_step: int = 12
-    texts_per_clip: int = 4
-    train_clips: int = 1000
+    texts_per_clip: int = 5
+    train_clips: int = 800
     test_clips: int = 80
     filter_augment_db: float = 9.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_positive(self, "steps", "clips_per_step", "texts_per_clip", "train_clips", "test_clips")
+        _check_positive(self, "head_steps", "steps", "clips_per_step", "texts_per_clip", "train_clips", "test_clips")
         _check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
 
 

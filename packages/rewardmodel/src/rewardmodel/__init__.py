@@ -21,7 +21,7 @@ from rewardmodel.corruption import corrupt, mismatch
 from rewardmodel.errors import CheckpointError, CorruptionError, RewardModelError, ScoreShapeError, TraceError
 from rewardmodel.factual import OFFERED, expected_faithfulness
 from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, ScoredTrace
-from rewardmodel.model import Judgement, Logits, RewardModel, ordinal_loss
+from rewardmodel.model import Judgement, Logits, RewardModel, States, ordinal_loss
 from rewardmodel.probes import MAX_GAIN, PROBES
 from rewardmodel.reading import Reading, read
 from rewardmodel.report import MIN_GAP, CalibrationBin, CriterionQuality, criterion_quality, quality
@@ -52,6 +52,7 @@ __all__ = [
     "Rewriter",
     "ScoreShapeError",
     "ScoredTrace",
+    "States",
     "TraceError",
     "agreement",
     "auroc",
