@@ -161,6 +161,7 @@ def main() -> int:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is stopped
     with TemporaryDirectory(prefix="faults-") as name, ExitStack() as stack:
         folder = Path(name)
         write_corpus(folder / "corpus", given.clips)

@@ -112,7 +112,8 @@ def test_prometheus_is_served(servers, tmp_path: Path) -> None:
 
 
 def test_a_cancelled_job_stops_and_is_taken_up_again(servers, tmp_path: Path, kit) -> None:
-    """Sent while no worker is there, cancelled, dropped by the worker that comes; `retry` has all of it done."""
+    """Sent while no worker is there, cancelled, dropped by the worker that comes; `retry` has all of it done, also what
+    is claimed by a message that does not come back."""
     servers.worker.stop()
     root = kit.write_corpus(tmp_path / "corpus", clips=10)
     (root / "manifest.jsonl").write_text(
@@ -128,6 +129,9 @@ def test_a_cancelled_job_stops_and_is_taken_up_again(servers, tmp_path: Path, ki
         time.sleep(0.2)
     status = json.loads(servers.annotator("status", "--job", "stopped")[1])
     assert (status["cancelled"], status["measure"]["pending"]) == (True, 10)
+    objects = store.open_store(servers.environment["ANNOTATOR_STORE"], environ=servers.environment)
+    (sent,) = jobfiles.JobFiles(objects, "stopped").rounds(Stage.MEASURE)
+    assert all(ledger.claim(f"{batch.key}/0-{batch.items}", "another", 5.0) for batch in sent)
     assert servers.annotator("retry", "--job", "stopped")[1].startswith("10 items sent")
     assert servers.wait_for("measure", "stopped") == {"total": 10, "done": 10, "failed": 0, "pending": 0}
 

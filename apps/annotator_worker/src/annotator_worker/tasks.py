@@ -28,7 +28,7 @@ from redis.exceptions import RedisError
 import prosody.files  # noqa: F401 - before children are forked: each new one is ready at once
 from annotator_worker import keys, logs, settings
 from annotator_worker.celery import CLIP_LIMIT_S, HARD_LIMIT_S, SOFT_LIMIT_S, TASK, app
-from annotator_worker.errors import AnnotatorError, StoreAccessError, StoreError
+from annotator_worker.errors import AnnotatorError, JobError, StoreAccessError, StoreError
 from annotator_worker.ledger import Attempt, Ledger
 from annotator_worker.records import BatchTask, DeadLetter, Outcome, Versions
 from annotator_worker.results import done_ranges, missing
@@ -122,10 +122,12 @@ def _do(task: Task, request: BatchTask) -> str | None:
         return None
     done = done_ranges(store, f"{keys.SHARDS}{request.batch.key}/").get(request.batch.key, [])
     if not any(gap.start < request.stop and gap.stop > request.start for gap in missing(request.batch, done)):
+        ledger.end(request.name, task.request.id)
         return request.name
     if not ledger.claim(request.name, task.request.id, HARD_LIMIT_S):
+        # Not dropped: nobody knows whether the other one will end, and whether it is of this job.
         _log.info("%s is being done already", request.name, extra=_about(task, request))
-        return None
+        raise _later(task, JobError(f"{request.name} is being done already"))
     attempt = ledger.begin(request.name, WORKER)
     if attempt.number > 1 and request.stop - request.start > 1:
         _log.warning("%s ended its worker: split at %s", request.name, attempt.item, extra=_about(task, request))
