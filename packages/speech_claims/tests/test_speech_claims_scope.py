@@ -48,6 +48,7 @@ def found(text: str) -> list[str]:
         ("Low is what the pitch is.", "pitch low"),
         ("Neither an unusually high nor an unusually low pitch is heard.", "pitch not high, pitch not low"),
         ("The energy, though, is anything but low.", "energy not low"),
+        ("The tempo, in contrast to the relaxed pitch, is hectic.", "rate high"),
         # yardsticks, shorthand, ages
         ("She speaks at twice the normal tempo.", "rate high"),
         ("pitch ↑, intensity ↓, tempo = slow", "energy low, pitch high, rate low"),
@@ -73,6 +74,11 @@ def test_how_a_claim_is_put(text: str, expected: str) -> None:
         "Compared with the training data, where voices are high, nothing can be said.",
         "Some emotions can be ruled out quickly.",  # a judgement
         "Our model is fast.",
+        "Emotional speech is loud, whereas neutral speech is flat.",
+        "He misses his mother and thinks about a boy.",
+        "The range of emotions is wide.",
+        "After a long silence from the company he complained.",
+        "Background voices are loud.",
         "He wore a loud shirt and ate fast food.",
         "If she had been angry, the tempo would have been higher, and the pauses shorter.",  # a supposition
         "Next session we will work on a louder voice.",  # a plan

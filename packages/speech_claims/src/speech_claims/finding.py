@@ -88,7 +88,8 @@ def _is_said(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether the value word `i` is said of this clip: not of others or in general, in no open question."""
     if topics.is_no_claim(words, i) or (is_open(words, letters, i) and not scope.is_negated(words, letters, i)):
         return False
-    return answer(words, letters, i) is not Answer.NONE
+    is_first_of_two = i + 2 < len(words) and scope.is_doubled(words, letters, i + 2)
+    return not is_first_of_two and answer(words, letters, i) is not Answer.NONE
 
 
 def _denied(words: Sequence[Word], letters: str, i: int, head: int | None, taken: set[int]) -> Iterator[Finding]:
@@ -166,7 +167,9 @@ def _turn_of_last(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str
     sense = SENSES["contour"].get(words[i].phrase)
     if sense is None or sense[0] is not Cue.CONTOUR_SHAPE:
         return None
-    if any(w.group in ("energy", "rate") for w in words[max(0, i - _AT_END_REACH) : i]):
+    near = words[max(0, i - _AT_END_REACH) : i]
+    comma = max((k for k, w in enumerate(near) if w.kind is Kind.COMMA), default=-1)
+    if any(w.group in ("energy", "rate") for w in near[comma + 1 :]):
         return None
     of_last = _LAST.search(letters[max(0, i - scope.REACH) : i]) or _ON_LAST.match(letters[i + 1 : i + 1 + scope.REACH])
     return sense if of_last is not None else None

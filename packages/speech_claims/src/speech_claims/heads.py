@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from speech_claims import scope
-from speech_claims.lexicon import DEFINITE, Kind
+from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.senses import RAISING, SENSES, word_set
 from speech_claims.tokens import REPEATED, Word
 from speech_records import Cue
@@ -18,9 +18,10 @@ _HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
 _COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]|$)|O(?=[KC]))*$")
 _ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
-_SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*(?:[KCT]+[DNE]*|N[DE]*)$")
+_SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*(?:[KCTR]+[DNE]*|N[DE]*)$")
 _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQ]{0,7}[KCT]+[DNE]*$")
 _AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
+_AFTER_PARENTHESIS = re.compile(_HEADS + r"K[^XTK]{1,10}K[DN]*[BM][NDVCRAB]*$")
 _APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
 _FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
@@ -62,14 +63,11 @@ def is_of_else(words: Sequence[Word], head: int) -> bool:
     if words[head].phrase == "voices" and not any(w.phrase in DEFINITE for w in words[max(0, head - 3) : head]):
         return True
     behind = [w for w in words[head + 1 : head + 5] if w.kind not in (Kind.ARTICLE, Kind.DEGREE)]
-    if (
-        len(behind) < 2
-        or behind[0].phrase != "of"
-        or behind[1].kind is not Kind.OTHER
-        or behind[1].quantity is not None
-    ):
+    if words[head].group == "pauses" and behind[:1] and behind[0].kind is Kind.PREPOSITION:
+        return any(w.phrase in OTHERS for w in behind[1:])
+    if len(behind) < 2 or behind[0].phrase != "of" or behind[1].kind is not Kind.OTHER:
         return False
-    return behind[1].phrase not in _OF_SPEECH
+    return behind[1].quantity is None and behind[1].phrase not in _OF_SPEECH
 
 
 def _head_of_last_question(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
@@ -154,6 +152,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_APPOSED, True, _closing),  # the pitch, high and sharp, …
     (_BRACKETED, True, _in_brackets),  # F0 212 Hz (high)
     (_AFTER_APPOSITION, True, _as_rule),  # the voice, high as a bird's, trembled
+    (_AFTER_PARENTHESIS, True, _as_rule),  # the tempo, unlike the pitch, is hectic
     (_FAR_LEFT, True, _in_reach),  # the nearest head of the clause
 )
 """Where a head stands; whether that is left of the value; and what else must hold."""

@@ -21,7 +21,7 @@ _SPANS = frozenset(("span", "spans", "spanning", "covers", "covering", "ranges o
 _NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
 """Units that many things have: without a head that is measured in it, such a number claims nothing."""
 _SHORT_WAY = re.compile(r"[BDPAEMNV]*[OK]?[BDPAEMNV]*")
-_SAYS = frozenset("BDPAKEMN")
+_SAYS = frozenset("BDPAEMN")
 _BOUNDS, _OTHER_MEASURES, _EXTREMES = (word_set(name) for name in ("bounds", "other_measures", "extremes"))
 _BEFORE_HEAD = (Kind.DEGREE, Kind.VALUE, Kind.PREPOSITION, Kind.OTHER, Kind.ARTICLE)
 _STOPS = (Kind.BOUNDARY, Kind.BUT, Kind.QUOTE)

@@ -94,6 +94,7 @@ _NO_WORD_STRESSED = re.compile(
             rf"\b{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
             rf"\b(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
             rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|is|are)\s*(?:none|absent|nowhere)\b",
+            rf"\bno\s+{_ANY}word\s+dominates\b",
             rf"\bnothing\s+is\s+(?:particularly\s+|specially\s+)?{_STRESSED}\b",
         )
     ),

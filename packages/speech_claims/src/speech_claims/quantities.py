@@ -39,7 +39,7 @@ _UNIT = "|".join(f"(?P<{_name}>{spelt})" for _name, spelt in ((f"u{i}", s) for i
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBER = rf"(?:(?:minus\s+|[-−–]\s?)?\d+(?:[.,]\d+)*|half\s+an?\b|(?:{'|'.join(_WORDS)})\b)"
 _QUANTITY = re.compile(
-    rf"(?<![\w.,])(?P<first>{_NUMBER})(?:\s*(?:[-–]|to|and)\s*(?P<last>{_NUMBER}))?[\s-]*(?:{_UNIT})(?!\w)",
+    rf"(?<![\w.,<>≤≥])(?<![<>≤≥]\s)(?P<first>{_NUMBER})(?:\s*(?:[-–]|to|and)\s*(?P<last>{_NUMBER}))?[\s-]*(?:{_UNIT})(?!\w)",
     re.IGNORECASE,
 )
 _COUNT = re.compile(

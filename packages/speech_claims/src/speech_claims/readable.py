@@ -56,7 +56,8 @@ _RETRACTED = re.compile(
 """A question, and words that take back what their sentence says."""
 _TAKES_BACK = re.compile(
     r"(?:(?:and|but|well|oh|actually|or|wait),? ){0,3}"
-    r"(?:no|nope|nah|not|non|never|wrong|false|untrue|incorrect|not (?:really|at all|so)|or not|on the contrary"
+    r"(?:psych|(?:i|we) made (?:it|that|this|everything) up"
+    r"|no|nope|nah|not|non|never|wrong|false|untrue|incorrect|not (?:really|at all|so)|or not|on the contrary"
     r"|(?:quite |just |exactly )?the (?:opposite|reverse|contrary)(?: is (?:true|the case))?"
     r"|(?:just |only )?(?:kidding|joking)|(?:i|we) (?:lied|lie|take (?:it|that) back)|never mind"
     r"|(?:scratch|strike|forget|ignore|delete) (?:that|it|this)"

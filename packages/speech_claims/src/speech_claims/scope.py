@@ -52,7 +52,7 @@ _BEING = (
     "any",
 )
 _NO_HEAD = re.compile(r"N[DA]*$")
-_CHANGES = re.compile(r"G[DAP]*$")
+_CHANGES = re.compile(r"G[DAP]*(?:VC)?$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
 """Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
 _HARDLY = frozenset(("hardly", "barely", "scarcely", "hardly ever"))
@@ -93,7 +93,10 @@ def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
 def _is_outdone(words: Sequence[Word], i: int) -> bool:
     """*More of a mumble than a shout*."""
     before = [w.phrase for w in words[max(0, i - 2) : i]]
-    return "than" in before and _names(words[max(0, i - 10) : i], "more of", "more like")
+    far = words[max(0, i - 10) : i]
+    return "than" in before and (
+        _names(far, "more of", "more like") or (before[-1] == "than" and _names(far[-4:], "rather"))
+    )
 
 
 def _exceeds(words: Sequence[Word], i: int, negation: int) -> bool:
@@ -130,6 +133,12 @@ def is_hardly(words: Sequence[Word], i: int) -> bool:
     return any(w.phrase in _HARDLY for w in words[max(0, i - _NEAR) : i])
 
 
+def is_doubled(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether word `i` is the second of *louder and louder*."""
+    phrase = words[i].phrase
+    return i > 1 and letters[i - 1] == "C" and words[i - 2].phrase == phrase and phrase.endswith("er")
+
+
 class Change(Enum):
     """How a value is said of one end of a change: what the sound turns into, or what it comes from."""
 
@@ -139,6 +148,8 @@ class Change(Enum):
 
 def change(words: Sequence[Word], letters: str, i: int) -> Change | None:
     """Whether word `i` says what the sound turns into or comes from: *gets louder*; *from a whisper to a shout*."""
+    if is_doubled(words, letters, i):
+        return Change.TO
     first = max(0, i - REACH)
     found = _CHANGES.search(letters[first:i])
     if found is not None:

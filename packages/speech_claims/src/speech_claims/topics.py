@@ -26,6 +26,7 @@ _CLOSE_TO_WOULD = 4
 _OWN = frozenset(("his", "her", "my", "our", "their", "your", "his own", "her own"))
 _TALKING = frozenset(("talking", "talks", "speaking", "speaks", "says", "said", "reads", "sings"))
 _ABOUT = frozenset(("about", "mentions", "mention", "concerns", "misses", "addresses", "asks", "tells"))
+_IN_GENERAL = frozenset(("speech", "voices", "people", "speakers", "persons", "utterances"))
 _GENERAL_REACH = 12
 _PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
 _AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
@@ -72,6 +73,8 @@ def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
     if len(first) == 2 and first[0] in ("in", "under", "during") and first[1] in lexicon.EMOTIONS:
         return True
     before = [w.phrase for w in clause[:place]]
+    if before[:1] and before[0] in lexicon.EMOTIONAL and before[1:2] and before[1] in _IN_GENERAL:
+        return True
     if any(one in lexicon.EMOTIONS and other == "=" for one, other in pairwise(before)):
         return True
     subject = next((k for k in range(place - 1) if before[k] in lexicon.EMOTIONAL and before[k + 1] in _PERSONS), None)
@@ -94,7 +97,12 @@ def _is_supposed(clause: Sequence[Word], place: int) -> bool:
 def _is_of_another(clause: Sequence[Word], place: int) -> bool:
     """Whether what stands nearest before word `place`, or directly behind it, is not of the speaker's voice."""
     for k in range(place - 1, max(-1, place - 1 - _TOPIC_REACH), -1):
-        if clause[k].kind in (Kind.HEAD, Kind.QUOTE) or parts(clause[k]) or clause[k].phrase in _SPEAKER:
+        is_listed = clause[k].kind is Kind.COMMA and k and clause[k - 1].kind is Kind.VALUE
+        if (
+            clause[k].kind in (Kind.HEAD, Kind.QUOTE)
+            or (parts(clause[k]) and not is_listed)
+            or clause[k].phrase in _SPEAKER
+        ):
             break
         if clause[k].kind is Kind.OTHER and clause[k].phrase in lexicon.OTHERS:
             return True
