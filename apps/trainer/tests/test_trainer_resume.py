@@ -179,7 +179,7 @@ def test_a_full_disk_leaves_the_state_before(tmp_path: Path) -> None:
     assert json.loads(before["state.json"])["step"] == 4
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         with pytest.raises(
             ResumeError, match=r"step 6 was not kept, go on with the same .*what was there is unchanged"
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from grpo_ptr import LOSSES, Factual, ProgressiveSchedule, RewardWeights
-from policy import Rollout, sequence_logprobs
+from policy import EngineError, Rollout, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import (
     PAPER_9,
@@ -31,7 +32,7 @@ from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train
 from trainer.errors import ConfigError, DataSetError
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches
-from trainer.settings import Algorithm, GateAccuracy, GRPOSettings
+from trainer.settings import Algorithm, GateAccuracy, GRPOSettings, SamplerKind
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 RIGHT, WRONG, PRAISED = (
@@ -251,6 +252,23 @@ def test_truncated_importance_weights_scale_the_step() -> None:
     sampled = sampled.where(rollout.mask, 0.0)
     result = made.loss(clips, rollout.tokens, rollout.mask, advantages, sampled=sampled)
     assert result.policy_loss.item() == pytest.approx(-(math.exp(0.5) - 2.0) / 2, abs=1e-4)
+
+
+def test_what_vllm_samples_is_weighed_and_compared() -> None:
+    """Weights up to 2 unless specified. What the engine reports is 0 nats for every token, so the mismatch is minus the
+    mean log-probability of the answers' tokens. Without vLLM the training ends with one line before a step."""
+    assert GRPOSettings(sampler=SamplerKind.VLLM).cap == 2.0
+    assert GRPOSettings(sampler=SamplerKind.VLLM, importance_cap=5.0).cap == 5.0
+    assert GRPOSettings().cap is None
+    made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO, sampler=SamplerKind.VLLM)
+    batch = made.model.collate([made.features["u1"]] * 2, [emotion_question(PAPER_9)] * 2, [RIGHT, WRONG])
+    with torch.no_grad():
+        expected = -sequence_logprobs(made.model, batch)[batch.completion_mask].mean()
+    made.training_step([clip("u1"), clip("u2")], 0)
+    assert made.history[0]["mismatch"] == pytest.approx(float(expected), abs=1e-4)
+    if importlib.util.find_spec("vllm") is None:
+        with pytest.raises(EngineError, match="vLLM"):
+            made.on_fit_start()
 
 
 def test_the_length_penalty_enters_the_reward() -> None:

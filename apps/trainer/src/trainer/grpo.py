@@ -23,7 +23,7 @@ from grpo_ptr import (
     ScheduleState,
     mixed_groups,
 )
-from policy import Reference, Sampler, importance_weights, sequence_logprobs
+from policy import Reference, Sampler, VLLMSampler, importance_weights, logprob_mismatch, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import LabelSet, MeasuredUtterance, emotion_question
 from speechlm import SpeechLM
@@ -36,7 +36,7 @@ from trainer.grpo_metrics import Stopwatch, loss_metrics, reward_metrics, rollou
 from trainer.modules import StageModule, share_of
 from trainer.predict import expected_label
 from trainer.rollouts import Groups, rule_rewards
-from trainer.settings import Algorithm, GateAccuracy, GRPOSettings
+from trainer.settings import Algorithm, GateAccuracy, GRPOSettings, SamplerKind
 
 
 class FrozenModels:
@@ -76,7 +76,7 @@ class GRPOModule(StageModule):
         if settings.needs_reward_model and reward_model is None:
             raise ConfigError("algorithm=grpo_ptr needs a reward model, unless all weight is on the verified criterion")
         self.model = model
-        self.sampler = Sampler(model)
+        self.sampler: Sampler = Sampler(model)
         self.settings = settings
         self.label_set = label_set
         self.features = features
@@ -95,8 +95,15 @@ class GRPOModule(StageModule):
         self.generators = {name: torch.Generator().manual_seed(settings.seed) for name in ("rollouts", "equalizer")}
 
     def on_fit_start(self) -> None:
-        """Move the frozen models to where the policy is trained."""
+        """Move the frozen models to where the policy is trained, and start vLLM where it is to sample."""
         self.frozen.to(self.device)
+        if self.settings.sampler is SamplerKind.VLLM:
+            self.sampler = VLLMSampler(self.model)
+
+    def on_fit_end(self) -> None:
+        """Give back what vLLM holds."""
+        if isinstance(self.sampler, VLLMSampler):
+            self.sampler.close()
 
     def state(self) -> dict[str, Any]:
         """The gate."""
@@ -131,6 +138,8 @@ class GRPOModule(StageModule):
         s, judge = self.settings, self.frozen.reward_model
         self._old.clear()
         with self.clock("rollout"):
+            if isinstance(self.sampler, VLLMSampler):
+                self.sampler.update_weights()
             sampled = self._roll_out(batch)
         self._sampled_tokens = int(sampled.mask.sum())
         ranks = place()[1]
@@ -282,12 +291,13 @@ class GRPOModule(StageModule):
         if self.frozen.reference is not None:
             reference = packed.unpack(self.frozen.reference.logprobs(packed, temperature=s.temperature))
         logprobs = packed.unpack(sequence_logprobs(self.model, packed, temperature=s.temperature))
-        if s.importance_cap is not None and sampled is not None:
+        if s.cap is not None and sampled is not None:
             trainer = logprobs.detach().view(mask.shape)
             engine, real = sampled.to(trainer.device), mask.to(trainer.device)
-            weights = importance_weights(
-                engine, trainer, real, cap=s.importance_cap, by_answer=s.importance_by_answer
-            ).flatten(0, 1)
+            weights = importance_weights(engine, trainer, real, cap=s.cap, by_answer=s.importance_by_answer)
+            weights = weights.flatten(0, 1)
+            if self.history:
+                self.history[-1]["mismatch"] = logprob_mismatch(engine, trainer, real).mean_abs
         inputs = LossInputs(
             logprobs=logprobs,
             mask=mask.flatten(0, 1).to(self.device),

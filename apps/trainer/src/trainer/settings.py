@@ -27,6 +27,8 @@ from speech_records import RecordFormatError, from_dict
 from trainer.curriculum import Phase
 from trainer.errors import ConfigError
 
+VLLM_CAP = 2.0
+"""Largest importance weight of a token that vLLM sampled, unless specified."""
 REQUIRED = "???"
 """How a composed configuration marks a setting that must be given."""
 
@@ -133,6 +135,13 @@ class Algorithm(StrEnum):
     GRPO_PTR = "grpo_ptr"
 
 
+class SamplerKind(StrEnum):
+    """Which program samples the rollouts: the policy itself, or vLLM in this process, which is given its weights."""
+
+    IN_PROCESS = "in_process"
+    VLLM = "vllm"
+
+
 class GateAccuracy(StrEnum):
     """Whose accuracy opens the gate: that of each step's rollouts, or of the sampled answers to validation clips."""
 
@@ -160,8 +169,9 @@ class GRPOSettings(OptimizerSettings):
     - `loss`: one of `grpo_ptr.LOSSES`; `advantages`: one of `grpo_ptr.ADVANTAGES`, those of that loss unless specified;
       `clip_low`, `clip_high`: those of that loss unless specified; `deviation`: which standard deviation divides
       advantages, see `grpo_ptr.Deviation`
+    - `sampler`: `in_process` or `vllm`, see `policy.VLLMSampler`
     - `importance_cap`: C of the truncated importance weights (equation 9), from the log-probabilities that the sampler
-      reported; no weights unless specified, since the in-process sampler is the policy being trained;
+      reported; unless specified 2 with vLLM and none in process, where the sampler is the policy being trained;
       `importance_by_answer`: the ratio of the whole answer in every weight
     - `reward_weights`: of format, outcome and reasoning; `criterion_weights`: of the four scores g_j, a quarter each
       unless specified; `unparseable`: see `grpo_ptr.Unparseable`; `degenerate`: τ of groups that are all right or all
@@ -201,6 +211,7 @@ class GRPOSettings(OptimizerSettings):
     deviation: Deviation = Deviation.POPULATION
     clip_low: float | None = None
     clip_high: float | None = None
+    sampler: SamplerKind = SamplerKind.IN_PROCESS
     importance_cap: float | None = None
     importance_by_answer: bool = False
     reward_weights: RewardWeights = RewardWeights()  # noqa: RUF009 - frozen
@@ -228,6 +239,8 @@ class GRPOSettings(OptimizerSettings):
         ranks = self.devices * self.nodes
         fits = self.prompts_per_step % ranks == 0
         _check("prompts_per_step", self.prompts_per_step, fits, f"a multiple of devices × nodes = {ranks}")
+        fits = ranks == 1 or self.sampler is SamplerKind.IN_PROCESS
+        _check("sampler", self.sampler, fits, "in_process with several devices: vLLM takes one process")
         fits = ranks == 1 or self.sampling_rounds == 1
         _check("sampling_rounds", self.sampling_rounds, fits, "1 with several devices: each fills its own share")
         part = self.prompts_per_backward
@@ -255,6 +268,11 @@ class GRPOSettings(OptimizerSettings):
         _check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
         share = self.reasoning_share
         _check("reasoning_share", share, 0 <= share < 1, "in [0, 1): the share that SFT saw with reasoning")
+
+    @property
+    def cap(self) -> float | None:
+        """C of the importance weights that are applied, `None` for no weights."""
+        return VLLM_CAP if self.importance_cap is None and self.sampler is SamplerKind.VLLM else self.importance_cap
 
     @property
     def needs_reward_model(self) -> bool:
