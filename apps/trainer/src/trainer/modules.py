@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import resource
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -104,8 +105,9 @@ class StageModule(LightningModule):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The whole step, forward and backward passes in it; its metrics become those of all processes."""
+        began = time.perf_counter()
         super().optimizer_step(*args, **kwargs)
-        self.history[-1]["memory_gb"] = peak_memory()
+        self.history[-1] |= {"seconds_step": round(time.perf_counter() - began, 4), "memory_gb": peak_memory()}
         self.history[-1] = average_metrics(self.history[-1])
 
     def record(self, step: int, **metrics: float) -> None:
