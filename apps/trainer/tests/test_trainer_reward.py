@@ -33,6 +33,7 @@ from trainer.reward_quality import (
     JudgedText,
     claim_quality,
     factual_quality,
+    graded_of,
     severity_pairs,
     text_only,
 )
@@ -103,6 +104,11 @@ def test_pairs_by_severity_compare_with_the_whole_trace_of_the_clip() -> None:
         ]
     )
     assert found == {"1": 0.5, "2": None, "3": None, "4": 0.5}
+
+
+def test_graded_traces_that_could_not_be_judged_are_left_out() -> None:
+    whole, too_long = judged(text(Source.GRADED)), judged(text(Source.GRADED), score=math.nan)
+    assert graded_of([whole, too_long, judged(text())]) == [whole]
 
 
 def test_a_model_that_does_not_listen_is_loudly_said_to() -> None:

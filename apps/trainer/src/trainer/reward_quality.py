@@ -109,6 +109,11 @@ def text_only(trained_on: Sequence[Text], held_out: Sequence[Text]) -> float | N
     return auroc(classifier.predict_proba([g.think for g in test])[:, 1], [g.fault is Fault.NONE for g in test])
 
 
+def graded_of(judged: Sequence[JudgedText]) -> list[JudgedText]:
+    """The graded traces that could be judged."""
+    return [j for j in judged if j.text.source is Source.GRADED and not math.isnan(j.scores[0])]
+
+
 def claims_of(
     judged: Sequence[JudgedText], source: Source | None, temperature: float = 1.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -43,6 +43,7 @@ from trainer.reward_quality import (
     claim_quality,
     claims_of,
     factual_quality,
+    graded_of,
     severity_pairs,
     text_only,
 )
@@ -170,7 +171,7 @@ def measure(
     """What a calibrated model is worth on `held_out`, and the texts as it judged them."""
     texts = (Source.SWAPPED, Source.OWN)
     judged = held_out.judge(model, held_out.clips, Source)
-    graded = [j for j in judged if j.text.source is Source.GRADED]
+    graded = graded_of(judged)
     report = RewardReport(
         criteria=quality([j.scores for j in graded], [j.target for j in graded]),
         faults=by_fault(graded),
@@ -277,7 +278,7 @@ def _scores(model: RewardModel, held_out: HeldOut, texts: Sequence[tuple[int, st
 def write_report(report: RewardReport, judged: Sequence[JudgedText], out: Path) -> None:
     """`quality.json`, and the graded traces beside their scores in `scored.jsonl`."""
     (out / QUALITY).write_text(json.dumps(asdict(report), indent=2) + "\n")
-    graded = [j for j in judged if j.text.source is Source.GRADED]
+    graded = graded_of(judged)
     write_jsonl(out / SCORED, [ScoredTrace(_retargeted(j), RewardScores(*j.scores)) for j in graded])
 
 
