@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from cotgen.tasks import SFTExample, Task
 from speech_records import Emotion, MeasuredUtterance, ProsodyProfile, Utterance
+from trainer.cli import compose_settings
 from trainer.curriculum import with_reasoning
 from trainer.dataset import is_reasoned
 from trainer.errors import ConfigError
 from trainer.reinforcement import prompt_batches
-from trainer.settings import GRPOSettings
+from trainer.settings import GRPOSettings, GRPOStage, SFTStage, read_settings
 
 NAMES = [f"clip-{i}" for i in range(2000)]
 
@@ -40,6 +45,20 @@ def test_sft_and_reinforcement_share_the_clips_between_them() -> None:
     assert by_task[Task.ATTRIBUTE] == set(NAMES)
     assert by_task[Task.REASONING] == by_task[Task.LABEL] == set(NAMES) - prompted
     assert 0 < len(prompted) < len(NAMES)
+
+
+def test_the_recipe_is_that_of_the_benchmark() -> None:
+    """`trainer stage=cold_start`, then `stage=cold_start_grpo`, train with what `benchmarks/rl_demo.py` writes down."""
+    path = Path(__file__).resolve().parents[3] / "benchmarks" / "rl_demo.py"
+    benchmark: dict[str, Any] = runpy.run_path(str(path))
+    start, given = {"data": "d", "out": "o"}, {"data": "d", "out": "o", "policy": "p"}
+    composed = compose_settings(["stage=cold_start", "data=d", "out=o"])
+    assert read_settings(SFTStage, composed) == read_settings(
+        SFTStage, benchmark["COLD_START"] | start | {"model": composed["model"]}
+    )
+    composed = compose_settings(["stage=cold_start_grpo", "data=d", "out=o", "policy=p"])
+    values = benchmark["REINFORCEMENT"] | benchmark["ALGORITHMS"]["grpo_ptr"] | given | {"model": composed["model"]}
+    assert read_settings(GRPOStage, composed) == read_settings(GRPOStage, values)
 
 
 def test_a_share_that_leaves_nothing_to_prompt_is_refused() -> None:
