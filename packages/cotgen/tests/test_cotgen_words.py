@@ -73,10 +73,14 @@ def test_every_value_that_is_measured_has_a_word_that_means_it(cue: Cue) -> None
 
 
 def test_the_lexicon_says_nothing_that_no_measurement_can_mean() -> None:
-    """Beside the measured values: adult, which three ages are, and voice qualities that only listeners tell apart."""
+    """Beside the measured values: adult, which three ages are, voice qualities that only listeners tell apart, that
+    there are pauses, and change over time, which no generated text speaks of.
+    """
     unmeasured = {(Cue.AGE, "adult")} | {
         (Cue.VOICE_QUALITY, value) for value in ("breathy", "creaky", "tense", "trembling")
     }
+    in_time = {(cue, value) for cue in (Cue.ENERGY, Cue.RATE) for value in ("steady", "varying", "rising", "falling")}
+    unmeasured |= in_time | {(Cue.PAUSES, "present")}
     meant = {sense for group in SENSES.values() for sense in group.values()}
     assert meant == {(cue, value) for cue, values in MEASURED.items() for value in values} | unmeasured
 

@@ -144,7 +144,7 @@ def _sense(group: str | None, word: Word) -> tuple[Cue, str] | None:
 
 def _is_bare_change(words: Sequence[Word], letters: str, i: int, sense: tuple[Cue, str]) -> bool:
     """Whether *the pitch changes*, which says nothing of it unless it is denied."""
-    is_moving = sense[0] in (Cue.ENERGY, Cue.RATE)
+    is_moving = sense[0] in (Cue.ENERGY, Cue.RATE) and words[i].phrase.startswith(("var", "fluctuat"))
     return words[i].phrase in _ONLY_DENIED and not is_moving and not scope.is_negated(words, letters, i)
 
 
