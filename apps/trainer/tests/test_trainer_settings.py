@@ -69,8 +69,8 @@ def test_the_demo_trains_with_these_values() -> None:
         ),
     )  # fmt: skip
     assert reward == RewardStage(
-        name="reward", data="d", out="o", policy="p", head_steps=30, steps=100, clips_per_step=12, texts_per_clip=5,
-        train_clips=800, learning_rate=1e-4, warmup_steps=20, test_clips=80, filter_augment_db=9.0,
+        name="reward", data="d", out="o", policy="p", head_steps=30, steps=150, clips_per_step=12, texts_per_clip=3,
+        train_clips=800, learning_rate=5e-4, warmup_steps=20, test_clips=80, filter_augment_db=9.0,
         model=stages.model_defaults()["pocket"],
     )  # fmt: skip
     assert grpo == GRPOStage(

@@ -44,6 +44,8 @@ OFFERED_WEIGHT = 0.3
 """What the loss on the cues that a clip offers counts beside the two others (our choice: it is learned first)."""
 HEAD_FIT_STEPS, HEAD_FIT_RATE = 400, 0.02
 """Passes over all states at once: seconds, as nothing goes through the backbone."""
+ANSWERS = 2
+"""Answers of the policy to each clip, and texts of other clips."""
 TRAINED_VERSIONS = 4
 """Versions of a clip's trace to train on: the whole one and three of the six faults."""
 
@@ -198,13 +200,13 @@ def _texts(
         rows = np.random.default_rng(settings.seed).choice(len(clips), size=count, replace=False)
         clips = [clips[i] for i in sorted(rows)]
     is_training = split == TRAIN
-    answers = sample_answers(policy, clips, features, corpus, k=2 if is_training else 4, seed=settings.seed)
+    answers = sample_answers(policy, clips, features, corpus, k=ANSWERS, seed=settings.seed)
     return texts_about(
         clips,
         corpus,
         answers,
         split=split,
-        swapped=2 if is_training else 4,
+        swapped=ANSWERS,
         versions=TRAINED_VERSIONS if is_training else len(Fault),
         seed=settings.seed,
     )

@@ -60,9 +60,10 @@ MAX_TEXT_ONLY = 0.60
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was chosen on the validation voices: the temperature of claims, and whether the backbone is kept as trained.
+    """What was chosen on the validation voices: `temperature`, and whether the backbone is kept as trained.
 
-    `before` and `after` its training are the mean AUROCs of claims there; the better one is kept.
+    The temperature is fitted to `claims` claims of the policy's own answers. `before` and `after` training are the mean
+    AUROCs of claims over sources; the better one is kept.
     """
 
     temperature: float
@@ -152,9 +153,9 @@ def listening(model: RewardModel, held_out: HeldOut) -> float:
 
 
 def calibrate(model: RewardModel, held_out: HeldOut, *, before: float, after: float) -> Calibration:
-    """Fit the temperature of the model's claims to voices that were not trained on, in place."""
+    """Fit the temperature of claims, in place, to the policy's own answers about voices that were not trained on."""
     model.claim_temperature.fill_(1.0)
-    p, true = claims_of(held_out.judge(model, held_out.clips, (Source.SWAPPED, Source.OWN)), None)
+    p, true = claims_of(held_out.judge(model, held_out.clips, (Source.OWN,)), Source.OWN)
     temperature = fit_temperature(p, true) if len(p) else 1.0
     model.claim_temperature.fill_(temperature)
     return Calibration(temperature, len(p), before, after)

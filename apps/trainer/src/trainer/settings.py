@@ -112,12 +112,12 @@ class RewardSettings(OptimizerSettings):
     - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`
     """
 
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-4
     warmup_steps: int = 20
     head_steps: int = 30
-    steps: int = 100
+    steps: int = 150
     clips_per_step: int = 12
-    texts_per_clip: int = 5
+    texts_per_clip: int = 3
     train_clips: int = 800
     test_clips: int = 80
     filter_augment_db: float = 9.0
