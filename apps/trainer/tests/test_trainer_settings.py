@@ -201,7 +201,9 @@ def test_settings_are_those_that_the_preset_takes(name: str) -> None:
     assert stages.feature_spec(model) == (
         FeatureSpec(128, 1_024, 320)
         if name == "pocket"
-        else FeatureSpec(80 if name == "compact" else 128, silence_behind=True)
+        else FeatureSpec(80, silence_behind=True, trim_db=40.0)
+        if name == "compact"
+        else FeatureSpec(128, silence_behind=True)
     )
 
 

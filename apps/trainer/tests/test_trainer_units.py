@@ -17,7 +17,7 @@ from trainer import stages
 from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError, DataSetError
 from trainer.fit import fit
-from trainer.modules import Batches, StageModule, parameter_groups
+from trainer.modules import Batches, StageModule, decayed
 from trainer.predict import expected_label, score_response
 from trainer.reinforcement import prompt_batches
 from trainer.rollouts import rule_rewards
@@ -128,7 +128,7 @@ def test_prompts_come_again_only_after_all_have_come() -> None:
 def test_only_matrices_decay() -> None:
     """A linear layer has one matrix and one vector; a frozen layer has none to train."""
     layer, frozen = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2).requires_grad_(False)
-    decaying, plain = parameter_groups(torch.nn.ModuleList([layer, frozen]), 0.1)
+    decaying, plain = decayed(torch.nn.ModuleList([layer, frozen]).parameters(), 0.1)
     assert (decaying["weight_decay"], [p.ndim for p in decaying["params"]]) == (0.1, [2])
     assert (plain["weight_decay"], [p.ndim for p in plain["params"]]) == (0.0, [1])
 

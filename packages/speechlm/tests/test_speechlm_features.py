@@ -152,3 +152,22 @@ def test_padding_by_hand() -> None:
 def test_clips_that_make_no_batch_are_refused(clips: list[torch.Tensor], message: str) -> None:
     with pytest.raises(AudioInputError, match=message):
         pad_features(clips)
+
+
+def test_silence_at_the_ends_is_left_out_but_for_a_margin() -> None:
+    """Half a second of sound in two of silence: the 53 frames whose 400 samples reach into samples 12 000 to 20 000,
+    and five on either side; a pause within stays.
+    """
+    rng = np.random.default_rng(0)
+    samples = np.zeros(32_000, np.float32)
+    for start in (12_000, 17_000):
+        samples[start : start + 3_000] = 0.1 * rng.standard_normal(3_000)
+    whole = log_mel(samples, FeatureSpec(silence_behind=True))
+    trimmed = log_mel(samples, FeatureSpec(silence_behind=True, trim_db=40.0))
+    assert whole.shape[1] == 200
+    assert torch.equal(trimmed, whole[:, 74 - 5 : 126 + 1 + 5])
+
+
+@pytest.mark.parametrize("samples", [np.zeros(16_000, np.float32), np.full(16_000, 0.1, np.float32)])
+def test_a_clip_without_a_loudest_part_stays_whole(samples: NDArray[np.float32]) -> None:
+    assert log_mel(samples, FeatureSpec(trim_db=40.0)).shape[1] == 100

@@ -305,6 +305,36 @@ def test_the_command_grafts_reports_and_does_not_overwrite(
     assert "exists already" in capsys.readouterr().err
 
 
+def test_the_command_restores_what_a_delta_was_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Grafted, changed in the adapter and by a matrix of rank one, published, restored: the weights of the changed one,
+    but for rounding to float16.
+    """
+    whisper().save_pretrained(tmp_path / "whisper")
+    language_model().save_pretrained(tmp_path / "text")
+    tokenizer().save_pretrained(tmp_path / "text")
+    halves = ["--audio", str(tmp_path / "whisper"), "--text", str(tmp_path / "text")]
+
+    def run(*arguments: str) -> int | str | None:
+        monkeypatch.setattr("sys.argv", ["speechlm", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code
+
+    base, tuned, published, restored = (str(tmp_path / name) for name in ("base", "tuned", "published", "restored"))
+    assert run("graft", *halves, "--out", base) in (0, None)
+    model = load_checkpoint(Path(base))
+    up: Any = model.text_tower.layers[0].mlp.up_proj.weight  # type: ignore[union-attr,index]
+    up.data += 0.1 * torch.outer(torch.linspace(-1, 1, up.shape[0]), torch.linspace(0, 1, up.shape[1]))
+    save_checkpoint(model, Path(tuned), files={"policy.json": b"{}"})
+    assert run("delta", base, tuned, "--out", published, "--rank", "2") in (0, None)
+    assert run("restore", published, *halves, "--out", restored) in (0, None)
+    found, wanted = load_checkpoint(Path(restored)).state_dict(), load_checkpoint(Path(tuned)).state_dict()
+    for name, weight in wanted.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-3, rtol=1e-3, msg=name)
+    assert (Path(restored) / "policy.json").read_bytes() == b"{}"
+    assert run("restore", published, *halves, "--out", restored) == 1  # nothing is overwritten
+
+
 def report_id(folder: Path) -> int:
     """The id of the audio placeholder as the written configuration names it."""
     return int(json.loads((folder / "config.json").read_text())["audio_token_index"])

@@ -36,6 +36,28 @@ def random_eq_bands(features: Tensor, sd_db: float, generator: Generator) -> Ten
     return filtered - (log_power(filtered) - log_power(features)) / _TO_LOG_POWER
 
 
+def mask_time(features: Tensor, share: float, generator: Generator) -> Tensor:
+    """The clip `[n_mels, frames]` with one stretch of frames, of up to `share` of them, at the clip's mean.
+
+    The length is drawn evenly from 0 to that share. After SpecAugment (Park et al. 2019), in time only: a level needs
+    all frequencies. Equal generators give equal masks; `share` 0 leaves the clip alone.
+
+    >>> clip = torch.rand(8, 20)
+    >>> masked = mask_time(clip, 0.5, Generator().manual_seed(0))
+    >>> int((masked != clip).any(0).sum()) <= 10
+    True
+    """
+    if share == 0:
+        return features
+    frames = features.shape[1]
+    drawn_length, drawn_start = torch.rand(2, generator=generator).tolist()
+    length = round(drawn_length * share * frames)
+    start = round(drawn_start * (frames - length))
+    masked = features.clone()
+    masked[:, start : start + length] = features.mean(1, keepdim=True)
+    return masked
+
+
 def log_power(features: Tensor) -> Tensor:
     """Natural logarithm of a clip's total mel power, up to a constant."""
     return (_TO_LOG_POWER * features).logsumexp((0, 1))

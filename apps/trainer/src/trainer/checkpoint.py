@@ -6,6 +6,8 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from cotgen.dataset.reading import DESCRIPTION
 from speech_records import PolicyCard, to_dict
 from speechlm import Provenance, SpeechLM, save_checkpoint
@@ -13,6 +15,11 @@ from trainer.dataset import AnnotatedCorpus
 
 CARD = "policy.json"
 SCALE = "scale.json"
+
+
+def accelerator() -> torch.device:
+    """Where models run outside training, which Lightning places: on the GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def policy_card(corpus: AnnotatedCorpus, *, stage: str, seed: int) -> PolicyCard:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from cotgen.tasks import SFTExample, Task
 from trainer.dataset import is_reasoned
 from trainer.errors import ConfigError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,14 @@ def with_reasoning(examples: Sequence[SFTExample], share: float) -> list[SFTExam
     return [e for e in examples if e.task not in told or is_reasoned(e.utterance_id, share)]
 
 
-class EpochSampler:
-    """Draws shuffled examples, reshuffled when all were drawn."""
+class EpochSampler(Generic[Item]):
+    """Draws shuffled items, reshuffled when all were drawn."""
 
-    def __init__(self, items: list[SFTExample], rng: np.random.Generator) -> None:
+    def __init__(self, items: list[Item], rng: np.random.Generator) -> None:
         self._items, self._rng, self._left = items, rng, list[int]()
 
-    def draw(self) -> SFTExample:
-        """The next example."""
+    def draw(self) -> Item:
+        """The next item."""
         if not self._left:
             self._left = self._rng.permutation(len(self._items)).tolist()
         return self._items[self._left.pop()]

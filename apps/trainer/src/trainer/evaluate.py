@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from rewardmodel import RewardModel
@@ -29,6 +28,7 @@ from speech_records import LabelSet, MeasuredUtterance, emotion_question, to_jso
 from speechlm import FeatureSpec, load_checkpoint
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
+from trainer.checkpoint import accelerator
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError, DataSetError
 from trainer.features import as_float, require_features
@@ -190,7 +190,7 @@ def evaluate_policies(
         evaluation = metrics.evaluate(predictions[other.stem], label_set=corpus.label_set, seed=seed)
         system = OtherSystem(other.stem, evaluation)
     for name, checkpoint in policies.items():
-        model = load_checkpoint(checkpoint, device="cuda" if torch.cuda.is_available() else "cpu")
+        model = load_checkpoint(checkpoint, device=accelerator())
         if spec is not None:
             require_features(model, spec, what=f"policy {name}")
         began = time.perf_counter()

@@ -6,7 +6,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -114,10 +114,13 @@ class StageModule(LightningModule):
         """Keep the metrics of one step, counted from 1 in this process, and from there in `history` behind `done`."""
         self.history.append({"step": self.done + step, **metrics})
 
+    def groups(self) -> list[dict[str, Any]]:
+        """What is trained, in the groups of the optimiser; a group may have a learning rate of its own."""
+        return decayed(self.parameters(), WEIGHT_DECAY)
+
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay to a tenth."""
-        groups = parameter_groups(self, WEIGHT_DECAY)
-        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
+        optimizer = torch.optim.AdamW(self.groups(), lr=self.learning_rate, betas=(0.9, 0.95))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, warmup_steps=self.warmup_steps, steps=self.steps)
         )
@@ -143,9 +146,9 @@ def warmup_cosine(step: int, *, warmup_steps: int, steps: int, floor: float = 0.
     return floor + (1.0 - floor) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Trainable parameters in two groups: matrices decay, vectors (norms, biases) do not."""
-    trainable = [p for p in module.parameters() if p.requires_grad]
+def decayed(weights: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
+    """Those to be trained in two groups: matrices decay, vectors (norms, biases) do not."""
+    trainable = [p for p in weights if p.requires_grad]
     return [
         {"params": [p for p in trainable if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in trainable if p.ndim < 2], "weight_decay": 0.0},

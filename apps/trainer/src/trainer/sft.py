@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from cotgen.tasks import SFTExample, Task
 from policy import sequence_logprobs
 from speechlm import SpeechBatch, SpeechLM, load_preset
-from trainer.augment import random_eq_bands
+from speechlm.freezing import part_weights
+from trainer.augment import mask_time, random_eq_bands
 from trainer.checkpoint import data_identity, policy_card, save_policy
-from trainer.curriculum import plan_batches, with_reasoning
+from trainer.curriculum import EpochSampler, plan_batches, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
+from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.modules import Batches, StageModule
+from trainer.modules import WEIGHT_DECAY, Batches, StageModule, decayed
+from trainer.perception import PerceptionHeads, Targets, TargetTable, encode, joined, perception_loss
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
 from trainer.weighting import Marked, Part, claim_spans, completion_parts, decision_span, sft_loss_weights
@@ -38,18 +42,55 @@ class WeightedBatch:
         return WeightedBatch(self.speech.to(device), self.weights.to(device))
 
 
+@dataclass(frozen=True, slots=True)
+class ClipToPerceive:
+    """A clip of a perception step, and what the auxiliary heads learn of it."""
+
+    utterance_id: str
+    targets: Targets
+
+
+@dataclass(frozen=True, slots=True)
+class PerceptionBatch:
+    """Log-mel clips without text, and what the auxiliary heads learn of them."""
+
+    clips: list[Tensor]
+    targets: Targets
+
+
 class SFTModule(StageModule):
-    """Next-token prediction on completions."""
+    """Next-token prediction on completions; before it, with `heads`, steps in which these teach the audio side."""
 
-    def __init__(self, model: SpeechLM, settings: SFTSettings) -> None:
+    def __init__(self, model: SpeechLM, settings: SFTSettings, heads: PerceptionHeads | None = None) -> None:
         super().__init__(settings, steps=settings.steps)
-        self.model = model
+        self.model, self.heads = model, heads
+        self.rates = settings.learning_rates
 
-    def training_step(self, batch: WeightedBatch, batch_idx: int) -> Tensor:
-        """One batch: weighted negative log-likelihood of its completions."""
-        loss = -(sequence_logprobs(self.model, batch.speech) * batch.weights).sum() / len(batch.weights)
-        self.record(batch_idx + 1, loss=float(loss.detach()))
+    def training_step(self, batch: WeightedBatch | PerceptionBatch, batch_idx: int) -> Tensor:
+        """One batch: weighted negative log-likelihood of its completions, or the loss of the heads."""
+        if isinstance(batch, PerceptionBatch):
+            if self.heads is None:
+                raise ConfigError("a perception step needs the auxiliary heads: give them to SFTModule")
+            logits, numbers = self.heads(*encode(self.model, batch.clips))
+            loss = perception_loss(logits, numbers, batch.targets)
+            self.record(batch_idx + 1, perception_loss=float(loss.detach()))
+        else:
+            loss = -(sequence_logprobs(self.model, batch.speech) * batch.weights).sum() / len(batch.weights)
+            self.record(batch_idx + 1, loss=float(loss.detach()))
         return loss
+
+    def groups(self) -> list[dict[str, Any]]:
+        """The weights of each part with that part's learning rate, where any has its own."""
+        if self.heads is None and not self.rates:
+            return super().groups()
+        weights = {str(part): list(named.values()) for part, named in part_weights(self.model).items()}
+        weights["heads"] = list(self.heads.parameters()) if self.heads is not None else []
+        return [
+            group | {"lr": self.rates.get(part, self.learning_rate)}
+            for part, of_part in weights.items()
+            for group in decayed(of_part, WEIGHT_DECAY)
+            if group["params"]
+        ]
 
 
 def new_model(corpus: AnnotatedCorpus, preset: str, *, vocab_size: int, seed: int, **options: Any) -> SpeechLM:
@@ -83,26 +124,51 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    batches = plan_batches(examples, settings.phases, seed=settings.seed)
+    texts = plan_batches(examples, settings.phases, seed=settings.seed)
+    heads, heard = _perception(model, corpus, settings)
+    augmenter = torch.Generator().manual_seed(settings.seed)
 
-    equalizer = torch.Generator().manual_seed(settings.seed)
+    def augmented(keys: Iterable[str]) -> list[Tensor]:
+        recorded = as_float(features[key] for key in keys)
+        filtered = [random_eq_bands(clip, settings.filter_augment_db, augmenter) for clip in recorded]
+        return [mask_time(clip, settings.time_mask_share, augmenter) for clip in filtered]
 
-    def to_batch(chosen: Sequence[SFTExample]) -> WeightedBatch:
-        recorded = as_float(features[feature_key(e)] for e in chosen)
-        clips = [random_eq_bands(clip, settings.filter_augment_db, equalizer) for clip in recorded]
+    def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | WeightedBatch:
+        perceived = [c for c in planned if isinstance(c, ClipToPerceive)]
+        if perceived:
+            return PerceptionBatch(augmented(c.utterance_id for c in perceived), joined(c.targets for c in perceived))
+        chosen = [e for e in planned if isinstance(e, SFTExample)]
+        clips = augmented(feature_key(e) for e in chosen)
         speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
         return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
 
-    module = SFTModule(model, settings)
-    module.generators["equalizer"] = equalizer
+    module = SFTModule(model, settings, heads)
+    module.generators["augmenter"] = augmenter
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
-    fit(
-        module, Batches(batches, to_batch), settings, what="SFT", out=out, run_name="sft", data=data, bf16=settings.bf16
-    )
+    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *texts]
+    plan = Batches(steps, to_batch)
+    fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data, bf16=settings.bf16)
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module
+
+
+def _perception(
+    model: SpeechLM, corpus: AnnotatedCorpus, settings: SFTSettings
+) -> tuple[PerceptionHeads | None, list[list[ClipToPerceive]]]:
+    """The auxiliary heads and the clips of every perception step, each drawn once before any is drawn again; without
+    such steps neither.
+    """
+    if not settings.perception_steps:
+        return None, []
+    clips = corpus.split(TRAIN)
+    table = TargetTable(clips, corpus.label_set)
+    chosen = [ClipToPerceive(m.utterance.utterance_id, table.of([m.utterance.utterance_id])) for m in clips]
+    sampler = EpochSampler(chosen, np.random.default_rng(settings.seed))
+    heads = PerceptionHeads(int(model.thinker.config.text_config.hidden_size), table)
+    size = range(settings.perception_batch_size)
+    return heads, [[sampler.draw() for _ in size] for _ in range(settings.perception_steps)]
 
 
 def mark_reasoning(corpus: AnnotatedCorpus, examples: Sequence[SFTExample]) -> tuple[dict[str, Marked], int]:

@@ -236,8 +236,9 @@ def _policy(settings: TrainStage) -> SpeechLM:
 
 def _reward_model(folder: str | None) -> RewardModel | None:
     from rewardmodel import RewardModel
+    from trainer.checkpoint import accelerator
 
-    return RewardModel.load(Path(folder)) if folder else None
+    return RewardModel.load(Path(folder), device=accelerator()) if folder else None
 
 
 def _prepare(model: SpeechLM, settings: PolicyStage) -> None:

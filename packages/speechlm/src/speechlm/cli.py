@@ -11,6 +11,7 @@ import typer
 from transformers.utils import logging as transformers_logging
 
 from speechlm.checkpoint import load_checkpoint, save_checkpoint
+from speechlm.delta import DELTA, apply_delta, save_delta
 from speechlm.errors import GraftError, SpeechLMError
 from speechlm.folders import resolve_dir
 from speechlm.graft import GraftReport, graft, load_pretrained_parts
@@ -18,8 +19,11 @@ from speechlm.metadata import CheckpointRecord, Provenance, read_record
 from speechlm.parity import Parity, check_parity
 from speechlm.summary import ModelSummary, TowerSummary, summarize
 
+POLICY_FILES = ("policy.json", "scale.json")
+"""What a policy's checkpoint holds beside the model: its card and the scale of its levels."""
+
 app = typer.Typer(
-    help="Make a speech LLM from two pretrained parts, and inspect checkpoints.",
+    help="Make a speech LLM from two pretrained parts, publish what training changed, inspect checkpoints.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -59,6 +63,60 @@ def graft_models(
     described = f"Grafted from {audio} and {text}. The projection between them is random and must be trained."
     save_checkpoint(model, out, provenance=Provenance(description=described, stage="graft"))
     typer.echo(json.dumps(asdict(report) | {"parity": asdict(parity)}) if as_json else _graft_lines(report, parity))
+    typer.echo(f"speechlm: wrote {out}", err=True)
+
+
+@app.command()
+def delta(
+    base: Annotated[Path, typer.Argument(help="Checkpoint that training started from.", metavar="BASE")],
+    tuned: Annotated[Path, typer.Argument(help="Checkpoint that it made.", metavar="TUNED")],
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the delta.")],
+    rank: Annotated[int, typer.Option(min=1, help="Largest rank of a matrix's change.")] = 32,
+) -> None:
+    """Write what training changed as one small file, with the policy's own files, to publish without its bases.
+
+    Example: speechlm delta compact runs/sft -o models/compact-mine
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    report = save_delta(load_checkpoint(base), load_checkpoint(tuned), out / DELTA, rank=rank)
+    for name in POLICY_FILES:
+        if (tuned / name).is_file():
+            (out / name).write_bytes((tuned / name).read_bytes())
+    rows = {
+        "low rank": f"{report.low_rank} changes, the worst without {report.residual:.0%} of its norm",
+        "whole": f"{report.whole} weights",
+        "size": f"{report.size / 2**20:.1f} MiB",
+    }
+    typer.echo(_table(rows))
+    typer.echo(f"speechlm: wrote {out / DELTA}", err=True)
+
+
+@app.command()
+def restore(
+    directory: Annotated[Path, typer.Argument(help="Folder of a delta.", metavar="DIR")],
+    *,
+    audio: Annotated[str, typer.Option(help="The Whisper that it was made for: a folder or a hub id.")],
+    text: Annotated[str, typer.Option(help="The language model that it was made for: a folder or a hub id.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the checkpoint; must not exist yet.")],
+    any_base: Annotated[
+        bool, typer.Option("--any-base", help="Also onto bases whose values differ, such as another precision.")
+    ] = False,
+) -> None:
+    """Graft the bases of a published delta and apply it: the checkpoint that it was made from.
+
+    Example: speechlm restore models/compact-ravdess --audio openai/whisper-base
+    --text HuggingFaceTB/SmolLM2-135M-Instruct --any-base -o compact-ravdess
+    """
+    if out.exists():
+        raise GraftError(f"{out} exists already; name another folder or remove it")
+    parts = load_pretrained_parts(audio, text)
+    model, _ = graft(parts)
+    check_parity(model, parts)
+    apply_delta(model, directory / DELTA, any_base=any_base)
+    files = {name: (directory / name).read_bytes() for name in POLICY_FILES if (directory / name).is_file()}
+    described = f"Restored from the delta {directory.name} on {audio} and {text}."
+    save_checkpoint(model, out, provenance=Provenance(description=described, stage="restore"), files=files)
     typer.echo(f"speechlm: wrote {out}", err=True)
 
 

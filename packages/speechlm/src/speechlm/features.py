@@ -8,6 +8,7 @@ Clips are never padded to 30 s: the model reads exactly the frames that carry so
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +26,8 @@ MAX_FRAMES = 3_000
 """The frames of 30 s at 10 ms; one attention window of the pocket model."""
 MIN_FRAMES = 4
 """The frames of one audio token; fewer than three would leave none."""
+TRIM_MARGIN = 5
+"""Frames of silence that trimming leaves on either side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +36,20 @@ class FeatureSpec:
 
     `silence_behind`: whether silence follows the clip, as Whisper's and Qwen2.5-Omni's own extractors pad it, so that
     what is left of a hop at its end makes a frame too. Otherwise only full hops count, and the end is mirrored.
+    `trim_db`: frames before the first and behind the last that come within so many decibels of the loudest one are left
+    out, but for a margin of five; `None` keeps them all.
     """
 
     num_mel_bins: int = 80
     window_samples: int = 400
     hop_samples: int = 160
     silence_behind: bool = False
+    trim_db: float | None = None
 
 
 WHISPER = FeatureSpec()
+_TO_LOG_POWER = 4 * math.log(10)
+"""From a value of `log_mel` to the natural logarithm of power."""
 
 
 def log_mel(samples: NDArray[np.float32], spec: FeatureSpec = WHISPER) -> Tensor:
@@ -66,8 +74,23 @@ def log_mel(samples: NDArray[np.float32], spec: FeatureSpec = WHISPER) -> Tensor
     extracted = _extractor(spec)(
         samples, sampling_rate=SAMPLE_RATE, padding="do_not_pad", truncation=False, return_tensors="pt"
     )
-    features: Tensor = extracted["input_features"][0]
-    return features[:, :frames].contiguous()
+    features: Tensor = extracted["input_features"][0][:, :frames]
+    return (features if spec.trim_db is None else trim_silence(features, spec.trim_db)).contiguous()
+
+
+def trim_silence(features: Tensor, trim_db: float) -> Tensor:
+    """The log-mel clip `[n_mels, frames]` without the silence at its ends, see `FeatureSpec.trim_db`.
+
+    >>> clip = torch.full((80, 100), -1.0)
+    >>> clip[:, 40:60] = 1.0
+    >>> trim_silence(clip, 40.0).shape
+    torch.Size([80, 30])
+    """
+    power = (_TO_LOG_POWER * features).logsumexp(0)
+    is_speech = power >= power.max() - trim_db * math.log(10) / 10
+    first, last = int(is_speech.nonzero()[0]), int(is_speech.nonzero()[-1])
+    start = max(0, min(first - TRIM_MARGIN, features.shape[1] - MIN_FRAMES))
+    return features[:, start : max(last + 1 + TRIM_MARGIN, start + MIN_FRAMES)]
 
 
 def _check(samples: NDArray[np.float32], spec: FeatureSpec) -> None:

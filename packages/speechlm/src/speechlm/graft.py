@@ -34,6 +34,9 @@ from speechlm.tokenizer import PAD, SPECIAL_TOKENS, TURN_END
 from speechlm.weights import weight_files
 
 LANGUAGE_MODELS = {"llama": LlamaForCausalLM, "qwen2": Qwen2ForCausalLM}
+TRIM_DB = 40.0
+"""Silence at the ends of a clip is not encoded (`FeatureSpec.trim_db`): acted corpora have a second of it on either
+side, and every second costs 25 tokens."""
 _TABLES = ("text.embed_tokens.weight", "head.weight")
 _POSITIONS = "embed_positions.weight"
 _STORED: dict[str, Any] = {"use_safetensors": True, "dtype": torch.float32, "local_files_only": True}
@@ -116,7 +119,9 @@ def graft(source: PretrainedParts, *, seed: int = 0) -> tuple[SpeechLM, GraftRep
         torch.default_generator.manual_seed(seed)
         thinker = Qwen2_5OmniThinkerForConditionalGeneration(_config(source, tokenizer))
     model = SpeechLM(thinker, tokenizer)
-    return model, _transplant(model, source, added)
+    report = _transplant(model, source, added)
+    _scale_projection(model)
+    return model, report
 
 
 def refuse_unfitting(source: PretrainedParts) -> None:
@@ -146,6 +151,7 @@ def refuse_unfitting(source: PretrainedParts) -> None:
 
 def _config(source: PretrainedParts, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5OmniThinkerConfig:
     text, audio = source.language_model.config, source.encoder.config
+    own: dict[str, Any] = {"audio_feature_trim_db": TRIM_DB}  # read by `SpeechLM`, unknown to the class
     return Qwen2_5OmniThinkerConfig(
         audio_config={
             "num_mel_bins": audio.num_mel_bins,
@@ -176,6 +182,7 @@ def _config(source: PretrainedParts, tokenizer: PreTrainedTokenizerFast) -> Qwen
         vision_config=unused_vision_tower(text.hidden_size),
         tie_word_embeddings=text.tie_word_embeddings,
         **special_token_ids(tokenizer),
+        **own,
     )
 
 
@@ -210,6 +217,19 @@ def _transplant(model: SpeechLM, source: PretrainedParts, added: tuple[str, ...]
     never_run = [n for n, _ in model.thinker.named_parameters() if "visual" in n.split(".")]
     unused = [*sorted(set(given) - taken), f"audio.{_POSITIONS} (the tower computes the same sinusoids)"]
     return GraftReport(tuple(copied), tuple(zeroed), tuple(new), tuple(never_run), tuple(unused), added_tokens=added)
+
+
+@torch.no_grad()
+def _scale_projection(model: SpeechLM) -> None:
+    """Give audio tokens the mean square of text embeddings, so that the language model reads both alike.
+
+    The tower's last norm gives values of mean square weight² + bias², so no clip needs to be run.
+    """
+    tower: Any = model.audio_tower
+    norm, projection = tower.ln_post, tower.proj
+    wanted = model.thinker.get_input_embeddings().weight.square().mean()  # type: ignore[operator]
+    projection.weight.mul_((wanted / (norm.weight**2 + norm.bias**2).sum() / projection.weight.square().mean()).sqrt())
+    projection.bias.zero_()
 
 
 def _named(model: SpeechLM) -> Iterator[tuple[str, Tensor]]:

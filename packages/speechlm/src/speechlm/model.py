@@ -82,7 +82,8 @@ class SpeechLM(nn.Module):
     def features(self) -> FeatureSpec:
         """The log-mel features that the audio tower reads.
 
-        Released and grafted models name no window in their configuration: they mean Whisper's, with silence behind.
+        Released and grafted models name no window in their configuration: they mean Whisper's, with silence behind; a
+        grafted one says how it wants silence trimmed.
         """
         config = self.thinker.config
         return FeatureSpec(
@@ -90,6 +91,7 @@ class SpeechLM(nn.Module):
             window_samples=int(getattr(config, "audio_feature_window", WHISPER.window_samples)),
             hop_samples=int(getattr(config, "audio_feature_hop", WHISPER.hop_samples)),
             silence_behind=not hasattr(config, "audio_feature_window"),
+            trim_db=getattr(config, "audio_feature_trim_db", None),
         )
 
     @property

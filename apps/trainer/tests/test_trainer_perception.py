@@ -1,0 +1,105 @@
+"""Auxiliary heads: what they learn, what they leave out. Expected values are worked by hand or are a definition's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from speech_records import (
+    RAVDESS_8,
+    Emotion,
+    Level,
+    LevelReading,
+    MeasuredUtterance,
+    ProsodyLevels,
+    ProsodyProfile,
+    Utterance,
+)
+from trainer.augment import mask_time
+from trainer.perception import LABEL, UNKNOWN, PerceptionHeads, Targets, TargetTable, joined, perception_loss
+
+
+def clip(name: str, hz: float | None, level: Level | None, emotion: Emotion | None) -> MeasuredUtterance:
+    reading = (
+        None if level is None or hz is None else LevelReading(value=hz, level=level, percentile=50.0, group="pooled")
+    )
+    return MeasuredUtterance(
+        Utterance(utterance_id=name, corpus="test", audio_path=f"{name}.wav", speaker_id="s", emotion=emotion),
+        ProsodyProfile(duration_s=1.0, sample_rate=16_000, f0_median_hz=hz),
+        ProsodyLevels(scale="test", scale_hash="0", pitch=reading),
+    )
+
+
+CLIPS = [
+    clip("a", 100.0, Level.LOW, Emotion.SAD),
+    clip("b", 200.0, Level.HIGH, Emotion.ANGRY),
+    clip("c", None, None, None),
+]
+
+
+def test_targets_are_the_label_the_levels_and_standardised_measurements() -> None:
+    """100 and 200 Hz are an octave apart: one standard deviation below and above their mean."""
+    table = TargetTable(CLIPS, RAVDESS_8)
+    assert table.classes[LABEL] == ["angry", "sad"]
+    targets = table.of(["b", "a", "c", "unheard of"])
+    assert targets.classes[:, 0].tolist() == [0, 1, UNKNOWN, UNKNOWN]
+    pitch = list(table.classes).index("pitch")
+    assert targets.classes[:, pitch].tolist() == [0, 1, UNKNOWN, UNKNOWN]  # high, low
+    np.testing.assert_allclose(targets.numbers[:2, 0], [1.0, -1.0], rtol=1e-5)
+    assert targets.numbers[2:].isnan().all()
+    again = joined(table.of([name]) for name in ("b", "a"))
+    assert torch.equal(again.classes, targets.classes[:2])
+    assert torch.equal(again.numbers, targets.numbers[:2])
+
+
+def test_heads_pool_each_clip_by_itself() -> None:
+    """Queries start at zero, so the pool is a mean; another clip in the batch, however long, changes nothing."""
+    table = TargetTable(CLIPS, RAVDESS_8)
+    torch.manual_seed(0)
+    heads, tokens = PerceptionHeads(16, table), torch.randn(9, 16)
+    logits, numbers = heads(tokens, torch.tensor([2, 7]))
+    alone, alone_numbers = heads(tokens[:2], torch.tensor([2]))
+    torch.testing.assert_close(logits[0][:1], alone[0])
+    torch.testing.assert_close(numbers[:1], alone_numbers)
+    torch.testing.assert_close(alone[0], heads.classifiers[0](heads.norm(tokens[:2]).mean(0, keepdim=True)))
+
+
+def test_the_loss_counts_what_is_known_alone() -> None:
+    """One of two clips is known: the label's cross-entropy is that clip's, and the Huber loss of 0.5 off is 0.125."""
+    logits = [torch.tensor([[2.0, 0.0], [5.0, 1.0]])]
+    targets = Targets(torch.tensor([[1], [UNKNOWN]]), torch.tensor([[1.0], [float("nan")]]))
+    found = perception_loss(logits, torch.tensor([[0.5], [9.0]]), targets)
+    expected = (cross_entropy(logits[0][:1], torch.tensor([1])) + 0.125) / 2
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_batch_of_which_nothing_is_known_has_no_loss() -> None:
+    targets = Targets(torch.full((2, 1), UNKNOWN), torch.full((2, 1), float("nan")))
+    numbers = torch.zeros(2, 1, requires_grad=True)
+    loss = perception_loss([torch.zeros(2, 3)], numbers, targets)
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert numbers.grad is not None
+    assert not numbers.grad.any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_time_mask_is_one_stretch_of_at_most_its_share(share: float) -> None:
+    clip = torch.rand(6, 50)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        changed = (mask_time(clip, share, generator) != clip).any(0)
+        where = changed.nonzero().flatten()
+        assert int(changed.sum()) <= round(share * 50)
+        assert not len(where) or int(where[-1] - where[0]) + 1 == len(where)
+
+
+def test_a_profile_without_a_label_still_teaches_its_levels() -> None:
+    unlabelled = replace(CLIPS[0], utterance=replace(CLIPS[0].utterance, emotion=None))
+    table = TargetTable([unlabelled, CLIPS[1]], RAVDESS_8)
+    assert table.of(["a"]).classes[0, 0] == UNKNOWN
+    assert table.of(["a"]).classes[0, list(table.classes).index("pitch")] != UNKNOWN
