@@ -62,10 +62,10 @@ def test_claims_are_found_and_judged(names: tuple[str, ...], f1: float, detected
 
 @pytest.mark.parametrize(
     ("name", "f1"),
-    [("claims_unseen_1.jsonl", 0.9), ("claims_unseen_2.jsonl", 0.94), ("claims_unseen_3.jsonl", 0.89)],
+    [(f"claims_unseen_{n}.jsonl", f1) for n, f1 in ((1, 0.9), (2, 0.94), (3, 0.89), (4, 0.9))],
 )
 def test_unseen_authors_are_read_no_worse_than_at_first(name: str, f1: float) -> None:
-    """Their first scores, 0.901, 0.943 and 0.894 (docs/claims.md): authors who had read that page alone."""
+    """Their first scores, 0.901, 0.943, 0.894 and 0.902 (docs/claims.md): authors who had read that page alone."""
     agreement = agree(sentences(name), CLIPS)
     assert agreement.f1 is not None
     assert agreement.f1 >= f1
