@@ -47,7 +47,8 @@ import builtins, errno, io, os
 opened = builtins.open
 
 def open_on_full_disk(file, mode="r", *arguments, **more):
-    if os.path.exists(os.environ["FULL_DISK"]) and set("wax+") & set(mode):
+    on_disk = isinstance(file, (str, os.PathLike)) and not os.fspath(file).startswith("/dev/")
+    if on_disk and os.path.exists(os.environ["FULL_DISK"]) and set("wax+") & set(mode):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
     return opened(file, mode, *arguments, **more)
 
@@ -202,6 +203,9 @@ def annotate(cluster: Cluster, name: str, rng: random.Random, *, faults: int) ->
             if time.monotonic() > end:
                 raise TimeoutError(f"{pending(cluster, name, 'measure')} items are to be done after {LIMIT_S:g} s")
             time.sleep(rng.uniform(0.2, 1.0))
+            for worker in cluster.workers:
+                if worker.has_ended():  # as whatever keeps services running would
+                    worker.start()
             if happened.total() < faults:
                 fault = rng.choice(sorted(cluster.faults))
                 cluster.faults[fault](rng)

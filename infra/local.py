@@ -88,6 +88,10 @@ class Program:
         if self.port is not None:
             _wait_until(self._answers, self.name, self.folder)
 
+    def has_ended(self) -> bool:
+        """Whether it does not run any more, or not yet."""
+        return self._process is None or self._process.poll() is not None
+
     def stop(self) -> None:
         """Ask it to end, and end it when it does not."""
         self._end(signal.SIGTERM)
