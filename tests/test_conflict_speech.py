@@ -43,7 +43,7 @@ def spoken(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[ConflictRecip
             synthetic=True,
         )
         measured.append(measure(utterance, root / utterance.audio_path, PLAIN))
-    scale = calibrate([_in_train(m) for m in measured], name="made")
+    scale = calibrate(lambda: [_in_train(m) for m in measured], name="made")
     write_jsonl(root / "measured.jsonl", [read_levels(m, scale) for m in measured])
     made = ConflictSet(root / "measured.jsonl", label_set=PAPER_9, question="Which emotion?", seed=0, report=print)
     assert not made.skipped

@@ -11,7 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,14 @@ SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, 
 STEPS, EVERY = 12, 2
 NAMES = ("u1", "u2", "u3")
 USED = ("seconds_", "tokens_per_", "memory_")
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """As many threads afterwards as before: `train` takes one."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def speech() -> dict[str, torch.Tensor]:
@@ -99,7 +107,10 @@ def die() -> None:
 def train(
     kind: str, out: Path, *, learning_rate: float = 1e-2, stop_before: int | None = None, stop: Callable[[], None] = die
 ) -> dict[str, torch.Tensor]:
-    """Train, and return the weights; before the step `stop_before`, counted from 0, `stop` is called."""
+    """Train on one thread, since sums depend on their number, and return the weights; before the step `stop_before`,
+    counted from 0, `stop` is called.
+    """
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     module, plan, make, settings = RUNS[kind](learning_rate)
 
