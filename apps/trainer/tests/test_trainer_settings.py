@@ -188,6 +188,21 @@ def test_an_unknown_setting_is_refused_before_it_is_shown(word: str, capsys: pyt
     assert shown.err.startswith(f"trainer: unknown setting {word.split('=', maxsplit=1)[0]}; there are ")
 
 
+@pytest.mark.parametrize(
+    ("stage", "parts"), [("sft", ("audio_encoder", "adapter", "lora")), ("grpo", ("adapter", "lora"))]
+)
+def test_the_experiments_of_compact_compose(stage: str, parts: tuple[str, ...]) -> None:
+    """Each is read as the stage reads it, takes the model of its name, and sets what is trained; a rate of an unknown
+    part is refused.
+    """
+    found = settings_of(stage, f"+experiment=compact_{stage}")
+    assert (found.model["preset"], found.train) == ("compact", parts)
+    if stage == "sft":
+        assert found.steps == 210 + 200 + 420  # perception, answers, reasoning, as docs/results.md reports it
+        with pytest.raises(ConfigError, match="learning_rates is ears"):
+            settings_of(stage, "+experiment=compact_sft", "+learning_rates.ears=1e-3")
+
+
 # model=
 
 
