@@ -1,0 +1,80 @@
+"""The settings of the stages that train nothing themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainer.settings.checks import check
+from trainer.settings.stage import StageSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusStage(StageSettings):
+    """Where the demo corpus goes, and how large it is."""
+
+    out: str
+    voices: int = 20
+    sentences: int = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateStage(StageSettings):
+    """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
+
+    `predictions` is a file of another system's answers, see `trainer.evaluate`. `perception` questions of each family
+    about the prosody are asked, 0 for none. `limit` clips of `split` are drawn evenly over speakers and emotions, all
+    of it unless specified. Settings are chosen on `validation`, results are reported on `test`.
+    """
+
+    data: str
+    out: str
+    policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("sft", "grpo", "grpo_ptr")))
+    predictions: str | None = None
+    perception: int = 0
+    reward_model: str | None = None
+    limit: int | None = None
+    split: str = "test"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("perception", self.perception, self.perception >= 0, ">= 0, 0 for no questions about the prosody")
+        check("limit", self.limit, self.limit is None or self.limit >= 1, ">= 1, or null for all clips")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationStage(StageSettings):
+    """The paper's ablation: `sft`, `reward`, `grpo` and `evaluate` are what its rows have in common of those stages'
+    settings; every row is trained once for each of `seeds`. `policy` is what SFT starts from, the preset of `model`
+    unless specified.
+    """
+
+    data: str
+    out: str
+    policy: str | None = None
+    seeds: tuple[int, ...] = (0, 1, 2)
+    sft: Mapping[str, Any] = field(default_factory=dict)
+    reward: Mapping[str, Any] = field(default_factory=dict)
+    grpo: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        seeds = self.seeds
+        check("seeds", seeds, seeds and len(set(seeds)) == len(seeds) and min(seeds) >= 0, "different numbers >= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportStage(StageSettings):
+    """`run` is the output directory of a pipeline run, `out` the page to write."""
+
+    run: str
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackStage(StageSettings):
+    """`out` is the output directory of a training whose metrics were not sent."""
+
+    out: str

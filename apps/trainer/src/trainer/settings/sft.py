@@ -1,0 +1,80 @@
+"""The settings of supervised fine-tuning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trainer.curriculum import Phase
+from trainer.errors import ConfigError
+from trainer.settings.checks import check, check_positive
+from trainer.settings.stage import OptimizerSettings, PolicyStage, StageSettings
+
+TRAINED_PARTS = ("audio_encoder", "adapter", "llm", "lora", "heads")
+"""What may have a learning rate of its own: the parts of `speechlm.Part`, and the auxiliary heads."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFTSettings(OptimizerSettings):
+    """One SFT run: `phases` are trained in order under one learning-rate schedule.
+
+    - `learning_rate` suits the random weights of `pocket`; pretrained ones need about 1e-5
+    - `vocab_size` of the tokenizer that a pocket model gets
+    - `decision_share`, `claim_share`: weights of the words that first say what it sounds like, and of the claims about
+      the sound, in a reasoning example, see `sft_loss_weights`; the rest of the text has what remains of 1
+    - `bf16`: compute products in bfloat16 (autocast), for processors that are fast at it; the weights stay float32
+    - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`; it closes most of the gap to
+      unseen voices; `time_mask_share`: longest stretch of a clip that is masked, see `mask_time`
+    - `reasoning_share`: of the training clips, how many are learnt with reasoning and label, see `is_reasoned`; the
+      prosody of all is. Below 1 it is a cold start, which leaves the other clips to reinforcement
+    - `perception_steps`: before the phases, so many steps of `perception_batch_size` clips train the audio side alone
+      by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`)
+    - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
+    """
+
+    phases: tuple[Phase, ...]
+    learning_rate: float = 8e-4
+    warmup_steps: int = 30
+    vocab_size: int = 1024
+    decision_share: float = 0.35
+    claim_share: float = 0.35
+    bf16: bool = False
+    filter_augment_db: float = 9.0
+    reasoning_share: float = 1.0
+    time_mask_share: float = 0.0
+    perception_steps: int = 0
+    perception_batch_size: int = 32
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        share = self.reasoning_share
+        check("reasoning_share", share, 0 < share <= 1, "a share of the training clips, above 0 and at most 1")
+        check("perception_steps", self.perception_steps, self.perception_steps >= 0, ">= 0")
+        check_positive(self, "perception_batch_size")
+        check("time_mask_share", self.time_mask_share, 0 <= self.time_mask_share < 1, "in [0, 1)")
+        for part, rate in self.learning_rates.items():
+            check("learning_rates", part, part in TRAINED_PARTS, f"parts among {', '.join(TRAINED_PARTS)}")
+            check(f"learning_rates.{part}", rate, rate > 0, "> 0")
+        if min(self.decision_share, self.claim_share) < 0 or self.decision_share + self.claim_share >= 1:
+            raise ConfigError(
+                f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
+                "together below 1"
+            )
+        check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps: those of perception, and of all phases."""
+        return self.perception_steps + sum(phase.steps for phase in self.phases)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SFTStage(SFTSettings, PolicyStage):
+    """Supervised fine-tuning; without `policy` it starts from the preset of `model`."""
+
+    policy: str | None = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        SFTSettings.__post_init__(self)
+        StageSettings.__post_init__(self)

@@ -1,0 +1,67 @@
+"""What several stages take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainer.settings.checks import check, check_positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """Linear warm-up to `learning_rate` over `warmup_steps`, then a cosine to a tenth of it.
+
+    Every `save_every` steps, 0 for never, the state of the training is kept, from which the same command goes on.
+    `devices` of each of `nodes` machines share every step; on several machines torchrun starts the command.
+    """
+
+    learning_rate: float
+    warmup_steps: int
+    seed: int = 0
+    save_every: int = 200
+    devices: int = 1
+    nodes: int = 1
+
+    def __post_init__(self) -> None:
+        check("learning_rate", self.learning_rate, self.learning_rate > 0, "> 0")
+        check("warmup_steps", self.warmup_steps, self.warmup_steps >= 0, ">= 0")
+        check("seed", self.seed, self.seed >= 0, ">= 0")
+        check("save_every", self.save_every, self.save_every >= 0, ">= 0, 0 for never")
+        check_positive(self, "devices", "nodes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSettings:
+    """What every stage takes; `workers` processes synthesise or load audio, `tracking_uri` names an MLflow store."""
+
+    name: str
+    seed: int = 0
+    workers: int = 2
+    tracking_uri: str | None = None
+    model: Mapping[str, Any] = field(default_factory=lambda: {"preset": "pocket"})
+
+    def __post_init__(self) -> None:
+        check_positive(self, "workers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainStage(StageSettings):
+    """`data` is an annotated data set, `out` the checkpoint's folder, `policy` the checkpoint to start from."""
+
+    data: str
+    out: str
+    policy: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyStage(TrainStage):
+    """`train` names the parts to train, of audio_encoder, adapter, llm and lora, everything unless specified.
+
+    New LoRA adapters have `lora_rank`. `gradient_checkpointing` takes less memory and more time.
+    """
+
+    train: tuple[str, ...] | None = None
+    lora_rank: int = 16
+    gradient_checkpointing: bool = False
