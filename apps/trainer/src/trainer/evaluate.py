@@ -32,7 +32,8 @@ from trainer.checkpoint import accelerator
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError, DataSetError
 from trainer.features import as_float, require_features
-from trainer.listening import FaithfulnessControls, PerceptionColumn, faithfulness_controls, perceive
+from trainer.listening import FaithfulnessControls, faithfulness_controls
+from trainer.perception_scores import PerceptionReport, PerceptionTest, choose
 from trainer.predict import Answer, predict, predict_labels, score_label, score_response
 
 RESULT = "evaluation.json"
@@ -46,7 +47,7 @@ class PolicyResult:
 
     `evaluation` is of reasoned answers (`emotion_question`), `label_only` of answers by the label alone
     (`label_question`) to the same clips; `label_gain` is the second minus the first: what explaining costs.
-    `controls` are faithfulness scores that need no listening, `perception` the data set's questions about the prosody,
+    `controls` are faithfulness scores that need no listening, `perception` the test of what it perceives,
     `seconds_per_clip` the time of a reasoned answer in batches.
     """
 
@@ -56,7 +57,7 @@ class PolicyResult:
     label_gain: metrics.Comparison
     reward_score: float | None = None
     controls: FaithfulnessControls | None = None
-    perception: tuple[PerceptionColumn, ...] = ()
+    perception: PerceptionReport | None = None
     seconds_per_clip: float | None = None
 
 
@@ -70,18 +71,19 @@ class OtherSystem:
 
 @dataclass(frozen=True, slots=True)
 class NamedComparison:
-    """`second` minus `first` on the same clips."""
+    """`second` minus `first` on the same clips; `perception` is that of the macro average of the perception test."""
 
     first: str
     second: str
     comparison: metrics.Comparison
+    perception: metrics.Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
     """Policies and baselines on the same held-out clips."""
 
-    schema_version: ClassVar[str] = "1.1"
+    schema_version: ClassVar[str] = "1.2"
 
     corpus: str
     synthetic: bool
@@ -175,13 +177,15 @@ def evaluate_policies(
     writes and returns `evaluation.json`.
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
-    `perception` questions of each family about the prosody are asked besides. With `spec`, which says what `features`
+    `perception` clear cases of each class are asked of what it perceives, 0 for none. With `spec`, which says what `features`
     are, a policy that hears something else is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed, split=split)
     predictions: dict[str, list[metrics.Prediction]] = {}
     results: list[PolicyResult] = []
+    test = PerceptionTest(corpus, split=split, most=perception, seed=seed) if perception else None
+    perceived: dict[str, list[int]] = {}
     system = None
     if other is not None:
         if other.stem in policies:
@@ -207,16 +211,17 @@ def evaluate_policies(
         question = emotion_question(corpus.label_set)
         score = None if reward_model is None else _mean_score(reward_model, answers, features, question)
         controls = faithfulness_controls(clips, answers, seed=seed)
-        columns: tuple[PerceptionColumn, ...] = ()
-        if perception:
-            asked = corpus.examples(split)
-            columns = perceive(model, asked, features, limit=perception, seed=seed, what=f"evaluate {name}, perception")
-        results.append(PolicyResult(name, evaluation, label_only, gain, score, controls, columns, seconds))
+        if test is not None:
+            asked = [*test.recorded, *test.varied]
+            perceived[name] = choose(model, asked, features, what=f"evaluate {name}, perception")
+        found = None if test is None else test.report(perceived[name])
+        results.append(PolicyResult(name, evaluation, label_only, gain, score, controls, found, seconds))
     comparisons = tuple(
         NamedComparison(
             first,
             second,
             metrics.compare(predictions[first], predictions[second], label_set=corpus.label_set, seed=seed),
+            test.macro(perceived[second], perceived[first]) if test and {first, second} <= perceived.keys() else None,
         )
         for first, second in combinations(predictions, 2)
     )

@@ -1,4 +1,4 @@
-"""Whether answers come from listening: reasoning held against other clips, and questions about the prosody alone."""
+"""Whether reasoning comes from listening: its faithfulness beside scores that need none."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
-from torch import Tensor
 
-from cotgen.tasks import SFTExample, Task, score
-from policy import Sampler
 from speech_claims import ClaimsError, faithfulness
 from speech_claims.faithfulness import constant_text
 from speech_records import AnswerFormatError, MeasuredUtterance, parse_response
-from speechlm import SpeechLM
-from trainer.dataset import feature_key
-from trainer.features import as_float
 from trainer.predict import Answer
-from trainer.progress import track
-
-ANSWER_TOKENS = 64
-"""Most tokens of an answer about the prosody."""
-COLUMNS = {"pitch": "pitch", "rate": "rate", "energy": "energy", "contour": "intonation"}
-"""Attributes of the data set's questions, and the paper's columns for them; stress is its fifth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +26,6 @@ class FaithfulnessControls:
     shuffled: float
     alike: float | None
     modal: float
-
-
-@dataclass(frozen=True, slots=True)
-class PerceptionColumn:
-    """How many of the `asked` questions about one property of the sound were answered right."""
-
-    name: str
-    asked: int
-    accuracy: float
 
 
 def faithfulness_controls(
@@ -87,46 +66,3 @@ def _score(think: str | None, said: MeasuredUtterance, measured: MeasuredUtteran
         return faithfulness(think, measured.profile, measured.levels, said.utterance.transcript).score
     except ClaimsError:
         return 0.0
-
-
-def perceive(
-    model: SpeechLM,
-    examples: Sequence[SFTExample],
-    features: Mapping[str, Tensor],
-    *,
-    limit: int,
-    seed: int,
-    what: str,
-    batch_size: int = 64,
-) -> tuple[PerceptionColumn, ...]:
-    """The data set's own questions about attributes, stress and order, at most `limit` of each family, greedily."""
-    rng = np.random.default_rng(seed)
-    chosen: list[SFTExample] = []
-    for task in (Task.ATTRIBUTE, Task.STRESS, Task.COMPARATIVE):
-        family = [e for e in examples if e.task is task]
-        chosen += [family[i] for i in sorted(rng.permutation(len(family))[:limit])]
-    sampler, results = Sampler(model), dict[str, list[bool]]()
-    starts = range(0, len(chosen), batch_size)
-    for start in track(starts, total=len(starts), what=what):
-        batch = chosen[start : start + batch_size]
-        heard = as_float(features[feature_key(e)] for e in batch)
-        rollout = sampler.sample(heard, [e.question for e in batch], temperature=0.0, max_new_tokens=ANSWER_TOKENS)
-        for example, (text,) in zip(batch, rollout.texts, strict=True):
-            for name, right in answered(example, text).items():
-                results.setdefault(name, []).append(right)
-    return tuple(PerceptionColumn(name, len(found), fmean(found)) for name, found in results.items())
-
-
-def answered(example: SFTExample, text: str) -> dict[str, bool]:
-    """Which properties an example asks for, and whether the answer is right about each; one without form never is.
-
-    >>> example = SFTExample("a", Task.ATTRIBUTE, "a", "a.wav", "Name the pitch and rate.", "pitch low, rate fast")
-    >>> answered(example, "pitch low, rate slow")
-    {'pitch': True, 'rate': False}
-    """
-    if example.task is not Task.ATTRIBUTE:
-        return {example.task.value: score(example, text).exact}
-    valid, given = score(example, text).valid, set(text.strip().removesuffix(".").casefold().split(", "))
-    wanted = (part.split(" ", 1)[0] for part in example.target.split(", "))
-    parts = dict(zip(wanted, example.target.split(", "), strict=True))
-    return {COLUMNS.get(name, name): valid and part in given for name, part in parts.items()}

@@ -316,7 +316,7 @@ class Draws:
         return Estimate(value, float(low), float(high))
 
 
-def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+def share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """First of two counts [..., (part, whole)] over the second; NaN where a resample drew nothing to count."""
     shares = np.full(counts.shape[:-1], np.nan)
     np.divide(counts[..., 0], counts[..., 1], out=shares, where=counts[..., 1] > 0)
@@ -328,7 +328,7 @@ def _format_share(predictions: Sequence[Prediction], speakers: tuple[str, ...], 
     for p in predictions:
         if p.format_ok is not None:
             counts[speakers.index(p.speaker_id)] += (p.format_ok, 1)
-    return draws.estimate(_share, counts) if counts.any() else None
+    return draws.estimate(share, counts) if counts.any() else None
 
 
 def _faithfulness(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> Estimate | None:
@@ -337,7 +337,7 @@ def _faithfulness(predictions: Sequence[Prediction], speakers: tuple[str, ...], 
     for p in predictions:
         if p.faithfulness is not None:
             sums[speakers.index(p.speaker_id)] += (p.faithfulness, 1)
-    return draws.estimate(_share, sums) if sums.any() else None
+    return draws.estimate(share, sums) if sums.any() else None
 
 
 def _claim_shares(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> ClaimShares | None:
@@ -349,11 +349,11 @@ def _claim_shares(predictions: Sequence[Prediction], speakers: tuple[str, ...], 
     if not claims.any():
         return None
 
-    def share(verdict: Verdict) -> Estimate:
-        return draws.estimate(_share, np.stack([counts[:, _VERDICTS.index(verdict)], claims], axis=1))
+    def of_all(verdict: Verdict) -> Estimate:
+        return draws.estimate(share, np.stack([counts[:, _VERDICTS.index(verdict)], claims], axis=1))
 
     return ClaimShares(
-        int(claims.sum()), share(Verdict.SUPPORTED), share(Verdict.CONTRADICTED), share(Verdict.UNVERIFIABLE)
+        int(claims.sum()), of_all(Verdict.SUPPORTED), of_all(Verdict.CONTRADICTED), of_all(Verdict.UNVERIFIABLE)
     )
 
 
