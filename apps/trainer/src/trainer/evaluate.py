@@ -4,6 +4,7 @@
 OUT/NAME.answers.jsonl    one Answer per clip (text, predicted emotion, every claim with its verdict)
 OUT/NAME.labels.jsonl     the same for the question that asks for the label alone
 OUT/evaluation.json       metrics of every policy, other system and baseline, paired differences
+OUT/perception.md         the perception test as a table, where it was asked for
 ```
 
 Another system's answers are lines of JSON, one for each clip: `utterance_id`, and `text`, a response in the form of
@@ -33,12 +34,13 @@ from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError, DataSetError
 from trainer.features import as_float, require_features
 from trainer.listening import FaithfulnessControls, faithfulness_controls
-from trainer.perception_scores import PerceptionReport, PerceptionTest, choose
+from trainer.perception_scores import PerceptionReport, PerceptionTest, choose, perception_table
 from trainer.predict import Answer, predict, predict_labels, score_label, score_response
 
 RESULT = "evaluation.json"
 ANSWERS = ".answers.jsonl"
 LABELS = ".labels.jsonl"
+PERCEPTION = "perception.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +179,8 @@ def evaluate_policies(
     writes and returns `evaluation.json`.
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
-    `perception` clear cases of each class are asked of what it perceives, 0 for none. With `spec`, which says what `features`
-    are, a policy that hears something else is refused.
+    `perception` clear cases of each class are asked in the perception test, 0 for none. With `spec`, which says what
+    `features` are, a policy that hears something else is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed, split=split)
@@ -236,6 +238,8 @@ def evaluate_policies(
         other=system,
     )
     (out / RESULT).write_text(to_json(result) + "\n")
+    if reports := {policy.name: policy.perception for policy in results if policy.perception is not None}:
+        (out / PERCEPTION).write_text(perception_table(reports))
     return result
 
 

@@ -208,10 +208,34 @@ def choose(
         batch = [asked[i] for i in order[start : start + batch_size]]
         clips = as_float(features[q.key] for q in batch)
         packed = model.pack(clips, [q.question for q in batch], [list(q.choices) for q in batch])
-        scores = packed.unpack(sequence_logprobs(model, packed)).sum(-1).split([len(q.choices) for q in batch])
-        for i, of_choices in zip(order[start:], scores, strict=False):
-            chosen[i] = int(of_choices.argmax())
+        scores = packed.unpack(sequence_logprobs(model, packed)).sum(-1).tolist()
+        for i, q in zip(order[start:], batch, strict=False):
+            of_choices, scores = scores[: len(q.choices)], scores[len(q.choices) :]
+            chosen[i] = of_choices.index(max(of_choices))
     return chosen
+
+
+def perception_table(reports: Mapping[str, PerceptionReport]) -> str:
+    """The test as Markdown: a row for each property, a column for each policy by its name."""
+    first = next(iter(reports.values()))
+    lines = [
+        f"| | questions | chance | logistic regression | {' | '.join(reports)} |",
+        "|---" * (4 + len(reports)) + "|",
+    ]
+    for i, row in enumerate([*first.columns, *first.order]):
+        found = [_shown([*report.columns, *report.order][i].accuracy) for report in reports.values()]
+        regression = "–" if row.regression is None else f"{row.regression:.3f}"
+        lines.append(f"| {row.name} | {row.asked} | {row.chance:.3f} | {regression} | {' | '.join(found)} |")
+    chance = fmean(row.chance for row in first.columns) if first.columns else float("nan")
+    macro = [_shown(report.macro) for report in reports.values()]
+    lines.append(f"| macro of recordings | | {chance:.3f} | – | {' | '.join(macro)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.low is None:
+        return "–" if estimate is None else f"{estimate.value:.3f}"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _asked(item: PerceptionItem, phrasing: Phrasing) -> Asked:
@@ -250,5 +274,3 @@ def _sentence(clip: MeasuredUtterance) -> str:
 
 def _ignore(_: FailedItem) -> None:
     """Bad lines are named where the data set is read."""
-
-

@@ -23,9 +23,10 @@ class CorpusStage(StageSettings):
 class EvaluateStage(StageSettings):
     """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
 
-    `predictions` is a file of another system's answers, see `trainer.evaluate`. `perception` questions of each family
-    about the prosody are asked, 0 for none. `limit` clips of `split` are drawn evenly over speakers and emotions, all
-    of it unless specified. Settings are chosen on `validation`, results are reported on `test`.
+    `predictions` is a file of another system's answers, see `trainer.evaluate`. `perception` is how many clear
+    cases of each class its test of perception asks at most (`trainer.perception_scores`), 0 for no such test. `limit`
+    clips of `split` are drawn evenly over speakers and emotions, all of it unless specified. Settings are chosen on
+    `validation`, results are reported on `test`.
     """
 
     data: str
@@ -39,7 +40,7 @@ class EvaluateStage(StageSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check("perception", self.perception, self.perception >= 0, ">= 0, 0 for no questions about the prosody")
+        check("perception", self.perception, self.perception >= 0, ">= 0, 0 for no test of perception")
         check("limit", self.limit, self.limit is None or self.limit >= 1, ">= 1, or null for all clips")
 
 

@@ -1,0 +1,116 @@
+"""The perception test: what it asks, and what its scores are. Expected values are worked by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from cotgen.dataset import BuildConfig, Source, build
+from cotgen.generation import RuleGenerator
+from cotgen.tasks import Attribute, ComparativeClip, TaskConfig
+from policy import sequence_logprobs
+from speech_records import (
+    PAPER_9,
+    Emotion,
+    Level,
+    LevelReading,
+    MeasuredUtterance,
+    ProsodyLevels,
+    ProsodyProfile,
+    Utterance,
+    write_jsonl,
+)
+from speechlm import load_preset
+from trainer.dataset import AnnotatedCorpus
+from trainer.errors import DataSetError
+from trainer.perception_scores import PerceptionTest, choose
+
+HERTZ = {Level.LOW: 110.0, Level.NORMAL: 190.0, Level.HIGH: 330.0}
+ORDER = (Level.HIGH, Level.LOW, Level.NORMAL)
+
+
+def measured(speaker: str, split: str, number: int) -> MeasuredUtterance:
+    """Clear cases of pitch, one level after the other; sentences are numbered in each split from its own start."""
+    level = list(Level)[number % 3]
+    percentile = {Level.LOW: 10.0, Level.NORMAL: 50.0, Level.HIGH: 90.0}[level]
+    text = f"number {number if split == 'train' else number + 40} it is"
+    name = f"{speaker}-{number:02}-{split}"
+    utterance = Utterance(name, "made", f"{name}.wav", speaker, Emotion.SAD, transcript=text, split=split)
+    levels = ProsodyLevels("made", "0", pitch=LevelReading(level, HERTZ[level] + number % 5, percentile))
+    return MeasuredUtterance(utterance, ProsodyProfile(1.0, 16_000, f0_median_hz=HERTZ[level] + number % 5), levels)
+
+
+def corpus(root: Path, train: str, *test: str) -> AnnotatedCorpus:
+    """Sixty clips of a training voice and sixty of the test voices, whose sentences 40 to 59 are the same; two
+    comparative clips of a test voice and one of the training voice."""
+    clips = [measured(train, "train", n) for n in range(60)]
+    clips += [measured(test[n % len(test)], "test", n) for n in range(60)]
+    write_jsonl(root / "measured.jsonl", clips)
+    (root / "scale.json").write_text("{}")
+    (root / "comparative").mkdir()
+    owners = [clips[60], clips[61], clips[0]]
+    varied = tuple(
+        ComparativeClip(f"c{i}", m.utterance.utterance_id, f"comparative/{i}.flac", Attribute.PITCH, ORDER, split)
+        for i, (m, split) in enumerate(zip(owners, ("test", "test", "train"), strict=True))
+    )
+    for clip in varied:
+        (root / clip.audio_path).write_bytes(b"")
+    source = Source(
+        root / "measured.jsonl",
+        audio_root=str(root),
+        scale=root / "scale.json",
+        clips=varied,
+        clips_folder=root,
+    )
+    build(source, root / "data", BuildConfig(TaskConfig(PAPER_9, "?", 0)), generator=RuleGenerator(PAPER_9, seed=0))
+    return AnnotatedCorpus.read(root / "data")
+
+
+def test_what_is_asked_and_how_it_is_scored(tmp_path: Path) -> None:
+    """Pitch is all that is measured, twenty clear clips of each level, of which at most twelve are asked in the words
+    that the data set trains on; of the comparative clips the two of the test split. Always answering the first choice
+    is right in a third of the former and in none of the latter, whose order has another number. The regression is
+    given pitches an octave apart, so it is always right. Sentences 40 to 59 of sixty are known."""
+    test = PerceptionTest(corpus(tmp_path, "a", "b", "c"), split="test", most=12, seed=0)
+    assert [q.question for q in test.recorded] == ["What is the pitch?"] * 36
+    assert {q.choices for q in test.recorded} == {("pitch low", "pitch normal", "pitch high")}
+    assert sorted({q.key for q in test.varied}) == ["comparative/0.flac", "comparative/1.flac"]
+    assert {q.choices[q.right] for q in test.varied} == {"high, low, normal"}
+    found = test.report([0] * 38)
+    (pitch,), (order,) = found.columns, found.order
+    assert (pitch.name, pitch.asked, pitch.speakers, pitch.regression) == ("pitch", 36, 2, 1.0)
+    assert pitch.accuracy.value == pitch.chance == pytest.approx(1 / 3)
+    assert pitch.confusion == ((12, 0, 0), (12, 0, 0), (12, 0, 0))
+    assert (order.name, order.asked, order.accuracy.value, order.regression) == ("order of pitch", 2, 0.0, None)
+    assert order.chance == pytest.approx(1 / 6)
+    right = [q.right for q in (*test.recorded, *test.varied)]
+    macro, gained = test.macro(right), test.macro(right, [0] * 38)
+    assert macro is not None
+    assert gained is not None
+    assert (macro.value, gained.value) == (1.0, pytest.approx(2 / 3))
+    known = [int(q.utterance_id.split("-")[1]) < 20 for q in test.recorded]
+    assert found.known_sentences == pytest.approx(sum(known) / 36)
+
+
+def test_a_speaker_of_the_training_split_is_refused(tmp_path: Path) -> None:
+    """A voice that was trained on tests memory."""
+    with pytest.raises(DataSetError, match="speaker a is in train and test"):
+        PerceptionTest(corpus(tmp_path, "a", "a"), split="test", most=12, seed=0)
+
+
+def test_the_choice_is_the_likeliest_whole_answer(tmp_path: Path) -> None:
+    """Truth: every choice scored as a completion by itself, in a batch of its own."""
+    test = PerceptionTest(corpus(tmp_path, "a", "b"), split="test", most=2, seed=0)
+    model = load_preset("pocket", seed=0, texts=["What is the pitch? pitch low, normal, high"], vocab_size=300)
+    generator = torch.Generator().manual_seed(0)
+    bins = model.features.num_mel_bins
+    features = {q.key: torch.randn(bins, 40 + 4 * i, generator=generator) for i, q in enumerate(test.recorded)}
+    expected = []
+    for q in test.recorded:
+        batches = [model.collate([features[q.key]], [q.question], [choice]) for choice in q.choices]
+        with torch.no_grad():
+            scores = [float(sequence_logprobs(model, batch).sum()) for batch in batches]
+        expected.append(scores.index(max(scores)))
+    assert choose(model, test.recorded, features, what=None, batch_size=4) == expected
