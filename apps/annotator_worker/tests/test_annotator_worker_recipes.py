@@ -72,6 +72,22 @@ def parts(samples: np.ndarray, rate: int) -> list[np.ndarray]:
     return np.split(samples, cuts)
 
 
+def test_half_a_step_of_energy_is_three_decibels(annotated: Path, tmp_path: Path) -> None:
+    """A gain is exact: neighbouring levels are half of 6 dB apart."""
+    recipe = next(r for r in recipes(annotated, 6) if r.attribute is Attribute.ENERGY)
+    write_jsonl(tmp_path / "recipes.jsonl", [replace(recipe, step=0.5)])
+    compare(
+        tmp_path / "recipes.jsonl",
+        annotated / "annotated" / "measured.jsonl",
+        root=annotated / "corpus",
+        out=tmp_path / "out",
+    )
+    (clip,) = read_jsonl(tmp_path / "out" / "clips.jsonl", ComparativeClip)
+    samples, rate = soundfile.read(tmp_path / "out" / clip.audio_path)
+    levels = sorted(analyze(part, rate).energy_dbfs or 0.0 for part in parts(samples, rate))
+    np.testing.assert_allclose(np.diff(levels), 3.0, atol=0.3)
+
+
 def test_what_cannot_be_made_is_a_failed_item(annotated: Path, tmp_path: Path) -> None:
     """An unknown utterance, one without a hash, and one whose audio is gone; the fourth is made."""
     measured = list(read_jsonl(annotated / "annotated" / "measured.jsonl", MeasuredUtterance))[:3]

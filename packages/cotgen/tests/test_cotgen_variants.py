@@ -61,6 +61,9 @@ def test_recipes_check_themselves_and_become_clips() -> None:
     for wrong in (0.0, 1.5, float("nan")):
         with pytest.raises(InvalidRecordError, match="offset"):
             replace(recipe, offset=wrong)
+    for equal in (0.0, 0.05, 1.6, float("nan")):
+        with pytest.raises(InvalidRecordError, match="or variants are equal or distorted"):
+            replace(recipe, step=equal)
     with pytest.raises(InvalidRecordError, match="distinct levels"):
         replace(recipe, order=(Level.LOW, Level.LOW))
 
@@ -71,8 +74,9 @@ def test_the_command(tmp_path: Path) -> None:
     write_jsonl(profiles, measured(60))
     with profiles.open("a", encoding="utf-8") as file:
         file.write("{}\n")
-    arguments = ["variants", "--profiles", str(profiles), "--count", "18", "-o", str(out)]
+    arguments = ["variants", "--profiles", str(profiles), "--count", "18", "--step", "0.5", "-o", str(out)]
     result = CliRunner().invoke(cli.app, arguments)
     assert result.exit_code == 1
     assert "36 recipes, 1 left out" in result.stderr
-    assert len({r.recipe_id for r in read_jsonl(out, VariantRecipe)}) == 36
+    made = list(read_jsonl(out, VariantRecipe))
+    assert (len({r.recipe_id for r in made}), {r.step for r in made}) == (36, {0.5})

@@ -51,8 +51,8 @@ class Variation:
 VARIATIONS: Mapping[Attribute, Variation] = MappingProxyType(
     {
         Attribute.PITCH: Variation(step=4.0, max_offset=1.0),  # semitones
-        Attribute.ENERGY: Variation(step=8.0, max_offset=2.0),  # dB
-        Attribute.RATE: Variation(step=0.3, max_offset=0.06),  # share of the tempo
+        Attribute.ENERGY: Variation(step=6.0, max_offset=2.0),  # dB
+        Attribute.RATE: Variation(step=0.25, max_offset=0.06),  # share of the tempo
     }
 )
 """Steps well above just noticeable differences, small enough that WORLD keeps speech natural."""
@@ -100,7 +100,7 @@ def plan_recipe(recipe: VariantRecipe, item: MeasuredUtterance, versions: Versio
             f"{recipe.utterance_id}: needs voiced speech of at most {MAX_SOURCE_S} s and the hash of its audio"
         )
     offset = round(recipe.offset * _largest_offset(recipe.attribute)) or (1 if recipe.offset > 0 else -1)
-    return _named(source, recipe.attribute, recipe.order, offset, versions)
+    return _named(source, recipe.attribute, recipe.order, offset, versions, step=recipe.step)
 
 
 def render(plan: ComparativePlan, path: Path) -> bytes:
@@ -115,7 +115,7 @@ def render(plan: ComparativePlan, path: Path) -> bytes:
     speech = audio.samples[start : round((plan.speech_end_s + MARGIN_S) * audio.sample_rate)]
     if plan.attribute is Attribute.ENERGY:
         # Room for the loudest variant: a limiter would take away the very difference that is asked for.
-        loudest = VARIATIONS[Attribute.ENERGY].step + plan.offset_centi / CENTI
+        loudest = plan.step * VARIATIONS[Attribute.ENERGY].step + plan.offset_centi / CENTI
         speech = speech * min(1.0, PEAK * 10 ** (-loudest / 20) / max(float(np.max(np.abs(speech))), _TINY))
     gap = np.zeros(round(GAP_S * audio.sample_rate), dtype=np.float32)
     parts: list[NDArray[np.float32]] = []
@@ -131,7 +131,7 @@ def render(plan: ComparativePlan, path: Path) -> bytes:
 
 
 def _variant(speech: NDArray[np.float32], sample_rate: int, plan: ComparativePlan, level: Level) -> NDArray[np.float32]:
-    amount = _SIGN[level] * VARIATIONS[plan.attribute].step + plan.offset_centi / CENTI
+    amount = _SIGN[level] * plan.step * VARIATIONS[plan.attribute].step + plan.offset_centi / CENTI
     match plan.attribute:
         case Attribute.PITCH:
             return modify(speech, sample_rate, pitch_st=amount)
@@ -161,7 +161,13 @@ def _largest_offset(attribute: Attribute) -> int:
 
 
 def _named(
-    source: _Source, attribute: Attribute, order: tuple[Level, ...], offset: int, versions: Versions
+    source: _Source,
+    attribute: Attribute,
+    order: tuple[Level, ...],
+    offset: int,
+    versions: Versions,
+    *,
+    step: float = 1.0,
 ) -> ComparativePlan:
     """A plan whose name holds everything that decides the clip."""
     part = (source.utterance.start_s, source.utterance.end_s, source.utterance.channel)
@@ -176,6 +182,7 @@ def _named(
             attribute,
             *order,
             offset,
+            repr(step * VARIATIONS[attribute].step),
             *(() if part == (None, None, None) else (repr(part),)),
         ]
     )
@@ -186,6 +193,7 @@ def _named(
         attribute=attribute,
         order=order,
         offset_centi=offset,
+        step=step,
         speech_start_s=source.start_s,
         speech_end_s=source.end_s,
     )

@@ -123,7 +123,8 @@ class Submitted:
 class ComparativePlan:
     """Everything that decides the samples of one comparative clip; see `annotator_worker.comparative`.
 
-    Times are those of the speech in the source clip, the offset is in hundredths of the attribute's unit.
+    Times are those of the speech in the source clip, the offset is in hundredths of the attribute's unit, `step` the
+    share of `comparative.VARIATIONS` by which neighbouring levels are apart.
     """
 
     clip_id: str
@@ -134,6 +135,7 @@ class ComparativePlan:
     offset_centi: int
     speech_start_s: float
     speech_end_s: float
+    step: float = 1.0
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ from cotgen.tasks.conflict import ConflictSet, recipes
 from cotgen.tasks.joining import joined, measured_lines
 from cotgen.tasks.perception import PerceptionSet
 from cotgen.tasks.stress import stress_examples
-from cotgen.tasks.variants import variant_recipes
+from cotgen.tasks.variants import LARGEST_STEP, SMALLEST_STEP, variant_recipes
 from speech_records import emotion_question, write_jsonl
 from speech_records.failures import FailureLog, errors_beside
 
@@ -79,17 +79,21 @@ def variants(
     out: Out,
     count: Annotated[int, typer.Option(min=1, help="Recipes of each split, at most.")] = 180,
     longest: Annotated[float, typer.Option(min=0.1, help="Longest speech that is used, in seconds.")] = 5.0,
+    step: Annotated[
+        float, typer.Option(min=SMALLEST_STEP, max=LARGEST_STEP, help="Share of the step: 1 is 4 st, 6 dB, 25 %.")
+    ] = 1.0,
     seed: Seed = 0,
 ) -> None:
     """Write recipes for comparative clips: which sentence, which attribute, its three levels in which order.
 
-    Every order of every attribute comes equally often. `annotator compare` makes the clips.
+    Every order of every attribute comes equally often. `annotator compare` makes the clips; with a --step of 0.25 they
+    differ by about as little as listeners tell.
 
     Example: cotgen variants --profiles measured.jsonl -o recipes.jsonl
     """
     with FailureLog(NAME, errors_beside(out)) as log:
         measured = measured_lines(profiles, log, check_stress=False)
-        made = variant_recipes(measured, seed=seed, count=count, longest_s=longest)
+        made = variant_recipes(measured, seed=seed, count=count, longest_s=longest, step=step)
         raise typer.Exit(log.finish(f"{write_jsonl(out, made)} recipes"))
 
 

@@ -19,6 +19,8 @@ from speech_records import InvalidRecordError, Level, MeasuredUtterance
 
 LEAST_OFFSET = 0.05
 """Smallest common offset, as a share of the renderer's largest one."""
+SMALLEST_STEP, LARGEST_STEP = 0.1, 1.5
+"""Between which the step of a recipe lies, as a share of the renderer's own: of a smaller one nothing is perceived."""
 PAIRS = tuple((attribute, order) for attribute in Attribute for order in permutations(Level))
 """Every attribute with every order of its three levels."""
 
@@ -28,10 +30,11 @@ class VariantRecipe:
     """One comparative clip to be made of an utterance.
 
     The parts take the levels `order` of `attribute` one after the other. `offset`, in [-1, 1] and not 0, is a share of
-    the largest offset that the renderer adds to all of them.
+    the largest offset that the renderer adds to all of them. `step` is how far neighbouring levels are apart, as a
+    share of the renderer's own step.
     """
 
-    schema_version: ClassVar[str] = "1.0"
+    schema_version: ClassVar[str] = "1.1"
 
     recipe_id: str
     utterance_id: str
@@ -39,8 +42,12 @@ class VariantRecipe:
     order: tuple[Level, ...]
     offset: float
     split: str | None = None
+    step: float = 1.0
 
     def __post_init__(self) -> None:
+        if not SMALLEST_STEP <= self.step <= LARGEST_STEP:
+            rule = f"must lie between {SMALLEST_STEP} and {LARGEST_STEP}, or variants are equal or distorted"
+            raise InvalidRecordError(f"VariantRecipe {self.recipe_id!r}: step {self.step} {rule}")
         if not LEAST_OFFSET <= abs(self.offset) <= 1.0:
             rule = f"must lie between {LEAST_OFFSET} and 1, either way"
             raise InvalidRecordError(f"VariantRecipe {self.recipe_id!r}: offset {self.offset} {rule}")
@@ -53,12 +60,12 @@ class VariantRecipe:
 
 
 def variant_recipes(
-    measured: Iterable[MeasuredUtterance], *, seed: int, count: int, longest_s: float
+    measured: Iterable[MeasuredUtterance], *, seed: int, count: int, longest_s: float, step: float = 1.0
 ) -> Iterator[VariantRecipe]:
     """At most `count` recipes for each split, from voiced utterances whose speech lasts at most `longest_s` seconds.
 
-    Utterances are drawn by `seed`, each at most once, in one pass with memory for what is kept. Same input and seed,
-    same recipes, by split and utterance id.
+    All have the same `step`. Utterances are drawn by `seed`, each at most once, in one pass with memory for what is
+    kept. Same input and seed, same recipes, by split and utterance id.
     """
     drawn: dict[str, list[tuple[float, str]]] = {}
     for item in measured:
@@ -73,7 +80,7 @@ def variant_recipes(
         names = sorted(name for _, name in sorted(kept)[:count])
         for name, (attribute, order) in zip(names, _deal(rng), strict=False):
             offset = round(rng.choice((-1, 1)) * rng.uniform(LEAST_OFFSET, 1.0), 3)
-            yield VariantRecipe(f"{name}-{attribute}", name, attribute, order, offset, split or None)
+            yield VariantRecipe(f"{name}-{attribute}", name, attribute, order, offset, split or None, step)
 
 
 def _is_usable(item: MeasuredUtterance, longest_s: float) -> bool:
