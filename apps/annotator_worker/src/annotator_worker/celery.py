@@ -19,12 +19,14 @@ SOFT_LIMIT_S: Final = CLIP_LIMIT_S
 """A batch is about 30 s of work. One that takes longer than this stores what is done and sends the rest anew."""
 HARD_LIMIT_S: Final = 2 * CLIP_LIMIT_S + 120.0
 """The process of a task that takes longer than this is ended: soft limit, one more clip, a store that is slow."""
-VISIBILITY_S: Final = settings.number("ANNOTATOR_VISIBILITY_S", HARD_LIMIT_S + 60.0)
-"""Redis hands out unacknowledged messages again after this: longer than any task can take."""
+VISIBILITY_S: Final = settings.number("ANNOTATOR_VISIBILITY_S", 60.0)
+"""Redis hands out a message again when no worker has said for so long that it works on it (`renewal`)."""
+RENEWAL_S: Final = VISIBILITY_S / 4
+"""How often a worker says so, and how often workers look for messages of one that is no more."""
 MEMORY_KIB: Final = 1_500_000
 """A child of the pool that holds more than this after a task is replaced."""
 
-app = Celery("annotator_worker", include=["annotator_worker.tasks"], set_as_current=False)
+app = Celery("annotator_worker", include=["annotator_worker.tasks", "annotator_worker.renewal"], set_as_current=False)
 _broker = settings.setting(settings.BROKER)
 app.conf.update(
     accept_content=["json"],
@@ -39,7 +41,13 @@ app.conf.update(
     task_time_limit=HARD_LIMIT_S,
     worker_prefetch_multiplier=1,
     worker_max_memory_per_child=MEMORY_KIB,
-    broker_transport_options={"visibility_timeout": VISIBILITY_S, "socket_connect_timeout": 5},
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_S,
+        "unacked_restore_interval": RENEWAL_S,
+        "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": 30,
+        "socket_connect_timeout": 5,
+    },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     task_publish_retry_policy={"max_retries": 3, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 1.0},
