@@ -15,7 +15,7 @@ from celery import bootsteps
 from annotator_worker.celery import RENEWAL_S, app
 
 
-class Renewal(bootsteps.StartStopStep):  # type: ignore[misc]
+class _Renewal(bootsteps.StartStopStep):  # type: ignore[misc]
     """The step of a worker's start after which its messages are renewed."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -49,4 +49,4 @@ def _renew(consumer: Any) -> None:
         return
 
 
-app.steps["consumer"].add(Renewal)
+app.steps["consumer"].add(_Renewal)
