@@ -17,7 +17,7 @@ from speech_claims.heads import heads_of, is_of_else
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.measures import measures
 from speech_claims.movement import in_time
-from speech_claims.senses import ALONE, FINAL_PHRASES, SENSES, word_set
+from speech_claims.senses import AGE_OF_PERSON, ALONE, FINAL_PHRASES, SENSES, word_set
 from speech_claims.spans import Occupied, Span
 from speech_claims.tokens import REPEATED, Word, tokenise
 from speech_records import Cue, Degree
@@ -44,6 +44,7 @@ _SEQUENCE = frozenset(
 )
 _AT_END_REACH = 7
 _TURN_REACH = 10
+_AGE_REACH = 12
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
 _ONLY_DENIED, _DENIED_ALONE = word_set("only_denied"), word_set("denied_alone")
 _SPEAKERS = word_set("persons") | {"speaker", "voice"}
@@ -51,6 +52,7 @@ _LACKED = {
     "range": (Cue.PITCH_RANGE, "high"),
     "energy": (Cue.ENERGY, "high"),
     "contour": (Cue.CONTOUR_DYNAMICS, "expressive"),
+    "life": (Cue.CONTOUR_DYNAMICS, "expressive"),
 }
 
 
@@ -117,14 +119,22 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
                 if said is not None and span is not None:
                     yield _finding(words, letters, i, span, (said[0], _at_end(words, i, *said)))
             return
-    if word.group == REPEATED:
-        return
+    if word.group != REPEATED:
+        yield from _claims_alone(words, letters, i, change, taken)
+
+
+def _claims_alone(
+    words: Sequence[Word], letters: str, i: int, change: scope.Change | None, taken: set[int]
+) -> Iterator[Finding]:
+    """The claims that the value word `i` makes by itself; a boy is male and a child."""
+    word = words[i]
     sense = (
         word.sense
         or SENSES[ALONE].get(word.phrase)
         or _denied_turn(words, letters, i)
         or _turn_of_last(words, letters, i)
     )
+    is_of_a_part = scope.is_of_a_part(words, i)
     said = None if sense is None else in_time(word.phrase, sense, change, is_of_a_part=is_of_a_part)
     if said is None or _is_bare_change(words, letters, i, said):
         return
@@ -134,12 +144,22 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     if _speaks_of_speech(words, letters, i, said[0]):
         taken.add(i)
         yield _finding(words, letters, i, (word.start, word.end), (said[0], _at_end(words, i, *said)))
+        age = AGE_OF_PERSON.get(word.phrase) if said[0] is Cue.GENDER else None
+        if age is not None and not _has_other_age(words, i):
+            yield _finding(words, letters, i, (word.start, word.end), (Cue.AGE, age))
 
 
 def _sense(group: str | None, word: Word) -> tuple[Cue, str] | None:
     """What the value word says of a head of `group`; of *low volume* that is repeated, what *low* says."""
     senses = SENSES[group or ALONE]
     return senses.get(word.phrase) or (senses.get(word.phrase.split(" ")[0]) if word.group == REPEATED else None)
+
+
+def _has_other_age(words: Sequence[Word], i: int) -> bool:
+    """Whether the age of the person `i` is given beside: *a teenage boy*, *the girl, eight years old*."""
+    near = words[max(0, i - _AGE_REACH) : i + _AGE_REACH]
+    senses = (w.sense or SENSES[ALONE].get(w.phrase) for w in near)
+    return any(sense is not None and sense[0] is Cue.AGE for sense in senses)
 
 
 def _is_bare_change(words: Sequence[Word], letters: str, i: int, sense: tuple[Cue, str]) -> bool:
@@ -312,5 +332,9 @@ def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterato
             yield _finding(words, letters, i, span, (Cue.PAUSES, left), negated=False)
         elif word.phrase in _BARE_PAUSES:
             yield _finding(words, letters, i, span, (Cue.PAUSES, "present"))
-        elif denied and word.phrase in _LACKED_HEADS and word.group is not None:
-            yield _finding(words, letters, i, span, _LACKED[word.group], negated=True)
+        elif denied and word.group is not None and (word.phrase in _LACKED_HEADS or word.group == "life"):
+            cue, value = _LACKED[word.group]
+            if cue is Cue.CONTOUR_DYNAMICS:
+                yield _finding(words, letters, i, span, (cue, "flat"), negated=False)
+            else:
+                yield _finding(words, letters, i, span, (cue, value), negated=True)

@@ -16,7 +16,7 @@ from speech_records import Cue
 _HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
 _HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQ]|[PA](?=[NDVA]|$)|O(?=[KC]))*$")
+_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQ]|L(?=[DN]*[BM])|[PA](?=[NDVA]|$)|O(?=[KC]))*$")
 _ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*(?:[KCTR]+[DNE]*|N[DE]*)$")
 _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQ]{0,7}[KCT]+[DNE]*$")
@@ -34,6 +34,8 @@ _OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
 _REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
+_INVERTED = re.compile(r"[BM][DNO]?A?D*(?P<heads>H)(?:D|PA?[HO])*(?=[XKCT]|$)")
+_PARTICIPLE = re.compile(_HEADS + r"[^HXT]{1,9}K[DN]*BD*$")
 _IS_WHAT = re.compile(r"BOA?(?P<heads>H)(?=B)")
 _BRACKETED = re.compile(_HEADS + r"[DOPBE]{0,4}K$")
 _CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
@@ -123,7 +125,13 @@ def _closing(place: _Place) -> bool:
 
 
 def _in_brackets(place: _Place) -> bool:
-    return _as_rule(place) and place.words[place.i - 1].phrase == "("
+    words, i = place.words, place.i
+    follows_number = i > 1 and words[i - 2].quantity is not None and _CLOSES.match(place.right) is not None
+    return _as_rule(place) and (words[i - 1].phrase == "(" or follows_number)
+
+
+def _participial(place: _Place) -> bool:
+    return any(w.phrase in ("being", "remaining", "staying") for w in place.words[max(0, place.i - 4) : place.i])
 
 
 def _moving(place: _Place) -> bool:
@@ -147,6 +155,8 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
     (_HOW, False, _after_how),  # how high the pitch is
+    (_INVERTED, False, _opening),  # wide is the range of her pitch
+    (_PARTICIPLE, True, _participial),  # loudness offers little guidance, being middling
     (_IS_WHAT, False, _opening),  # low is what the pitch is
     (_FRONTED, False, _opening),  # rising throughout, the pitch …
     (_APPOSED, True, _closing),  # the pitch, high and sharp, …

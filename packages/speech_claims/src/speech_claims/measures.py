@@ -18,6 +18,8 @@ _CUE_OF_GROUP: Mapping[str, Cue] = {
     "pitch": Cue.PITCH, "energy": Cue.ENERGY, "rate": Cue.RATE, "range": Cue.PITCH_RANGE, "pauses": Cue.PAUSES
 }  # fmt: skip
 _SPANS = frozenset(("span", "spans", "spanning", "covers", "covering", "ranges over"))
+_LASTS = frozenset(("lasts", "lasting", "long", "measures", "measuring", "which", "takes"))
+"""Words of the length of pauses: *one of which lasts 0.8 s*."""
 _NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
 """Units that many things have: without a head that is measured in it, such a number claims nothing."""
 _SHORT_WAY = re.compile(r"[BDPAEMNV]*[OK]?[BDPAEMNV]*")
@@ -51,7 +53,12 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
         if cue is Cue.PITCH and number.unit == "st" and any(w.phrase in _SPANS for w in words[k:i]):
             return Cue.PITCH_RANGE, k
         between = letters[k + 1 : i]
-        is_near = number.unit not in _NEEDS_HEAD or _SHORT_WAY.fullmatch(between) is not None
+        is_near = (
+            number.unit not in _NEEDS_HEAD
+            or _SHORT_WAY.fullmatch(between) is not None
+            or cue is Cue.PITCH_RANGE
+            or (cue is Cue.PAUSES and any(w.phrase in _LASTS for w in words[k:i]))
+        )
         if cue is not None and is_near and (cue in number.cues or set(between) <= _SAYS):
             return cue, k
     return None if number.unit in _NEEDS_HEAD else (number.cues[0], None)
@@ -67,7 +74,9 @@ def _is_of_else(words: Sequence[Word], i: int, number: Quantity) -> bool:
     end = next((k for k in range(i + 1, i + _NEAR) if k >= len(words) or words[k].kind in _STOPS), i + _NEAR)
     if any(w.phrase in _BOUNDS for w in words[max(start, i - 3) : i]):
         return True
-    if any(w.phrase in _OTHER_MEASURES for w in words[start:end]):
+    is_of_pauses = any(w.group == "pauses" for w in words[max(0, i - _REACH) : i])
+    lasts = _LASTS if is_of_pauses else frozenset()
+    if any(w.phrase in _OTHER_MEASURES and w.phrase not in lasts for w in words[start:end]):
         return True
     is_interval = number.low != number.high
     return not is_interval and any(not _EXTREMES.isdisjoint((w.phrase, w.phrase.split(" ")[0])) for w in words[start:i])

@@ -28,8 +28,8 @@ _SPELLINGS: Mapping[str, str] = {
     "s": r"s|secs?|seconds?",
     "st": r"st|semi-?tones?|semi-?tone",
     "octaves": r"octaves?",
-    "syll/s": r"syll?(?:ables?|s)?\.?\s*(?:/|per|a)\s*s(?:ec(?:ond)?)?|sps",
-    "words/min": r"words?\s*(?:/|per|a)\s*min(?:ute)?|wpm",
+    "syll/s": r"syll?(?:ables?|s)?\.?\s*(?:/|per|a|each|every|in\s+(?:a|one|each)|to\s+the)\s*s(?:ec(?:onds?)?)?|sps",
+    "words/min": r"words?\s*(?:/|per|a|each|every|in\s+(?:a|one))\s*min(?:ute)?|wpm",
     "LUFS": r"lufs|lkfs",
     "dBFS": r"db\s*fs|dbfs",
     "dB": r"db(?:\s*\(?spl\)?)?(?:\s*\(?a\)?)?|decibels?",
@@ -46,6 +46,12 @@ _COUNT = re.compile(
     rf"(?<![\w.,])(?P<first>[1-9]\d{{0,5}}|{'|'.join(_WORDS[1:])})(?=(?:\s+[^\W\d_]+){{0,2}}\s+(?:pauses?|breaks|silences|gaps)\b)",
     re.IGNORECASE,
 )
+_TIMES = re.compile(
+    rf"(?<=\b)(?:paus(?:es|ed|ing)?|hesitat(?:es|ed|ing)?|stops?|stopped|halts?|halted|breaks\s+off)\s+"
+    rf"(?P<first>twice|thrice|(?:{'|'.join(_WORDS[1:])}|\d{{1,2}})(?=\s+times\b))",
+    re.IGNORECASE,
+)
+"""*Hesitates twice*."""
 _CUES: Mapping[str, tuple[Cue, ...]] = {
     "Hz": (Cue.PITCH, Cue.PITCH_RANGE), "st": (Cue.PITCH_RANGE,), "syll/s": (Cue.RATE,), "words/min": (Cue.RATE,),
     "dBFS": (Cue.ENERGY,), "dB": (Cue.ENERGY,), "LUFS": (Cue.ENERGY,), "s": (Cue.PAUSES,), "": (Cue.PAUSES,),
@@ -93,6 +99,8 @@ def quantities(text: str, start: int, end: int) -> Iterator[tuple[int, int, Quan
         (*_QUANTITY.finditer(text, start, end), *_COUNT.finditer(text, start, end)), key=re.Match.start
     ):
         yield *match.span(), _read(match)
+    for match in _TIMES.finditer(text, start, end):
+        yield *match.span("first"), _read(match)
 
 
 def agrees(cue: Cue, claimed: Quantity, profile: ProsodyProfile) -> tuple[bool, str] | None:
@@ -179,6 +187,8 @@ def _number(text: str) -> float:
     word = text.lower()
     if word in _WORDS:
         return float(_WORDS.index(word) + 1)
+    if word in ("twice", "thrice"):
+        return 2.0 if word == "twice" else 3.0
     if word.startswith("half"):
         return 0.5
     digits = re.sub(r"minus|[\s−–]", lambda m: "" if m.group().isspace() else "-", word).replace(" ", "")

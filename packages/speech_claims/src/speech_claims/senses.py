@@ -87,12 +87,15 @@ AGES_OF_PERSONS: Mapping[str, str] = MappingProxyType(
         "younger": "young adult",
         "old": "elderly",
         "older": "elderly",
-        "little": "child",
-        "small": "child",
+        **dict.fromkeys(("little", "a little", "small", "tiny", "wee"), "child"),
     }
 )
 """Ages that are claimed of persons only: *an old man*."""
-YOUNG_PERSONS = frozenset(("girl", "boy"))
+AGE_OF_PERSON: Mapping[str, str] = MappingProxyType(
+    {person: age for age, persons in WORDS["persons"].items() for person in phrases(persons)}
+)
+"""Nouns that claim an age besides what else they claim: *a boy*, *the grandmother*."""
+YOUNG_PERSONS = frozenset(person for person, age in AGE_OF_PERSON.items() if age == "child")
 """The persons that *little* and *small* speak of an age of."""
 
 _FINAL_TOO = ("rising", "falling", "upward inflection", "downward inflection")

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
+from speech_claims.persons import ages, sexes
 from speech_claims.quantities import Quantity, quantities
 from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, YOUNG_PERSONS, word_set
 from speech_claims.spans import Span
@@ -26,19 +27,6 @@ _PUNCTUATION = {
     "/": Kind.AND,
 }
 _SYMBOLS = {"↑": "increased", "↓": "decreased", "↗": "rising", "↘": "falling", "++": "increased"}
-_YEARS = re.compile(
-    r"(?P<years>\d{1,2})[\s-]*(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|yrs?\.?\s+old)|\baged?\s+(?:about\s+|around\s+)?(?P<aged>\d{1,2})\b"
-    r"|\bin\s+(?:his|her|their)\s+(?:early[\s-]|mid[\s-]|late[\s-])?(?P<decade>[2-9]0)s\b",
-    re.IGNORECASE,
-)
-_AGE_BOUNDS = (
-    (13, "child"),
-    (20, "teenager"),
-    (36, "young adult"),
-    (40, "adult"),
-    (60, "middle-aged"),
-    (120, "elderly"),
-)
 _GAP = re.compile(r"[\s\-‐‑–]*")
 _ENDS_A_SENTENCE = re.compile(r"[.!?…].\s+[^\W\d_a-z]")
 """Over the last two characters of a quote and on: *… by the door.” The pitch …*."""
@@ -49,6 +37,9 @@ _ANAPHORIC = frozenset("BMNVDG")
 REPEATED = "repeated"
 """Group of a word that repeats the last value; its head stands to the right."""
 _PERSONS = word_set("persons")
+_HEADING = 6
+"""Words of a question that is no more than a heading."""
+_LOOSE_HEADS, _NEAR_VOICE = word_set("loose_heads"), 10
 _PARENTHETIC = frozenset(("though", "however"))
 _RELATIVES = frozenset(("that", "which", "who"))
 
@@ -90,21 +81,30 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
             if _ENDS_A_SENTENCE.match(text, end - 2):
                 words.append(Word(end, end, "", Kind.BOUNDARY))
         position = end
-    return _resolved(words)
+    return _resolved(_asked(words))
+
+
+def _asked(words: list[Word]) -> list[Word]:
+    """*Voice? Strained.* as *voice: strained*: a question that names a head and no value is a heading."""
+    read = list(words)
+    start = 0
+    for i, word in enumerate(words):
+        if word.kind is not Kind.BOUNDARY:
+            continue
+        question = words[start:i]
+        names_a_head = question and question[-1].kind is Kind.HEAD and len(question) <= _HEADING
+        if word.phrase == "?" and names_a_head and all(w.kind is not Kind.VALUE for w in question):
+            read[i] = replace(word, phrase=":", kind=Kind.COPULA)
+        start = i + 1
+    return read
 
 
 def _numbers(text: str, start: int, end: int) -> list[Word]:
-    """Ages in years, and numbers with a unit or of pauses, in order."""
-    ages = [_years(match) for match in _YEARS.finditer(text, start, end)]
+    """Ages in years, signs of sex, and numbers with a unit or of pauses, in order."""
+    persons = [Word(a, b, text[a:b].lower(), Kind.VALUE, sense=sense) for a, b, sense in ages(text, start, end)]
+    persons += [Word(a, b, text[a:b].lower(), Kind.VALUE, sense=sense) for a, b, sense in sexes(text, start, end)]
     measures = [Word(a, b, str(q), Kind.OTHER, quantity=q) for a, b, q in quantities(text, start, end)]
-    return sorted([*ages, *measures], key=lambda word: word.start)
-
-
-def _years(match: re.Match[str]) -> Word:
-    """*28-year-old*, *aged 28* as the age that it is of."""
-    years = int(match["years"] or match["aged"] or int(match["decade"]) + 6)
-    age = next(name for bound, name in _AGE_BOUNDS if years < bound)
-    return Word(*match.span(), match.group().lower(), Kind.VALUE, sense=(Cue.AGE, age))
+    return sorted([*persons, *measures], key=lambda word: word.start)
 
 
 def _raw(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
@@ -186,11 +186,6 @@ def _resolved(words: list[Word]) -> list[Word]:
 def _read(words: Sequence[Word], i: int, before: Word | None, head: str | None, value: str | None) -> Word:
     """Word `i` as the words around it, the last head and the last value have it read."""
     word, following = words[i], words[i + 1] if i + 1 < len(words) else None
-    age = _age(word, following)
-    if age is None and following is not None and following.kind is Kind.OTHER and i + 2 < len(words):
-        age = _age(word, words[i + 2])  # an old sea captain
-    if age is not None:
-        return replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
     if word.phrase in _PARENTHETIC and before is not None and before.kind is Kind.COMMA and _is_end(following):
         return replace(word, kind=Kind.DEGREE)
     if word.phrase in _RELATIVES and before is not None and before.kind in (Kind.HEAD, Kind.COMMA):
@@ -199,7 +194,35 @@ def _read(words: Sequence[Word], i: int, before: Word | None, head: str | None, 
         return replace(word, kind=Kind.HEAD, group=head)
     if word.phrase in _REPEATS and value is not None:
         return replace(word, phrase=value, kind=Kind.VALUE, group=REPEATED)
+    return _as_noun(words, i, before, following)
+
+
+def _as_noun(words: Sequence[Word], i: int, before: Word | None, following: Word | None) -> Word:
+    """Word `i` as what stands beside it has it read: an age of a person, a power of a voice, a level of loudness."""
+    word = words[i]
+    age = _age(word, following)
+    if age is None and following is not None and following.kind is Kind.OTHER and i + 2 < len(words):
+        age = _age(word, words[i + 2])  # an old sea captain
+    if age is not None:
+        return replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
+    if word.phrase in _LOOSE_HEADS and not _is_by_a_voice(words, i):
+        return replace(word, kind=Kind.OTHER, group=None)
+    if word.phrase == "level" and _is_the_level(before, following):
+        return replace(word, kind=Kind.HEAD, group="energy")
     return word
+
+
+def _is_by_a_voice(words: Sequence[Word], i: int) -> bool:
+    """Whether a voice is spoken of near word `i`: *the voice has little power*, not *the power of the law*."""
+    near = words[max(0, i - _NEAR_VOICE) : i + _NEAR_VOICE]
+    return any(w.group in ("voice", "delivery") for w in near)
+
+
+def _is_the_level(before: Word | None, following: Word | None) -> bool:
+    """*The voice is mellow, the level moderate*; not *the level contour*."""
+    if before is None or before.phrase not in ("the", "its", "overall") or following is None:
+        return False
+    return following.kind in (Kind.COPULA, Kind.COMMA, Kind.VALUE) or following.quantity is not None
 
 
 def _denied_repeat(word: Word, value: str) -> tuple[Word, Word]:
@@ -212,9 +235,10 @@ def _age(word: Word, person: Word | None) -> str | None:
     """The age that *young* or *old* claims of the person it stands before."""
     if word.phrase not in AGES_OF_PERSONS or person is None or person.phrase not in _PERSONS:
         return None
-    if AGES_OF_PERSONS[word.phrase] == "child" and person.phrase not in YOUNG_PERSONS:
+    age = AGES_OF_PERSONS[word.phrase]
+    if age == "child" and person.phrase not in YOUNG_PERSONS:
         return None
-    return AGES_OF_PERSONS[word.phrase]
+    return "child" if age == "young adult" and person.phrase in YOUNG_PERSONS else age
 
 
 def _is_last_head(words: Sequence[Word], i: int) -> bool:

@@ -1,0 +1,79 @@
+"""Ages in years and the signs of sex: *28-year-old*, *aged eight*, *in her forties*, *Pt (f, 67 y)*, *♀*."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from speech_records import Cue
+
+_AGE_BOUNDS = (
+    (13, "child"),
+    (20, "teenager"),
+    (36, "young adult"),
+    (40, "adult"),
+    (60, "middle-aged"),
+    (120, "elderly"),
+)
+_ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_TEENS = ("ten", "eleven", "twelve", *(f"{n}teen" for n in ("thir", "four", "fif", "six", "seven", "eigh", "nine")))
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_NUMBERS = {word: n for n, word in enumerate((*_ONES, *_TEENS), start=1)}
+_NUMBERS |= dict(zip(_TENS, range(20, 100, 10), strict=True))
+_WORDS = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(_ONES)})|{'|'.join((*_TEENS, *_TENS, *_ONES))})"
+_N = rf"(?:\d{{1,2}}|{_WORDS})"
+_OLD = r"(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|y(?:ea)?rs?\.?(?:\s+old)?(?!\w)|y\b)"
+_ABOUT = r"(?:about\s+|around\s+|roughly\s+|some\s+|perhaps\s+|approximately\s+|nearly\s+|almost\s+|over\s+|past\s+)?"
+_YEARS = re.compile(
+    rf"(?P<years>{_N})[\s-]*{_OLD}"
+    rf"|\bage[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))"
+    rf"|\b(?:girl|boy|child|kid|man|woman|person|grand\w+|speaker|sounds?|sounding)\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d)"
+    r"(?=\s*(?:[.,;:!?]|$|(?:or\s+so|by|in|with|who|is|and)\b))"
+    rf"|(?<![\w.'’-])[fm]\s*,\s*(?P<beside>\d\d)(?=\s*[),.;:]|\s*$)"
+    rf"|\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b"
+    r"|\bin\s+(?:his|her|their)\s+(?:early[\s-]|mid[\s-]|late[\s-])?(?P<decade>[2-9]0)s\b"
+    rf"|\b(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b|\((?P<months>\d{{1,2}});\d{{1,2}}\)",
+    re.IGNORECASE,
+)
+_BESIDE = (
+    r"(?:pt|pat|patient|client|spkr|speaker|adolescent|adult|child|teen|voice|caller|"
+    r"\d{1,2}\s*(?:y|yo|y/o|yrs?|years?))\.?"
+)
+_SEX = re.compile(
+    rf"(?P<female>♀)|(?P<male>♂)"
+    rf"|(?<![\w.'’-])(?P<sign>[FfMm])(?=\s*[,/;]\s*\d|\s*{_BESIDE}(?!\w)|/\d)"
+    rf"|(?i:\b{_BESIDE}\s*[,(:/]?\s*)(?P<after>[FfMm])(?=[,).;:/]|\s*$)"
+    rf"|(?i:\b(?:sex|gender)\s*[:=]\s*)(?P<field>[FfMm])(?!\w)"
+)
+
+
+def ages(text: str, start: int, end: int) -> Iterator[tuple[int, int, tuple[Cue, str]]]:
+    """The ages in years that `text[start:end]` names, with their spans.
+
+    >>> [age for *_, (_, age) in ages("A boy of eight and a woman, forty-five years old.", 0, 50)]
+    ['child', 'middle-aged']
+    """
+    for match in _YEARS.finditer(text, start, end):
+        name = match.lastgroup or ""
+        years = _years(match[name])
+        years += 6 if name == "decade" else 3 if name == "ish" else 0
+        first = match.start(name) if name in ("of", "beside") else match.start()
+        yield first, match.end(), (Cue.AGE, next(age for bound, age in _AGE_BOUNDS if years < bound))
+
+
+def sexes(text: str, start: int, end: int) -> Iterator[tuple[int, int, tuple[Cue, str]]]:
+    """The single signs of sex in `text[start:end]`, with their spans.
+
+    >>> [sex for *_, (_, sex) in sexes("Pt (f, 67 y); second spkr: ♂", 0, 28)]
+    ['female', 'male']
+    """
+    for match in _SEX.finditer(text, start, end):
+        name = match.lastgroup or ""
+        sign = match[name].lower()
+        yield match.start(name), match.end(name), (Cue.GENDER, "female" if sign in "f♀" else "male")
+
+
+def _years(text: str) -> int:
+    if text.isdigit():
+        return int(text)
+    return sum(_NUMBERS[word] for word in re.split(r"[\s-]", text.lower()))
