@@ -12,7 +12,7 @@ from speechlm import PocketSize, SpeechLM, load_checkpoint, pocket, train_tokeni
 from trainer import stages
 from trainer.checkpoint import save_policy
 from trainer.fit import fit
-from trainer.modules import Batches
+from trainer.modules import Batches, MicroBatches
 from trainer.settings import SFTSettings, SFTStage
 from trainer.sft import SFTModule, WeightedBatch
 
@@ -39,9 +39,8 @@ def moved(model: SpeechLM, out: Path) -> float:
     batch = WeightedBatch(speech, speech.completion_mask.float() / 8)
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     module = SFTModule(model, SETTINGS)
-    fit(
-        module, Batches([batch] * STEPS, lambda b: b), SETTINGS, what="SFT", out=out, run_name="sft", data={}, bf16=True
-    )
+    plan = Batches([batch] * STEPS, lambda b: MicroBatches((b,)))
+    fit(module, plan, SETTINGS, what="SFT", out=out, run_name="sft", data={})
     assert all(abs(row["loss"]) < 100 for row in module.history)
     changed = total = 0
     for name, weight in model.named_parameters():

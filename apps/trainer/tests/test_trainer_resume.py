@@ -26,7 +26,7 @@ from trainer.augment import random_eq_bands
 from trainer.errors import ConfigError, ResumeError
 from trainer.fit import fit
 from trainer.grpo import GRPOModule
-from trainer.modules import Batches, StageModule
+from trainer.modules import Batches, MicroBatches, StageModule
 from trainer.resume import FOLDER, remove_state
 from trainer.settings import GRPOSettings, SFTSettings
 from trainer.sft import SFTModule, WeightedBatch
@@ -63,10 +63,10 @@ def sft_run(learning_rate: float) -> tuple[StageModule, list[Any], Callable[[Any
     module.steps = STEPS
     module.generators["equalizer"] = torch.Generator().manual_seed(0)
 
-    def make(name: str) -> WeightedBatch:
+    def make(name: str) -> MicroBatches[WeightedBatch]:
         clip = random_eq_bands(clips[name], 9.0, module.generators["equalizer"])
         batch = policy.collate([clip], ["what?"], ["It sounds sad."])
-        return WeightedBatch(batch, batch.completion_mask.float())
+        return MicroBatches((WeightedBatch(batch, batch.completion_mask.float()),))
 
     return module, [NAMES[i % 3] for i in range(STEPS)], make, settings
 

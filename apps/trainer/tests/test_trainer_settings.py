@@ -90,7 +90,7 @@ def test_the_demo_trains_with_these_values() -> None:
         ({"learning_rate": 0.0}, "learning_rate is 0.0, expected > 0"),
         ({"steps": 0}, "steps is 0, expected >= 1"),
         ({"group_size": 1}, "group_size is 1, expected >= 2: advantages compare the answers of a group"),
-        ({"prompts_per_backward": 0}, "prompts_per_backward is 0, expected >= 1"),
+        ({"micro_batch_size": 0}, "micro_batch_size is 0, expected >= 1"),
         ({"sampling_rounds": 0}, "sampling_rounds is 0, expected >= 1"),
         ({"kl_estimator": "k4"}, "kl_estimator is k4, expected one of k1, k2, k3"),
         ({"importance_cap": 0.0}, "importance_cap is 0.0, expected > 0"),
@@ -149,7 +149,7 @@ def test_every_choice_of_grpo_ptr_can_be_made_on_the_command_line() -> None:
         "loss": "cispo", "advantages": "gdpo", "deviation": "sample", "kl_estimator": "k1", "clip_low": 0.9,
         "clip_high": 3.0, "importance_cap": 2.0, "importance_by_answer": True, "degenerate": 0.0, "factual": "both",
         "unparseable": "judge",
-        "overlong_buffer": 20, "sampling_rounds": 3, "kl_coefficient": 0.1, "prompts_per_backward": 2,
+        "overlong_buffer": 20, "sampling_rounds": 3, "kl_coefficient": 0.1, "micro_batch_size": 2,
         "criterion_weights": (0.4, 0.3, 0.2, 0.1),
     }  # fmt: skip
     words = [f"{name}={list(value) if isinstance(value, tuple) else value}" for name, value in chosen.items()]

@@ -139,7 +139,7 @@ def test_a_backward_pass_without_memory_says_what_to_lower() -> None:
     loss = 2 * weight
     loss.register_hook(lambda _gradient: torch.empty(1 << 50))
     module = StageModule(SETTINGS, steps=1)
-    with pytest.raises(MemoryLimitError, match="out of memory in the backward pass: lower the clips or prompts"):
+    with pytest.raises(MemoryLimitError, match="out of memory in the backward pass: lower micro_batch_size"):
         module.backward(loss.sum())
 
 
@@ -180,5 +180,7 @@ def test_every_training_is_in_training_mode_and_its_settings_are_tracked(tmp_pat
         "save_every": "200",
         "devices": "1",
         "nodes": "1",
+        "micro_batch_size": "None",
+        "bf16": "False",
     }
     assert tracked == given | {"data_sha256": "ab"}

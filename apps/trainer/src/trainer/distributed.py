@@ -18,6 +18,9 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from torch import Tensor, nn
 
+BUCKET = 10_000_000
+"""About as many gradients are averaged in one message."""
+
 
 class SharedGradients(DDPStrategy):
     """A process for each device, with a model of its own; `average_gradients` keeps them equal."""
@@ -37,29 +40,52 @@ def coming_rank() -> int:
 
 
 def average_gradients(weights: Iterable[nn.Parameter]) -> None:
-    """Put the mean over all processes in place of each gradient; one that a process does not have counts as 0.
-
-    Where no process has any, nothing changes, so that the optimiser passes over the step.
+    """Put the mean over all processes in place of each gradient; one that a process does not have counts as 0, and what
+    has none in any process stays without, so that the optimiser passes over it.
     """
     if place()[1] == 1:
         return
     trained = [weight for weight in weights if weight.requires_grad]
-    if not sum_over_ranks(float(any(weight.grad is not None for weight in trained))):
-        return
-    for weight in trained:
-        if weight.grad is None:
-            weight.grad = torch.zeros_like(weight)
-        dist.all_reduce(weight.grad)
-        weight.grad /= place()[1]
+    found = torch.tensor([float(weight.grad is not None) for weight in trained], device=_device())
+    dist.all_reduce(found)
+    bucket: list[Tensor] = []
+    for weight, anywhere in zip(trained, found.tolist(), strict=True):
+        if anywhere:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+            if bucket and (bucket[0].dtype != weight.dtype or sum(map(Tensor.numel, bucket)) > BUCKET):
+                _average(bucket)
+                bucket = []
+            bucket.append(weight.grad)
+    if bucket:
+        _average(bucket)
+
+
+def _average(tensors: list[Tensor]) -> None:
+    """In place, in one message."""
+    whole = torch.cat([tensor.flatten() for tensor in tensors])
+    dist.all_reduce(whole)
+    whole /= place()[1]
+    for tensor, mean in zip(tensors, torch.split(whole, [tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
 
 
 def sum_over_ranks(value: float) -> float:
     """The sum of `value` over all processes."""
+    return _reduced(value, dist.ReduceOp.SUM)
+
+
+def max_over_ranks(value: float) -> float:
+    """The largest `value` of all processes."""
+    return _reduced(value, dist.ReduceOp.MAX)
+
+
+def _reduced(value: float, operation: Any) -> float:
     if place()[1] == 1:
         return value
-    total: Tensor = torch.tensor(value, dtype=torch.float64, device=_device())
-    dist.all_reduce(total)
-    return float(total)
+    reduced: Tensor = torch.tensor(value, dtype=torch.float64, device=_device())
+    dist.all_reduce(reduced, op=operation)
+    return float(reduced)
 
 
 def average_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -43,14 +43,12 @@ def fit(
     out: Path,
     run_name: str,
     data: Mapping[str, str],
-    bf16: bool = False,
     callbacks: Sequence[Callback] = (),
 ) -> None:
     """Train `module` for one pass over `batches`, writing `out/history.jsonl`; `settings` and `data` are tracked.
     `callbacks` come before that, so that they may add to the metrics of a step.
 
-    A training that was stopped in `out` goes on where its state was last kept (`trainer.resume`). With `bf16` products
-    are computed in bfloat16, while weights and optimiser stay as they are.
+    A training that was stopped in `out` goes on where its state was last kept (`trainer.resume`).
     """
     parameters = dict(flat(plain(settings))) | dict(data)
     identity = identity_of(module, parameters)
@@ -75,7 +73,7 @@ def fit(
             devices=settings.devices,
             num_nodes=settings.nodes,
             strategy="auto" if ranks == 1 else SharedGradients(),
-            precision="bf16-mixed" if bf16 else "32-true",
+            precision="bf16-mixed" if settings.bf16 else "32-true",
             logger=False,
             callbacks=[*callbacks, _Metrics(meter, tracker), checkpoints],
             gradient_clip_val=GRADIENT_CLIP,

@@ -28,11 +28,11 @@ from rewardmodel import RewardModel
 from speech_records import LabelSet, MeasuredUtterance, emotion_question
 from speechlm import SpeechLM
 from trainer.augment import random_eq_bands
-from trainer.distributed import place, sum_over_ranks
+from trainer.distributed import max_over_ranks, place, sum_over_ranks
 from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.group_rewards import group_rewards
-from trainer.grpo_metrics import Stopwatch, loss_metrics, reward_metrics, rollout_metrics
+from trainer.grpo_metrics import loss_metrics, reward_metrics, rollout_metrics
 from trainer.modules import StageModule, share_of
 from trainer.predict import expected_label
 from trainer.rollouts import Groups, rule_rewards
@@ -87,10 +87,10 @@ class GRPOModule(StageModule):
         self._groups: tuple[Groups, Tensor] | None = None
         self._old: dict[int, Tensor] = {}
         self._counts = (0.0, 0.0)
+        self._sampled: Groups
         self._sampled_tokens = 0
         self._metrics: dict[str, float] = {}
-        self._later, self._results = list[Callable[[], LossResult]](), list[LossResult]()
-        self.clock = Stopwatch()
+        self._results = list[LossResult]()
         self.schedule_state = ScheduleState()
         self.generators = {name: torch.Generator().manual_seed(settings.seed) for name in ("rollouts", "equalizer")}
 
@@ -118,8 +118,8 @@ class GRPOModule(StageModule):
         """Not between the inner epochs of a step, whose rollouts are not kept."""
         return int(self.history[-1]["step"]) % self.settings.inner_epochs == 0
 
-    def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor | None:
-        """Roll out, judge, reward, advantage, loss; `None` where no group is left to learn from.
+    def training_step(self, batch: list[MeasuredUtterance], batch_idx: int) -> Tensor:
+        """Roll out, judge, reward, advantage, loss.
 
         Behind the first of the inner epochs only the loss, of the same answers.
         """
@@ -128,10 +128,10 @@ class GRPOModule(StageModule):
             self._groups = self._judged(batch, step)
         self._results = list[LossResult]()
         self.record(batch_idx + 1, **self._metrics)
-        if self._groups is None:
-            return None
-        self._later = self._parts(*self._groups)
-        return self._learn(self._later.pop(0))
+        parts = [] if self._groups is None else self._parts(*self._groups)
+        losses = [partial(self._learn, part) for part in parts]
+        passes = int(max_over_ranks(len(losses)))  # of all processes, whose passes meet where weights are sharded
+        return self.add_up([*losses, *[self._idle] * (passes - len(losses))])
 
     def _judged(self, batch: list[MeasuredUtterance], step: int) -> tuple[Groups, Tensor] | None:
         """The groups to learn from and the advantages of their answers; `None` where there are none."""
@@ -141,7 +141,7 @@ class GRPOModule(StageModule):
             if isinstance(self.sampler, VLLMSampler):
                 self.sampler.update_weights()
             sampled = self._roll_out(batch)
-        self._sampled_tokens = int(sampled.mask.sum())
+        self._sampled, self._sampled_tokens = sampled, int(sampled.mask.sum())
         ranks = place()[1]
         accuracy = sum_over_ranks(float(sampled.correct.float().mean())) / ranks
         seen: float | None = accuracy
@@ -194,9 +194,9 @@ class GRPOModule(StageModule):
         return [about | {"text": text, "correct": right, "advantage": round(a, 4)} for text, right, a in found]
 
     def _parts(self, groups: Groups, advantages: Tensor) -> list[Callable[[], LossResult]]:
-        """The losses, yet to be computed, that add up to that of the step, each of `prompts_per_backward` groups."""
+        """The losses, yet to be computed, that add up to that of the step, each of `micro_batch_size` groups."""
         n = len(groups.batch)
-        size = self.settings.prompts_per_backward or n
+        size = self.settings.micro_batch_size or n
         parts = list[Callable[[], LossResult]]()
         for start in range(0, n, size):
             chosen = torch.zeros(n, dtype=torch.bool)
@@ -206,30 +206,25 @@ class GRPOModule(StageModule):
             parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=self._counts, part=start))
         return parts
 
+    def _idle(self) -> Tensor:
+        """A pass that teaches nothing, where this process has less to learn from than another."""
+        one = self._sampled.select(torch.arange(len(self._sampled.batch)) == 0)
+        advantages = torch.zeros(one.correct.shape)
+        return 0.0 * self.loss(one.clips, one.tokens, one.mask, advantages, counts=self._counts, part=-1).loss
+
     def _learn(self, part: Callable[[], LossResult]) -> Tensor:
         """The loss of a part of the step, added to what the step has recorded."""
-        with self.clock("forward"):
-            result = part()
+        result = part()
         self._results.append(result.detach())
-        self.history[-1] |= loss_metrics(self._results)
+        self.history[-1] |= loss_metrics(self._results, step_tokens=self._counts[1])
         return result.loss
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The backward pass of the first part of a step, and loss and backward pass of the others after it."""
-        with self.clock("backward"):
-            super().backward(loss, *args, **kwargs)
-        while self._later:
-            loss = self._learn(self._later.pop(0))
-            with self.clock("backward"):
-                super().backward(loss, *args, **kwargs)
-
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
-        """Clip the gradient, behind which all phases of the step are over: how long they took is recorded."""
+        """Clip the gradient, behind which all phases of the step are over: how fast it sampled is recorded."""
         super().configure_gradient_clipping(*args, **kwargs)
-        spent = self.clock.read()
-        if "seconds_rollout" in spent:
-            spent["tokens_per_second"] = round(self._sampled_tokens / max(spent["seconds_rollout"], 1e-9), 1)
-        self.history[-1] |= spent
+        spent = self.history[-1].get("seconds_rollout")
+        if spent is not None:
+            self.history[-1]["tokens_per_second"] = round(self._sampled_tokens / max(spent, 1e-9), 1)
 
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
         """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -13,28 +11,6 @@ from grpo_ptr import LossResult, RewardBreakdown, mixed_groups
 from speech_records import LabelSet
 from trainer.predict import expected_label
 from trainer.rollouts import Groups, label_of
-
-
-class Stopwatch:
-    """Seconds spent in the named phases since they were last read."""
-
-    def __init__(self) -> None:
-        self._spent: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, phase: str) -> Iterator[None]:
-        """Count the time inside the block."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._spent[phase] = self._spent.get(phase, 0.0) + time.perf_counter() - began
-
-    def read(self) -> dict[str, float]:
-        """`seconds_PHASE` of every phase, which start at 0 again."""
-        seconds = {f"seconds_{phase}": round(spent, 4) for phase, spent in self._spent.items()}
-        self._spent.clear()
-        return seconds
 
 
 def rollout_metrics(groups: Groups, label_set: LabelSet) -> dict[str, float]:
@@ -82,10 +58,9 @@ def reward_metrics(breakdown: RewardBreakdown, advantages: Tensor, groups: Group
     return {name: float(value) for name, value in metrics.items()}
 
 
-def loss_metrics(parts: Sequence[LossResult]) -> dict[str, float]:
-    """Of a step whose loss is the sum of `parts`; means over tokens are those of all parts."""
-    tokens = sum(float(part.tokens) for part in parts)
-    share = [float(part.tokens) / max(tokens, 1.0) for part in parts]
+def loss_metrics(parts: Sequence[LossResult], *, step_tokens: float) -> dict[str, float]:
+    """Of a step whose loss is the sum of `parts`, which have `step_tokens` tokens in all; means are over these."""
+    share = [float(part.tokens) / step_tokens for part in parts]
     metrics = {
         "loss": sum(float(part.loss) for part in parts),
         "clip_share": sum(w * float(part.clip_share) for w, part in zip(share, parts, strict=True)),

@@ -7,7 +7,9 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from lightning.pytorch import LightningModule
@@ -22,8 +24,17 @@ WEIGHT_DECAY = 0.01
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in which the system counts the memory of a process."""
 
+
+class OnDevice(Protocol):
+    """What can be moved to another device."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same there."""
+
+
 Planned = TypeVar("Planned")
 Ready = TypeVar("Ready")
+Movable = TypeVar("Movable", bound=OnDevice)
 
 
 class Batches(Generic[Planned, Ready]):
@@ -54,10 +65,50 @@ def share_of(batch: Sequence[Planned], rank: int, ranks: int) -> list[Planned]:
     return list(batch[rank::ranks])
 
 
+@dataclass(frozen=True, slots=True)
+class MicroBatches(Generic[Movable]):
+    """A step's batch in parts, each of which has a backward pass of its own."""
+
+    parts: tuple[Movable, ...]
+
+    @classmethod
+    def of(cls, plan: Sequence[Planned], size: int | None, make: Callable[[Sequence[Planned]], Movable]) -> Self:
+        """Made from the `plan` of a step, `size` of it in each part, or all in one."""
+        size = size or len(plan)
+        return cls(tuple(make(plan[start : start + size]) for start in range(0, len(plan), size)))
+
+    def to(self, device: torch.device) -> MicroBatches[Movable]:
+        """The same parts on another device."""
+        return MicroBatches(tuple(part.to(device) for part in self.parts))
+
+
+class Stopwatch:
+    """Seconds spent in the named phases since they were last read."""
+
+    def __init__(self) -> None:
+        self._spent: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the time inside the block."""
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._spent[phase] = self._spent.get(phase, 0.0) + time.perf_counter() - began
+
+    def read(self) -> dict[str, float]:
+        """`seconds_PHASE` of every phase, which start at 0 again."""
+        seconds = {f"seconds_{phase}": round(spent, 4) for phase, spent in self._spent.items()}
+        self._spent.clear()
+        return seconds
+
+
 class StageModule(LightningModule):
     """A module whose every step appends its metrics to `history`.
 
     Of several processes each is given its share of a batch, or all of it where the module `shares_batches` itself.
+    A step whose batch is in parts gives `add_up` the losses of these; the gradient is that of their sum.
     `done` counts the steps of an earlier process that it continues. `generators`, by name, are all that its batches and
     steps draw random numbers from, besides torch's own; they, `state` and the weights make a resumed training the same.
     """
@@ -70,6 +121,8 @@ class StageModule(LightningModule):
         self.history: list[dict[str, float]] = []
         self.done = 0
         self.generators: dict[str, torch.Generator] = {}
+        self.clock = Stopwatch()
+        self._later: list[Callable[[], Tensor]] = []
 
     @property
     def can_stop(self) -> bool:
@@ -87,11 +140,29 @@ class StageModule(LightningModule):
         """Move a batch by its own `to`."""
         return batch.to(device) if hasattr(batch, "to") else batch
 
+    def add_up(self, losses: Sequence[Callable[[], Tensor]]) -> Tensor:
+        """The first of the `losses` of a step's parts, none of which is computed yet; `backward` computes the others,
+        each behind the backward pass of that before it. They must add up to the loss of the step. Without any, a loss
+        that teaches nothing.
+        """
+        if not losses:
+            return torch.zeros((), device=self.device, requires_grad=True)
+        first, *self._later = losses
+        with self.clock("forward"):
+            return first()
+
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """The backward pass; raises `policy.MemoryLimitError`, which says what to lower, when memory runs out."""
-        lower = "the clips or prompts of a step, the group size or max_new_tokens, or set gradient_checkpointing"
-        with memory_limit("the backward pass", lower=lower):
+        """The backward pass of every part of the step; raises `policy.MemoryLimitError`, which says what to lower, when
+        memory runs out.
+        """
+        lower = "micro_batch_size, the group size or max_new_tokens, or set gradient_checkpointing"
+        with memory_limit("the backward pass", lower=lower), self.clock("backward"):
             super().backward(loss, *args, **kwargs)
+        while self._later:
+            with self.trainer.precision_plugin.train_step_context(), self.clock("forward"):
+                loss = self._later.pop(0)()
+            with memory_limit("the backward pass", lower=lower), self.clock("backward"):
+                super().backward(loss, *args, **kwargs)
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> None:
         """Clip the gradient; its norm before that, and the learning rate, are recorded."""
@@ -101,6 +172,7 @@ class StageModule(LightningModule):
         if not math.isfinite(norm):
             raise CollapseError(f"step {self.history[-1]['step']}: the gradient is {norm}: lower learning_rate")
         self.history[-1] |= {"gradient_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}
+        self.history[-1] |= self.clock.read()
         super().configure_gradient_clipping(optimizer, *args, **kwargs)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:

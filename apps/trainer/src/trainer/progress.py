@@ -75,7 +75,6 @@ def silence_libraries() -> None:
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)  # Lightning 2.6 on torch 2.13
-    warnings.filterwarnings("ignore", message=".*returned `None`.*")  # a GRPO step without a group to learn from
 
 
 def track(items: Iterable[T], *, total: int, what: str) -> Iterator[T]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -22,8 +23,9 @@ from speechlm import PackedGroup, SpeechLM
 from trainer.augment import random_eq_bands
 from trainer.checkpoint import data_identity
 from trainer.dataset import TEST, TRAIN, VALIDATION, AnnotatedCorpus
+from trainer.distributed import place, sum_over_ranks
 from trainer.fit import fit
-from trainer.modules import Batches, StageModule
+from trainer.modules import Batches, MicroBatches, StageModule
 from trainer.resume import remove_state
 from trainer.reward_data import ClipTexts, Source, Text, sample_answers, texts_about
 from trainer.reward_pictures import draw
@@ -67,6 +69,11 @@ class Targets:
         """The same targets on another device."""
         return Targets(*(getattr(self, f.name).to(device) for f in fields(self)))
 
+    def counts(self) -> tuple[int, int, int]:
+        """How many there are of each kind, unknown ones left out."""
+        known = (~self.verdicts.isnan()).sum(), (~self.criteria.isnan()).sum()
+        return int(known[0]), int(known[1]), self.offered.numel()
+
     @classmethod
     def join(cls, parts: Sequence[Targets]) -> Targets:
         """The targets of several batches."""
@@ -93,11 +100,21 @@ class RewardModule(StageModule):
         super().__init__(settings, steps=settings.steps)
         self.model = model
 
-    def training_step(self, batch: JudgedBatch, batch_idx: int) -> Tensor:
-        """The sum of the three losses."""
-        parts = losses(self.model(batch.packed, batch.readings), batch.targets)
-        loss = torch.stack(list(parts.values())).sum()
-        self.record(batch_idx + 1, loss=loss.item(), **{name: part.item() for name, part in parts.items()})
+    def training_step(self, batch: MicroBatches[JudgedBatch], batch_idx: int) -> Tensor:
+        """The sum of the three losses, each the mean over what the whole step, of all processes, has of its kind."""
+        self.record(batch_idx + 1, loss=0.0, claims=0.0, criteria=0.0, offered=0.0)
+        counted = zip(*(part.targets.counts() for part in batch.parts), strict=True)
+        totals = [sum_over_ranks(float(sum(count))) / place()[1] for count in counted]
+        return self.add_up([partial(self._loss, part, totals) for part in batch.parts])
+
+    def _loss(self, part: JudgedBatch, totals: Sequence[float]) -> Tensor:
+        """What a part of the step adds to its loss."""
+        means = losses(self.model(part.packed, part.readings), part.targets)
+        shares = (count / max(1.0, total) for count, total in zip(part.targets.counts(), totals, strict=True))
+        found = {name: share * mean for share, (name, mean) in zip(shares, means.items(), strict=True)}
+        loss = torch.stack(list(found.values())).sum()
+        for name, value in {"loss": loss, **found}.items():
+            self.history[-1][name] += value.item()
         return loss
 
 
@@ -162,7 +179,7 @@ def train_reward_model(
     module = RewardModule(model, settings)
     module.generators["equalizer"] = equalizer
 
-    def to_batch(chosen: list[ClipTexts]) -> JudgedBatch:
+    def to_batch(chosen: Sequence[ClipTexts]) -> JudgedBatch:
         clips = [random_eq_bands(features[a.name].float(), settings.filter_augment_db, equalizer) for a in chosen]
         return judged_batch(model, chosen, clips, question)
 
@@ -170,7 +187,8 @@ def train_reward_model(
     fit_heads(model, Batches(plan[: settings.head_steps], to_batch))
     start, heard_before = deepcopy(model.state_dict()), listening(model, choosing)
     equalizer.manual_seed(settings.seed)
-    fit(module, Batches(plan, to_batch), settings, what="reward model", out=out, run_name="reward", data=identity)
+    batches = Batches(plan, lambda chosen: MicroBatches.of(chosen, settings.micro_batch_size, to_batch))
+    fit(module, batches, settings, what="reward model", out=out, run_name="reward", data=identity)
     heard_after = listening(model, choosing)
     if heard_after < heard_before:  # what the policy knew was worth more than what these steps taught
         model.load_state_dict(start)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.errors import ConfigError
 from trainer.features import as_float
 from trainer.fit import fit
-from trainer.modules import WEIGHT_DECAY, Batches, StageModule, decayed
+from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, decayed
 from trainer.perception import PerceptionHeads, Targets, TargetTable, encode, joined, perception_loss
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
@@ -66,17 +67,28 @@ class SFTModule(StageModule):
         self.model, self.heads = model, heads
         self.rates = settings.learning_rates
 
-    def training_step(self, batch: WeightedBatch | PerceptionBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: MicroBatches[WeightedBatch] | PerceptionBatch, batch_idx: int) -> Tensor:
         """One batch: weighted negative log-likelihood of its completions, or the loss of the heads."""
         if isinstance(batch, PerceptionBatch):
             if self.heads is None:
                 raise ConfigError("a perception step needs the auxiliary heads: give them to SFTModule")
-            logits, numbers = self.heads(*encode(self.model, batch.clips))
-            loss = perception_loss(logits, numbers, batch.targets)
-            self.record(batch_idx + 1, perception_loss=float(loss.detach()))
-        else:
-            loss = -(sequence_logprobs(self.model, batch.speech) * batch.weights).sum() / len(batch.weights)
-            self.record(batch_idx + 1, loss=float(loss.detach()))
+            self.record(batch_idx + 1)
+            return self.add_up([partial(self._perceived, self.heads, batch)])
+        self.record(batch_idx + 1, loss=0.0)
+        rows = sum(len(part.weights) for part in batch.parts)
+        return self.add_up([partial(self._loss, part, rows) for part in batch.parts])
+
+    def _perceived(self, heads: PerceptionHeads, batch: PerceptionBatch) -> Tensor:
+        """The loss of a perception step."""
+        logits, numbers = heads(*encode(self.model, batch.clips))
+        loss = perception_loss(logits, numbers, batch.targets)
+        self.history[-1]["perception_loss"] = float(loss.detach())
+        return loss
+
+    def _loss(self, part: WeightedBatch, rows: int) -> Tensor:
+        """What a part of the step adds to its loss, the mean over `rows`."""
+        loss = -(sequence_logprobs(self.model, part.speech) * part.weights).sum() / rows
+        self.history[-1]["loss"] += float(loss.detach())
         return loss
 
     def groups(self) -> list[dict[str, Any]]:
@@ -133,14 +145,17 @@ def train_sft(
         filtered = [random_eq_bands(clip, settings.filter_augment_db, augmenter) for clip in recorded]
         return [mask_time(clip, settings.time_mask_share, augmenter) for clip in filtered]
 
-    def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | WeightedBatch:
+    def weighted(chosen: Sequence[SFTExample]) -> WeightedBatch:
+        clips = augmented(feature_key(e) for e in chosen)
+        speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
+        return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
+
+    def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
         perceived = [c for c in planned if isinstance(c, ClipToPerceive)]
         if perceived:
             return PerceptionBatch(augmented(c.utterance_id for c in perceived), joined(c.targets for c in perceived))
         chosen = [e for e in planned if isinstance(e, SFTExample)]
-        clips = augmented(feature_key(e) for e in chosen)
-        speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
-        return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
+        return MicroBatches.of(chosen, settings.micro_batch_size, weighted)
 
     module = SFTModule(model, settings, heads)
     module.generators["augmenter"] = augmenter
@@ -148,7 +163,7 @@ def train_sft(
     data = data_identity(corpus)
     steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *texts]
     plan = Batches(steps, to_batch)
-    fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data, bf16=settings.bf16)
+    fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data)
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module

@@ -58,8 +58,6 @@ class GRPOSettings(OptimizerSettings):
     """One reinforcement run.
 
     - `algorithm`: `grpo` for format and outcome rewards only, `grpo_ptr` with reasoning rewards and trust
-    - `prompts_per_backward`: of a step's prompts, how many take part in one backward pass, all unless specified; fewer
-      take less memory, and the step's loss and gradient are the same
     - `group_size`: K answers to each prompt; `kl_coefficient`: β, 0 for no reference policy; `kl_estimator`: k1, k2 or
       k3
     - `loss`: one of `grpo_ptr.LOSSES`; `advantages`: one of `grpo_ptr.ADVANTAGES`, those of that loss unless specified;
@@ -96,7 +94,6 @@ class GRPOSettings(OptimizerSettings):
     save_every: int = 20
     steps: int = 40
     prompts_per_step: int = 4
-    prompts_per_backward: int | None = None
     group_size: int = 8
     temperature: float = 1.0
     max_new_tokens: int = 160
@@ -139,8 +136,6 @@ class GRPOSettings(OptimizerSettings):
         check("sampler", self.sampler, fits, "in_process with several devices: vLLM takes one process")
         fits = ranks == 1 or self.sampling_rounds == 1
         check("sampling_rounds", self.sampling_rounds, fits, "1 with several devices: each fills its own share")
-        part = self.prompts_per_backward
-        check("prompts_per_backward", part, part is None or part >= 1, ">= 1, or null for all of a step")
         check("group_size", self.group_size, self.group_size >= 2, ">= 2: advantages compare the answers of a group")
         check("temperature", self.temperature, self.temperature > 0, "> 0: rollouts are sampled")
         check("kl_coefficient", self.kl_coefficient, self.kl_coefficient >= 0, ">= 0")

@@ -22,7 +22,6 @@ class SFTSettings(OptimizerSettings):
     - `vocab_size` of the tokenizer that a pocket model gets
     - `decision_share`, `claim_share`: weights of the words that first say what it sounds like, and of the claims about
       the sound, in a reasoning example, see `sft_loss_weights`; the rest of the text has what remains of 1
-    - `bf16`: compute products in bfloat16 (autocast), for processors that are fast at it; the weights stay float32
     - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`; it closes most of the gap to
       unseen voices; `time_mask_share`: longest stretch of a clip that is masked, see `mask_time`
     - `reasoning_share`: of the training clips, how many are learnt with reasoning and label, see `is_reasoned`; the
@@ -38,7 +37,6 @@ class SFTSettings(OptimizerSettings):
     vocab_size: int = 1024
     decision_share: float = 0.35
     claim_share: float = 0.35
-    bf16: bool = False
     filter_augment_db: float = 9.0
     reasoning_share: float = 1.0
     time_mask_share: float = 0.0

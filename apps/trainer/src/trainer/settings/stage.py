@@ -15,6 +15,9 @@ class OptimizerSettings:
 
     Every `save_every` steps, 0 for never, the state of the training is kept, from which the same command goes on.
     `devices` of each of `nodes` machines share every step; on several machines torchrun starts the command.
+    Of a step's examples, clips or prompts, `micro_batch_size` take part in one backward pass, all unless specified;
+    fewer take less memory, and the step's loss and gradient are the same. `bf16` computes products in bfloat16
+    (autocast), for processors that are fast at it; the weights stay float32.
     """
 
     learning_rate: float
@@ -23,6 +26,8 @@ class OptimizerSettings:
     save_every: int = 200
     devices: int = 1
     nodes: int = 1
+    micro_batch_size: int | None = None
+    bf16: bool = False
 
     def __post_init__(self) -> None:
         check("learning_rate", self.learning_rate, self.learning_rate > 0, "> 0")
@@ -30,6 +35,8 @@ class OptimizerSettings:
         check("seed", self.seed, self.seed >= 0, ">= 0")
         check("save_every", self.save_every, self.save_every >= 0, ">= 0, 0 for never")
         check_positive(self, "devices", "nodes")
+        size = self.micro_batch_size
+        check("micro_batch_size", size, size is None or size >= 1, ">= 1, or null for all of a step")
 
 
 @dataclass(frozen=True, kw_only=True)

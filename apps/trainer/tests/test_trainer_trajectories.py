@@ -1,0 +1,182 @@
+"""A training is the same however its steps are divided: into backward passes, or among processes.
+
+`trajectories.json` holds what each training recorded, in float64, so that the order of
+sums shows in no digit that is compared. Run as a program, this file trains on as many processes as it is told, and
+`record` writes that file anew.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from grpo_ptr import Factual, ProgressiveSchedule
+from rewardmodel import Fault, GradedTrace, RewardModel
+from speech_records import (
+    PAPER_9,
+    Emotion,
+    Level,
+    LevelReading,
+    MeasuredUtterance,
+    ProsodyLevels,
+    ProsodyProfile,
+    RewardScores,
+    Utterance,
+    format_answer,
+)
+from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
+from trainer.errors import ConfigError
+from trainer.fit import fit
+from trainer.grpo import GRPOModule
+from trainer.modules import Batches, MicroBatches, StageModule, share_of
+from trainer.reward import RewardModule, judged_batch
+from trainer.reward_data import ClipTexts, Source, Text
+from trainer.settings import GRPOSettings, RewardSettings, SFTSettings
+from trainer.sft import SFTModule, WeightedBatch
+from trainer.tracking import HISTORY, read_history
+
+SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+NAMES = tuple(f"u{i}" for i in range(8))
+STEPS = 6
+RECORDED = Path(__file__).with_name("trajectories.json")
+COMPARED = ("loss", "gradient_norm", "reward", "kl", "claims", "criteria", "offered")
+THINKS = ("The energy is high. So it is sad.", "The energy is low. So it is sad, really sad.", "Loud.")
+
+
+def policy() -> SpeechLM:
+    return pocket(train_tokenizer([*THINKS, "It sounds sad."], vocab_size=290), seed=0, size=SIZE).double()
+
+
+def sft(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, Any, Any]:
+    """Eight examples a step, of different lengths, whose tokens weigh differently."""
+    model = policy()
+    settings = SFTSettings(phases=(), learning_rate=1e-3, warmup_steps=1, **options)
+    targets = dict(zip(NAMES, [*THINKS, "sad", "It sounds.", "sounds sad", "s", "It sounds sad."], strict=True))
+
+    def weighted(names: Sequence[str]) -> WeightedBatch:
+        batch = model.collate([clips[n] for n in names], ["what?"] * len(names), [targets[n] for n in names])
+        weights = batch.completion_mask * (1.0 + batch.input_ids % 3)
+        return WeightedBatch(batch, weights / weights.sum(-1, keepdim=True))
+
+    plan = Batches([list(NAMES)] * STEPS, lambda names: MicroBatches.of(names, settings.micro_batch_size, weighted))
+    return SFTModule(model, settings), plan, settings
+
+
+def reward(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, Any, Any]:
+    """Eight clips a step with one to three texts each: parts have unequal numbers of claims and graded texts."""
+    model = RewardModel(policy()).double()
+    settings = RewardSettings(learning_rate=1e-3, warmup_steps=1, steps=STEPS, clips_per_step=len(NAMES), **options)
+    about = {name: texts_about(name, number) for number, name in enumerate(NAMES)}
+
+    def judged(names: Sequence[str]) -> Any:
+        return judged_batch(model, [about[n] for n in names], [clips[n] for n in names], "which emotion?")
+
+    plan = Batches([list(NAMES)] * STEPS, lambda names: MicroBatches.of(names, settings.micro_batch_size, judged))
+    return RewardModule(model, settings), plan, settings
+
+
+def texts_about(name: str, number: int) -> ClipTexts:
+    level = LevelReading(Level.HIGH, 1.0, 90.0) if number % 2 else LevelReading(Level.LOW, 1.0, 10.0)
+    clip = MeasuredUtterance(
+        Utterance(name, "made", "a.wav", "s1"),
+        ProsodyProfile(duration_s=1.0, sample_rate=16_000),
+        ProsodyLevels("made", "0", energy=level),
+    )
+    grades = [GradedTrace(name, t, Emotion.SAD, RewardScores(5.0, 4.0, 2.0, 1.0), Fault.NONE, 0) for t in THINKS]
+    sources = (Source.OWN, Source.GRADED, Source.GRADED)
+    texts = [Text(format_answer(g.think, "sad"), g, source) for g, source in zip(grades, sources, strict=True)]
+    return ClipTexts(clip, tuple(texts[: 1 + number % 3]))
+
+
+def grpo(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, Any, Any]:
+    """GRPO-PTR with DAPO's loss: every token of the step, of all processes, counts the same. What is rewarded is how
+    short an answer is, and when the gate is open the reasoning, which has no form here."""
+    settings = GRPOSettings(
+        learning_rate=1e-3, warmup_steps=1, steps=STEPS, prompts_per_step=len(NAMES), group_size=4, max_new_tokens=40,
+        overlong_buffer=40, loss="dapo", filter_augment_db=9.0, factual=Factual.VERIFIED,
+        criterion_weights=(1.0, 0.0, 0.0, 0.0), schedule=ProgressiveSchedule(threshold=0.0, window=2), **options,
+    )  # fmt: skip
+    module = GRPOModule(policy(), settings, label_set=PAPER_9, features=clips, reward_model=None)
+    profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+    batch = [MeasuredUtterance(Utterance(n, "made", f"{n}.wav", "s", Emotion.SAD), profile) for n in NAMES]
+    return module, Batches([batch] * STEPS, list), settings
+
+
+TRAININGS: Any = {"sft": sft, "reward": reward, "grpo": grpo}
+
+
+def train(kind: str, out: Path, **options: Any) -> list[dict[str, float]]:
+    """What the training recorded of every step; its weights are in `out/weights.safetensors`, by the process that
+    saves."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    clips = {name: torch.rand(16, 40, generator=generator) for name in NAMES}
+    module, plan, settings = TRAININGS[kind](clips, options)
+    fit(module, plan, settings, what=kind, out=out, run_name=kind, data={})
+    save_file({n: w.detach().contiguous() for n, w in module.named_parameters()}, out / "weights.safetensors")
+    return compared(out)
+
+
+def compared(out: Path) -> list[dict[str, float]]:
+    return [{name: row[name] for name in COMPARED if name in row} for row in read_history(out / HISTORY)]
+
+
+def assert_as_recorded(kind: str, found: list[dict[str, float]]) -> None:
+    expected = json.loads(RECORDED.read_text())[kind]
+    assert len(found) == len(expected) == STEPS
+    for row, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(row, abs=1e-6, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+@pytest.mark.parametrize("kind", TRAININGS)
+@pytest.mark.parametrize("micro_batch_size", [None, 3, 1])
+def test_backward_passes_of_few_examples_make_the_steps_of_all(
+    kind: str, micro_batch_size: int | None, tmp_path: Path
+) -> None:
+    """1 × 8 = 3 × 3 = 8 × 1, as recorded: losses, gradients and so the weights of every step, to 1e-6."""
+    assert_as_recorded(kind, train(kind, tmp_path, micro_batch_size=micro_batch_size))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_two_processes_train_as_one(kind: str, tmp_path: Path) -> None:
+    """Two of gloo, with a backward pass for every example, as recorded, and the same weights as one; the first process
+    alone writes."""
+    words = [sys.executable, __file__, kind, str(tmp_path / "two")]
+    two = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+    assert two.returncode == 0, two.stderr[-2000:]
+    assert_as_recorded(kind, compared(tmp_path / "two"))
+    train(kind, tmp_path / "one")
+    expected, found = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0)
+
+
+def test_a_batch_that_cannot_be_shared_is_refused() -> None:
+    assert share_of([1, 2, 3, 4], 1, 2) == [2, 4]
+    with pytest.raises(ConfigError, match="a batch of 3 cannot be shared evenly by devices × nodes = 2 processes"):
+        share_of([1, 2, 3], 0, 2)
+    with pytest.raises(ConfigError, match="prompts_per_step is 3, expected a multiple of devices × nodes = 2"):
+        GRPOSettings(prompts_per_step=3, devices=2)
+    with pytest.raises(ConfigError, match="sampling_rounds"):
+        GRPOSettings(devices=2, sampling_rounds=2)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "record":
+        found = {kind: train(kind, Path(sys.argv[2]) / kind) for kind in TRAININGS}
+        rows = {kind: ",\n  ".join(map(json.dumps, steps)) for kind, steps in found.items()}
+        parts = (f' "{kind}": [\n  {steps}\n ]' for kind, steps in rows.items())
+        RECORDED.write_text("{\n" + ",\n".join(parts) + "\n}\n")
+    else:
+        train(sys.argv[1], Path(sys.argv[2]), devices=2, micro_batch_size=1)
