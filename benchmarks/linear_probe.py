@@ -5,8 +5,8 @@
 
 The probe is a logistic regression on the mean over time of the encoder's last states (after its norm) of each clip,
 trained on the training split; its C is chosen by cross-validation over training speakers. Differences are paired by
-clip, with bootstrap intervals over clips. `--data` must hold features made with `model=compact`
-(`DATA/features.safetensors`, which any stage of the trainer writes). Bar: the policy is 5 points above.
+clip, with bootstrap intervals over clips. Features are those of
+`model=compact`, from `DATA/features` where any stage of the trainer left them. Bar: the policy is 5 points above.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
@@ -29,20 +29,23 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from speech_records import MeasuredUtterance
 from speechlm.parity import encoder_states
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
+from trainer.features import FOLDER, load_features
 from trainer.predict import expected_label
+from trainer.stages import feature_spec
 
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 FOLDS, DRAWS, BAR = 4, 5000, 0.05
+COMPACT = {"preset": "compact", "silence_behind": True, "trim_db": 40.0}
+"""The features of `trainer/conf/model/compact.yaml`."""
 
 
 @torch.no_grad()
-def states(features: Path, encoder: WhisperEncoder) -> dict[str, NDArray[np.float32]]:
+def states(features: Mapping[str, torch.Tensor], encoder: WhisperEncoder) -> dict[str, NDArray[np.float32]]:
     """The mean state of every clip, by its feature key."""
-    with safe_open(features, framework="pt") as stored:
-        index = json.loads(stored.metadata()["index"])
-        clips = stored.get_tensor("frames").float().split(list(index.values()), dim=-1)
-    return {key: encoder.layer_norm(encoder_states(encoder, clip[None]))[0].mean(0).numpy()
-            for key, clip in zip(index, clips, strict=True)}  # fmt: skip
+    found = {}
+    for key, clip in features.items():
+        found[key] = encoder.layer_norm(encoder_states(encoder, clip.float()[None]))[0].mean(0).numpy()
+    return found
 
 
 def rows(clips: list[MeasuredUtterance], of: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -61,7 +64,7 @@ def paired(policy: NDArray[np.float64], probe: NDArray[np.float64]) -> tuple[flo
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="annotated data set with features of model=compact")
+    parser.add_argument("--data", type=Path, help="annotated data set")
     parser.add_argument("--audio", default="openai/whisper-base", help="Whisper encoder: a folder or a hub id")
     parser.add_argument("--answers", type=Path, nargs="*", default=[], help="NAME.answers.jsonl of stage=evaluate")
     arguments = parser.parse_args()
@@ -70,7 +73,8 @@ def main() -> int:
         return 0
     corpus = AnnotatedCorpus.read(arguments.data)
     encoder = WhisperEncoder.from_pretrained(arguments.audio, dtype=torch.float32, local_files_only=True)
-    of = states(corpus.folder / "features.safetensors", encoder)
+    features, _ = load_features(corpus.audio_clips(), corpus.folder / FOLDER, spec=feature_spec(COMPACT))
+    of = states(features, encoder)
     train, test = corpus.split(TRAIN), corpus.split(TEST)
     truth = {m.utterance.utterance_id: expected_label(m, corpus.label_set).value for m in (*train, *test)}
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=3000))

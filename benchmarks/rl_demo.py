@@ -29,7 +29,7 @@ import torch
 from speech_records import Verdict, write_jsonl
 from speechlm import load_checkpoint
 from trainer.dataset import TEST, AnnotatedCorpus
-from trainer.features import load_features
+from trainer.features import FOLDER, load_features
 from trainer.predict import Answer, predict
 
 GAIN_BAR, CLAIMS_BAR = 0.07, 0.03
@@ -105,8 +105,7 @@ def answers(data: Path, folders: list[Path], limit: int | None) -> dict[str, lis
     for folder in folders:
         model = load_checkpoint(folder, device=device)
         if features is None:
-            cache = corpus.folder / "features.safetensors"
-            features, _ = load_features(corpus.audio_clips(), cache, identity=corpus.sha256, spec=model.features)
+            features, _ = load_features(corpus.audio_clips(), corpus.folder / FOLDER, spec=model.features)
         for kind, temperature in (("greedy", 0.0), ("sampled", 1.0)):
             got = predict(
                 model, clips, features, corpus.label_set,

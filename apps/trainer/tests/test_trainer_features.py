@@ -43,30 +43,64 @@ def test_features_are_of_the_part_that_was_measured(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "talk.wav", noise, RATE, subtype="FLOAT")
     talk = corpus(tmp_path, Utterance("u1", "made", "talk.wav", "b", start_s=1.0, end_s=2.0, channel=1))
     clip = talk.audio_clips()["u1"]
-    assert clip == AudioClip(tmp_path / "talk.wav", 1.0, 2.0, 1)
+    assert clip == AudioClip(tmp_path / "talk.wav", 1.0, 2.0, 1, talk.sha256)
     spec = FeatureSpec()
     expected = log_mel(np.ascontiguousarray(noise[RATE : 2 * RATE, 1]), spec).half()
-    found, failed = features.load_features({"u1": clip}, tmp_path / "f", identity="x", spec=spec, workers=1)
+    found, failed = features.load_features({"u1": clip}, tmp_path / "f", spec=spec, workers=1)
     assert torch.equal(found["u1"], expected)
     assert failed == []
 
 
 @pytest.mark.slow
-def test_a_cache_of_another_part_is_not_used(tmp_path: Path) -> None:
-    """Two parts of one file under one key and one identity: the second run extracts again, the third does not."""
+def test_features_of_another_part_or_file_are_not_used(tmp_path: Path) -> None:
+    """Two parts of one file, then another file, under one key: each is extracted, and then read without the file."""
     rng = np.random.default_rng(1)
     soundfile.write(tmp_path / "a.wav", rng.uniform(-0.5, 0.5, 2 * RATE), RATE)
-    cache = tmp_path / "features.safetensors"
 
     def frames(clip: AudioClip) -> int:
-        found, _ = features.load_features({"u1": clip}, cache, identity="same", spec=FeatureSpec(), workers=1)
+        found, _ = features.load_features({"u1": clip}, tmp_path / "f", spec=FeatureSpec(), workers=1)
         return int(found["u1"].shape[-1])
 
-    whole = frames(AudioClip(tmp_path / "a.wav"))
-    half = frames(AudioClip(tmp_path / "a.wav", end_s=1.0))
+    whole = frames(AudioClip(tmp_path / "a.wav", sha256="first"))
+    half = frames(AudioClip(tmp_path / "a.wav", end_s=1.0, sha256="first"))
     assert whole == 2 * half
+    soundfile.write(tmp_path / "a.wav", rng.uniform(-0.5, 0.5, 3 * RATE), RATE)
+    assert 2 * frames(AudioClip(tmp_path / "a.wav", sha256="second")) == 3 * whole
     (tmp_path / "a.wav").unlink()
-    assert frames(AudioClip(tmp_path / "a.wav", end_s=1.0)) == half
+    assert frames(AudioClip(tmp_path / "a.wav", sha256="first")) == whole
+
+
+@pytest.mark.slow
+def test_shards_are_read_as_they_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven clips in shards of about one, of which one may be open: all are what `log_mel` makes of them, mapped from
+    the files, and an eighth clip leaves the shards as they are but for its own."""
+    monkeypatch.setattr(features, "CLIPS_PER_SHARD", 1)
+    monkeypatch.setattr(features, "OPEN_SHARDS", 1)
+    rng = np.random.default_rng(4)
+    sound = {f"u{i}": rng.uniform(-0.5, 0.5, RATE).astype(np.float32) for i in range(8)}
+    for name, samples in sound.items():
+        soundfile.write(tmp_path / f"{name}.wav", samples, RATE, subtype="FLOAT")
+    clips = {name: AudioClip(tmp_path / f"{name}.wav", sha256=name) for name in sound}
+    less = dict(list(clips.items())[:7])
+    features.load_features(less, tmp_path / "f", spec=FeatureSpec(), workers=2)
+    first = {path.name for path in (tmp_path / "f").iterdir()}
+    found, failed = features.load_features(clips, tmp_path / "f", spec=FeatureSpec(), workers=2)
+    assert (sorted(found), failed) == (sorted(sound), [])
+    for name, samples in sound.items():
+        assert torch.equal(found[name], log_mel(samples, FeatureSpec()).half())
+    assert len({path.name for path in (tmp_path / "f").iterdir()} - first) == 1
+
+
+@pytest.mark.slow
+def test_a_silent_clip_is_left_out_by_name(tmp_path: Path) -> None:
+    """Samples of −86 dB are what a muted recorder leaves; a faint voice of −60 dB is kept."""
+    rng = np.random.default_rng(5)
+    for name, peak in {"muted": 5e-5, "faint": 1e-3}.items():
+        soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-peak, peak, RATE), RATE, subtype="FLOAT")
+    clips = {name: AudioClip(tmp_path / f"{name}.wav") for name in ("muted", "faint")}
+    found, (item,) = features.load_features(clips, tmp_path / "f", spec=FeatureSpec(), workers=1)
+    assert (list(found), item.id) == (["faint"], "muted")
+    assert "silent" in item.message
 
 
 @pytest.mark.slow
@@ -78,9 +112,7 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
         soundfile.write(tmp_path / f"{name}.wav", rng.uniform(-0.5, 0.5, int(length * RATE)), RATE)
     whole = corpus(tmp_path, *(Utterance(name, "made", f"{name}.wav", "s", split="train") for name in seconds))
     for _ in range(2):  # extracted, then from the cache
-        found, failed = features.load_features(
-            whole.audio_clips(), tmp_path / "f", identity="x", spec=FeatureSpec(), workers=1
-        )
+        found, failed = features.load_features(whole.audio_clips(), tmp_path / "f", spec=FeatureSpec(), workers=1)
         assert sorted(found) == ["u1", "u3"]
         (item,) = failed
         assert (item.id, item.stage) == ("u2", "features")
@@ -106,7 +138,7 @@ def test_a_clip_that_kills_its_process_is_left_out_by_name(tmp_path: Path, monke
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     clips = {name: AudioClip(tmp_path / f"{name}.wav") for name in ("u1", "u2", "u3")}
-    found, failed = features.load_features(clips, tmp_path / "f", identity="x", spec=FeatureSpec(), workers=2)
+    found, failed = features.load_features(clips, tmp_path / "f", spec=FeatureSpec(), workers=2)
     assert sorted(found) == ["u1", "u3"]
     assert [(item.id, item.error) for item in failed] == [("u2", "WorkerDiedError")]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cotgen import DataSetError as CotgenDataSetError
@@ -23,12 +23,13 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
 @dataclass(frozen=True, slots=True)
 class AudioClip:
-    """The part of a file that one clip is: see `speech_records.Utterance`."""
+    """The part of a file that one clip is: see `speech_records.Utterance`; `sha256` is of what the file held."""
 
     path: Path
     start_s: float | None = None
     end_s: float | None = None
     channel: int | None = None
+    sha256: str = ""
 
     @property
     def part(self) -> str:
@@ -121,9 +122,17 @@ class AnnotatedCorpus:
     def audio_clips(self) -> Mapping[str, AudioClip]:
         """The speech behind every feature key."""
         with _clear_errors():
-            clips = {m.utterance.utterance_id: self.audio_clip(m.utterance) for m in self.data.measured()}
-            comparative = self.data.examples(task=Task.COMPARATIVE)
-            return clips | {feature_key(e): AudioClip(self.folder / e.audio_path) for e in comparative}
+            unknown = self.sha256  # where it was not written down what a file held, the data set vouches for it
+            clips = {
+                m.utterance.utterance_id: replace(self.audio_clip(m.utterance), sha256=m.audio_sha256 or unknown)
+                for m in self.data.measured()
+            }
+            varied = self.data.examples(task=Task.COMPARATIVE)
+            hashes = self.data.files
+            return clips | {
+                feature_key(e): AudioClip(self.folder / e.audio_path, sha256=hashes.get(e.audio_path, ""))
+                for e in varied
+            }
 
 
 def feature_key(example: SFTExample) -> str:

@@ -1,15 +1,23 @@
-"""Log-mel features of many clips, computed once and kept in one safetensors file.
+"""Log-mel features of many clips, computed once and kept in shards that are read where they lie.
 
-Training needs no audio and no signal library afterwards: the file travels to machines that have neither.
+```
+FOLDER/<digest>.safetensors    features of about a thousand clips by their keys; the digest is of all that decides them
+```
+
+A shard is memory-mapped, so a clip costs memory only while it is used, and a corpus may be larger than that. Training
+needs no audio and no signal library afterwards: the folder travels to machines that have neither. It may be removed at
+any time.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,59 +31,116 @@ from speech_records import FailedItem, atomic_path
 from speechlm import AudioInputError, FeatureSpec, SpeechLM, log_mel
 from trainer.dataset import AnnotatedCorpus, AudioClip
 from trainer.errors import ConfigError
-from trainer.progress import track
+from trainer.progress import Meter
 
-FRAMES_KEY = "frames"
+FOLDER = "features"
+"""Where the shards lie in a data set."""
+CLIPS_PER_SHARD = 1024
+OPEN_SHARDS = 256
+"""Shards that are open at a time, well below the files that a process may have open."""
+SILENCE = 1e-4
+"""Largest sample of a clip without sound, −80 dB of full scale."""
+
+
+class StoredFeatures(Mapping[str, Tensor]):
+    """Log-mel features (float16 `[n_mels, frames]`) by key, read from their shard when they are asked for."""
+
+    def __init__(self, shards: Mapping[str, Path]) -> None:
+        self._shards, self._opened = shards, OrderedDict[Path, Any]()
+
+    def __getitem__(self, key: str) -> Tensor:
+        path = self._shards[key]
+        shard = self._opened.pop(path, None)
+        if shard is None:
+            shard = safe_open(path, framework="pt")
+            while len(self._opened) >= OPEN_SHARDS:
+                self._opened.popitem(last=False)
+        self._opened[path] = shard
+        feature: Tensor = shard.get_tensor(key)
+        return feature
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shards)
+
+    def __len__(self) -> int:
+        return len(self._shards)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """Clips whose features share a file, by key."""
+
+    clips: Mapping[str, AudioClip]
+    path: Path
+
+    def read(self) -> tuple[list[str], list[FailedItem]]:
+        """The keys of the clips that have features, and the clips that have none."""
+        with safe_open(self.path, framework="pt") as stored:
+            failed = json.loads((stored.metadata() or {}).get("failed", "[]"))
+            return list(stored.keys()), [FailedItem(**item) for item in failed]
+
+    def write(self, outcomes: Iterable[tuple[tuple[str, AudioClip, FeatureSpec], Any]], meter: Meter) -> None:
+        """Write what was extracted of each clip."""
+        features: dict[str, Tensor] = {}
+        failed: list[FailedItem] = []
+        for (key, *_), outcome in outcomes:
+            meter.advance()
+            if isinstance(outcome, AudioInputError | ItemTimeoutError | WorkerDiedError):
+                failed.append(FailedItem.of(key, "features", outcome))
+            elif isinstance(outcome, Exception):
+                raise outcome
+            else:
+                features[key] = torch.from_numpy(outcome)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(self.path) as partial:
+            save_file(features, partial, metadata={"failed": json.dumps([asdict(item) for item in failed])})
 
 
 def load_features(
-    clips: Mapping[str, AudioClip], cache: Path, *, identity: str, spec: FeatureSpec, workers: int = 2
-) -> tuple[dict[str, Tensor], list[FailedItem]]:
-    """Log-mel features (float16 `[n_mels, frames]`) by key, and the clips that a model cannot take, such as long ones,
-    or on which their process died.
+    clips: Mapping[str, AudioClip], folder: Path, *, spec: FeatureSpec, workers: int = 2
+) -> tuple[StoredFeatures, list[FailedItem]]:
+    """The features of `clips`, which maps keys to parts of audio files, and the clips that a model cannot take, such as
+    long or silent ones, or on which their process died.
 
-    They come from `cache` when it was made of these very clips; then no audio is touched. `clips` maps feature keys to
-    parts of audio files; `identity` is a hash that changes whenever a file does. Raises what `prosody.load_audio`
-    raises for a file that cannot be read.
+    They come from `folder` where it has those of the very clips; then no audio is touched. What is missing is extracted
+    shard by shard, so that a stopped extraction goes on. Raises what `prosody.load_audio` raises for a file that cannot
+    be read.
     """
-    named = sorted(f"{key}{clip.part}" for key, clip in clips.items())
-    digest = hashlib.sha256("\n".join([identity, repr(spec), *named]).encode()).hexdigest()
-    if cache.is_file():
-        with safe_open(cache, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            if metadata.get("digest") == digest:
-                failed = [FailedItem(**item) for item in json.loads(metadata.get("failed", "[]"))]
-                return _split(stored.get_tensor(FRAMES_KEY), json.loads(metadata["index"])), failed
-    keys = sorted(clips)
-    jobs = [(key, clips[key], spec) for key in keys]
-    features: dict[str, Tensor] = {}
-    failed = []
-    outcomes = map_isolated(_extract, jobs, workers=workers)
-    for (key, *_), outcome in track(outcomes, total=len(jobs), what="log-mel features"):
-        if isinstance(outcome, AudioInputError | ItemTimeoutError | WorkerDiedError):
-            failed.append(FailedItem.of(key, "features", outcome))
-        elif isinstance(outcome, Exception):
-            raise outcome
-        else:
-            features[key] = torch.from_numpy(outcome)
-    index = {key: int(feature.shape[-1]) for key, feature in features.items()}
-    frames = torch.zeros(spec.num_mel_bins, 0, dtype=torch.float16)
-    frames = torch.cat([frames, *features.values()], dim=-1)
-    metadata = {"digest": digest, "index": json.dumps(index), "failed": json.dumps([asdict(item) for item in failed])}
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(cache) as partial:
-        save_file({FRAMES_KEY: frames}, partial, metadata=metadata)
-    return _split(frames, index), failed
+    shards = _plan_shards(clips, folder, spec)
+    missing = [shard for shard in shards if not shard.path.is_file()]
+    if missing:
+        jobs = [(key, clip, spec) for shard in missing for key, clip in shard.clips.items()]
+        outcomes = map_isolated(_extract, jobs, workers=workers)
+        with Meter("log-mel features", total=len(jobs)) as meter:
+            for shard in missing:
+                shard.write((next(outcomes) for _ in shard.clips), meter)
+    found: dict[str, Path] = {}
+    failed: list[FailedItem] = []
+    for shard in shards:
+        keys, without = shard.read()
+        found |= dict.fromkeys(keys, shard.path)
+        failed += without
+    return StoredFeatures(dict(sorted(found.items()))), sorted(failed, key=lambda item: item.id)
+
+
+def _plan_shards(clips: Mapping[str, AudioClip], folder: Path, spec: FeatureSpec) -> list[_Shard]:
+    """Which clips lie in which shard. A hash of its key says it, so that a clip more changes one shard."""
+    count = 1 << max(0, (len(clips) - 1) // CLIPS_PER_SHARD).bit_length()
+    by_number: dict[int, dict[str, AudioClip]] = {}
+    for key in sorted(clips):
+        number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % count
+        by_number.setdefault(number, {})[key] = clips[key]
+    shards = []
+    for _, chosen in sorted(by_number.items()):
+        named = [f"{key}{clip.part} {clip.sha256}" for key, clip in chosen.items()]
+        digest = hashlib.sha256("\n".join([repr(spec), *named]).encode()).hexdigest()
+        shards.append(_Shard(chosen, folder / f"{digest[:32]}.safetensors"))
+    return shards
 
 
 def with_features(corpus: AnnotatedCorpus, features: Mapping[str, Tensor]) -> AnnotatedCorpus:
     """The data set without the clips and examples that have no features."""
     return replace(corpus, left_out=frozenset(corpus.audio_clips().keys() - features.keys()))
-
-
-def _split(frames: Tensor, index: Mapping[str, int]) -> dict[str, Tensor]:
-    parts = frames.split_with_sizes(list(index.values()), dim=-1)
-    return {key: part.contiguous() for key, part in zip(index, parts, strict=True)}
 
 
 def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> NDArray[np.float16]:
@@ -84,6 +149,8 @@ def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> NDArray[np.float16]:
 
     torch.set_num_threads(1)
     audio = load_audio(clip.path, channel=clip.channel, start_s=clip.start_s, end_s=clip.end_s)
+    if audio.samples.size and float(np.abs(audio.samples).max()) < SILENCE:
+        raise AudioInputError(f"the clip is silent: no sample is above {SILENCE:g} of full scale")
     return log_mel(audio.samples, spec).half().numpy()
 
 

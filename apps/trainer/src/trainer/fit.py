@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,25 @@ SHOWN = ("loss", "accuracy", "format", "reward", "entropy", "kl", "gate", "greed
 class _Metrics(Callback):
     """Shows metrics of every optimiser step on a `Meter` and gives all of them to the tracker."""
 
-    def __init__(self, meter: Meter, tracker: Tracker) -> None:
-        self.meter, self.tracker = meter, tracker
+    def __init__(self, meter: Meter, tracker: Tracker, batches: Batches[Any, Any]) -> None:
+        self.meter, self.tracker, self.batches = meter, tracker, batches
+        self._waited = self._spent = 0.0
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Advance by one step."""
         metrics = pl_module.history[-1]
+        metrics["seconds_data"] = round(self.batches.seconds, 4)
+        self._waited, self._spent = self._waited + self.batches.seconds, self._spent + metrics["seconds_step"]
         self.tracker.step(metrics)
         self.meter.advance(**{name: metrics[name] for name in SHOWN if name in metrics})
+
+    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
+        """Say which share of their time the steps waited for their batches."""
+        total = self._waited + self._spent
+        if trainer.is_global_zero and total:
+            sys.stderr.write(
+                f"{self.meter.what}: steps waited for data {100 * self._waited / total:.1f} % of their time\n"
+            )
 
 
 def fit(
@@ -66,6 +78,8 @@ def fit(
     checkpoints = Checkpoints(out, identity, every=settings.save_every, done=module.done, total=len(batches))
     module.train()  # a loaded checkpoint is in evaluation mode, in which activations are not checkpointed
     left = batches.after(module.done)
+    if ranks > 1 and not module.shares_batches:
+        left = left.shared(coming_rank(), ranks)
     with Meter(what, total=len(batches)) as meter:
         trainer = Trainer(
             max_epochs=1,
@@ -75,7 +89,7 @@ def fit(
             strategy="auto" if ranks == 1 else SharedGradients(),
             precision="bf16-mixed" if settings.bf16 else "32-true",
             logger=False,
-            callbacks=[*callbacks, _Metrics(meter, tracker), checkpoints],
+            callbacks=[*callbacks, _Metrics(meter, tracker, left), checkpoints],
             gradient_clip_val=GRADIENT_CLIP,
             enable_checkpointing=False,
             enable_progress_bar=False,
@@ -83,8 +97,7 @@ def fit(
         )
         try:
             meter.advance(module.done)
-            shared = ranks == 1 or module.shares_batches
-            trainer.fit(module, left if shared else left.shared(coming_rank(), ranks))
+            trainer.fit(module, left)
         finally:
             tracker.close()
     leave(trainer)

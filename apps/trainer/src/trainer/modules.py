@@ -42,12 +42,18 @@ class Batches(Generic[Planned, Ready]):
 
     def __init__(self, plan: Sequence[Planned], make: Callable[[Planned], Ready]) -> None:
         self._plan, self._make = plan, make
+        self.seconds = 0.0
+        """What making the last batch took."""
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __iter__(self) -> Iterator[Ready]:
-        return map(self._make, self._plan)
+        for planned in self._plan:
+            began = time.perf_counter()
+            batch = self._make(planned)
+            self.seconds = time.perf_counter() - began
+            yield batch
 
     def after(self, steps: int) -> Batches[Planned, Ready]:
         """The batches behind the first `steps`, which are not made."""

@@ -31,11 +31,10 @@ from trainer.settings import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from rewardmodel import RewardModel
     from speechlm import FeatureSpec, SpeechLM
     from trainer.dataset import AnnotatedCorpus
+    from trainer.features import StoredFeatures
 
 
 def demo_corpus(settings: CorpusStage) -> None:
@@ -254,7 +253,7 @@ def _prepare(model: SpeechLM, settings: PolicyStage) -> None:
         enable_gradient_checkpointing(model)
 
 
-def _data(settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, dict[str, Tensor]]:
+def _data(settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, StoredFeatures]:
     return _features(_corpus(settings), settings)
 
 
@@ -264,19 +263,12 @@ def _corpus(settings: TrainStage | EvaluateStage) -> AnnotatedCorpus:
     return AnnotatedCorpus.read(Path(settings.data))
 
 
-def _features(
-    corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage
-) -> tuple[AnnotatedCorpus, dict[str, Tensor]]:
+def _features(corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, StoredFeatures]:
     """The data set without the clips that the model cannot take, which are named, and the features of the others."""
-    from trainer.features import load_features, with_features
+    from trainer.features import FOLDER, load_features, with_features
 
-    features, failed = load_features(
-        corpus.audio_clips(),
-        corpus.folder / "features.safetensors",
-        identity=corpus.sha256,
-        spec=feature_spec(settings.model),
-        workers=settings.workers,
-    )
+    folder, spec = corpus.folder / FOLDER, feature_spec(settings.model)
+    features, failed = load_features(corpus.audio_clips(), folder, spec=spec, workers=settings.workers)
     for item in failed:
         _say(f"left out: {item.id}: {item.message}")
     return with_features(corpus, features), features
