@@ -25,7 +25,8 @@ SINGLE = example(Task.ATTRIBUTE, "rate slow", "What is the rate?")
 ORDER = example(Task.COMPARATIVE, "low, high, normal")
 RATES = example(Task.COMPARATIVE, "fast, slow, normal")
 REASONING = example(Task.REASONING, format_answer("Low and slow.", "contempt or disgust"))
-EXAMPLES = [STRESS, JOINT, SINGLE, ORDER, RATES, REASONING]
+SAID = example(Task.ASR, "Kids are talking by the door.")
+EXAMPLES = [STRESS, JOINT, SINGLE, ORDER, RATES, REASONING, SAID]
 
 
 @pytest.mark.parametrize("one", EXAMPLES, ids=lambda e: f"{e.task}-{e.target[:10]}")
@@ -52,6 +53,9 @@ def test_the_target_itself_is_worth_one(one: SFTExample) -> None:
         (RATES, "slow, fast, normal", 2 / 3),
         (example(Task.COMPARATIVE, "low, high"), "low, normal", 0.0),  # another set of levels
         (REASONING, "<think>Loud.</think><answer>angry</answer>", FORMAT_CREDIT),
+        (SAID, "Kids talking by a door", 4 / 6),  # one word is missing, one is another
+        (SAID, "one two three four five six seven", 0.0),  # seven errors in six words
+        (example(Task.TEXT, "Paris"), "It is Paris.", 0.0),
     ],
 )
 def test_partial_credit_by_hand(one: SFTExample, answer: str, credit: float) -> None:

@@ -70,6 +70,16 @@ def test_a_system_message_stands_before_every_turn(tokenizer: PreTrainedTokenize
     assert tokenizer.decode(batch.input_ids[0]) == "<|im_start|>system\n<|im_end|>\n" + PROMPT
 
 
+def test_a_row_may_be_text_alone(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker, model: SpeechLM) -> None:
+    """No clip, no place for one; beside a clip and without any, a row of text has the states that it has alone."""
+    batch = collate(tokenizer, clips(8), [Q, Q], ["Sad.", "Sad."], audio_index=[0, None])
+    row = batch.input_ids[1][batch.attention_mask[1].bool()]
+    assert tokenizer.decode(row) == f"<|im_start|>user\n{Q}<|im_end|>\n<|im_start|>assistant\nSad.<|im_end|>"
+    alone = model.collate([], [Q], ["Sad."], audio_index=[None])
+    mixed = model.collate(clips(8), [Q, Q], ["Sad.", "Sad."], audio_index=[0, None])
+    torch.testing.assert_close(model(alone)[0], model(mixed)[1, : len(row)], rtol=1e-4, atol=1e-5)
+
+
 def test_sampled_tokens_are_not_touched(tokenizer: PreTrainedTokenizerFast, clips: ClipMaker) -> None:
     """Neither is an end token added nor a special one taken out: what was sampled is what is scored."""
     sampled = [5, tokenizer.convert_tokens_to_ids("<|AUDIO|>"), 9]

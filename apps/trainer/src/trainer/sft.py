@@ -22,6 +22,7 @@ from trainer.checkpoint import data_identity, policy_card, save_policy
 from trainer.curriculum import EpochSampler, plan_batches, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.errors import ConfigError
+from trainer.families import described, training_examples, without_data
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, decayed
@@ -129,7 +130,12 @@ def train_sft(
     `features` maps feature keys to log-mel clips (`trainer.dataset.feature_key`).
     """
     torch.manual_seed(settings.seed)
-    examples = with_reasoning(corpus.examples(TRAIN), settings.reasoning_share)
+    examples, failed = training_examples(corpus, settings.phases, Path(settings.texts) if settings.texts else None)
+    for item in failed:
+        sys.stderr.write(f"left out: {item.id}: {item.message}\n")
+    examples = with_reasoning(examples, settings.reasoning_share)
+    for task in without_data(examples, settings.phases):
+        sys.stderr.write(f"left out: family {task}: there is no example of it, its weight goes to the others\n")
     marked, without_verdict = mark_reasoning(corpus, examples)
     if without_verdict:
         sys.stderr.write(
@@ -146,8 +152,9 @@ def train_sft(
         return [mask_time(clip, settings.time_mask_share, augmenter) for clip in filtered]
 
     def weighted(chosen: Sequence[SFTExample]) -> WeightedBatch:
-        clips = augmented(feature_key(e) for e in chosen)
-        speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen])
+        clips = augmented(feature_key(e) for e in chosen if e.task is not Task.TEXT)
+        about = [None] * len(chosen) if not clips else None  # all of a batch are of one family
+        speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen], audio_index=about)
         return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
 
     def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
@@ -163,6 +170,7 @@ def train_sft(
     data = data_identity(corpus)
     steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *texts]
     plan = Batches(steps, to_batch)
+    sys.stderr.write(f"SFT: {described(texts, features, model, steps=len(steps))}\n")
     fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data)
     save_policy(model, card, corpus.scale, out)
     remove_state(out)

@@ -120,7 +120,7 @@ class SpeechLM(nn.Module):
         questions: list[str],
         completions: Sequence[str | list[int]] | None = None,
         *,
-        audio_index: Sequence[int] | None = None,
+        audio_index: Sequence[int | None] | None = None,
     ) -> SpeechBatch:
         """`speechlm.prompt.collate` with this model's tokenizer and system message, on this model's device.
 
@@ -179,7 +179,10 @@ class SpeechLM(nn.Module):
         Raises `AudioInputError` as `encode_audio` does.
         """
         embedded = self.embed_tokens(batch.input_ids)
-        audio = self.encode_audio(batch.features, batch.feature_lengths)
+        if batch.feature_lengths.numel():
+            audio = self.encode_audio(batch.features, batch.feature_lengths)
+        else:
+            audio = embedded.new_zeros(0, embedded.shape[-1])
         place = (batch.input_ids == self.audio_id) & ~batch.completion_mask
         placeholders, needed = int(place.sum()), batch.audio_gather.numel()
         uses = torch.bincount(batch.audio_gather, minlength=len(audio))

@@ -57,25 +57,29 @@ def collate(
     questions: list[str],
     completions: Sequence[str | list[int]] | None = None,
     *,
-    audio_index: Sequence[int] | None = None,
+    audio_index: Sequence[int | None] | None = None,
     system: str | None = None,
 ) -> SpeechBatch:
     """Build a batch of one row per question.
 
-    `features` are log-mel clips `[n_mels, frames]`; row i is about clip `audio_index[i]`, by default clip i. `system`
-    is the message before every turn. A completion is text, which gets an end token, or the very token ids that were
-    sampled, which are not changed.
+    `features` are log-mel clips `[n_mels, frames]`; row i is about clip `audio_index[i]`, by default clip i, or is text
+    alone where that is `None`. `system` is the message before every turn. A completion is text, which gets an end
+    token, or the very token ids that were sampled, which are not changed.
     Without `completions` rows end where the answer begins and are padded on the left, ready for sampling; with
     them rows are padded on the right. Text is untrusted: special tokens spelled out inside it are not honoured.
 
     Raises `BatchError` when there is no question, counts differ, a row names a clip that does not exist, or a text
     cannot be encoded; `AudioInputError` for clips that cannot be stacked (`pad_features`).
     """
-    clip_of_row = list(range(len(features)) if audio_index is None else audio_index)
+    clip_of_row: list[int | None] = list(range(len(features)) if audio_index is None else audio_index)
     _check_counts(len(features), len(questions), clip_of_row, completions)
-    padded, lengths = pad_features(features)
+    if features:
+        padded, lengths = pad_features(features)
+    else:
+        padded, lengths = torch.zeros(0, 0, 0), torch.zeros(0, dtype=torch.long)
     counts = [audio_token_count(frames) for frames in lengths.tolist()]
-    rows = [prompt_ids(tokenizer, counts[c], q, system) for c, q in zip(clip_of_row, questions, strict=True)]
+    audio = [None if c is None else counts[c] for c in clip_of_row]
+    rows = [prompt_ids(tokenizer, tokens, q, system) for tokens, q in zip(audio, questions, strict=True)]
     ends = [completion_ids(tokenizer, c) for c in completions] if completions is not None else [[] for _ in rows]
     width = max(len(row) + len(end) for row, end in zip(rows, ends, strict=True))
     input_ids = torch.full((len(rows), width), token_id(tokenizer, PAD), dtype=torch.long)
@@ -89,14 +93,17 @@ def collate(
         attention_mask[i, start:stop] = 1
         completion_mask[i, stop - len(end) : stop] = True
     offsets = [0, *accumulate(counts)]
-    gather = torch.cat([torch.arange(offsets[clip], offsets[clip + 1]) for clip in clip_of_row])
+    placed = [torch.arange(offsets[clip], offsets[clip + 1]) for clip in clip_of_row if clip is not None]
+    gather = torch.cat([torch.zeros(0, dtype=torch.long), *placed])
     return SpeechBatch(input_ids, attention_mask, completion_mask, padded, lengths, gather)
 
 
 def prompt_ids(
-    tokenizer: PreTrainedTokenizerFast, audio_tokens: int, question: str, system: str | None = None
+    tokenizer: PreTrainedTokenizerFast, audio_tokens: int | None, question: str, system: str | None = None
 ) -> list[int]:
-    """Token ids of one prompt: a clip of `audio_tokens` placeholders and a question, up to where the answer begins."""
+    """Token ids of one prompt: a clip of `audio_tokens` placeholders, or none, and a question, up to where the answer
+    begins.
+    """
 
     def special(token: str) -> int:
         return token_id(tokenizer, token)
@@ -105,13 +112,14 @@ def prompt_ids(
     if system is not None:
         before = [special(TURN_START), *text_ids(tokenizer, f"system\n{system}"), special(TURN_END)]
         before += text_ids(tokenizer, "\n")
+    clip: list[int] = []
+    if audio_tokens is not None:
+        clip = [special(AUDIO_START), *[special(AUDIO)] * audio_tokens, special(AUDIO_END)]
     return [
         *before,
         special(TURN_START),
         *text_ids(tokenizer, "user\n"),
-        special(AUDIO_START),
-        *[special(AUDIO)] * audio_tokens,
-        special(AUDIO_END),
+        *clip,
         *text_ids(tokenizer, question),
         special(TURN_END),
         *text_ids(tokenizer, "\n"),
@@ -128,7 +136,7 @@ def completion_ids(tokenizer: PreTrainedTokenizerFast, completion: str | list[in
 
 
 def _check_counts(
-    clips: int, questions: int, clip_of_row: list[int], completions: Sequence[str | list[int]] | None
+    clips: int, questions: int, clip_of_row: list[int | None], completions: Sequence[str | list[int]] | None
 ) -> None:
     if not questions:
         raise BatchError("no questions: a batch needs at least one row")
@@ -137,5 +145,5 @@ def _check_counts(
     if completions is not None and len(completions) != questions:
         raise BatchError(f"{questions} questions need as many completions, got {len(completions)}")
     for i, clip in enumerate(clip_of_row):
-        if not 0 <= clip < clips:
+        if clip is not None and not 0 <= clip < clips:
             raise BatchError(f"row {i} names clip {clip}, but there are {clips} clips")

@@ -28,6 +28,7 @@ class SFTSettings(OptimizerSettings):
       prosody of all is. Below 1 it is a cold start, which leaves the other clips to reinforcement
     - `perception_steps`: before the phases, so many steps of `perception_batch_size` clips train the audio side alone
       by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`)
+    - `texts`: a file of text examples, lines of JSON with `question` and `answer`, for the weight of `text` in phases
     - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
     """
 
@@ -42,6 +43,7 @@ class SFTSettings(OptimizerSettings):
     time_mask_share: float = 0.0
     perception_steps: int = 0
     perception_batch_size: int = 32
+    texts: str | None = None
     learning_rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

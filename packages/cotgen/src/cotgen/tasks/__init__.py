@@ -1,10 +1,12 @@
-"""The five families of SFT tasks, as examples to train on.
+"""The families of SFT tasks, as examples to train on.
 
 - stress: which word is stressed
 - attribute: pitch, energy, rate, contour and melody, all at once and one at a time
 - comparative: three variants of one sentence, in which order an attribute varies
 - reasoning: think, then answer (cold start)
 - label: the emotion's label and nothing else, which keeps apart what a model hears and what its explanation makes of it
+- asr, text: the words that were said; text without speech. Data sets hold none: `trainer` makes them of transcripts and
+  of a file of texts, so that a model does not forget what it could
 
 Targets of the first three are a few words (`pitch high, energy low, rate normal, contour rising, melody flat`), so that
 a small model can learn to hear prosody before it learns to write.

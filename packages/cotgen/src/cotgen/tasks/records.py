@@ -17,6 +17,8 @@ class Task(StrEnum):
     COMPARATIVE = "comparative"
     REASONING = "reasoning"
     LABEL = "label"
+    ASR = "asr"
+    TEXT = "text"
 
 
 class Attribute(StrEnum):
@@ -32,7 +34,8 @@ class SFTExample:
     """A question about one clip and the answer to learn.
 
     `example_id` is unique in a data set. `audio_path` is the utterance's own path (relative to its corpus root), for
-    comparative examples the path of the clip that was made (relative to the annotated data set).
+    comparative examples the path of the clip that was made (relative to the annotated data set). A text example is
+    about no utterance and has neither.
     """
 
     schema_version: ClassVar[str] = "1.0"
@@ -47,7 +50,8 @@ class SFTExample:
     synthetic: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("example_id", "utterance_id", "audio_path", "question", "target"):
+        about = () if self.task is Task.TEXT else ("utterance_id", "audio_path")
+        for name in ("example_id", *about, "question", "target"):
             if not getattr(self, name).strip():
                 raise InvalidRecordError(f"SFTExample {self.example_id!r}: {name} must not be empty")
 

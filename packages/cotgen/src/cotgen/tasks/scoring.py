@@ -1,4 +1,4 @@
-"""Scoring answers to the five families, by the strict form that the targets have.
+"""Scoring answers to the families, by the strict form that the targets have.
 
 Forgiven are white space around an answer and its parts, letter case, quotation marks around a word and one full stop at
 the end. Anything else outside the form is invalid, and an invalid answer is wrong:
@@ -10,6 +10,8 @@ the end. Anything else outside the form is invalid, and an invalid answer is wro
 | comparative | as many levels as there are parts, none twice, commas between | share of the pairs of parts in the right order |
 | reasoning | `<think>…</think><answer>LABEL</answer>` | 0.3 / 1.3 for the form alone, the paper's weights of form and outcome |
 | label | `LABEL` | none |
+| asr | words | 1 less the word error rate, at least 0 |
+| text | words | as asr |
 
 An attribute that was asked for but could not be measured (the contour of whispered speech) is not scored whatever is
 answered; one that was measured and is not answered is wrong.
@@ -157,6 +159,28 @@ def _comparative(example: SFTExample, answer: str) -> float:
     return sum(given.index(first) < given.index(second) for first, second in pairs) / len(pairs)
 
 
+def word_errors(spoken: str, given: str) -> tuple[int, int]:
+    """How many words must be put in, left out or replaced to get from one text to another, and how many the first has.
+
+    Letter case and punctuation count nothing. The sums over many texts give the word error rate.
+
+    >>> word_errors("Kids are talking by the door.", "kids talking by a door now")
+    (3, 6)
+    """
+    wanted, heard = words(spoken), words(given)
+    row = list(range(len(heard) + 1))
+    for i, word in enumerate(wanted, start=1):
+        diagonal, row[0] = row[0], i
+        for j, other in enumerate(heard, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (word != other))
+    return row[-1], len(wanted)
+
+
+def _words(example: SFTExample, answer: str) -> float:
+    errors, count = word_errors(example.target, answer)
+    return max(0.0, 1.0 - errors / max(1, count))
+
+
 def _reasoning(example: SFTExample, answer: str, label_set: LabelSet | None) -> float:
     try:
         given = _label(parse_response(answer, strict=True).answer, label_set)
@@ -181,7 +205,13 @@ def _label(text: str, label_set: LabelSet | None) -> Emotion:
 
 
 _SCORERS: Mapping[Task, Callable[[SFTExample, str], float]] = MappingProxyType(
-    {Task.STRESS: _stress, Task.ATTRIBUTE: _attribute, Task.COMPARATIVE: _comparative}
+    {
+        Task.STRESS: _stress,
+        Task.ATTRIBUTE: _attribute,
+        Task.COMPARATIVE: _comparative,
+        Task.ASR: _words,
+        Task.TEXT: _words,
+    }
 )
 _LABELLED: Mapping[Task, Callable[[SFTExample, str, LabelSet | None], float]] = MappingProxyType(
     {Task.REASONING: _reasoning, Task.LABEL: _label_alone}
