@@ -8,9 +8,12 @@ sums shows in no digit that is compared. Run as a program, this file trains on a
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +40,10 @@ from trainer.errors import ConfigError
 from trainer.fit import fit
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches, MicroBatches, StageModule, share_of
+from trainer.resume import FOLDER
 from trainer.reward import RewardModule, judged_batch
 from trainer.reward_data import ClipTexts, Source, Text
-from trainer.settings import GRPOSettings, RewardSettings, SFTSettings
+from trainer.settings import GRPOSettings, RewardSettings, SFTSettings, Strategy
 from trainer.sft import SFTModule, WeightedBatch
 from trainer.tracking import HISTORY, read_history
 
@@ -55,7 +59,7 @@ def policy() -> SpeechLM:
     return pocket(train_tokenizer([*THINKS, "It sounds sad."], vocab_size=290), seed=0, size=SIZE).double()
 
 
-def sft(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, Any, Any]:
+def sft(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, list[Any], Any, Any]:
     """Eight examples a step, of different lengths, whose tokens weigh differently."""
     model = policy()
     settings = SFTSettings(phases=(), learning_rate=1e-3, warmup_steps=1, **options)
@@ -66,11 +70,11 @@ def sft(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageM
         weights = batch.completion_mask * (1.0 + batch.input_ids % 3)
         return WeightedBatch(batch, weights / weights.sum(-1, keepdim=True))
 
-    plan = Batches([list(NAMES)] * STEPS, lambda names: MicroBatches.of(names, settings.micro_batch_size, weighted))
-    return SFTModule(model, settings), plan, settings
+    make = partial(MicroBatches.of, size=settings.micro_batch_size, make=weighted)
+    return SFTModule(model, settings), list(NAMES), make, settings
 
 
-def reward(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, Any, Any]:
+def reward(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, list[Any], Any, Any]:
     """Eight clips a step with one to three texts each: parts have unequal numbers of claims and graded texts."""
     model = RewardModel(policy()).double()
     settings = RewardSettings(learning_rate=1e-3, warmup_steps=1, steps=STEPS, clips_per_step=len(NAMES), **options)
@@ -79,8 +83,8 @@ def reward(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[Sta
     def judged(names: Sequence[str]) -> Any:
         return judged_batch(model, [about[n] for n in names], [clips[n] for n in names], "which emotion?")
 
-    plan = Batches([list(NAMES)] * STEPS, lambda names: MicroBatches.of(names, settings.micro_batch_size, judged))
-    return RewardModule(model, settings), plan, settings
+    make = partial(MicroBatches.of, size=settings.micro_batch_size, make=judged)
+    return RewardModule(model, settings), list(NAMES), make, settings
 
 
 def texts_about(name: str, number: int) -> ClipTexts:
@@ -96,7 +100,7 @@ def texts_about(name: str, number: int) -> ClipTexts:
     return ClipTexts(clip, tuple(texts[: 1 + number % 3]))
 
 
-def grpo(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, Any, Any]:
+def grpo(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, list[Any], Any, Any]:
     """GRPO-PTR with DAPO's loss: every token of the step, of all processes, counts the same. What is rewarded is how
     short an answer is, and when the gate is open the reasoning, which has no form here."""
     settings = GRPOSettings(
@@ -107,19 +111,28 @@ def grpo(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[Stage
     module = GRPOModule(policy(), settings, label_set=PAPER_9, features=clips, reward_model=None)
     profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
     batch = [MeasuredUtterance(Utterance(n, "made", f"{n}.wav", "s", Emotion.SAD), profile) for n in NAMES]
-    return module, Batches([batch] * STEPS, list), settings
+    return module, batch, list, settings
 
 
 TRAININGS: Any = {"sft": sft, "reward": reward, "grpo": grpo}
 
 
-def train(kind: str, out: Path, **options: Any) -> list[dict[str, float]]:
+def train(kind: str, out: Path, *, stop_before: int | None = None, **options: Any) -> list[dict[str, float]]:
     """What the training recorded of every step; its weights are in `out/weights.safetensors`, by the process that
-    saves."""
+    saves. Before the step `stop_before`, counted from 0, the process kills itself."""
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     clips = {name: torch.rand(16, 40, generator=generator) for name in NAMES}
-    module, plan, settings = TRAININGS[kind](clips, options)
+    module, batch, make, settings = TRAININGS[kind](clips, options)
+    made: list[Any] = []
+
+    def make_or_die(batch: Any) -> Any:
+        if len(made) == stop_before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        made.append(make(batch))
+        return made[-1]
+
+    plan = Batches([batch] * STEPS, make_or_die)
     fit(module, plan, settings, what=kind, out=out, run_name=kind, data={})
     save_file({n: w.detach().contiguous() for n, w in module.named_parameters()}, out / "weights.safetensors")
     return compared(out)
@@ -149,15 +162,45 @@ def test_backward_passes_of_few_examples_make_the_steps_of_all(
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
 @pytest.mark.parametrize("kind", TRAININGS)
-def test_two_processes_train_as_one(kind: str, tmp_path: Path) -> None:
-    """Two of gloo, with a backward pass for every example, as recorded, and the same weights as one; the first process
-    alone writes."""
-    words = [sys.executable, __file__, kind, str(tmp_path / "two")]
-    two = subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+@pytest.mark.parametrize("strategy", Strategy)
+def test_two_processes_train_as_one(kind: str, strategy: Strategy, tmp_path: Path) -> None:
+    """Two of gloo, each with all weights or with a share of them and with a backward pass for every example: as
+    recorded, and with the same weights as one. The first process alone writes."""
+    two = two_processes(kind, strategy, tmp_path / "two")
     assert two.returncode == 0, two.stderr[-2000:]
     assert_as_recorded(kind, compared(tmp_path / "two"))
     train(kind, tmp_path / "one")
-    expected, found = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+def test_a_sharded_training_that_was_killed_goes_on(tmp_path: Path) -> None:
+    """Both processes kill themselves before step 4; the state of step 2 is whole, in one plain file, and the same
+    command ends as if nothing had happened."""
+    killed = two_processes("sft", Strategy.FSDP2, tmp_path / "two", "3")
+    assert killed.returncode != 0
+    kept = load_file(tmp_path / "two" / FOLDER / "state.safetensors")
+    shapes = {
+        f"weight.{name}": weight.shape
+        for name, weight in SFTModule(policy(), SFTSettings(phases=())).named_parameters()
+    }
+    assert {name: weight.shape for name, weight in kept.items() if name.startswith("weight.")} == shapes
+    again = two_processes("sft", Strategy.FSDP2, tmp_path / "two")
+    assert again.returncode == 0, again.stderr[-2000:]
+    assert_as_recorded("sft", compared(tmp_path / "two"))
+    train("sft", tmp_path / "one")
+    assert_same_weights(tmp_path / "one", tmp_path / "two")
+
+
+def two_processes(kind: str, strategy: Strategy, out: Path, *stop_before: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, __file__, kind, str(out), strategy, *stop_before]
+    return subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
+
+
+def assert_same_weights(one: Path, two: Path) -> None:
+    expected, found = (load_file(out / "weights.safetensors") for out in (one, two))
+    assert found.keys() == expected.keys()
     for name, weight in expected.items():
         torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0)
 
@@ -179,4 +222,6 @@ if __name__ == "__main__":
         parts = (f' "{kind}": [\n  {steps}\n ]' for kind, steps in rows.items())
         RECORDED.write_text("{\n" + ",\n".join(parts) + "\n}\n")
     else:
-        train(sys.argv[1], Path(sys.argv[2]), devices=2, micro_batch_size=1)
+        stop_before = int(sys.argv[4]) if len(sys.argv) > 4 else None
+        options = {"devices": 2, "micro_batch_size": 1, "strategy": Strategy(sys.argv[3]), "save_every": 2}
+        train(sys.argv[1], Path(sys.argv[2]), stop_before=stop_before, **options)

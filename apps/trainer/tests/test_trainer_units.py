@@ -180,6 +180,7 @@ def test_every_training_is_in_training_mode_and_its_settings_are_tracked(tmp_pat
         "save_every": "200",
         "devices": "1",
         "nodes": "1",
+        "strategy": "ddp",
         "micro_batch_size": "None",
         "bf16": "False",
     }

@@ -45,7 +45,7 @@ def run(out: Path, *, validate: bool, on_collapse: OnCollapse = OnCollapse.IGNOR
     kept: list[int] = []
     callbacks: list[Any] = [Alarm(on_collapse), Samples(out)]
     if validate:
-        keep = lambda: kept.append(int(module.history[-1]["step"]))  # noqa: E731
+        keep = lambda _model: kept.append(int(module.history[-1]["step"]))  # noqa: E731
         callbacks.append(Validation(clips(), features, PAPER_9, settings, total=5, keep=keep))
     plan = Batches([clips()] * 5, list)
     fit(module, plan, settings, what="GRPO", out=out, run_name="grpo", data={}, callbacks=callbacks)

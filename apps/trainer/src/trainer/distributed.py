@@ -15,8 +15,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from lightning.pytorch import Trainer
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy, Strategy
 from torch import Tensor, nn
+
+from trainer.settings import OptimizerSettings
+from trainer.settings import Strategy as Sharing
 
 BUCKET = 10_000_000
 """About as many gradients are averaged in one message."""
@@ -27,6 +30,16 @@ class SharedGradients(DDPStrategy):
 
     def configure_ddp(self) -> None:
         """Leave the model as it is."""
+
+
+def strategy_of(settings: OptimizerSettings) -> Strategy | str:
+    """How Lightning starts processes, and what each of them holds."""
+    ranks = settings.devices * settings.nodes
+    if ranks == 1:
+        return "auto"
+    if settings.strategy is Sharing.DDP:
+        return SharedGradients()
+    return ModelParallelStrategy(data_parallel_size=ranks, tensor_parallel_size=1)
 
 
 def place() -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from trainer.distributed import SharedGradients, coming_rank, leave
+from trainer.distributed import coming_rank, leave, strategy_of
 from trainer.modules import Batches, StageModule
 from trainer.progress import Meter
 from trainer.resume import Checkpoints, identity_of, steps_done
@@ -86,7 +86,7 @@ def fit(
             accelerator="auto",
             devices=settings.devices,
             num_nodes=settings.nodes,
-            strategy="auto" if ranks == 1 else SharedGradients(),
+            strategy=strategy_of(settings),
             precision="bf16-mixed" if settings.bf16 else "32-true",
             logger=False,
             callbacks=[*callbacks, _Metrics(meter, tracker, left), checkpoints],
@@ -100,4 +100,6 @@ def fit(
             trainer.fit(module, left)
         finally:
             tracker.close()
+    for shards in module.shards:
+        shards.end()
     leave(trainer)

@@ -7,7 +7,7 @@ rewards in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -100,6 +100,11 @@ class GRPOModule(StageModule):
         if self.settings.sampler is SamplerKind.VLLM:
             self.sampler = VLLMSampler(self.model)
 
+    def sharded(self) -> Iterable[SpeechLM]:
+        """The policy, and a reference that is another model."""
+        reference = self.frozen.reference
+        return (self.model,) if reference is None or reference.shared else (self.model, reference.model)
+
     def on_fit_end(self) -> None:
         """Give back what vLLM holds."""
         if isinstance(self.sampler, VLLMSampler):
@@ -137,9 +142,11 @@ class GRPOModule(StageModule):
         """The groups to learn from and the advantages of their answers; `None` where there are none."""
         s, judge = self.settings, self.frozen.reward_model
         self._old.clear()
-        with self.clock("rollout"):
+        with self.clock("rollout"), self.whole_model(self.model) as model:
             if isinstance(self.sampler, VLLMSampler):
                 self.sampler.update_weights()
+            elif isinstance(self.sampler, Sampler):
+                self.sampler.model = model
             sampled = self._roll_out(batch)
         self._sampled, self._sampled_tokens = sampled, int(sampled.mask.sum())
         ranks = place()[1]

@@ -14,11 +14,14 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from policy import memory_limit
+from speechlm import SpeechLM
 from trainer.distributed import average_gradients, average_metrics
 from trainer.errors import CollapseError, ConfigError
 from trainer.settings import OptimizerSettings
+from trainer.sharding import Shards, by_kind, gradient_norm
 
 WEIGHT_DECAY = 0.01
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
@@ -126,9 +129,29 @@ class StageModule(LightningModule):
         self.learning_rate, self.warmup_steps, self.steps = settings.learning_rate, settings.warmup_steps, steps
         self.history: list[dict[str, float]] = []
         self.done = 0
+        self.shards: list[Shards] = []
         self.generators: dict[str, torch.Generator] = {}
         self.clock = Stopwatch()
         self._later: list[Callable[[], Tensor]] = []
+
+    def sharded(self) -> Iterable[SpeechLM]:
+        """The models to shard, where processes have shares of them; what is trained besides is small, and in each."""
+        return ()
+
+    def configure_model(self) -> None:
+        """Shard where the strategy says so."""
+        if self.device_mesh is not None and not self.shards:
+            self.shards = [Shards(model, self.device_mesh["data_parallel"]) for model in self.sharded()]
+
+    @contextmanager
+    def whole_model(self, model: SpeechLM) -> Iterator[SpeechLM]:
+        """`model` as one that can be sampled and saved; processes must enter together."""
+        shards = next((shards for shards in self.shards if shards.model is model), None)
+        if shards is None:
+            yield model
+        else:
+            with shards.whole() as plain:
+                yield plain
 
     @property
     def can_stop(self) -> bool:
@@ -170,16 +193,23 @@ class StageModule(LightningModule):
             with memory_limit("the backward pass", lower=lower), self.clock("backward"):
                 super().backward(loss, *args, **kwargs)
 
-    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> None:
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
         """Clip the gradient; its norm before that, and the learning rate, are recorded."""
-        average_gradients(self.parameters())
-        gradients = [weight.grad for weight in self.parameters() if weight.grad is not None]
-        norm = float(nn.utils.get_total_norm(gradients)) if gradients else 0.0
+        average_gradients(weight for weight in self.parameters() if not isinstance(weight, DTensor))
+        moved = [weight for weight in self.parameters() if weight.grad is not None]
+        norm = gradient_norm(moved) if moved else torch.zeros(())
         if not math.isfinite(norm):
             raise CollapseError(f"step {self.history[-1]['step']}: the gradient is {norm}: lower learning_rate")
-        self.history[-1] |= {"gradient_norm": norm, "learning_rate": optimizer.param_groups[0]["lr"]}
+        self.history[-1] |= {"gradient_norm": float(norm), "learning_rate": optimizer.param_groups[0]["lr"]}
         self.history[-1] |= self.clock.read()
-        super().configure_gradient_clipping(optimizer, *args, **kwargs)
+        if gradient_clip_val is not None:
+            for kind in by_kind(moved):
+                nn.utils.clip_grads_with_norm_(kind, gradient_clip_val, norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """The whole step, forward and backward passes in it; its metrics become those of all processes."""
@@ -198,7 +228,8 @@ class StageModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """AdamW with linear warm-up and cosine decay to a tenth."""
-        optimizer = torch.optim.AdamW(self.groups(), lr=self.learning_rate, betas=(0.9, 0.95))
+        groups = [group | {"params": kind} for group in self.groups() for kind in by_kind(group["params"])]
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.95))
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda step: warmup_cosine(step, warmup_steps=self.warmup_steps, steps=self.steps)
         )

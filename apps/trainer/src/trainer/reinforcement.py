@@ -50,7 +50,7 @@ def train_grpo(
     callbacks: list[Callback] = [Alarm(settings.on_collapse), Samples(out)]
     if settings.validate_every:
         clips = held_out(corpus, limit=settings.validation_clips, seed=settings.seed, split=VALIDATION)
-        keep = partial(save_policy, model, card, corpus.scale, out / BEST)
+        keep = partial(save_policy, card=card, scale=corpus.scale, out=out / BEST)
         callbacks.insert(0, Validation(clips, features, corpus.label_set, settings, total=len(batches), keep=keep))
     what, data = name.upper().replace("_", "-"), data_identity(corpus)
     fit(module, batches, settings, what=what, out=out, run_name=name, data=data, callbacks=callbacks)

@@ -28,6 +28,7 @@ from speechlm import CheckpointError
 from speechlm.folders import atomic_dir, resolve_dir
 from trainer.errors import ConfigError, ResumeError
 from trainer.modules import StageModule
+from trainer.sharding import spread_like, whole
 
 FOLDER, TENSORS, STATE = "resume", "state.safetensors", "state.json"
 UNIMPORTANT = frozenset({"out", "workers", "tracking_uri", "save_every"})
@@ -86,7 +87,7 @@ class Checkpoints(Callback):
         """Keep the state when it is due, once the module is not in the middle of something that is not kept."""
         step = pl_module.history[-1]["step"]
         due = self.every and step // self.every > self.kept // self.every and step < self.total
-        if due and pl_module.can_stop and trainer.is_global_zero:
+        if due and pl_module.can_stop:
             self.kept = step
             _keep(self.folder, pl_module, trainer, step=step, identity=self.identity)
 
@@ -101,7 +102,13 @@ def _keep(folder: Path, module: StageModule, trainer: Trainer, *, step: int, ide
     tensors: dict[str, Tensor] = {f"weight.{name}": w for name, w in module.named_parameters() if w.requires_grad}
     for number, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"moment.{number}.{name}": value for name, value in moments.items()}
-    tensors |= {f"random.{name}": state for name, state in _random_states(module).items()}
+    kept = {f"random.{name}": state for name, state in _random_states(module).items()}
+    for name, tensor in tensors.items():
+        value = whole(tensor.detach())  # where it is spread, by all processes
+        if trainer.is_global_zero:
+            kept[name] = value.cpu().contiguous()
+    if not trainer.is_global_zero:
+        return
     state = {
         "step": step,
         "learning_rates": [group["lr"] for group in optimizer.param_groups],
@@ -111,7 +118,7 @@ def _keep(folder: Path, module: StageModule, trainer: Trainer, *, step: int, ide
     }
     try:
         with atomic_dir(folder) as new:
-            save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, new / TENSORS)
+            save_file(kept, new / TENSORS)
             (new / STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
     except CheckpointError as error:
         raise ResumeError(f"the state at step {step} was not kept, go on with the same command: {error}") from error
@@ -124,11 +131,13 @@ def _restore(folder: Path, module: StageModule, trainer: Trainer) -> None:
         state, tensors = json.loads((here / STATE).read_text(encoding="utf-8")), load_file(here / TENSORS)
         _restore_weights(module, tensors)
         moments: dict[int, dict[str, Tensor]] = {}
+        trained = [weight for group in optimizer.param_groups for weight in group["params"]]
         for name, value in tensors.items():
             kind, _, rest = name.partition(".")
             if kind == "moment":
                 number, _, key = rest.partition(".")
-                moments.setdefault(int(number), {})[key] = value
+                weight = trained[int(number)]
+                moments.setdefault(int(number), {})[key] = spread_like(value, weight) if value.ndim else value
         optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
         schedule.scheduler.load_state_dict(state["schedule"])
         for group, rate in zip(optimizer.param_groups, state["learning_rates"], strict=True):
@@ -143,7 +152,7 @@ def _restore(folder: Path, module: StageModule, trainer: Trainer) -> None:
 def _restore_weights(module: StageModule, tensors: Mapping[str, Tensor]) -> None:
     for name, weight in module.named_parameters():
         if weight.requires_grad:
-            weight.copy_(tensors[f"weight.{name}"])
+            weight.copy_(spread_like(tensors[f"weight.{name}"], weight))
 
 
 def _random_states(module: StageModule) -> dict[str, Tensor]:

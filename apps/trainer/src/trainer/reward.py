@@ -107,6 +107,10 @@ class RewardModule(StageModule):
         totals = [sum_over_ranks(float(sum(count))) / place()[1] for count in counted]
         return self.add_up([partial(self._loss, part, totals) for part in batch.parts])
 
+    def sharded(self) -> Iterable[SpeechLM]:
+        """The backbone; heads and scales are small."""
+        return (self.model.backbone,)
+
     def _loss(self, part: JudgedBatch, totals: Sequence[float]) -> Tensor:
         """What a part of the step adds to its loss."""
         means = losses(self.model(part.packed, part.readings), part.targets)

@@ -92,6 +92,10 @@ class SFTModule(StageModule):
         self.history[-1]["loss"] += float(loss.detach())
         return loss
 
+    def sharded(self) -> Iterable[SpeechLM]:
+        """The policy."""
+        return (self.model,)
+
     def groups(self) -> list[dict[str, Any]]:
         """The weights of each part with that part's learning rate, where any has its own."""
         if self.heads is None and not self.rates:

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
 from speech_records import LabelSet, MeasuredUtterance, Verdict, atomic_write
+from speechlm import SpeechLM
 from trainer.errors import CollapseError
 from trainer.predict import Answer, predict
 from trainer.settings import GRPOSettings, OnCollapse
@@ -39,20 +40,23 @@ class Validation(Callback):
         settings: GRPOSettings,
         *,
         total: int,
-        keep: Callable[[], None],
+        keep: Callable[[SpeechLM], None],
     ) -> None:
         self.asked = (clips, features, label_set)
         self.settings, self.total, self.keep = settings, total, keep
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Validate when it is due."""
-        history = pl_module.history
-        step = int(history[-1]["step"])
-        if not trainer.is_global_zero or (step % self.settings.validate_every and step != self.total):
-            return
+        step = int(pl_module.history[-1]["step"])
+        if step % self.settings.validate_every == 0 or step == self.total:
+            with pl_module.whole_model(pl_module.model) as model:
+                if trainer.is_global_zero:
+                    self._validate(model, pl_module.history)
+
+    def _validate(self, model: SpeechLM, history: list[dict[str, float]]) -> None:
         greedy, sampled = (
             predict(
-                pl_module.model,
+                model,
                 *self.asked,
                 max_new_tokens=self.settings.max_new_tokens,
                 temperature=temperature,
@@ -67,7 +71,7 @@ class Validation(Callback):
             "greedy_supported": _supported(greedy),
         }
         if history[-1]["greedy_accuracy"] > best:
-            self.keep()
+            self.keep(model)
 
 
 class Alarm(Callback):

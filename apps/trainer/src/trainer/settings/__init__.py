@@ -13,7 +13,7 @@ from trainer.settings.other_stages import AblationStage, CorpusStage, EvaluateSt
 from trainer.settings.reading import flat, plain, plain_defaults, read_settings, refuse_unknown
 from trainer.settings.reward import RewardSettings, RewardStage
 from trainer.settings.sft import SFTSettings, SFTStage
-from trainer.settings.stage import OptimizerSettings, PolicyStage, StageSettings, TrainStage
+from trainer.settings.stage import OptimizerSettings, PolicyStage, StageSettings, Strategy, TrainStage
 
 STAGE_SETTINGS: Mapping[str, type[StageSettings]] = {
     "demo_corpus": CorpusStage,
@@ -45,6 +45,7 @@ __all__ = [
     "SFTStage",
     "SamplerKind",
     "StageSettings",
+    "Strategy",
     "TrackStage",
     "TrainStage",
     "flat",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from trainer.curriculum import Phase
 from trainer.errors import ConfigError
 from trainer.settings.checks import check, check_positive
-from trainer.settings.stage import OptimizerSettings, PolicyStage, StageSettings
+from trainer.settings.stage import OptimizerSettings, PolicyStage, StageSettings, Strategy
 
 TRAINED_PARTS = ("audio_encoder", "adapter", "llm", "lora", "heads")
 """What may have a learning rate of its own: the parts of `speechlm.Part`, and the auxiliary heads."""
@@ -52,6 +52,8 @@ class SFTSettings(OptimizerSettings):
         check("reasoning_share", share, 0 < share <= 1, "a share of the training clips, above 0 and at most 1")
         check("perception_steps", self.perception_steps, self.perception_steps >= 0, ">= 0")
         check_positive(self, "perception_batch_size")
+        runs = self.perception_steps == 0 or self.strategy is Strategy.DDP
+        check("perception_steps", self.perception_steps, runs, "0 with strategy=fsdp2: they run the encoder alone")
         check("time_mask_share", self.time_mask_share, 0 <= self.time_mask_share < 1, "in [0, 1)")
         for part, rate in self.learning_rates.items():
             check("learning_rates", part, part in TRAINED_PARTS, f"parts among {', '.join(TRAINED_PARTS)}")

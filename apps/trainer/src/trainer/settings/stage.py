@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from trainer.settings.checks import check, check_positive
+
+
+class Strategy(StrEnum):
+    """What each of several processes holds: the whole model, or its share of weights, gradients and moments."""
+
+    DDP = "ddp"
+    FSDP2 = "fsdp2"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +22,8 @@ class OptimizerSettings:
     """Linear warm-up to `learning_rate` over `warmup_steps`, then a cosine to a tenth of it.
 
     Every `save_every` steps, 0 for never, the state of the training is kept, from which the same command goes on.
-    `devices` of each of `nodes` machines share every step; on several machines torchrun starts the command.
+    `devices` of each of `nodes` machines share every step; on several machines torchrun starts the command. `strategy`
+    says whether each holds the whole model (`ddp`) or a share of it (`fsdp2`).
     Of a step's examples, clips or prompts, `micro_batch_size` take part in one backward pass, all unless specified;
     fewer take less memory, and the step's loss and gradient are the same. `bf16` computes products in bfloat16
     (autocast), for processors that are fast at it; the weights stay float32.
@@ -26,6 +35,7 @@ class OptimizerSettings:
     save_every: int = 200
     devices: int = 1
     nodes: int = 1
+    strategy: Strategy = Strategy.DDP
     micro_batch_size: int | None = None
     bf16: bool = False
 
