@@ -33,6 +33,7 @@ from trainer.checkpoint import accelerator
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError, DataSetError
 from trainer.features import as_float, require_features
+from trainer.forgetting import Forgetting, check_forgetting
 from trainer.listening import FaithfulnessControls, faithfulness_controls
 from trainer.perception_scores import PerceptionReport, PerceptionTest, choose, perception_table
 from trainer.predict import Answer, predict, predict_labels, score_label, score_response
@@ -50,7 +51,7 @@ class PolicyResult:
     `evaluation` is of reasoned answers (`emotion_question`), `label_only` of answers by the label alone
     (`label_question`) to the same clips; `label_gain` is the second minus the first: what explaining costs.
     `controls` are faithfulness scores that need no listening, `perception` the test of what it perceives,
-    `seconds_per_clip` the time of a reasoned answer in batches.
+    `seconds_per_clip` the time of a reasoned answer in batches, `forgetting` what it still can besides.
     """
 
     name: str
@@ -61,6 +62,7 @@ class PolicyResult:
     controls: FaithfulnessControls | None = None
     perception: PerceptionReport | None = None
     seconds_per_clip: float | None = None
+    forgetting: Forgetting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +176,14 @@ def evaluate_policies(
     spec: FeatureSpec | None = None,
     other: Path | None = None,
     perception: int = 0,
+    forgetting: int = 0,
 ) -> EvaluationResult:
     """Evaluate checkpoints by name, with the classical baselines and the answers in the file `other` beside them;
     writes and returns `evaluation.json`.
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
-    `perception` clear cases of each class are asked in the perception test, 0 for none. With `spec`, which says what
-    `features` are, a policy that hears something else is refused.
+    `perception` clear cases of each class are asked in the perception test, and `forgetting` clips are to be
+    transcribed, 0 for none. With `spec`, which says what `features` are, a policy that hears something else is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed, split=split)
@@ -217,7 +220,11 @@ def evaluate_policies(
             asked = [*test.recorded, *test.varied]
             perceived[name] = choose(model, asked, features, what=f"evaluate {name}, perception")
         found = None if test is None else test.report(perceived[name])
-        results.append(PolicyResult(name, evaluation, label_only, gain, score, controls, found, seconds))
+        kept = None
+        if forgetting:
+            said = held_out(corpus, limit=forgetting, seed=seed, split=split)
+            kept = check_forgetting(model, said, features, seed=seed, what=f"evaluate {name}, transcripts")
+        results.append(PolicyResult(name, evaluation, label_only, gain, score, controls, found, seconds, kept))
     comparisons = tuple(
         NamedComparison(
             first,

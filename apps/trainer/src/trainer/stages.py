@@ -121,11 +121,16 @@ def evaluate(settings: EvaluateStage) -> None:
         spec=feature_spec(settings.model),
         other=Path(settings.predictions) if settings.predictions else None,
         perception=settings.perception,
+        forgetting=settings.forgetting,
     )
     rows = [("majority class", result.baselines.majority), ("logistic regression", result.baselines.prosody)]
     rows += [] if result.other is None else [(result.other.name, result.other.evaluation)]
     for policy in result.policies:
         rows += [(policy.name, policy.evaluation), (f"{policy.name}, label alone", policy.label_only)]
+    for name, kept in ((p.name, p.forgetting) for p in result.policies):
+        if kept is not None:
+            rate = None if kept.word_error_rate is None else kept.word_error_rate.value
+            _say(f"{name}: text perplexity {kept.text_perplexity:.1f}, word error rate {_shown(rate)}")
     for name, row in rows:
         _say(f"{name:>22}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
 

@@ -24,7 +24,8 @@ class EvaluateStage(StageSettings):
     """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
 
     `predictions` is a file of another system's answers, see `trainer.evaluate`. `perception` is how many clear
-    cases of each class its test of perception asks at most (`trainer.perception_scores`), 0 for no such test. `limit`
+    cases of each class its test of perception asks at most (`trainer.perception_scores`), 0 for no such test,
+    `forgetting` how many clips it transcribes besides reading plain text (`trainer.forgetting`). `limit`
     clips of `split` are drawn evenly over speakers and emotions, all of it unless specified. Settings are chosen on
     `validation`, results are reported on `test`.
     """
@@ -34,6 +35,7 @@ class EvaluateStage(StageSettings):
     policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("sft", "grpo", "grpo_ptr")))
     predictions: str | None = None
     perception: int = 0
+    forgetting: int = 0
     reward_model: str | None = None
     limit: int | None = None
     split: str = "test"
@@ -41,6 +43,7 @@ class EvaluateStage(StageSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check("perception", self.perception, self.perception >= 0, ">= 0, 0 for no test of perception")
+        check("forgetting", self.forgetting, self.forgetting >= 0, ">= 0, 0 for no check of what was forgotten")
         check("limit", self.limit, self.limit is None or self.limit >= 1, ">= 1, or null for all clips")
 
 
