@@ -7,6 +7,7 @@ import pytest
 
 from speech_records import (
     ALIASES,
+    ALL_14,
     CREMAD_6,
     EMODB_7,
     EMOVO_7,
@@ -103,7 +104,7 @@ def test_no_alias_is_claimed_twice_and_all_are_in_lookup_form() -> None:
 
 SIZES = {
     PAPER_9: 9, IEMOCAP_4: 4, MELD_7: 7, RAVDESS_8: 8, SAVEE_7: 7, EMODB_7: 7, CREMAD_6: 6,
-    NEMO_6: 6, EMOVO_7: 7, URDU_4: 4,
+    NEMO_6: 6, EMOVO_7: 7, URDU_4: 4, ALL_14: 14,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ Standard library only.
 from speech_records.answers import emotion_question, format_answer, label_question
 from speech_records.emotions import (
     ALIASES,
+    ALL_14,
     CREMAD_6,
     EMODB_7,
     EMOVO_7,
@@ -71,6 +72,7 @@ from speech_records.response_parser import LenientResponse, StrictResponse, pars
 __all__ = [
     "AGE_GROUPS",
     "ALIASES",
+    "ALL_14",
     "CREMAD_6",
     "EMODB_7",
     "EMOVO_7",

@@ -188,9 +188,14 @@ EMOVO_7 = LabelSet(
     {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY, E.CONTEMPT: E.DISGUST},
 )
 URDU_4 = LabelSet("URDU_4", (E.NEUTRAL, E.HAPPY, E.SAD, E.ANGRY), {E.CALM: E.NEUTRAL, E.EXCITED: E.HAPPY})
+ALL_14 = LabelSet("ALL_14", tuple(Emotion))
+"""Every emotion as itself: of data sets that join corpora, whose examples each ask for their own corpus's labels."""
 del E
 
 LABEL_SETS: Mapping[str, LabelSet] = MappingProxyType(
-    {s.name: s for s in (PAPER_9, IEMOCAP_4, MELD_7, RAVDESS_8, SAVEE_7, EMODB_7, CREMAD_6, NEMO_6, EMOVO_7, URDU_4)}
+    {
+        s.name: s
+        for s in (PAPER_9, IEMOCAP_4, MELD_7, RAVDESS_8, SAVEE_7, EMODB_7, CREMAD_6, NEMO_6, EMOVO_7, URDU_4, ALL_14)
+    }
 )
 """Every label set by its name, as configurations spell it."""
