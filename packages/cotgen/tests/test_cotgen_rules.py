@@ -224,3 +224,36 @@ def test_the_plain_style_does_not_move(line: str) -> None:
     assert trace.think == row["think"]
     assert (trace.answer, trace.generator) == (row["answer"], "rules/3")
     assert [[c.start, c.end, c.cue, c.value, c.verdict] for c in trace.claims] == row["claims"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(measured_utterances(), st.integers(0, 10_000))
+def test_the_salient_style_gives_no_cue_twice(case: tuple[MeasuredUtterance, LabelSet], seed: int) -> None:
+    """Its promise, from `cotgen.rules.salient`: a cue has one claim, so a text cannot contradict itself."""
+    measured, label_set = case
+    claimed = [c.cue for c in generate(measured, label_set=label_set, seed=seed, style=Style.SALIENT).claims]
+    assert len(claimed) == len(set(claimed))
+
+
+def test_the_salient_style_leaves_out_what_is_close_to_a_border() -> None:
+    """Worked out by hand: the energy's percentile 38 is 4.7 above the tertile, of 16.7 to the middle (0.28 clear);
+    pitch 95 and rate 90 are 0.85 and 0.70 clear, a range of 12 semitones is 3 above the cut of 9 (1.0), and a slope of
+    -6 of 12 semitones a second 0.5. With the pitch at 70 (0.11 clear) the energy is among the four clearest."""
+
+    def stated(pitch: float) -> set[Cue]:
+        clip = MeasuredUtterance(
+            Utterance("a", "c", "a.wav", "s", emotion=Emotion.ANGRY),
+            ProsodyProfile(
+                duration_s=2.0, sample_rate=16_000, f0_range_st=12.0, f0_slope_st_per_s=-6.0,
+                contour_shape=ContourShape.FALLING, contour_dynamics=ContourDynamics.EXPRESSIVE,
+            ),
+            ProsodyLevels(
+                scale="s", scale_hash="h", pitch=LevelReading(Level.HIGH, 250.0, pitch),
+                energy=LevelReading(Level.NORMAL, -25.0, 38.0), rate=LevelReading(Level.HIGH, 6.0, 90.0),
+            ),
+        )  # fmt: skip
+        return {c.cue for c in generate(clip, label_set=RAVDESS_8, seed=0, style=Style.SALIENT).claims}
+
+    clear = {Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS}
+    assert stated(95.0) == {Cue.PITCH, *clear}
+    assert stated(70.0) == {Cue.ENERGY, *clear}

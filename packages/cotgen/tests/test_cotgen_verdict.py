@@ -54,7 +54,8 @@ def test_texts_without_a_verdict_have_none() -> None:
 @pytest.mark.parametrize("style", list(Style))
 def test_the_rules_decide_behind_all_evidence_and_before_they_weigh(style: Style) -> None:
     """In 280 texts over all emotions: exactly one verdict, which holds a portrait of the emotion; the cues that fit and
-    those against are named behind it, and every cue that is weighed was stated before it."""
+    those against are named behind it, and every cue that is weighed was stated before it; the salient style names cues
+    without values there, so that it claims nothing twice."""
     weighed = 0
     for number, made in enumerate(measured_utterances(280, seed=7)):
         emotion = made.utterance.emotion
@@ -71,7 +72,7 @@ def test_the_rules_decide_behind_all_evidence_and_before_they_weigh(style: Style
         assert {cue for cue, _ in behind} <= {cue for cue, _ in before}, trace.think
         assert len(before) + len(behind) >= len({(c.cue, c.value) for c in trace.claims})
         weighed += len(behind)
-    assert weighed > 280
+    assert weighed == 0 if style is Style.SALIENT else weighed > 280
 
 
 @pytest.mark.parametrize("emotion", list(Emotion))

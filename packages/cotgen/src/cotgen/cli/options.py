@@ -82,7 +82,8 @@ def reasoning_options(
     style: Annotated[
         Style,
         typer.Option(
-            help="`plain`: one short sentence a cue, which small models can learn; `varied`: many structures, words.",
+            help="`plain`: a short sentence for each cue, which small models can learn; `salient`: only for what is"
+            " clear; `varied`: many structures, words.",
             rich_help_panel=_RULES,
         ),
     ] = Style.VARIED,

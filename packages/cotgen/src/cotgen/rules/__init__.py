@@ -1,10 +1,11 @@
 """The rule generator: from a labelled, measured utterance to reasoning that claims only what was measured.
 
-Two styles, both seeded and offline: `plain` (`rules/3`, module `plain`) with few phrasings, for models so small that
-they have to learn the wording first, and `varied` (`rules/4`, module `varied`) for everyone else. The styles know what
+Three styles, all seeded and offline: `plain` (`rules/3`, module `plain`) with few phrasings, for models so small that
+they have to learn the wording first; `salient` (`rules/5`, module `salient`), which says in the same words only what is
+clear in the sound; and `varied` (`rules/4`, module `varied`) for everyone else. The styles know what
 each of their phrases claims, so the verdicts come from `speech_claims.judge` and no text is searched for claims.
 
-- `draft`, `marking`: what both styles share; text that knows what it claims
+- `draft`, `marking`: what the styles share; text that knows what it claims
 - `plain_wording`: the plain style's phrasings
 - `phrases`, `varied_facts`, `varied_moods`, `varied_wording`: the varied style's notation, and its tables
 """
@@ -15,7 +16,7 @@ import random
 from enum import StrEnum
 
 from cotgen.admission import label_of
-from cotgen.rules import plain, plain_wording, varied, varied_wording
+from cotgen.rules import plain, plain_wording, salient, varied, varied_wording
 from cotgen.rules.draft import MAX_WORDS, MIN_WORDS
 from speech_claims import judge
 from speech_claims.cue_values import cue_values
@@ -25,10 +26,18 @@ __all__ = ["MAX_WORDS", "MIN_WORDS", "Style", "generate"]
 
 
 class Style(StrEnum):
-    """How much the wording varies."""
+    """How much of what was measured is said, and in how many ways."""
 
     PLAIN = "plain"
+    SALIENT = "salient"
     VARIED = "varied"
+
+
+_WRITERS = {
+    Style.PLAIN: (plain_wording.GENERATOR, plain.write),
+    Style.SALIENT: (salient.GENERATOR, salient.write),
+    Style.VARIED: (varied_wording.GENERATOR, varied.write),
+}
 
 
 def generate(
@@ -46,11 +55,10 @@ def generate(
     """
     utterance = measured.utterance
     emotion = label_of(measured, label_set)
-    generator = plain_wording.GENERATOR if style is Style.PLAIN else varied_wording.GENERATOR
+    generator, write = _WRITERS[style]
     rng = random.Random(f"{generator}:{seed}:{utterance.utterance_id}")
     readings = cue_values(measured.profile, measured.levels)
     label = label_set.text(emotion)
-    write = plain.write if style is Style.PLAIN else varied.write
     draft = write(measured, readings, emotion=emotion, label=label, rng=rng)
     return ReasoningTrace(
         utterance_id=utterance.utterance_id,

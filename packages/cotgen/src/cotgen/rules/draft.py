@@ -37,14 +37,15 @@ def finish(body: Sequence[str], conclusion: str, *, fillers: Sequence[str], rng:
     return Draft(f"{text} {conclusion}", findings)
 
 
-def stressed_words(measured: MeasuredUtterance) -> list[str]:
-    """The measured stressed words that the transcript really holds, harmless to quote."""
-    if not measured.profile.stressed_words:
-        return []
+def stressed_words(measured: MeasuredUtterance) -> dict[str, float]:
+    """The measured stressed words that the transcript really holds, harmless to quote, and their scores."""
     spoken = set(words(sanitize(measured.utterance.transcript or "")))
-    cleaned = (sanitize(w.word) for w in measured.profile.stressed_words)
-    single = (w for w in cleaned if len(w) <= MAX_WORD_CHARACTERS and len(words(w)) == 1 and words(w)[0] in spoken)
-    return list(dict.fromkeys(single))[:MAX_STRESSED]
+    found: dict[str, float] = {}
+    for stressed in measured.profile.stressed_words or ():
+        word = sanitize(stressed.word)
+        if len(word) <= MAX_WORD_CHARACTERS and len(words(word)) == 1 and words(word)[0] in spoken:
+            found.setdefault(word, stressed.score)
+    return found
 
 
 def sides_of(emotion: Emotion, readings: Mapping[Cue, CueValue], cues: Sequence[Cue]) -> dict[Evidence, list[Cue]]:

@@ -13,7 +13,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from cotgen.rules import plain_wording as wording
-from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
+from cotgen.rules.draft import MAX_STRESSED, Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, mark, opening
 from speech_claims.cue_values import CueValue
 from speech_claims.quotes import ELLIPSIS, quote, words
@@ -33,15 +33,16 @@ def write(
 ) -> Draft:
     """A text of 50 to 200 words that leads to `label`, the name of `emotion`."""
     body = [
-        *_quote(measured.utterance.transcript, rng),
-        *_cue_sentences(readings, stressed_words(measured), rng),
+        *quoted_sentence(measured.utterance.transcript, rng),
+        *_cue_sentences(readings, list(stressed_words(measured))[:MAX_STRESSED], rng),
         *_weighing(readings, emotion, rng),
     ]
     conclusion = rng.choice(wording.CONCLUSIONS).format(label=label)
     return finish(body, conclusion, fillers=wording.LITTLE_EVIDENCE, rng=rng)
 
 
-def _quote(transcript: str | None, rng: random.Random) -> list[str]:
+def quoted_sentence(transcript: str | None, rng: random.Random) -> list[str]:
+    """The sentence that quotes the transcript; none where there are no words."""
     text = quote(transcript)
     if text is None:
         return []
@@ -54,7 +55,7 @@ def _cue_sentences(readings: Mapping[Cue, CueValue], stressed: Sequence[str], rn
     sentences = [_sentence(cue, readings[cue].value, rng) for cue in _STATED if cue in readings]
     if stressed:
         template = rng.choice(wording.SENTENCES[Cue.STRESS])
-        sentences.append(mark(template, Cue.STRESS, _plain(stressed[0]), value=_listed(stressed)))
+        sentences.append(mark(template, Cue.STRESS, plain_word(stressed[0]), value=_listed(stressed)))
     if _value(readings, Cue.VOICING) == "whispered":
         sentences.append(mark(rng.choice(wording.WHISPERED), Cue.VOICING, "whispered"))
     pauses = _value(readings, Cue.PAUSES)
@@ -71,17 +72,24 @@ def _sentence(cue: Cue, value: str, rng: random.Random) -> str:
 def _listed(stressed: Sequence[str]) -> str:
     """What stands between the outer quotes of a stress sentence: each word is a claim of its own."""
     head, *tail = stressed
-    return head + "".join(f"”{CLOSING} and {opening(Cue.STRESS, _plain(word))}“{word}" for word in tail)
+    return head + "".join(f"”{CLOSING} and {opening(Cue.STRESS, plain_word(word))}“{word}" for word in tail)
 
 
-def _plain(word: str) -> str:
+def plain_word(word: str) -> str:
+    """A stressed word as claims name it: without capitals and punctuation."""
     return " ".join(words(word))
 
 
 def _weighing(readings: Mapping[Cue, CueValue], emotion: Emotion, rng: random.Random) -> list[str]:
-    """The verdict, the cues that fit it, then honestly those that speak against it."""
-    named = [cue for cue in _WEIGHED if cue in readings and _noun(cue, readings[cue].value) is not None]
-    sides = sides_of(emotion, readings, named)
+    named = {cue: noun for cue in _WEIGHED if cue in readings and (noun := _noun(cue, readings[cue].value)) is not None}
+    nouns = {cue: mark(noun, cue, readings[cue].value) for cue, noun in named.items()}
+    return weighing(emotion, sides_of(emotion, readings, list(nouns)), nouns, rng)
+
+
+def weighing(
+    emotion: Emotion, sides: Mapping[Evidence, Sequence[Cue]], nouns: Mapping[Cue, str], rng: random.Random
+) -> list[str]:
+    """The verdict, the cues that fit it by their `nouns`, then honestly those that speak against it."""
     fitting, opposing = sides[Evidence.FITS][:MAX_WEIGHED], sides[Evidence.AGAINST][:MAX_WEIGHED]
     portrait = wording.PORTRAITS[emotion]
     if fitting:
@@ -89,17 +97,16 @@ def _weighing(readings: Mapping[Cue, CueValue], emotion: Emotion, rng: random.Ra
     else:
         openings, replies = wording.NOTHING_FITS, (wording.OPPOSING_ALONE if opposing else wording.NOTHING_AT_ALL)
     return [
-        rng.choice(openings).format(portrait=portrait, **_subject(fitting, readings, "fit")),
-        rng.choice(replies).format(**_subject(opposing, readings, "speak")),
+        rng.choice(openings).format(portrait=portrait, **_subject(fitting, nouns, "fit")),
+        rng.choice(replies).format(**_subject(opposing, nouns, "speak")),
     ]
 
 
-def _subject(cues: Sequence[Cue], readings: Mapping[Cue, CueValue], verb: str) -> dict[str, str]:
+def _subject(cues: Sequence[Cue], nouns: Mapping[Cue, str], verb: str) -> dict[str, str]:
     """What a template needs to say that `cues` do what `verb` says: the list of them, and the verb's form."""
-    nouns = [mark(_noun(cue, readings[cue].value) or "", cue, readings[cue].value) for cue in cues]
-    *head, last = nouns or [""]
+    *head, last = [nouns[cue] for cue in cues] or [""]
     listed = f"{', '.join(head)} and {last}" if head else last
-    is_plural = len(nouns) > 1 or tuple(cues) == (Cue.PAUSES,)
+    is_plural = len(cues) > 1 or tuple(cues) == (Cue.PAUSES,)
     return {"cues": listed, verb: verb if is_plural else f"{verb}s"}
 
 

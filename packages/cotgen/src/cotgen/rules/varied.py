@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cotgen.rules import varied_wording as wording
-from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
+from cotgen.rules.draft import MAX_STRESSED, Draft, finish, sides_of, stressed_words
 from cotgen.rules.marking import CLOSING, capitalised, mark, opening
 from cotgen.rules.phrases import POSSESSIVE, SUBJECT, Agreeing, Fact, with_degree
 from cotgen.rules.varied_facts import FACTS
@@ -75,7 +75,7 @@ def write(
     has_quote = quote(measured.utterance.transcript) is not None
     evidence = writer.evidence(list(facts.values()))
     weighing = writer.weigh(facts, sides, emotion, has_quote=has_quote)
-    stressed = stressed_words(measured)
+    stressed = list(stressed_words(measured))[:MAX_STRESSED]
     if stressed:
         evidence.insert(rng.randint(0, len(evidence)), writer.stress(stressed))
     body = writer.with_speaker_and_quote(evidence, measured, readings)
