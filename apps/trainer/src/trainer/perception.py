@@ -22,7 +22,7 @@ from speechlm.features import audio_token_count, pad_features
 from trainer.baselines import feature_values
 
 LABEL = "label"
-CUES = (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS)
+CUES = (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS, Cue.GENDER)
 UNKNOWN = -100
 """The class index that `cross_entropy` leaves out."""
 
