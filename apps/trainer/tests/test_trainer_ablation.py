@@ -46,8 +46,15 @@ def test_rows_differ_in_what_the_paper_names_and_share_the_rest(tmp_path: Path) 
     assert {stage["seed"] for stage in found.values()} == {3}
 
 
+def test_the_judge_of_quality_is_of_another_seed(tmp_path: Path) -> None:
+    """In a circle over the seeds; of one seed alone there is none."""
+    made = [named(stages(settings(tmp_path, seeds=[3, 5, 8]), seed))["evaluate"]["evaluator"] for seed in (3, 5, 8)]
+    assert made == [str(tmp_path / other / "reward") for other in ("5", "8", "3")]
+    assert "evaluator" not in named(stages(settings(tmp_path, seeds=[3]), 3))["evaluate"]
+
+
 def test_what_has_finished_is_not_run_again(tmp_path: Path) -> None:
-    """Ten stages for each of two seeds; one fails, and the same call goes on with it."""
+    """Nine trainings for each of two seeds, then two evaluations; one fails, and the same call goes on with it."""
     ran: list[str] = []
     failing = {"v4"}
 
@@ -59,7 +66,8 @@ def test_what_has_finished_is_not_run_again(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         if name == "evaluate":
             row = {"accuracy": {"value": 0.5}, "claims": None, "faithfulness": {"value": 0.25}}
-            rows = [{"name": name, "evaluation": row, "reward_score": None} for name in values["policies"]]
+            assert Path(values["evaluator"]).is_dir()
+            rows = [{"name": name, "evaluation": row, "evaluator_score": 3.5} for name in values["policies"]]
             (folder / "evaluation.json").write_text(json.dumps({"policies": rows}))
 
     with pytest.raises(ConfigError, match="stopped"):
@@ -68,8 +76,8 @@ def test_what_has_finished_is_not_run_again(tmp_path: Path) -> None:
     assert ran == before
     failing.clear()
     text = run_ablation(settings(tmp_path), run)
-    assert ran == [*before, "v4", "v5", "v6", "evaluate", *before, "v4", "v5", "v6", "evaluate"]
-    assert "| V6: GRPO-PTR | 68.89 | 3.98 | 50.0 (50.0–50.0) | – | 25.0 (25.0–25.0) |" in text
+    assert ran == [*before, "v4", "v5", "v6", *before, "v4", "v5", "v6", "evaluate", "evaluate"]
+    assert "| V6: GRPO-PTR | 68.89 | 3.98 | 50.0 (50.0–50.0) | 3.50 (3.50–3.50) | – | 25.0 (25.0–25.0) |" in text
     assert (tmp_path / "ablation.md").read_text() == text + "\n"
     assert run_ablation(settings(tmp_path), run) == text
     assert len(ran) == 20

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from speech_records import (
+    PAPER_9,
     Emotion,
     Gender,
     Level,
@@ -13,7 +16,7 @@ from speech_records import (
     Utterance,
     format_answer,
 )
-from trainer.listening import faithfulness_controls
+from trainer.listening import conflicts, faithfulness_controls
 from trainer.predict import Answer
 
 
@@ -46,3 +49,29 @@ def test_controls_by_hand() -> None:
     assert {(control.alike, control.modal) for control in found} == {(1.0, 0.5)}
     broken = [Answer("a", "s", Emotion.SAD, None, False, "no form")] * 4
     assert faithfulness_controls(clips, broken, seed=0).shuffled == 0.0
+
+
+def test_what_answers_follow_where_words_and_voice_differ() -> None:
+    """RAVDESS's sentences say nothing, so in an angry voice *neutral* follows the words, *angry* the voice, *sad*
+    neither, and in a neutral voice there is nothing to tell. A happy voice that says it is angry is a conflict by the
+    lexicon; words without a loaded one are no item.
+    """
+    profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+
+    def spoken(corpus: str, words: str, voice: Emotion) -> MeasuredUtterance:
+        return MeasuredUtterance(Utterance(words, corpus, "a.wav", "s", voice, transcript=words), profile)
+
+    asked = [
+        (spoken("ravdess", "Kids are talking by the door", Emotion.ANGRY), "neutral"),
+        (spoken("ravdess", "Dogs are sitting by the door", Emotion.ANGRY), "angry"),
+        (spoken("ravdess", "Kids", Emotion.HAPPY), "sad"),
+        (spoken("ravdess", "Dogs", Emotion.NEUTRAL), "sad"),
+        (spoken("made", "I am so angry", Emotion.HAPPY), "happy"),
+        (spoken("made", "The table is over there", Emotion.HAPPY), "happy"),
+    ]
+    answers = [Answer("a", "s", Emotion.SAD, None, True, format_answer("Well.", label)) for _, label in asked]
+    found = {row.kind: row.score for row in conflicts([clip for clip, _ in asked], answers, PAPER_9)}
+    assert {kind: score.answers for kind, score in found.items()} == {"conflict": 1, "neutral_words": 3}
+    assert (found["conflict"].voice, found["conflict"].chance) == (1.0, pytest.approx(1 / 9))
+    neutral = found["neutral_words"]
+    assert (neutral.words, neutral.voice, neutral.neither) == pytest.approx((1 / 3, 1 / 3, 1 / 3))

@@ -6,7 +6,8 @@ OUT/ablation.json       every row's metrics by seed
 OUT/ablation.md         the table, beside the paper's
 ```
 
-A stage that has finished with the same settings is not run again, and one that was stopped goes on.
+A stage that has finished with the same settings is not run again, and one that was stopped goes on. Reasoning quality
+is the score of the next seed's reward model, which rewarded none of the policies and comes from another SFT policy.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ PERCEPTION = ("attribute", "stress", "comparative")
 
 
 def stages(settings: AblationStage, seed: int) -> list[dict[str, Any]]:
-    """The settings of every stage of one seed, in order; baseline 1 is only evaluated, where it exists (`policy`)."""
+    """The settings of every stage of one seed, in order, the evaluation last; baseline 1 is only evaluated, where it
+    exists (`policy`).
+    """
     home = Path(settings.out) / str(seed)
     shared = {"data": settings.data, "model": dict(settings.model), "workers": settings.workers, "seed": seed}
 
@@ -71,6 +74,10 @@ def stages(settings: AblationStage, seed: int) -> list[dict[str, Any]]:
 
     base = dict(settings.sft) | {"phases": _perception(settings.sft.get("phases", ()))}
     policies = {row.policy: str(home / row.policy) for row in ROWS[1:]} | {"start": settings.policy}
+    other = settings.seeds[(settings.seeds.index(seed) + 1) % len(settings.seeds)]
+    judged: dict[str, Any] = {"policies": policies}
+    if other != seed:
+        judged["evaluator"] = str(home.with_name(str(other)) / "reward")
     return [
         stage("sft", "base", start, base),
         stage("sft", "v1", start, settings.sft),
@@ -81,7 +88,7 @@ def stages(settings: AblationStage, seed: int) -> list[dict[str, Any]]:
         reinforced("v4", "reward", {"trust": False}),
         reinforced("v5", "reward", {"schedule": dict(settings.grpo.get("schedule", {})) | OPEN}),
         reinforced("v6", "reward", {}),
-        stage("evaluate", "evaluate", {"policies": policies}, settings.evaluate),
+        stage("evaluate", "evaluate", judged, settings.evaluate),
     ]
 
 
@@ -98,13 +105,13 @@ def run_ablation(settings: AblationStage, run: Run) -> str:
     """Run what has not been run, with `run` for a stage by name and settings; the table, which is also written."""
     out = Path(settings.out)
     results: dict[str, Any] = {}
-    for stage in stages(
-        settings, settings.seeds[0]
-    ):  # what is wrong with a late stage is said before an early one runs
+    for stage in stages(settings, settings.seeds[0]):  # what is wrong late is said before anything runs
         read_settings(STAGE_SETTINGS[stage["name"]], stage)
     for seed in settings.seeds:
-        for stage in stages(settings, seed):
+        for stage in stages(settings, seed)[:-1]:
             _run_once(stage, run)
+    for seed in settings.seeds:
+        _run_once(stages(settings, seed)[-1], run)
         evaluation = json.loads((out / str(seed) / "evaluate" / "evaluation.json").read_text(encoding="utf-8"))
         results[str(seed)] = {policy["name"]: _measures(policy) for policy in evaluation["policies"]}
     text = table(results)
@@ -131,28 +138,31 @@ def _measures(policy: Mapping[str, Any]) -> dict[str, float | None]:
         "accuracy": evaluation["accuracy"]["value"],
         "supported": None if claims is None else claims["supported"]["value"],
         "faithfulness": None if faithful is None else faithful["value"],
-        "reward_score": policy["reward_score"],
+        "quality": policy["evaluator_score"],
     }
 
 
 def table(results: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> str:
     """The rows in Markdown: the paper's figures, and the mean over seeds of ours, with the lowest and highest.
 
-    >>> seeds = {"0": {"v1": {"accuracy": 0.5, "supported": None}}, "1": {"v1": {"accuracy": 0.6, "supported": 0.7}}}
+    >>> seeds = {"0": {"v1": {"accuracy": 0.5, "quality": None}}, "1": {"v1": {"accuracy": 0.6, "quality": 3.25}}}
     >>> print(table(seeds).splitlines()[4])
-    | V1: SFT | 53.91 | 3.78 | 55.0 (50.0–60.0) | 70.0 (70.0–70.0) | – |
+    | V1: SFT | 53.91 | 3.78 | 55.0 (50.0–60.0) | 3.25 (3.25–3.25) | – | – |
     """
     lines = [
-        "| | paper: accuracy | quality | here: accuracy, % | supported claims, % | faithfulness, % |",
-        "|---|---|---|---|---|---|",
+        "| | paper: accuracy | quality | here: accuracy, % | quality | supported claims, % | faithfulness, % |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in ROWS:
-        cells = [_cell([seed.get(row.policy, {}).get(m) for seed in results.values()]) for m in
-                 ("accuracy", "supported", "faithfulness")]  # fmt: skip
+        cells = [
+            _cell([seed.get(row.policy, {}).get(m) for seed in results.values()], share=m != "quality")
+            for m in ("accuracy", "quality", "supported", "faithfulness")
+        ]
         lines.append(f"| {row.name} | {row.accuracy:.2f} | {row.quality:.2f} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(values: list[float | None]) -> str:
-    known = [100 * value for value in values if value is not None]
-    return f"{fmean(known):.1f} ({min(known):.1f}–{max(known):.1f})" if known else "–"
+def _cell(values: list[float | None], *, share: bool) -> str:
+    scale, digits = (100, 1) if share else (1, 2)
+    known = [scale * value for value in values if value is not None]
+    return "{:.{d}f} ({:.{d}f}–{:.{d}f})".format(fmean(known), min(known), max(known), d=digits) if known else "–"

@@ -26,15 +26,16 @@ from torch import Tensor
 
 from rewardmodel import RewardModel
 from speech_records import LabelSet, MeasuredUtterance, emotion_question, to_json, write_jsonl
-from speechlm import FeatureSpec, load_checkpoint
+from speechlm import FeatureSpec, SpeechLM, load_checkpoint
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
 from trainer.checkpoint import accelerator
 from trainer.dataset import TEST, TRAIN, AnnotatedCorpus
 from trainer.errors import ConfigError, DataSetError
-from trainer.features import as_float, require_features
+from trainer.evaluators import mean_score
+from trainer.features import require_features
 from trainer.forgetting import Forgetting, check_forgetting
-from trainer.listening import FaithfulnessControls, faithfulness_controls
+from trainer.listening import ConflictRow, FaithfulnessControls, conflicts, faithfulness_controls
 from trainer.perception_scores import PerceptionReport, PerceptionTest, choose, perception_table
 from trainer.predict import Answer, predict, predict_labels, score_label, score_response
 
@@ -46,12 +47,15 @@ PERCEPTION = "perception.md"
 
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
-    """One policy's evaluation, and the reward model's mean score of its answers in [1, 5].
+    """One policy's evaluation, and two reward models' mean scores of its answers in [1, 5].
+
+    `reward_score` is that of the model that may have rewarded it, `evaluator_score` of one that never did.
 
     `evaluation` is of reasoned answers (`emotion_question`), `label_only` of answers by the label alone
     (`label_question`) to the same clips; `label_gain` is the second minus the first: what explaining costs.
-    `controls` are faithfulness scores that need no listening, `perception` the test of what it perceives,
-    `seconds_per_clip` the time of a reasoned answer in batches, `forgetting` what it still can besides.
+    `controls` are faithfulness scores that need no listening, `perception` the test of what it perceives, `conflicts`
+    what its answers follow where words and voice differ, `seconds_per_clip` the time of a reasoned answer in batches,
+    `forgetting` what it still can besides.
     """
 
     name: str
@@ -59,8 +63,10 @@ class PolicyResult:
     label_only: metrics.Evaluation
     label_gain: metrics.Comparison
     reward_score: float | None = None
+    evaluator_score: float | None = None
     controls: FaithfulnessControls | None = None
     perception: PerceptionReport | None = None
+    conflicts: tuple[ConflictRow, ...] = ()
     seconds_per_clip: float | None = None
     forgetting: Forgetting | None = None
 
@@ -169,6 +175,7 @@ def evaluate_policies(
     features: Mapping[str, Tensor],
     *,
     reward_model: RewardModel | None,
+    evaluator: RewardModel | None = None,
     out: Path,
     limit: int | None = None,
     seed: int = 0,
@@ -202,29 +209,18 @@ def evaluate_policies(
         model = load_checkpoint(checkpoint, device=accelerator())
         if spec is not None:
             require_features(model, spec, what=f"policy {name}")
-        began = time.perf_counter()
-        answers = predict(model, clips, features, corpus.label_set, what=f"evaluate {name}")
-        seconds = (time.perf_counter() - began) / len(clips)
-        write_jsonl(out / f"{name}{ANSWERS}", answers)
-        predictions[name] = [as_prediction(a) for a in answers]
-        evaluation = metrics.evaluate(predictions[name], label_set=corpus.label_set, seed=seed)
-        labels = predict_labels(model, clips, features, corpus.label_set, what=f"evaluate {name}, label alone")
-        write_jsonl(out / f"{name}{LABELS}", labels)
-        alone = [as_prediction(a) for a in labels]
-        label_only = metrics.evaluate(alone, label_set=corpus.label_set, seed=seed)
-        gain = metrics.compare(predictions[name], alone, label_set=corpus.label_set, seed=seed)
-        question = emotion_question(corpus.label_set)
-        score = None if reward_model is None else _mean_score(reward_model, answers, features, question)
-        controls = faithfulness_controls(clips, answers, seed=seed)
+        found = None
         if test is not None:
             asked = [*test.recorded, *test.varied]
             perceived[name] = choose(model, asked, features, what=f"evaluate {name}, perception")
-        found = None if test is None else test.report(perceived[name])
+            found = test.report(perceived[name])
         kept = None
         if forgetting:
             said = held_out(corpus, limit=forgetting, seed=seed, split=split)
             kept = check_forgetting(model, said, features, seed=seed, what=f"evaluate {name}, transcripts")
-        results.append(PolicyResult(name, evaluation, label_only, gain, score, controls, found, seconds, kept))
+        given = _Given(corpus.label_set, clips, features, reward_model, evaluator, out, seed)
+        result, predictions[name] = _evaluate_policy(name, model, given)
+        results.append(replace(result, perception=found, forgetting=kept))
     comparisons = tuple(
         NamedComparison(
             first,
@@ -234,7 +230,7 @@ def evaluate_policies(
         )
         for first, second in combinations(predictions, 2)
     )
-    result = EvaluationResult(
+    evaluated = EvaluationResult(
         corpus=corpus.corpus,
         synthetic=corpus.synthetic,
         label_set=corpus.label_set.name,
@@ -244,15 +240,48 @@ def evaluate_policies(
         baselines=run_baselines(corpus.split(TRAIN), clips, label_set=corpus.label_set, seed=seed),
         other=system,
     )
-    (out / RESULT).write_text(to_json(result) + "\n")
+    (out / RESULT).write_text(to_json(evaluated) + "\n")
     if reports := {policy.name: policy.perception for policy in results if policy.perception is not None}:
         (out / PERCEPTION).write_text(perception_table(reports))
-    return result
+    return evaluated
 
 
-def _mean_score(
-    reward_model: RewardModel, answers: Sequence[Answer], features: Mapping[str, Tensor], question: str
-) -> float:
-    """Mean of the four criteria over all answers, in [1, 5]."""
-    heard = as_float(features[a.utterance_id] for a in answers)
-    return float(reward_model.score(heard, [question] * len(answers), [a.text for a in answers]).mean())
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What every policy is evaluated on."""
+
+    label_set: LabelSet
+    clips: Sequence[MeasuredUtterance]
+    features: Mapping[str, Tensor]
+    reward_model: RewardModel | None
+    evaluator: RewardModel | None
+    out: Path
+    seed: int
+
+
+def _evaluate_policy(name: str, model: SpeechLM, given: _Given) -> tuple[PolicyResult, list[metrics.Prediction]]:
+    """A policy's result, and its reasoned answers as the comparisons need them; the answers are written."""
+    clips, features, labels, seed = given.clips, given.features, given.label_set, given.seed
+    began = time.perf_counter()
+    answers = predict(model, clips, features, labels, what=f"evaluate {name}")
+    seconds = (time.perf_counter() - began) / len(clips)
+    write_jsonl(given.out / f"{name}{ANSWERS}", answers)
+    label_answers = predict_labels(model, clips, features, labels, what=f"evaluate {name}, label alone")
+    write_jsonl(given.out / f"{name}{LABELS}", label_answers)
+    reasoned, alone = [as_prediction(a) for a in answers], [as_prediction(a) for a in label_answers]
+    scores = [
+        None if judge is None else mean_score(judge, answers, features, emotion_question(labels))
+        for judge in (given.reward_model, given.evaluator)
+    ]
+    result = PolicyResult(
+        name,
+        evaluation=metrics.evaluate(reasoned, label_set=labels, seed=seed),
+        label_only=metrics.evaluate(alone, label_set=labels, seed=seed),
+        label_gain=metrics.compare(reasoned, alone, label_set=labels, seed=seed),
+        reward_score=scores[0],
+        evaluator_score=scores[1],
+        controls=faithfulness_controls(clips, answers, seed=seed),
+        conflicts=conflicts(clips, answers, labels),
+        seconds_per_clip=seconds,
+    )
+    return result, reasoned

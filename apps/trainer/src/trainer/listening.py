@@ -1,4 +1,4 @@
-"""Whether reasoning comes from listening: its faithfulness beside scores that need none."""
+"""Whether answers come from listening: faithfulness beside scores that need none, and words against voice."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from statistics import fmean
 
 import numpy as np
 
+from cotgen.tasks.conflict import ConflictScore, conflict_item, score_conflict
 from speech_claims import ClaimsError, faithfulness
 from speech_claims.faithfulness import constant_text
-from speech_records import AnswerFormatError, MeasuredUtterance, parse_response
+from speech_records import AnswerFormatError, LabelSet, MeasuredUtterance, emotion_question, parse_response
 from trainer.predict import Answer
 
 
@@ -26,6 +27,26 @@ class FaithfulnessControls:
     shuffled: float
     alike: float | None
     modal: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRow:
+    """What answers follow on clips of one `kind`: loaded words against the voice (`conflict`), fixed sentences that say
+    nothing in an emotional voice (`neutral_words`), or words and voice that agree (`cotgen.tasks.conflict`).
+    """
+
+    kind: str
+    score: ConflictScore
+
+
+def conflicts(
+    clips: Sequence[MeasuredUtterance], answers: Sequence[Answer], label_set: LabelSet
+) -> tuple[ConflictRow, ...]:
+    """Whether `answers` follow the voice or the words of those `clips` whose words say something known."""
+    question = emotion_question(label_set)
+    items = [conflict_item(clip, label_set=label_set, question=question) for clip in clips]
+    asked = [(item, answer.text) for item, answer in zip(items, answers, strict=True) if item is not None]
+    return tuple(ConflictRow(kind.value, found) for kind, found in score_conflict(asked).items())
 
 
 def faithfulness_controls(

@@ -18,6 +18,7 @@ from trainer.settings import (
     STAGE_SETTINGS,
     AblationStage,
     Algorithm,
+    CorporaStage,
     CorpusStage,
     EvaluateStage,
     GRPOStage,
@@ -107,13 +108,17 @@ def grpo(settings: GRPOStage) -> None:
 def evaluate(settings: EvaluateStage) -> None:
     """Evaluate policies and baselines on speakers that were not in training."""
     from trainer.evaluate import evaluate_policies
+    from trainer.evaluators import load_evaluator
 
+    policies = {name: Path(folder) for name, folder in settings.policies.items() if folder}
+    evaluator = load_evaluator(Path(settings.evaluator), policies.values()) if settings.evaluator else None
     corpus, features = _data(settings)
     result = evaluate_policies(
-        {name: Path(folder) for name, folder in settings.policies.items() if folder},
+        policies,
         corpus,
         features,
         reward_model=_reward_model(settings.reward_model),
+        evaluator=evaluator,
         out=Path(settings.out),
         limit=settings.limit,
         seed=settings.seed,
@@ -133,6 +138,13 @@ def evaluate(settings: EvaluateStage) -> None:
             _say(f"{name}: text perplexity {kept.text_perplexity:.1f}, word error rate {_shown(rate)}")
     for name, row in rows:
         _say(f"{name:>22}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
+
+
+def corpora(settings: CorporaStage) -> None:
+    """Evaluate policies on several corpora, and put them in one table."""
+    from trainer.corpora import run_corpora
+
+    _say(run_corpora(settings, run))
 
 
 def ablation(settings: AblationStage) -> None:
@@ -164,6 +176,7 @@ STAGES: Mapping[str, Callable[[Any], None]] = {
     "reward": reward,
     "grpo": grpo,
     "evaluate": evaluate,
+    "corpora": corpora,
     "ablation": ablation,
     "report": report,
     "track": track,

@@ -9,7 +9,14 @@ values, for the command line (`reading`).
 from collections.abc import Mapping
 
 from trainer.settings.grpo import Algorithm, GateAccuracy, GRPOSettings, GRPOStage, OnCollapse, SamplerKind
-from trainer.settings.other_stages import AblationStage, CorpusStage, EvaluateStage, ReportStage, TrackStage
+from trainer.settings.other_stages import (
+    AblationStage,
+    CorporaStage,
+    CorpusStage,
+    EvaluateStage,
+    ReportStage,
+    TrackStage,
+)
 from trainer.settings.reading import flat, plain, plain_defaults, read_settings, refuse_unknown
 from trainer.settings.reward import RewardSettings, RewardStage
 from trainer.settings.sft import SFTSettings, SFTStage
@@ -21,6 +28,7 @@ STAGE_SETTINGS: Mapping[str, type[StageSettings]] = {
     "reward": RewardStage,
     "grpo": GRPOStage,
     "evaluate": EvaluateStage,
+    "corpora": CorporaStage,
     "ablation": AblationStage,
     "report": ReportStage,
     "track": TrackStage,
@@ -30,6 +38,7 @@ __all__ = [
     "STAGE_SETTINGS",
     "AblationStage",
     "Algorithm",
+    "CorporaStage",
     "CorpusStage",
     "EvaluateStage",
     "GRPOSettings",

@@ -9,6 +9,9 @@ from typing import Any
 from trainer.settings.checks import check
 from trainer.settings.stage import StageSettings
 
+POLICIES = ("cold_start", "sft", "grpo", "grpo_ptr")
+"""Policies of the demo's table, which `policies.NAME=` sets without a plus."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusStage(StageSettings):
@@ -23,6 +26,9 @@ class CorpusStage(StageSettings):
 class EvaluateStage(StageSettings):
     """`policies` are checkpoints by the name they get in the table; `null` leaves one out.
 
+    `reward_model` and `evaluator` are reward models that score the reasoning; the second may have rewarded none of the
+    policies, which is checked (`trainer.evaluators`).
+
     `predictions` is a file of another system's answers, see `trainer.evaluate`. `perception` is how many clear
     cases of each class its test of perception asks at most (`trainer.perception_scores`), 0 for no such test,
     `forgetting` how many clips it transcribes besides reading plain text (`trainer.forgetting`). `limit`
@@ -32,11 +38,12 @@ class EvaluateStage(StageSettings):
 
     data: str
     out: str
-    policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(("sft", "grpo", "grpo_ptr")))
+    policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(POLICIES))
     predictions: str | None = None
     perception: int = 0
     forgetting: int = 0
     reward_model: str | None = None
+    evaluator: str | None = None
     limit: int | None = None
     split: str = "test"
 
@@ -45,6 +52,20 @@ class EvaluateStage(StageSettings):
         check("perception", self.perception, self.perception >= 0, ">= 0, 0 for no test of perception")
         check("forgetting", self.forgetting, self.forgetting >= 0, ">= 0, 0 for no check of what was forgotten")
         check("limit", self.limit, self.limit is None or self.limit >= 1, ">= 1, or null for all clips")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorporaStage(StageSettings):
+    """The same `policies` on several `corpora`, annotated data sets by name; `null` ones are said to be absent.
+    `evaluate` holds further settings of that stage.
+    """
+
+    out: str
+    policies: Mapping[str, str | None] = field(default_factory=lambda: dict.fromkeys(POLICIES))
+    corpora: Mapping[str, str | None] = field(
+        default_factory=lambda: dict.fromkeys(("iemocap", "meld", "ravdess", "savee"))
+    )
+    evaluate: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

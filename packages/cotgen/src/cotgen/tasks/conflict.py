@@ -157,7 +157,7 @@ class ConflictSet:
         self.found: Counter[Class] = Counter()
         for item in self._read(report):
             try:
-                self.found[_class(self._judge(item))] += 1
+                self.found[_class(_judge(item, self._label_set, self._question))] += 1
             except _SkippedError as reason:
                 self.skipped[str(reason)] += 1
 
@@ -167,7 +167,7 @@ class ConflictSet:
         selection = Selection(self.found, kept, seed=self._seed)
         for item in self._read(lambda _: None):
             with suppress(_SkippedError):
-                made = self._judge(item)
+                made = _judge(item, self._label_set, self._question)
                 if selection.keeps(_class(made)):
                     yield made
 
@@ -176,53 +176,63 @@ class ConflictSet:
             if self._split is None or item.utterance.split == self._split:
                 yield item
 
-    def _judge(self, item: MeasuredUtterance) -> ConflictItem:
-        """The item that an utterance gives; `_SkippedError` says why it gives none."""
-        utterance = item.utterance
-        voice = self._label_set.map(utterance.emotion) if utterance.emotion is not None else None
-        if voice is None or utterance.emotion is Emotion.WHISPER:
-            raise _SkippedError("no label of the voice in the label set")
-        words, evidence = self._words(utterance)
-        kind = Kind.AGREEING if words is voice else Kind.CONFLICT
-        if utterance.corpus in NEUTRAL_SENTENCES:
-            kind = Kind.NEUTRAL_WORDS
-            if words is voice:
-                raise _SkippedError("neutral words in a neutral voice")
-        return ConflictItem(
-            item_id=f"{utterance.utterance_id}/conflict",
-            kind=kind,
-            utterance_id=utterance.utterance_id,
-            audio_path=utterance.audio_path,
-            transcript=utterance.transcript or "",
-            words_emotion=words,
-            voice_emotion=voice,
-            words_evidence=evidence,
-            voice_evidence=(f"label of {utterance.corpus}: {utterance.emotion}", *_telling(item, voice, words)),
-            question=self._question,
-            label_set=self._label_set.name,
-            split=utterance.split,
-            synthetic=utterance.synthetic,
-        )
 
-    def _words(self, utterance: Utterance) -> tuple[Emotion, tuple[str, ...]]:
-        """What the words say, with the evidence."""
-        if utterance.corpus in NEUTRAL_SENTENCES:
-            if Emotion.NEUTRAL not in self._label_set.labels:
-                raise _SkippedError("neutral is not a label of the label set")
-            return Emotion.NEUTRAL, (NEUTRAL_SENTENCES[utterance.corpus],)
-        if not (utterance.transcript or "").strip():
-            raise _SkippedError("no transcript")
-        if not (utterance.language or "en").lower().startswith("en"):
-            raise _SkippedError(f"no lexicon for the language {utterance.language}")
-        found = loaded_words(utterance.transcript or "")
-        if not found:
-            raise _SkippedError("no loaded word")
-        emotion, *more = {self._label_set.map(one.emotion) for one in found}
-        if more:
-            raise _SkippedError("loaded words of several emotions")
-        if emotion is None:
-            raise _SkippedError("the words' emotion is not in the label set")
-        return emotion, tuple(one.text for one in found)
+def conflict_item(measured: MeasuredUtterance, *, label_set: LabelSet, question: str) -> ConflictItem | None:
+    """The item that one measured utterance gives, where it gives one."""
+    try:
+        return _judge(measured, label_set, question)
+    except _SkippedError:
+        return None
+
+
+def _judge(item: MeasuredUtterance, label_set: LabelSet, question: str) -> ConflictItem:
+    """The item that an utterance gives; `_SkippedError` says why it gives none."""
+    utterance = item.utterance
+    voice = label_set.map(utterance.emotion) if utterance.emotion is not None else None
+    if voice is None or utterance.emotion is Emotion.WHISPER:
+        raise _SkippedError("no label of the voice in the label set")
+    words, evidence = _words(utterance, label_set)
+    kind = Kind.AGREEING if words is voice else Kind.CONFLICT
+    if utterance.corpus in NEUTRAL_SENTENCES:
+        kind = Kind.NEUTRAL_WORDS
+        if words is voice:
+            raise _SkippedError("neutral words in a neutral voice")
+    return ConflictItem(
+        item_id=f"{utterance.utterance_id}/conflict",
+        kind=kind,
+        utterance_id=utterance.utterance_id,
+        audio_path=utterance.audio_path,
+        transcript=utterance.transcript or "",
+        words_emotion=words,
+        voice_emotion=voice,
+        words_evidence=evidence,
+        voice_evidence=(f"label of {utterance.corpus}: {utterance.emotion}", *_telling(item, voice, words)),
+        question=question,
+        label_set=label_set.name,
+        split=utterance.split,
+        synthetic=utterance.synthetic,
+    )
+
+
+def _words(utterance: Utterance, label_set: LabelSet) -> tuple[Emotion, tuple[str, ...]]:
+    """What the words say, with the evidence."""
+    if utterance.corpus in NEUTRAL_SENTENCES:
+        if Emotion.NEUTRAL not in label_set.labels:
+            raise _SkippedError("neutral is not a label of the label set")
+        return Emotion.NEUTRAL, (NEUTRAL_SENTENCES[utterance.corpus],)
+    if not (utterance.transcript or "").strip():
+        raise _SkippedError("no transcript")
+    if not (utterance.language or "en").lower().startswith("en"):
+        raise _SkippedError(f"no lexicon for the language {utterance.language}")
+    found = loaded_words(utterance.transcript or "")
+    if not found:
+        raise _SkippedError("no loaded word")
+    emotion, *more = {label_set.map(one.emotion) for one in found}
+    if more:
+        raise _SkippedError("loaded words of several emotions")
+    if emotion is None:
+        raise _SkippedError("the words' emotion is not in the label set")
+    return emotion, tuple(one.text for one in found)
 
 
 def recipes(label_set: LabelSet) -> list[ConflictRecipe]:
