@@ -204,6 +204,45 @@ def test_the_experiments_of_compact_compose(stage: str, parts: tuple[str, ...]) 
             settings_of(stage, "+experiment=compact_sft", "+learning_rates.ears=1e-3")
 
 
+@pytest.mark.parametrize("model", ["pocket", "compact", "omni3b", "omni7b"])
+def test_both_stages_of_sft_compose_for_every_model(model: str) -> None:
+    """Stage I trains the audio side with all families that the model can use, stage II adapters alone, on reasoning
+    about a seventh of the clips; transcripts and texts have a fifth each where there is something to forget."""
+    first, second = (settings_of("sft", f"+experiment={model}_stage{k}") for k in (1, 2))
+    assert (first.model["preset"], second.model["preset"]) == (model, model)
+    assert first.train is None or {"audio_encoder", "adapter"} <= set(first.train)
+    (mixture,), (reasoning,) = first.mixture, second.mixture
+    assert {Task.STRESS, Task.ATTRIBUTE, Task.COMPARATIVE, Task.REASONING, Task.LABEL} <= set(mixture.weights)
+    shares = {task: mixture.weights.get(task, 0.0) for task in (Task.ASR, Task.TEXT)}
+    assert set(shares.values()) == ({0.0} if model == "pocket" else {0.2})
+    assert sum(mixture.weights.values()) == pytest.approx(1.0)
+    assert (second.train, second.reasoning_share) == (("lora",), 0.15)
+    assert set(reasoning.weights) == {Task.REASONING, Task.LABEL}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name", "value"),
+    [
+        (["without=[comparative]"], "without", (Task.COMPARATIVE,)),
+        (["train=[adapter,llm]"], "train", ("adapter", "llm")),
+        (["train=[adapter]"], "train", ("adapter",)),
+        (["train=[lora]"], "train", ("lora",)),
+        (["perception_steps=0"], "perception_steps", 0),
+    ],
+)
+def test_ablations_are_one_setting_each(overrides: list[str], name: str, value: object) -> None:
+    """As the README lists them: without a family, frozen encoder, adapter only, LoRA only, without heads."""
+    assert getattr(settings_of("sft", "+experiment=pocket_stage1", *overrides), name) == value
+
+
+def test_a_phase_keeps_a_family() -> None:
+    """What is left out has no weight, and where nothing would be left the run is refused before it starts."""
+    found = settings_of("sft", "+experiment=pocket_stage2", "without=[label]")
+    assert [dict(phase.weights) for phase in found.mixture] == [{Task.REASONING: 0.8}]
+    with pytest.raises(ConfigError, match="expected to leave a family of phase 'reasoning'"):
+        settings_of("sft", "+experiment=pocket_stage2", "without=[label,reasoning]")
+
+
 # model=
 
 

@@ -134,11 +134,11 @@ def train_sft(
     `features` maps feature keys to log-mel clips (`trainer.dataset.feature_key`).
     """
     torch.manual_seed(settings.seed)
-    examples, failed = training_examples(corpus, settings.phases, Path(settings.texts) if settings.texts else None)
+    examples, failed = training_examples(corpus, settings.mixture, Path(settings.texts) if settings.texts else None)
     for item in failed:
         sys.stderr.write(f"left out: {item.id}: {item.message}\n")
     examples = with_reasoning(examples, settings.reasoning_share)
-    for task in without_data(examples, settings.phases):
+    for task in without_data(examples, settings.mixture):
         sys.stderr.write(f"left out: family {task}: there is no example of it, its weight goes to the others\n")
     marked, without_verdict = mark_reasoning(corpus, examples)
     if without_verdict:
@@ -146,7 +146,7 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    texts = plan_batches(examples, settings.phases, seed=settings.seed)
+    texts = plan_batches(examples, settings.mixture, seed=settings.seed)
     heads, heard = _perception(model, corpus, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
 

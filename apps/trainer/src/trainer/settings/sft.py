@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from cotgen.tasks import Task
 from trainer.curriculum import Phase
 from trainer.errors import ConfigError
 from trainer.settings.checks import check, check_positive
@@ -28,6 +29,7 @@ class SFTSettings(OptimizerSettings):
       prosody of all is. Below 1 it is a cold start, which leaves the other clips to reinforcement
     - `perception_steps`: before the phases, so many steps of `perception_batch_size` clips train the audio side alone
       by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`)
+    - `without`: families that no phase trains, whatever its weights: what each is worth
     - `texts`: a file of text examples, lines of JSON with `question` and `answer`, for the weight of `text` in phases
     - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
     """
@@ -43,6 +45,7 @@ class SFTSettings(OptimizerSettings):
     time_mask_share: float = 0.0
     perception_steps: int = 0
     perception_batch_size: int = 32
+    without: tuple[Task, ...] = ()
     texts: str | None = None
     learning_rates: Mapping[str, float] = field(default_factory=dict)
 
@@ -63,12 +66,24 @@ class SFTSettings(OptimizerSettings):
                 f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
                 "together below 1"
             )
+        for phase in self.phases:
+            left = _kept(phase.weights, self.without)
+            check("without", ", ".join(self.without), left, f"to leave a family of phase {phase.name!r}")
         check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
+
+    @property
+    def mixture(self) -> list[Phase]:
+        """The phases with the weights of the families that are trained."""
+        return [replace(phase, weights=_kept(phase.weights, self.without)) for phase in self.phases]
 
     @property
     def steps(self) -> int:
         """Optimiser steps: those of perception, and of all phases."""
         return self.perception_steps + sum(phase.steps for phase in self.phases)
+
+
+def _kept(weights: Mapping[Task, float], without: Sequence[Task]) -> dict[Task, float]:
+    return {task: weight for task, weight in weights.items() if weight > 0 and task not in without}
 
 
 @dataclass(frozen=True, kw_only=True)
