@@ -14,10 +14,13 @@ from speech_claims.tokens import Word
 _REACH = 45
 _STOPS = frozenset((".", "!", "?", "\n", "…"))
 _POINTS_BACK = re.compile(r"(?:M|BD*N|N)D*(?:[XKTC]|$)")
+_AFFIRMS = re.compile(r"^[DAOH]{0,3}K?(?:C|K[DO])[DO]?[OHA]D*B(?=D*(?:[XK]|$))")
+"""Over the letters after a supposed value: *, and it is*; *, as it certainly is here*."""
 _PLAIN = ("n't", "nt", "not", "neither", "none")
 _AUXILIARIES = frozenset(("is", "are", "was", "were", "has", "have", "had", "'s", "'re"))
 _TAG = re.compile(r"K[MB]N?[OHD]$")
 """*…, isn't it?*"""
+_JOINED = re.compile(r"H(?:[AD]*[KC]+[AD]*H)*$")
 _DENIES_ALL = word_set("denies_all")
 _YES = frozenset(("yes", "yeah", "that too", "that", "it is", "she is", "he is"))
 _OTHER_END = re.compile(r"[DA]*K?[DA]*R[DAP]*V")
@@ -44,7 +47,7 @@ def answer(words: Sequence[Word], letters: str, i: int) -> Answer | None:
         return Answer.NONE
     if letters[k] in "NM" and "V" not in letters[k : k + 2]:
         return Answer.NO
-    said = re.match(r"D+(?:[XKT]|$)", letters[k : k + 6])
+    said = re.match(r"D+(?:[XKT]|$)", letters[k : k + 6]) if words[k].phrase != "if anything" else None
     return Answer.YES if words[k].phrase in _YES or said is not None else Answer.NONE
 
 
@@ -59,6 +62,13 @@ def is_open(words: Sequence[Word], letters: str, i: int) -> bool:
         and _exclude(words[k].phrase, words[i].phrase)
         for k in left
     )  # fmt: skip
+
+
+def is_affirmed(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether what word `i` supposes is said to be so: *whether the voice is deep, and it is*."""
+    end = next((k for k in range(i + 1, min(len(words), i + _REACH)) if words[k].phrase in _STOPS), len(words))
+    found = _AFFIRMS.search(letters[i + 1 : end])
+    return found is not None and words[i + found.end()].phrase in _AUXILIARIES and not is_open(words, letters, i)
 
 
 def denied_before(words: Sequence[Word], letters: str, suppressed: Sequence[int]) -> Iterator[tuple[int, int | None]]:
@@ -79,8 +89,12 @@ def denied_before(words: Sequence[Word], letters: str, suppressed: Sequence[int]
         head = next((j for j in range(k - 1, max(-1, k - 3), -1) if letters[j] != "D"), None)
         if head is not None and letters[head] == "H" and not is_all:
             value = next((j for j in range(head - 1, start - 1, -1) if letters[j] == "V"), None)
-            if value is not None and words[value].phrase in SENSES[words[head].group or ""]:
-                yield value, head
+            joined = _JOINED.search(letters[max(0, head - 6) : head + 1])
+            for one in (
+                j for j in range(head + 1 - len(joined.group() if joined else "H"), head + 1) if letters[j] == "H"
+            ):
+                if value is not None and words[value].phrase in SENSES[words[one].group or ""]:
+                    yield value, one
             continue
         inside = [j for j in suppressed if start <= j < k]
         own = [j for j in inside if not any(w.phrase in _STOPS for w in words[j:k])]

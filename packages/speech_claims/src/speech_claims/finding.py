@@ -8,16 +8,16 @@ is in `senses`, what negates or weakens them in `scope`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from speech_claims import scope, topics
-from speech_claims.echoes import Answer, answer, denied_before, is_open
+from speech_claims.echoes import Answer, answer, denied_before, is_affirmed, is_open
 from speech_claims.heads import heads_of, is_of_else
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.measures import measures
 from speech_claims.movement import in_time
-from speech_claims.senses import AGE_OF_PERSON, ALONE, FINAL_PHRASES, SENSES, word_set
+from speech_claims.senses import AGE_OF_PERSON, ALONE, FINAL_PHRASES, SENSES, sense_of, word_set
 from speech_claims.spans import Occupied, Span
 from speech_claims.tokens import REPEATED, Word, tokenise
 from speech_records import Cue, Degree
@@ -38,13 +38,16 @@ class Finding:
 
 _LAST = re.compile(r"(?:^|[XKCT])A?E[DNB]*$")
 _ON_LAST = re.compile(r"[DPA]*E")
-_NOUN = re.compile(r"AO[BM][DN]*$")
+_ONE_PAUSE = re.compile(r"[DV]{0,2}H")
+_NOUN = re.compile(r"A[OV][BM][DN]*$")
 _SEQUENCE = frozenset(
     ("then", "and", "before", "and then", "followed by", "afterwards", "later", "again", "by", "only")
 )
 _AT_END_REACH = 7
 _TURN_REACH = 10
 _AGE_REACH = 12
+_NEAR_VOICE = 5
+_PAUSED_FOR = frozenset(("breath", "air", "effect", "thought", "emphasis", "seconds", "long", "nearly", "almost"))
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
 _ONLY_DENIED, _DENIED_ALONE = word_set("only_denied"), word_set("denied_alone")
 _SPEAKERS = word_set("persons") | {"speaker", "voice"}
@@ -56,34 +59,45 @@ _LACKED = {
 }
 
 
-def find(text: str, *, quotes: Sequence[Span] = ()) -> list[Finding]:
-    """The claims of `text` in their order, outside `quotes`.
+def find(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -> list[Finding]:
+    """The claims of `text` in their order, outside `quotes`; `last` are the starts of quotes of the last word spoken.
 
     >>> [(f.cue.value, f.value, text[f.start:f.end]) for text in ["A high, loud voice."] for f in find(text)]
     [('pitch', 'high', 'high'), ('energy', 'high', 'loud')]
     """
-    words = tokenise(text, quotes=quotes)
+    words = tokenise(text, quotes=quotes, last=last)
     letters = "".join(w.kind.value for w in words)
     taken: set[int] = set()
     found: list[tuple[int, Finding]] = []
     suppressed: list[int] = []
     for i, word in enumerate(words):
         if word.kind is Kind.VALUE:
-            if _is_said(words, letters, i):
+            if _is_said(words, letters, i) or is_affirmed(words, letters, i):
                 found += ((i, f) for f in _claims_of(words, letters, i, taken))
             else:
                 suppressed.append(i)
-    found = _joined_turns(found, words, letters)
+    found = _said_once(_joined_turns(found, words, letters), letters)
     findings = [f for _, f in found]
     for i, head in denied_before(words, letters, suppressed):
         findings += _denied(words, letters, i, head, taken)
     for i, cue, head in measures(words, letters):
         findings.append(_measure(words, letters, i, cue))
         taken |= {head} if head is not None and cue is Cue.PAUSES else set()
+    findings += _single_pauses(words, letters)
     spans = Occupied(len(text), ((f.start, f.end) for f in findings))
     # A joined turn spans what lies inside it.
     bare = [f for f in _bare_heads(words, letters, taken) if spans.is_free((f.start, f.end))]
     return sorted([*findings, *bare], key=lambda f: (f.start, f.end))
+
+
+def _single_pauses(words: Sequence[Word], letters: str) -> Iterator[Finding]:
+    """*One long pause* is few, besides long."""
+    for i, word in enumerate(words):
+        if word.phrase == "one" and word.kind is not Kind.VALUE:
+            head = _ONE_PAUSE.match(letters, i + 1)
+            is_pause = head is not None and words[head.end() - 1].group == "pauses"
+            if is_pause and letters[max(0, i - 1) : i] != "N" and not topics.is_no_claim(words, i):
+                yield Finding(word.start, word.end, Cue.PAUSES, "few")
 
 
 def _is_said(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -110,8 +124,13 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
     for heads in heads_of(words, letters, i):
         claimed = [(h, sense) for h in heads if (sense := _sense(words[h].group, word)) is not None]
-        if claimed:
-            if is_of_else(words, claimed[0][0]) or _is_bare_change(words, letters, i, claimed[0][1]):
+        if claimed and not _is_particle(words, i):
+            head = claimed[0][0]
+            if (
+                is_of_else(words, head)
+                or _pauses_something(words, letters, head)
+                or _is_bare_change(words, letters, i, claimed[0][1])
+            ):
                 return
             for h, sense in claimed:
                 said = in_time(words[i].phrase, sense, change, is_of_a_part=is_of_a_part)
@@ -130,9 +149,10 @@ def _claims_alone(
     word = words[i]
     sense = (
         word.sense
-        or SENSES[ALONE].get(word.phrase)
+        or sense_of(ALONE, word.phrase)
         or _denied_turn(words, letters, i)
         or _turn_of_last(words, letters, i)
+        or _in_the_voice(words, i)
     )
     is_of_a_part = scope.is_of_a_part(words, i)
     said = None if sense is None else in_time(word.phrase, sense, change, is_of_a_part=is_of_a_part)
@@ -151,8 +171,16 @@ def _claims_alone(
 
 def _sense(group: str | None, word: Word) -> tuple[Cue, str] | None:
     """What the value word says of a head of `group`; of *low volume* that is repeated, what *low* says."""
-    senses = SENSES[group or ALONE]
-    return senses.get(word.phrase) or (senses.get(word.phrase.split(" ")[0]) if word.group == REPEATED else None)
+    group = group or ALONE
+    return sense_of(group, word.phrase) or (
+        SENSES[group].get(word.phrase.split(" ")[0]) if word.group == REPEATED else None
+    )
+
+
+def _is_particle(words: Sequence[Word], i: int) -> bool:
+    """*Up* of *a fired-up manner*; not of *the volume is up*."""
+    is_said = words[i - 1].kind in (Kind.HEAD, Kind.COPULA, Kind.DEGREE, Kind.AND, Kind.COMMA, Kind.NEGATION)
+    return words[i].phrase in ("up", "down") and i > 0 and not is_said
 
 
 def _has_other_age(words: Sequence[Word], i: int) -> bool:
@@ -180,6 +208,14 @@ def _denied_turn(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str]
     if sense is None or sense[0] is not Cue.CONTOUR_SHAPE or letters[max(0, i - 1) : i] != "N":
         return None
     return sense if any(w.group in ("contour", "pitch") for w in near) else None
+
+
+def _in_the_voice(words: Sequence[Word], i: int) -> tuple[Cue, str] | None:
+    """*Nothing in the voice is tense*: a quality beside a phrase that names the voice."""
+    sense = SENSES["voice"].get(words[i].phrase)
+    near = words[max(0, i - _NEAR_VOICE) : i + _NEAR_VOICE]
+    is_named = any(w.kind is Kind.DEGREE and w.phrase.endswith(" voice") for w in near)
+    return sense if is_named and sense is not None and sense[0] is Cue.VOICE_QUALITY else None
 
 
 def _turn_of_last(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str] | None:
@@ -213,18 +249,24 @@ def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> 
     """Not of a fast fan or a quiet room, of how a pitch rises, or of an emotion's name."""
     if topics.is_of_else(words, letters, i, cue):
         return False
+    opens = letters[max(0, i - 1) : i] in ("", "X") and letters[i + 1 : i + 2] in ("A", "K")
+    if cue is Cue.CONTOUR_DYNAMICS and words[i].phrase.endswith("ly") and opens:
+        return False  # melodically, the phrase …
     if cue in (Cue.ENERGY, Cue.RATE) and words[i].phrase.endswith("ly"):
         beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
         return not any(SENSES["pitch"].get(w.phrase, ("",))[0] is Cue.CONTOUR_SHAPE for w in beside)
     is_adjective = cue in (Cue.ENERGY, Cue.RATE) and " " not in words[i].phrase
     if cue is Cue.CONTOUR_SHAPE and words[i].phrase in ("rising", "falling") and letters[i + 1 : i + 2] == "O":
         return False
-    noun = _NOUN.search(letters[max(0, i - scope.REACH) : i]) if is_adjective else None
+    is_movement = cue is Cue.CONTOUR_SHAPE and not words[i].phrase.endswith(("up", "down"))
+    noun = _NOUN.search(letters[max(0, i - scope.REACH) : i]) if is_adjective or is_movement else None
     if noun is not None:
         subject = words[i - len(noun.group()) + 1].phrase
         if subject not in _SPEECH and subject not in _SPEAKERS:
             return False
-    attributive = is_adjective and letters[i - 1 : i] == "A" and letters[i + 1 : i + 2] == "O"
+    in_phrase = letters[i - 1 : i] == "A" or (i > 0 and words[i - 1].phrase.endswith((" a", " an")))
+    is_heading = letters[max(0, i - 1) : i] in ("", "X") and letters[i + 2 : i + 3] in ("X", "K", "")
+    attributive = is_adjective and (in_phrase or is_heading) and letters[i + 1 : i + 2] == "O"
     return not attributive or words[i + 1].phrase in _SPEECH
 
 
@@ -269,6 +311,25 @@ def _joined_turns(
     return joined
 
 
+_ONE_PHRASE = re.compile(r"[DPAOKC]{0,3}")
+"""Between two words of one phrase that say the same: *yells at the top of her lungs*."""
+
+
+def _said_once(found: Sequence[tuple[int, Finding]], letters: str) -> list[tuple[int, Finding]]:
+    """What one phrase says twice, as one claim: *mumbles at low volume*."""
+    once: list[tuple[int, Finding]] = []
+    for i, finding in found:
+        if once and _says_again(once[-1][1], finding) and _ONE_PHRASE.fullmatch(letters, once[-1][0] + 1, i):
+            once[-1] = (i, replace(once[-1][1], end=max(once[-1][1].end, finding.end)))
+        else:
+            once.append((i, finding))
+    return once
+
+
+def _says_again(one: Finding, other: Finding) -> bool:
+    return (one.cue, one.value, one.negated) == (other.cue, other.value, other.negated)
+
+
 def _is_second_half(one: Finding, other: Finding) -> bool:
     """Whether *arches up and comes down* says its fall a second time."""
     return one.cue is other.cue is Cue.CONTOUR_SHAPE and one.value.endswith(f"-{other.value}")
@@ -311,10 +372,13 @@ def _holds_other_value(words: Sequence[Word], low: int, high: int) -> bool:
 
 def _pauses_something(words: Sequence[Word], letters: str, i: int) -> bool:
     """*Paused her subscription*, *the pause in hiring*."""
-    behind = [w.phrase for w in words[i + 1 : i + 3]]
+    behind = [w.phrase for w in words[i + 1 : i + 4]]
     if words[i].group != "pauses" or len(behind) < 2:
         return False
-    return (letters[i + 1] == "P" and behind[1] in OTHERS) or (letters[i + 1 : i + 3] == "AO" and behind[0] in DEFINITE)
+    if behind[0] == "for" and letters[i + 2] == "O":
+        return behind[1] not in _PAUSED_FOR
+    of_else = letters[i + 1] == "P" and not OTHERS.isdisjoint(behind[1:])
+    return of_else or (letters[i + 1 : i + 3] == "AO" and behind[0] in DEFINITE)
 
 
 def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:

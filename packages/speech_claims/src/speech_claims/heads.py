@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from speech_claims import scope
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
-from speech_claims.senses import RAISING, SENSES, word_set
+from speech_claims.senses import RAISING, SENSES, names_person, word_set
 from speech_claims.tokens import REPEATED, Word
 from speech_records import Cue
 
@@ -35,6 +35,7 @@ _REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
 _INVERTED = re.compile(r"[BM][DNO]?A?D*(?P<heads>H)(?:D|PA?[HO])*(?=[XKCT]|$)")
+_WHAT_IS = re.compile(r"[OL]B[DN]*$")
 _PARTICIPLE = re.compile(_HEADS + r"[^HXT]{1,9}K[DN]*BD*$")
 _IS_WHAT = re.compile(r"BOA?(?P<heads>H)(?=B)")
 _BRACKETED = re.compile(_HEADS + r"[DOPBE]{0,4}K$")
@@ -49,7 +50,7 @@ _OF_SPEECH = word_set("of_speech") | word_set("persons") | word_set("speech")
 def heads_of(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]:
     """Candidate heads of the value word `i` by the patterns of `_PATTERNS`, best first, nearest head first."""
     first = max(0, i - scope.REACH)
-    left, right = letters[first:i], letters[i + 1 : i + 1 + scope.REACH]
+    left, right = _without_persons(words, letters, first, i), letters[i + 1 : i + 1 + scope.REACH]
     for pattern, is_left, applies in _PATTERNS:
         match = pattern.search(left) if is_left else pattern.match(right)
         if match is None or not applies(_Place(words, i, left, right, match.group())):
@@ -58,6 +59,13 @@ def heads_of(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]
         found = [offset + k for k, letter in enumerate(match["heads"]) if letter == Kind.HEAD]
         yield found[::-1] if is_left else found
     yield from _head_of_last_question(words, letters, i)
+
+
+def _without_persons(words: Sequence[Word], letters: str, first: int, i: int) -> str:
+    """The letters before word `i`, where persons are ordinary words: *the voice of the woman is high*."""
+    if Kind.VALUE not in letters[first:i]:
+        return letters[first:i]
+    return "".join(Kind.OTHER if names_person(words[k].phrase) else letters[k] for k in range(first, i))
 
 
 def is_of_else(words: Sequence[Word], head: int) -> bool:
@@ -120,6 +128,11 @@ def _opening(place: _Place) -> bool:
     return _OPENS.search(place.left) is not None
 
 
+def _after_what(place: _Place) -> bool:
+    """Behind the start of a clause, or behind *what is*, *that's*."""
+    return _opening(place) or _WHAT_IS.search(place.left) is not None
+
+
 def _closing(place: _Place) -> bool:
     return _as_rule(place) and _CLOSES.match(place.right) is not None
 
@@ -155,7 +168,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
     (_HOW, False, _after_how),  # how high the pitch is
-    (_INVERTED, False, _opening),  # wide is the range of her pitch
+    (_INVERTED, False, _after_what),  # wide is the range of her pitch
     (_PARTICIPLE, True, _participial),  # loudness offers little guidance, being middling
     (_IS_WHAT, False, _opening),  # low is what the pitch is
     (_FRONTED, False, _opening),  # rising throughout, the pitch …

@@ -23,6 +23,7 @@ _LASTS = frozenset(("lasts", "lasting", "long", "measures", "measuring", "which"
 _NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
 """Units that many things have: without a head that is measured in it, such a number claims nothing."""
 _SHORT_WAY = re.compile(r"[BDPAEMNV]*[OK]?[BDPAEMNV]*")
+_LISTED = ("K", "C", "KC")
 _SAYS = frozenset("BDPAEMN")
 _BOUNDS, _OTHER_MEASURES, _EXTREMES = (word_set(name) for name in ("bounds", "other_measures", "extremes"))
 _BEFORE_HEAD = (Kind.DEGREE, Kind.VALUE, Kind.PREPOSITION, Kind.OTHER, Kind.ARTICLE)
@@ -47,7 +48,8 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
             break
     for k in range(i - 1, max(-1, i - 1 - _REACH), -1):
         other = words[k].quantity
-        if words[k].kind in _STOPS or (other is not None and number.unit and other.unit):
+        is_other = other is not None and bool(number.unit and other.unit)
+        if words[k].kind in _STOPS or (is_other and not (number.unit == "s" and letters[k + 1 : i] in _LISTED)):
             break
         cue = _cue_of(words[k])
         if cue is Cue.PITCH and number.unit == "st" and any(w.phrase in _SPANS for w in words[k:i]):
@@ -64,14 +66,18 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
     return None if number.unit in _NEEDS_HEAD else (number.cues[0], None)
 
 
+def _parts(word: Word) -> bool:
+    return word.kind in _STOPS or word.kind is Kind.COMMA
+
+
 def _cue_of(word: Word) -> Cue | None:
     return _CUE_OF_GROUP.get(word.group or "") if word.kind is Kind.HEAD else None
 
 
 def _is_of_else(words: Sequence[Word], i: int, number: Quantity) -> bool:
     """Whether the number is a bound, a norm, one end of a movement, or of another thing than the voice."""
-    start = next((k + 1 for k in range(i - 1, max(-1, i - 7), -1) if words[k].kind in _STOPS), max(0, i - 6))
-    end = next((k for k in range(i + 1, i + _NEAR) if k >= len(words) or words[k].kind in _STOPS), i + _NEAR)
+    start = next((k + 1 for k in range(i - 1, max(-1, i - 7), -1) if _parts(words[k])), max(0, i - 6))
+    end = next((k for k in range(i + 1, i + _NEAR) if k >= len(words) or _parts(words[k])), i + _NEAR)
     if any(w.phrase in _BOUNDS for w in words[max(start, i - 3) : i]):
         return True
     is_of_pauses = any(w.group == "pauses" for w in words[max(0, i - _REACH) : i])

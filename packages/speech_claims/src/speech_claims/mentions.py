@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from speech_claims.finding import Finding
 from speech_claims.quotes import words
@@ -35,6 +35,10 @@ _STRESSING = (
     r"(?:com(?:es|ing)|bear(?:s|ing)|press(?:es|ing))\s+(?:down\s+)?(?:hard(?:er|est)?\s+)?(?:up)?on|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
 )
 _HIT = rf"(?:hits?|hammered|picked\s+out|singled\s+out|leaned\s+on|{_STRESSED}|{_WEIGHT})"
+_STRONGER = (
+    r"(?:strong(?:er|est|ly)?|loud(?:er|est|ly)?|heav(?:y|ier|iest|ily)|hard(?:er)?|emphatic(?:ally)?|forceful(?:ly)?|"
+    r"intense(?:ly)?|powerful(?:ly)?)"
+)
 _CARRIES = (
     r"(?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t|weren['’]t|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|"
     r"has|have)"
@@ -48,7 +52,7 @@ _STRESS_PATTERNS = tuple(
         rf"{_STRESSED}\s+(?:words?|syllables?)\s*(?:is|are|:|being|here\s+is)?\s*{_LIST}",
         rf"{_THE_WORD}{_LIST}\s*,?\s*(?:that|which)?\s*(?:'s|’s|{_CARRIES})\s+(?:[\w']+\s+){{0,3}}?(?:{_STRESSED}|{_STRESS})\b(?!\s+(?:up)?on\b)",
         rf"{_THE_WORD}{_LIST}\s+(?:\w+ly\s+)?(?:stands?|sticks?|jumps?|leaps?|pops?)\s+out",
-        rf"{_WEIGHT}\b[^.!?;Q]{{0,40}}?(?:\bon|\bin|\bto|\bfor|\bwith|:|=|->|→|\bis)\s*{_THE_WORD}{_LIST}",
+        rf"{_WEIGHT}\b[^.!?;Q]{{0,40}}?(?:\bon|\bin|\bto|\bfor|\bwith|\bby|\bbetween|\bamong|:|=|->|→|\bis)\s*{_THE_WORD}{_LIST}",
         rf"\bwords?\s+(?:[\w']+\s+){{0,3}}?(?:stands?|sticks?|jumps?)\s+out[^.!?;Q]{{0,30}}?:\s*{_LIST}",
         rf"{_STRESSED}\s+(?:word|syllable|part)s?\s+(?:in|of|:|is|are)\s*{_THE_WORD}{_LIST}",
         rf"{_THE_WORD}{_LIST}\s+(?:is|was)\s+(?:the\s+(?:one|word)\s+)?(?:[\w']+\s+){{0,4}}?{_HIT}\b",
@@ -57,8 +61,18 @@ _STRESS_PATTERNS = tuple(
         rf"{_LIST}\s+(?:[\w']+ly\s+)?{_STRESSED}\b",
         rf"{_STRESS}\s+(?:lies?|falls?|is|rests?)\s*\?\s*(?:up)?on\s+{_LIST}",
         rf"\b(?:up)?on\s+{_THE_WORD}{_LIST}\s*,?\s+(?:[\w']+\s+){{1,6}}?{_STRESS}\b",
+        rf"\b(?:words?|syllable)\s+{_LIST}\s+(?:is|are|was|were|sounds?|comes?\s+out|gets?)\s+(?:[\w']+\s+){{0,2}}?{_STRONGER}\b",
+        rf"{_LIST}\s+(?:is|are|was|were|sounds?|comes?\s+out)\s+(?:[\w']+\s+){{0,2}}?{_STRONGER}\s+than\b",
+        rf"\b(?:ma[dk]es?|making|sa(?:y|ys|id)|speaks?|pronounc(?:es?|ed)|gives?|hits?)\s+(?:\w+\s+)?{_STRONGER}\s+{_THE_WORD}{_LIST}",
+        rf"\b(?:ma[dk]es?|making|sa(?:y|ys|id)|speaks?|pronounc(?:es?|ed))\s+{_THE_WORD}{_LIST}\s+(?:more\s+|very\s+|so\s+|quite\s+)?{_STRONGER}\b(?!\s+voice)",
+        rf"\b(?:weight|force|stress|emphasis|accent)\s+(?:up)?(?:on|in|to|at)\s+{_THE_WORD}{_LIST}",
+        rf"{_LIST}\s*,?\s+(?:which|that)\s+(?:[\w']+\s+){{0,3}}?{_STRESSED}\b",
     )
 )
+_UNSTRESSED = re.compile(
+    r"\s+(?:(?:is|was|are|were|does|did|has|had)\s+not|(?:is|was|are|were|does|did|has|had)n['’]t)\b"
+)
+"""*“Brilliant” is stressed, while “idea” is not*."""
 _CONTRASTED = re.compile(rf"\b(?:instead\s+of|rather\s+than|not|than)\s+(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE)
 _STRESSED_INSTEAD = re.compile(
     rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE
@@ -70,6 +84,11 @@ _TERM = re.compile(
     r"labell?ed|described\s+as|so-called|option|class)\b[^.!?“\"\w]{0,4}(?:as\s+|is\s+|of\s+|be\s+|itself\s+)?$",
     re.IGNORECASE,
 )
+_WHERE = re.compile(
+    r"\b(?:before|after|on|at|in|from|until|till|to|by|with|around|following|preceding|and|of|word|words|syllable)\s+(?:the\s+)?(?:words?\s+)?$",
+    re.IGNORECASE,
+)
+"""Before a quoted word that says where something is heard."""
 _NOT = re.compile(r"\b(?:not|no|never|neither|nor)\b|n't\b", re.IGNORECASE)
 _UNQUOTED = re.compile(
     rf"\b(?:{_STRESS}\s+(?:[\w']+\s+){{0,2}}?(?:up)?on\s+(?:the\s+word\s+)?|{_STRESSING}\s+the\s+word\s+|"
@@ -90,7 +109,7 @@ _NO_WORD_STRESSED = re.compile(
             rf"\bwithout\s+(?:any\s+)?{_ANY}(?:word\s+)?(?:stress|emphasis|accents?)\b",
             rf"\bwithout\s+{_STRESSING}\s+any\b(?:\s+(?:of\s+the\s+)?words?)?",
             rf"\bno\s+{_ANY}(?:word\s+)?(?:stress|emphasis|prominence)\b(?:\s+on\s+any\s+{_ANY}words?)?",
-            rf"\b(?:not|n['’]t|never)\s+(?:stress|emphasi[sz]e|accentuate)\s+any\s+{_ANY}words?\b",
+            rf"\b(?:not|n['’]t|never)\s+(?:\w+\s+or\s+)?(?:stress|emphasi[sz]e|accentuate|highlight|lean\s+on|single\s+out)\s+any\s+{_ANY}words?\b",
             rf"\b{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
             rf"\b(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
             rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|is|are)\s*(?:none|absent|nowhere)\b",
@@ -158,8 +177,11 @@ def _no_word(blanked: str, taken: Occupied) -> list[Finding]:
     ]
 
 
-def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) -> list[Finding]:
-    """The quotes of `text` that claim to be the speaker's words."""
+def find_quotes(
+    text: str, *, quotes: Sequence[Span], transcript: str | None, stressed: Iterable[Finding] = ()
+) -> list[Finding]:
+    """The quotes of `text` that claim to be the speaker's words; not words that are `stressed` elsewhere in it."""
+    called = frozenset(f.value for f in stressed)
     spoken = frozenset(words(transcript)) if transcript is not None else frozenset()
     findings = []
     for start, end in quotes:
@@ -167,9 +189,16 @@ def find_quotes(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
         introduced = _SPEAKING.search(text, max(0, start - 60), start) is not None
         if _TERM.search(text[max(0, start - 40) : start]) and (not spoken or not set(said) <= spoken):
             continue
-        if len(said) > 1 or (said and (introduced or said[0] in spoken)):
+        if len(said) > 1 or (
+            said and (introduced or (said[0] in spoken and not _is_place(text, start, said[0], called)))
+        ):
             findings.append(Finding(start, end, Cue.QUOTE, text[start + 1 : end - 1].strip()))
     return findings
+
+
+def _is_place(text: str, start: int, word: str, stressed: frozenset[str]) -> bool:
+    """Whether a quoted word only says where: *a pause before “home”*, or of which word the stress is spoken."""
+    return word in stressed or _WHERE.search(text, max(0, start - 30), start) is not None
 
 
 def _blank(text: str, quotes: Sequence[Span]) -> str:
@@ -209,7 +238,7 @@ def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence
         nearest = bisect_right(ends, first)  # the first stressed word that ends in this sentence, or after it
         if nearest == len(ends) or in_order[nearest][0] > last or not taken.is_free((start, end)):
             continue
-        if _CONTRASTED.search(before):
+        if _CONTRASTED.search(before) or _UNSTRESSED.match(blanked, end):
             findings += _stress_claims(text, (start, end), [(start, end)], negated=True)
         elif _STRESSED_INSTEAD.search(before):
             findings += _stress_claims(text, (start, end), [(start, end)], negated=False)

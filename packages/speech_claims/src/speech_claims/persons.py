@@ -1,4 +1,4 @@
-"""Ages in years and the signs of sex: *28-year-old*, *aged eight*, *in her forties*, *Pt (f, 67 y)*, *♀*."""
+"""Shorthand for persons and voices: ages, signs of sex, ratings (*aged eight*, *Pt (f, 67 y)*, *GRBAS: R2 B0*)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,25 @@ _SEX = re.compile(
     rf"|(?i:\b{_BESIDE}\s*[,(:/]?\s*)(?P<after>[FfMm])(?=[,).;:/]|\s*$)"
     rf"|(?i:\b(?:sex|gender)\s*[:=]\s*)(?P<field>[FfMm])(?!\w)"
 )
+
+_GRBAS = re.compile(r"\bGRBAS\b\W{0,3}(?P<ratings>(?:[GRBAS]\s?[0-3][\s,;/]*){2,5})")
+_RATING = re.compile(r"(?P<letter>[RBAS])\s?(?P<grade>[0-3])")
+_RATED = {
+    "R": (Cue.VOICE_QUALITY, "rough"), "B": (Cue.VOICE_QUALITY, "breathy"), "A": (Cue.ENERGY, "low"),
+    "S": (Cue.VOICE_QUALITY, "tense")
+}  # fmt: skip
+
+
+def ratings(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool, tuple[Cue, str]]]:
+    """What the GRBAS scale says of roughness, breathiness, asthenia (weakness) and strain, with its span; a grade of 0
+    denies it.
+
+    >>> [(denied, value) for *_, denied, (_, value) in ratings("GRBAS: R2 B0 S1", 0, 15)]
+    [(False, 'rough'), (True, 'breathy'), (False, 'tense')]
+    """
+    for scale in _GRBAS.finditer(text, start, end):
+        for match in _RATING.finditer(text, *scale.span("ratings")):
+            yield *match.span(), match["grade"] == "0", _RATED[match["letter"]]
 
 
 def ages(text: str, start: int, end: int) -> Iterator[tuple[int, int, tuple[Cue, str]]]:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
-from speech_claims.senses import SENSES
+from speech_claims.senses import SENSES, names_person
 from speech_claims.tokens import Word
 from speech_records import Degree
 
@@ -33,7 +33,9 @@ _BETWEEN = r"(?:[DABMPHL]|V(?=V))*(?:O(?:[DABMPHL]|V(?=V))*){0,2}"
 _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
 _OPENS = re.compile(r"(?:^|[XTK])C?A?[DN]*$")
 _DENIED_BEHIND = re.compile(r"D*K?A?[OHD]{1,4}(?:M|BD*N|N)D*(?:[XKT]|$)")
-_DENIED_SHORTLY = re.compile(r"B?N(?:[XKTC]|$)")
+_DENIED_SHORTLY = re.compile(r"[BK]?N(?:[XKTC]|$)")
+_DENIED_IN_A_LIST = re.compile(r"(?:PA?H|[DE])*B(?=N[D]*(?:[XKT]|$))")
+_SAYS_NO = frozenset((":", "=", "→", "->", "=>", "⇒"))
 _SHORT_DENIALS = frozenset(("no", "not", "none", "neither", "never", "nope"))
 _ANSWERED = re.compile(r"XD*N(?:[XK]|$)")
 _CAN = ("could", "can", "could not", "couldn't", "cannot", "can't", "could be", "can be")
@@ -63,7 +65,10 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     first = max(0, i - REACH)
     if _is_absent(words, letters, i) or _is_denied_behind(words, letters, i) or _is_outdone(words, i):
         return True
-    match = _NEGATED.search(letters[first:i])
+    if names_person(words[i].phrase) and i and words[i - 1].phrase == "the":
+        return False  # it would be wrong to say that the man …
+    left = "".join("O" if letters[k] == "V" and names_person(words[k].phrase) else letters[k] for k in range(first, i))
+    match = _NEGATED.search(left)
     if match is None:
         return False
     governed = words[first + match.start() + 1 : i]
@@ -79,6 +84,9 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
 
 def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether a negation closes the clause that word `i` opens: *fast it isn't*; *loud? Hardly.*"""
+    listed = _DENIED_IN_A_LIST.match(letters, i + 1, i + 1 + REACH)
+    if listed is not None and words[listed.end() - 1].phrase in _SAYS_NO:
+        return True  # tension in voice → no
     opens = _OPENS.search(letters[max(0, i - _NEAR) : i])
     if opens is None or ("A" in opens.group() and words[i - 1].phrase not in ("a", "an")):
         return False
@@ -86,7 +94,7 @@ def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
     if _DENIED_BEHIND.match(right) is not None:
         return True
     if _DENIED_SHORTLY.match(right) is not None:
-        return words[i + 1 + (right[0] == "B")].phrase in _SHORT_DENIALS
+        return words[i + 1 + (right[0] in "BK")].phrase in _SHORT_DENIALS
     return _ANSWERED.match(right) is not None and words[i + 1].phrase == "?"
 
 
@@ -102,7 +110,8 @@ def _is_outdone(words: Sequence[Word], i: int) -> bool:
 def _exceeds(words: Sequence[Word], i: int, negation: int) -> bool:
     """Whether what cannot be more so is very much so: *could scarcely be faster*."""
     near = words[max(0, negation - 2) : i]
-    comparative = words[i].phrase.split(" ")[0].endswith("er") or words[i - 1].phrase == "more"
+    first = words[i].phrase.split(" ")[0]
+    comparative = first.endswith("er") or "more" in (first, words[i - 1].phrase)
     return comparative and _names(near, *_CAN) and _names(near, *_BEING)
 
 

@@ -108,3 +108,46 @@ FINAL_PHRASES = frozenset(
 
 RAISING = frozenset(phrases("{raises}, {lowers}, (up/down) goes"))
 """Verbs whose object is the head: *raises the volume*."""
+
+
+def names_person(phrase: str) -> bool:
+    """Whether `phrase` is a noun of a person, or an adjective of gender or age.
+
+    >>> names_person("woman"), names_person("loud")
+    (True, False)
+    """
+    sense = SENSES[ALONE].get(phrase)
+    return sense is not None and sense[0] in (Cue.GENDER, Cue.AGE)
+
+
+def sense_of(group: str, phrase: str) -> tuple[Cue, str] | None:
+    """What `phrase` says of a head of `group`, also in a comparative that no list has.
+
+    >>> sense_of("contour", "flatter")
+    (<Cue.CONTOUR_DYNAMICS: 'contour_dynamics'>, 'flat')
+    """
+    senses = SENSES[group]
+    return senses.get(phrase) or next((senses[stem] for stem in _stems(phrase) if stem in senses), None)
+
+
+@cache
+def is_comparative(word: str) -> bool:
+    """Whether `word` compares a value word: *flatter*, *quietest*."""
+    stems = _stems(word)
+    return any(stem in senses and senses[stem][0] in _COMPARED for senses in SENSES.values() for stem in stems)
+
+
+@cache
+def _stems(word: str) -> tuple[str, ...]:
+    ending = next((e for e in ("er", "est") if word.endswith(e) and len(word) > len(e) + _SHORTEST), None)
+    if ending is None or " " in word or word in _NO_COMPARATIVES:
+        return ()
+    stem = word.removesuffix(ending)
+    return (stem, stem + "e", stem[:-1] if stem[-1] == stem[-2] else stem[:-1] + "y")
+
+
+_SHORTEST = 2
+_COMPARED = (Cue.PITCH, Cue.PITCH_RANGE, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_DYNAMICS, Cue.VOICE_QUALITY)
+_NO_COMPARATIVES = frozenset(
+    ("longest", "longer", "lowest", "highest", "greatest", "largest", "biggest", "strongest", "clearest", "weakest")
+)

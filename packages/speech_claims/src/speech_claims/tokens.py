@@ -7,26 +7,32 @@ head, and *so is* (*the pitch is normal, and so is the rate*) repeats the last v
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
-from speech_claims.persons import ages, sexes
+from speech_claims.persons import ages, ratings, sexes
 from speech_claims.quantities import Quantity, quantities
-from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, YOUNG_PERSONS, word_set
+from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, SENSES, YOUNG_PERSONS, is_comparative, word_set
 from speech_claims.spans import Span
 from speech_records import Cue
 
-_RAW = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/]")
+_ABBREVIATED = r"(?i:\b(?:freq|vol|avg|ave|approx|spkr|artic|intens|incl|occ|esp|incr|decr|mod|max|min|int)\.)"
+_RAW = re.compile(
+    rf"{_ABBREVIATED}(?=\s*[a-z\d↑↓→=:,;])|[^\W_]+(?:['’][^\W_]+)*"
+    r"|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/]"
+)
 _PUNCTUATION = {
     **dict.fromkeys((",", "(", ")", "|"), Kind.COMMA),
     **dict.fromkeys((":", "->", "=>", "→", "⇒", "="), Kind.COPULA),  # "pitch: high"
     "/": Kind.AND,
 }
 _SYMBOLS = {"↑": "increased", "↓": "decreased", "↗": "rising", "↘": "falling", "++": "increased"}
+_RUN = re.compile(r"([a-z])\1{2,}")
+"""A letter said long: *slooow*."""
 _GAP = re.compile(r"[\s\-‐‑–]*")
 _ENDS_A_SENTENCE = re.compile(r"[.!?…].\s+[^\W\d_a-z]")
 """Over the last two characters of a quote and on: *… by the door.” The pitch …*."""
@@ -41,6 +47,7 @@ _HEADING = 6
 """Words of a question that is no more than a heading."""
 _LOOSE_HEADS, _NEAR_VOICE = word_set("loose_heads"), 10
 _PARENTHETIC = frozenset(("though", "however"))
+_LAST_TWO = frozenset(("the former", "the latter"))
 _RELATIVES = frozenset(("that", "which", "who"))
 
 
@@ -61,8 +68,9 @@ class Word:
     quantity: Quantity | None = None
 
 
-def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
-    """The words of `text` with their letters; each quote is one word.
+def tokenise(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -> list[Word]:
+    """The words of `text` with their letters; each quote is one word. `last` are the starts of those that hold the last
+    word of what is said: *the pitch falls on “door”* speaks of the end.
 
     >>> "".join(w.kind.value for w in tokenise("The pitch is not very high."))
     'AHBNDVX'
@@ -77,7 +85,8 @@ def tokenise(text: str, *, quotes: Sequence[Span] = ()) -> list[Word]:
                 position = number.end
         words += _phrases(text, list(_raw(text, position, start)))
         if start < end:
-            words.append(Word(start, end, "", Kind.QUOTE))
+            is_at_end = start in last and bool(words) and words[-1].phrase in ("on", "at", "upon", "with")
+            words.append(Word(start, end, "", Kind.AT_END if is_at_end else Kind.QUOTE))
             if _ENDS_A_SENTENCE.match(text, end - 2):
                 words.append(Word(end, end, "", Kind.BOUNDARY))
         position = end
@@ -103,14 +112,26 @@ def _numbers(text: str, start: int, end: int) -> list[Word]:
     """Ages in years, signs of sex, and numbers with a unit or of pauses, in order."""
     persons = [Word(a, b, text[a:b].lower(), Kind.VALUE, sense=sense) for a, b, sense in ages(text, start, end)]
     persons += [Word(a, b, text[a:b].lower(), Kind.VALUE, sense=sense) for a, b, sense in sexes(text, start, end)]
+    persons += _ratings(text, start, end)
     measures = [Word(a, b, str(q), Kind.OTHER, quantity=q) for a, b, q in quantities(text, start, end)]
     return sorted([*persons, *measures], key=lambda word: word.start)
+
+
+def _ratings(text: str, start: int, end: int) -> Iterator[Word]:
+    """The ratings of a scale, each between commas; one of 0 is denied."""
+    for first, last, is_denied, sense in ratings(text, start, end):
+        yield Word(first, first, ",", Kind.COMMA)
+        if is_denied:
+            yield Word(first, first, "no", Kind.NEGATION)
+        yield Word(first, last, text[first:last].lower(), Kind.VALUE, sense=sense)
+        yield Word(last, last, ",", Kind.COMMA)
 
 
 def _raw(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
     """Single words in lower case, with their places; *it's* is two."""
     for match in _RAW.finditer(text, start, end):
         word = match.group().lower().replace("’", "'")
+        word = word[:-1] if len(word) > 1 and word[-1] == "." else word
         word = _SYMBOLS.get(word, word)
         contracted = _CONTRACTED.fullmatch(word)
         if contracted is None:
@@ -130,14 +151,34 @@ def _phrases(text: str, raw: list[tuple[int, int, str]]) -> Iterator[Word]:
         phrase, length = word, 1
         for count in range(min(longest.get(word, 1), len(raw) - i), 1, -1):
             joined = " ".join(w for _, _, w in raw[i : i + count])
-            if joined in table and _touch(text, raw[i : i + count]):
+            if joined in table and _touch(text, raw[i : i + count]) and not _is_split(raw, i, count, table, longest):
                 phrase, length = joined, count
                 break
         end = raw[i + length - 1][1]
         if phrase not in table and phrase not in lexicon.DEFINITE:
-            phrase = phrase.removesuffix("'s")
+            phrase = _known_form(phrase.removesuffix("'s"), table)
         yield Word(start, end, phrase, _kind(phrase, table), GROUP_OF_HEAD.get(phrase))
         i += length
+
+
+def _known_form(word: str, table: Mapping[str, Kind]) -> str:
+    """*Slow* for *slooow*; any other word as it is."""
+    shorter = (_RUN.sub(r"\1\1", word), _RUN.sub(r"\1", word))
+    return next((form for form in shorter if form != word and form in table), word)
+
+
+def _is_split(
+    raw: Sequence[tuple[int, int, str]], i: int, count: int, table: Mapping[str, Kind], longest: Mapping[str, int]
+) -> bool:
+    """Whether the last word of a phrase of two begins a longer one: *fall on* before *on the final word*."""
+    first, last = raw[i][2], raw[i + 1][2] if count == 2 else ""
+    if count != 2 or table.get(first) not in (Kind.VALUE, Kind.HEAD):
+        return False
+    for reach in range(min(longest.get(last, 1), len(raw) - i - 1), 1, -1):
+        joined = " ".join(w for _, _, w in raw[i + 1 : i + 1 + reach])
+        if table.get(joined) in (Kind.VALUE, Kind.AT_END):
+            return True
+    return False
 
 
 @cache
@@ -145,6 +186,7 @@ def _index() -> tuple[dict[str, Kind], dict[str, int]]:
     """Every phrase with its letter, and of every first word, how many words its longest phrase has."""
     table = dict(lexicon.kinds())
     table |= dict.fromkeys(_PRONOUNS - set(table), Kind.OTHER) | dict.fromkeys(_REPEATS - set(table), Kind.OTHER)
+    table |= dict.fromkeys(_LAST_TWO, Kind.OTHER)
     table |= dict.fromkeys(_REPEATS_DENIED - set(table), Kind.NEGATION)
     longest: dict[str, int] = {}
     for phrase in table:
@@ -161,6 +203,8 @@ def _touch(text: str, raw: Sequence[tuple[int, int, str]]) -> bool:
 def _kind(phrase: str, table: dict[str, Kind]) -> Kind:
     if phrase in table:
         return table[phrase]
+    if is_comparative(phrase):
+        return Kind.VALUE
     if phrase[0].isalnum():
         return Kind.DEGREE if phrase.endswith("ly") else Kind.OTHER
     return Kind.COMMA if phrase.strip() in "-–" else _PUNCTUATION.get(phrase, Kind.BOUNDARY)
@@ -169,18 +213,29 @@ def _kind(phrase: str, table: dict[str, Kind]) -> Kind:
 def _resolved(words: list[Word]) -> list[Word]:
     """The words whose letter depends on those around them, with it."""
     head: str | None = None
+    former: str | None = None
     value: str | None = None
     resolved: list[Word] = []
     for i, word in enumerate(words):
+        if word.phrase in _LAST_TWO and head is not None and former is not None and _is_said_of(words, i):
+            resolved.append(replace(word, kind=Kind.HEAD, group=former if "f" in word.phrase else head))
+            continue
         if value is not None and word.phrase in _REPEATS_DENIED and _is_last_head(words, i):
             resolved += _denied_repeat(word, value)
         else:
             resolved.append(_read(words, i, resolved[-1] if resolved else None, head, value))
         if resolved[-1].kind is Kind.HEAD:
+            former = head if resolved[-1].group != head else former
             head = resolved[-1].group
         elif resolved[-1].kind is Kind.VALUE:
             value = resolved[-1].phrase
     return resolved
+
+
+def _is_said_of(words: Sequence[Word], i: int) -> bool:
+    """Whether something is said of *the latter*: *the latter is low*, not *the latter possibly due to …*."""
+    following = next((w for w in words[i + 1 : i + 4] if w.kind is not Kind.DEGREE), None)
+    return following is not None and following.kind.value in "BMVK"
 
 
 def _read(words: Sequence[Word], i: int, before: Word | None, head: str | None, value: str | None) -> Word:
@@ -205,6 +260,13 @@ def _as_noun(words: Sequence[Word], i: int, before: Word | None, following: Word
         age = _age(word, words[i + 2])  # an old sea captain
     if age is not None:
         return replace(word, kind=Kind.VALUE, sense=(Cue.AGE, age))
+    if (
+        word.kind is Kind.VALUE
+        and before is not None
+        and following is not None
+        and _is_no_value(word, before, following)
+    ):
+        return replace(word, kind=Kind.DEGREE)
     if word.phrase in _LOOSE_HEADS and not _is_by_a_voice(words, i):
         return replace(word, kind=Kind.OTHER, group=None)
     if word.phrase == "level" and _is_the_level(before, following):
@@ -212,10 +274,24 @@ def _as_noun(words: Sequence[Word], i: int, before: Word | None, following: Word
     return word
 
 
+def _is_no_value(word: Word, before: Word | None, following: Word | None) -> bool:
+    """*Gently* of *gently descends*, *average* of *a high average pitch*."""
+    if before is None or following is None:
+        return False
+    moves = SENSES["contour"].get(following.phrase)
+    if word.phrase.endswith("ly") and following.kind is Kind.VALUE and moves is not None:
+        return moves[0] is Cue.CONTOUR_SHAPE
+    is_mean = word.phrase in ("average", "mean", "median", "normal", "usual")
+    return is_mean and before.kind is Kind.VALUE and following.kind is Kind.HEAD
+
+
 def _is_by_a_voice(words: Sequence[Word], i: int) -> bool:
     """Whether a voice is spoken of near word `i`: *the voice has little power*, not *the power of the law*."""
-    near = words[max(0, i - _NEAR_VOICE) : i + _NEAR_VOICE]
-    return any(w.group in ("voice", "delivery") for w in near)
+    first, last = max(0, i - _NEAR_VOICE), min(len(words), i + _NEAR_VOICE)
+    start = next((k for k in range(i, first - 1, -1) if words[k].kind is Kind.BOUNDARY), first)
+    end = next((k for k in range(i, last) if words[k].kind is Kind.BOUNDARY), last)
+    groups = ("pitch", "voice") if words[i].phrase == "quality" else ("voice", "delivery")
+    return any(w.group in groups and w.phrase not in _LOOSE_HEADS for w in words[start:end])
 
 
 def _is_the_level(before: Word | None, following: Word | None) -> bool:

@@ -16,6 +16,11 @@ _NEAR = 4
 _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
+_CONDITIONS = frozenset(("if", "had", "were", "unless", "had it", "were it"))
+_SUBJUNCTIVE = frozenset(("would", "might", "could"))
+_IMPERATIVES = word_set("imperatives")
+_WISHES = frozenset(("should", "need", "need to", "needs to", "let's"))
+"""What a prompt says of what it wants."""
 _IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
 _TOPIC_REACH = 7
 _SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own"))
@@ -38,7 +43,12 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     a kind of delivery that cues would fit.
     """
     clause, place = clause_of(words, i)
-    if _stands_with(clause, place, lexicon.HYPOTHETICAL) or _stands_after(clause, place, lexicon.ELSEWHERE):
+    supposed = lexicon.HYPOTHETICAL - _WISHES if words[0].phrase in _IMPERATIVES else lexicon.HYPOTHETICAL
+    if (
+        _stands_with(clause, place, supposed)
+        or _is_conditional(clause, place)
+        or _stands_after(clause, place, lexicon.ELSEWHERE)
+    ):
         return True
     if _would_fit(clause, place):
         return True
@@ -54,6 +64,13 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     )
     generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
     return generic and not _is_definite(clause[:place])
+
+
+def _is_conditional(clause: Sequence[Word], place: int) -> bool:
+    """*Had he spoken louder, with fewer pauses, the jury might have believed him*: all before *might*."""
+    if all(w.phrase not in _CONDITIONS for w in clause[:2]):
+        return False
+    return any(w.phrase.split(" ")[0] in _SUBJUNCTIVE for w in clause[place:])
 
 
 def _would_fit(clause: Sequence[Word], place: int) -> bool:

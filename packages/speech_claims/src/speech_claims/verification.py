@@ -64,10 +64,16 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
     masked = [*quotes, *stressed]
     findings = [
         *stress,
-        *find_quotes(text, quotes=free, transcript=transcript),
-        *find(text, quotes=_merged(masked)),
+        *find_quotes(text, quotes=free, transcript=transcript, stressed=stress),
+        *find(text, quotes=_merged(masked), last=_of_last_word(text, quotes, transcript)),
     ]
     return judge(text, findings, profile, levels, transcript)
+
+
+def _of_last_word(text: str, quotes: Iterable[tuple[int, int]], transcript: str | None) -> frozenset[int]:
+    """The starts of the quotes that are the transcript's last word."""
+    spoken = words(transcript or "")[-1:]
+    return frozenset(start for start, end in quotes if spoken and words(text[start:end]) == spoken)
 
 
 def verify_trace(trace: ReasoningTrace, measured: MeasuredUtterance) -> ReasoningTrace:

@@ -195,11 +195,11 @@ _PHRASES: Mapping[Cue, Mapping[str, str]] = {
             [(long/lengthy) pauses] (interrupt/break up) what is said
             = +[(long/lengthy) pauses]""",
         "one short": """
-            there is one [pauses=short:(short/brief) pause]
+            there is AN [pauses=short:(short/brief) pause]
             @ makes AN [pauses=short:(short/brief) pause]
             = AN [pauses=short:(short/brief) pause]""",
         "one long": """
-            there is one [pauses=long:(long/lengthy) pause]
+            there is AN [pauses=long:(long/lengthy) pause]
             AN [pauses=long:(long/lengthy) pause] interrupts what is said
             = AN [pauses=long:(long/lengthy) pause]""",
     },
