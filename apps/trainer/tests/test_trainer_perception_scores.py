@@ -9,7 +9,7 @@ import torch
 
 from cotgen.dataset import BuildConfig, Source, build
 from cotgen.generation import RuleGenerator
-from cotgen.tasks import Attribute, ComparativeClip, TaskConfig
+from cotgen.tasks import Attribute, ComparativeClip, Task, TaskConfig
 from policy import sequence_logprobs
 from speech_records import (
     PAPER_9,
@@ -22,10 +22,14 @@ from speech_records import (
     Utterance,
     write_jsonl,
 )
-from speechlm import load_preset
+from speechlm import PocketSize, load_preset
+from trainer.curriculum import Phase
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import DataSetError
 from trainer.perception_scores import PerceptionTest, choose
+from trainer.settings import SFTSettings
+from trainer.sft import train_sft
+from trainer.sft_validation import MACRO
 
 HERTZ = {Level.LOW: 110.0, Level.NORMAL: 190.0, Level.HIGH: 330.0}
 ORDER = (Level.HIGH, Level.LOW, Level.NORMAL)
@@ -42,18 +46,18 @@ def measured(speaker: str, split: str, number: int) -> MeasuredUtterance:
     return MeasuredUtterance(utterance, ProsodyProfile(1.0, 16_000, f0_median_hz=HERTZ[level] + number % 5), levels)
 
 
-def corpus(root: Path, train: str, *test: str) -> AnnotatedCorpus:
-    """Sixty clips of a training voice and sixty of the test voices, whose sentences 40 to 59 are the same; two
-    comparative clips of a test voice and one of the training voice."""
+def corpus(root: Path, train: str, *test: str, split: str = "test") -> AnnotatedCorpus:
+    """Sixty clips of a training voice and sixty of the voices of another split, whose sentences 40 to 59 are the same;
+    two comparative clips of the latter and one of the training voice."""
     clips = [measured(train, "train", n) for n in range(60)]
-    clips += [measured(test[n % len(test)], "test", n) for n in range(60)]
+    clips += [measured(test[n % len(test)], split, n) for n in range(60)]
     write_jsonl(root / "measured.jsonl", clips)
     (root / "scale.json").write_text("{}")
     (root / "comparative").mkdir()
     owners = [clips[60], clips[61], clips[0]]
     varied = tuple(
         ComparativeClip(f"c{i}", m.utterance.utterance_id, f"comparative/{i}.flac", Attribute.PITCH, ORDER, split)
-        for i, (m, split) in enumerate(zip(owners, ("test", "test", "train"), strict=True))
+        for i, (m, split) in enumerate(zip(owners, (split, split, "train"), strict=True))
     )
     for clip in varied:
         (root / clip.audio_path).write_bytes(b"")
@@ -114,3 +118,27 @@ def test_the_choice_is_the_likeliest_whole_answer(tmp_path: Path) -> None:
             scores = [float(sequence_logprobs(model, batch).sum()) for batch in batches]
         expected.append(scores.index(max(scores)))
     assert choose(model, test.recorded, features, what=None, batch_size=4) == expected
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> None:
+    """At a rate of 1e-30 nothing changes: the second validation is no better than the first, the third neither, so with
+    a patience of two the training ends there, and the policy of the first is kept."""
+    data = corpus(tmp_path, "a", "b", split="validation")
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    model = load_preset("pocket", seed=0, size=size, texts=["What is the pitch? pitch low"], vocab_size=300)
+    generator = torch.Generator().manual_seed(0)
+    features = {key: torch.rand(16, 40, generator=generator) for key in data.audio_clips()}
+    settings = SFTSettings(
+        phases=(Phase("a", 12, 2, {Task.ATTRIBUTE: 0.5, Task.LABEL: 0.5}),),
+        learning_rate=1e-30, validate_every=2, validation_questions=5, validation_clips=8, patience=2, save_every=0,
+    )  # fmt: skip
+    history = train_sft(model, data, features, settings, out=tmp_path / "out").history
+    assert [row["step"] for row in history] == [1, 2, 3, 4, 5, 6]
+    validated = [row for row in history if MACRO in row]
+    assert [row["step"] for row in validated] == [2, 4, 6]
+    names = ("validation_pitch", "validation_order_of_pitch", "validation_label")
+    assert validated[0][MACRO] == pytest.approx(sum(validated[0][name] for name in names) / 3)
+    assert {name for row in history for name in row if name.startswith("loss_")} <= {"loss_attribute", "loss_label"}
+    assert all(sum(v for k, v in row.items() if k.startswith("loss_")) == pytest.approx(row["loss"]) for row in history)
+    assert (tmp_path / "out" / "best" / "policy.json").is_file()

@@ -15,6 +15,8 @@ from trainer.dataset import AnnotatedCorpus
 
 CARD = "policy.json"
 SCALE = "scale.json"
+BEST = "best"
+"""Folder, in that of a run, of the policy that did best on validation clips."""
 
 
 def accelerator() -> torch.device:

@@ -14,7 +14,7 @@ from pathlib import Path
 from cotgen import DataSetError as CotgenDataSetError
 from cotgen.dataset import DataSet
 from cotgen.dataset.reading import DESCRIPTION
-from cotgen.tasks import SFTExample, Task
+from cotgen.tasks import Phrasing, SFTExample, Task
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, file_sha256
 from trainer.errors import DataSetError
 
@@ -75,6 +75,11 @@ class AnnotatedCorpus:
     def synthetic(self) -> bool:
         """Whether any of its speech is synthetic."""
         return bool(self.data.description["synthetic"])
+
+    @property
+    def phrasing(self) -> Phrasing:
+        """How its questions are asked."""
+        return Phrasing(self.data.description.get("phrasing", Phrasing.SHORT))
 
     @property
     def sha256(self) -> str:

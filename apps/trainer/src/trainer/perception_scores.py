@@ -101,10 +101,9 @@ class PerceptionTest:
         trained = {m.utterance.speaker_id for m in self._train}
         if both := sorted(trained & {m.utterance.speaker_id for m in self._clips.values()}):
             raise DataSetError(f"speaker {both[0]} is in {TRAIN} and {split}: perception is tested on unseen speakers")
-        phrasing = Phrasing(corpus.data.description.get("phrasing", Phrasing.SHORT))
         measured = corpus.folder / "measured.jsonl"
         drawn = PerceptionSet(measured, split=split, seed=seed, report=_ignore, most=most)
-        self.recorded = [_asked(item, phrasing) for item in drawn.items() if item.utterance_id in self._clips]
+        self.recorded = [_asked(item, corpus.phrasing) for item in drawn.items() if item.utterance_id in self._clips]
         self.varied = list(_orders(corpus, split, self._clips, most=most, seed=seed))
         sentences = {_sentence(m) for m in self._train}
         known = [_sentence(self._clips[q.utterance_id]) in sentences for q in self.recorded]

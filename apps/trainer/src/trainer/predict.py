@@ -80,7 +80,7 @@ def predict_labels(
     label_set: LabelSet,
     *,
     batch_size: int = 64,
-    what: str = "predicting labels",
+    what: str | None = "predicting labels",
 ) -> list[Answer]:
     """Greedy answers to `label_question` (`score_label`), in the order of `clips`, with the probability of each: what
     the model hears, without the explanation that may lose it.

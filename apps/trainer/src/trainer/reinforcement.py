@@ -14,7 +14,7 @@ from torch import Tensor
 from rewardmodel import RewardModel
 from speech_records import MeasuredUtterance
 from speechlm import SpeechLM
-from trainer.checkpoint import data_identity, policy_card, save_policy
+from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
 from trainer.dataset import TRAIN, VALIDATION, AnnotatedCorpus, is_reasoned
 from trainer.errors import ConfigError
 from trainer.evaluate import held_out
@@ -24,9 +24,6 @@ from trainer.modules import Batches
 from trainer.resume import remove_state
 from trainer.settings import GRPOSettings
 from trainer.validation import Alarm, Samples, Validation
-
-BEST = "best"
-"""Folder, in that of a run, of the policy with the highest greedy accuracy on validation clips."""
 
 
 def train_grpo(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch import Callback
 from torch import Tensor
 
 from cotgen.tasks import SFTExample, Task
@@ -18,7 +19,8 @@ from policy import sequence_logprobs
 from speechlm import SpeechBatch, SpeechLM, load_preset
 from speechlm.freezing import part_weights
 from trainer.augment import mask_time, random_eq_bands
-from trainer.checkpoint import data_identity, policy_card, save_policy
+from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
+from trainer.comparisons import JoinedFeatures, joined_examples
 from trainer.curriculum import EpochSampler, plan_batches, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.errors import ConfigError
@@ -29,19 +31,21 @@ from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, de
 from trainer.perception import PerceptionHeads, Targets, TargetTable, encode, joined, perception_loss
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
+from trainer.sft_validation import SFTValidation
 from trainer.weighting import Marked, Part, claim_spans, completion_parts, decision_span, sft_loss_weights
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedBatch:
-    """Questions, completions, and how much each token counts, `float32[N, T]`."""
+    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them."""
 
     speech: SpeechBatch
     weights: Tensor
+    family: str = "text"
 
     def to(self, device: torch.device) -> WeightedBatch:
         """The same batch on another device."""
-        return WeightedBatch(self.speech.to(device), self.weights.to(device))
+        return replace(self, speech=self.speech.to(device), weights=self.weights.to(device))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,9 @@ class SFTModule(StageModule):
     def _loss(self, part: WeightedBatch, rows: int) -> Tensor:
         """What a part of the step adds to its loss, the mean over `rows`."""
         loss = -(sequence_logprobs(self.model, part.speech) * part.weights).sum() / rows
-        self.history[-1]["loss"] += float(loss.detach())
+        row = self.history[-1]
+        for name in ("loss", f"loss_{part.family}"):
+            row[name] = row.get(name, 0.0) + float(loss.detach())
         return loss
 
     def sharded(self) -> Iterable[SpeechLM]:
@@ -146,6 +152,11 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
+    if settings.comparisons and any(Task.COMPARATIVE in phase.weights for phase in settings.mixture):
+        compared, parts = joined_examples(
+            corpus.split(TRAIN), each=settings.comparisons, phrasing=corpus.phrasing, seed=settings.seed
+        )
+        examples, features = [*examples, *compared], JoinedFeatures(features, parts, model.features)
     texts = plan_batches(examples, settings.mixture, seed=settings.seed)
     heads, heard = _perception(model, corpus, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
@@ -159,7 +170,8 @@ def train_sft(
         clips = augmented(feature_key(e) for e in chosen if e.task is not Task.TEXT)
         about = [None] * len(chosen) if not clips else None  # all of a batch are of one family
         speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen], audio_index=about)
-        return WeightedBatch(speech, example_weights(model, speech, chosen, marked, settings).to(model.device))
+        weights = example_weights(model, speech, chosen, marked, settings).to(model.device)
+        return WeightedBatch(speech, weights, chosen[0].task.value)
 
     def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
         perceived = [c for c in planned if isinstance(c, ClipToPerceive)]
@@ -175,7 +187,11 @@ def train_sft(
     steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *texts]
     plan = Batches(steps, to_batch)
     sys.stderr.write(f"SFT: {described(texts, features, model, steps=len(steps))}\n")
-    fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data)
+    callbacks: list[Callback] = []
+    if settings.validate_every:
+        keep = partial(save_policy, card=card, scale=corpus.scale, out=out / BEST)
+        callbacks.append(SFTValidation(corpus, features, settings, total=len(steps), keep=keep))
+    fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data, callbacks=callbacks)
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module

@@ -29,7 +29,13 @@ class SFTSettings(OptimizerSettings):
       prosody of all is. Below 1 it is a cold start, which leaves the other clips to reinforcement
     - `perception_steps`: before the phases, so many steps of `perception_batch_size` clips train the audio side alone
       by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`)
+    - `comparisons`: so many comparative examples of each attribute are joined of recordings (`trainer.comparisons`)
+      besides those of the data set, where the comparative family has a weight
     - `without`: families that no phase trains, whatever its weights: what each is worth
+    - `validate_every`: every so many steps, 0 for never, the perception test of the validation split with
+      `validation_questions` clear cases of each class, and the labels of `validation_clips`; the policy of the highest
+      mean over families is kept in `best/`, and after `patience` validations without a better one, 0 for any number,
+      the training ends
     - `texts`: a file of text examples, lines of JSON with `question` and `answer`, for the weight of `text` in phases
     - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
     """
@@ -45,8 +51,13 @@ class SFTSettings(OptimizerSettings):
     time_mask_share: float = 0.0
     perception_steps: int = 0
     perception_batch_size: int = 32
+    comparisons: int = 0
     without: tuple[Task, ...] = ()
     texts: str | None = None
+    validate_every: int = 0
+    validation_questions: int = 20
+    validation_clips: int = 180
+    patience: int = 0
     learning_rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -66,6 +77,10 @@ class SFTSettings(OptimizerSettings):
                 f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
                 "together below 1"
             )
+        check("comparisons", self.comparisons, self.comparisons >= 0, ">= 0")
+        check("validate_every", self.validate_every, self.validate_every >= 0, ">= 0, 0 for never")
+        check_positive(self, "validation_questions", "validation_clips")
+        check("patience", self.patience, self.patience >= 0, ">= 0, 0 for any number")
         for phase in self.phases:
             left = _kept(phase.weights, self.without)
             check("without", ", ".join(self.without), left, f"to leave a family of phase {phase.name!r}")
