@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command(*annotate, cwd=home)
     command("trainer", "stage=sft", "data=annotated", "out=sft", *TINY, STEPS, cwd=home)
     shared = ["data=annotated", "policy=sft"]
-    few = ["steps=2", "head_steps=1", "clips_per_step=2", "train_clips=8", "test_clips=4"]
+    few = ["epochs=2", "batch_size=8", "text_clips=4"]
     command("trainer", "stage=reward", *shared, "out=reward", *few, cwd=home)
     small = ["steps=3", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "reward_model=reward"]
     gate = ["schedule.threshold=0", "schedule.window=1"]
@@ -187,7 +187,7 @@ def test_the_ablation_trains_all_rows_and_writes_its_table(run: Path, tmp_path: 
         "name": "ablation", "data": str(run / "annotated"), "out": str(tmp_path / "ablation"), "seeds": [0],
         "model": {"preset": "pocket"} | {name: int(value) for name, value in size.items()},
         "sft": {"phases": [phase]}, "grpo": grpo, "evaluate": {"limit": 4},
-        "reward": {"steps": 1, "clips_per_step": 2, "train_clips": 8, "test_clips": 4},
+        "reward": {"epochs": 1, "batch_size": 8, "text_clips": 4},
     }  # fmt: skip
     (tmp_path / "ablation.json").write_text(json.dumps(config))
     command("python", "-m", "trainer.stages", tmp_path / "ablation.json", cwd=run)

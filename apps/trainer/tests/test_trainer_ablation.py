@@ -42,7 +42,7 @@ def test_rows_differ_in_what_the_paper_names_and_share_the_rest(tmp_path: Path) 
     assert difference("v4") == {"trust": False}
     assert difference("v5") == {"schedule": {"threshold": 0.0, "window": 1}}
     assert found["base"]["phases"] == [PHASES[0] | {"weights": {"attribute": 1}}]
-    assert found["untrained"]["steps"] == 1
+    assert found["untrained"]["epochs"] == 0
     assert {stage["seed"] for stage in found.values()} == {3}
 
 

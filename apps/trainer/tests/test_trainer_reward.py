@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from random import Random
 
 import pytest
 import torch
 
-from rewardmodel import PROBES, Fault, GradedTrace, RewardModel
+from rewardmodel import PROBES, Fault, GradedTrace, RewardModel, ordinal_loss
 from speech_records import (
+    PAPER_9,
     Cue,
     Emotion,
     FailedItem,
@@ -24,7 +24,7 @@ from speech_records import (
     Utterance,
 )
 from speechlm import PocketSize, pocket, train_tokenizer
-from trainer.reward import fit_heads, judged_batch, losses
+from trainer.reward import fit_claims, fit_criteria, read_texts, train_clip_head
 from trainer.reward_data import ClipTexts, Source, Text
 from trainer.reward_pictures import draw
 from trainer.reward_quality import (
@@ -47,6 +47,7 @@ from trainer.reward_report import (
     with_people,
     write_report,
 )
+from trainer.settings import RewardSettings
 
 
 def text(source: Source = Source.OWN, *, fault: Fault = Fault.NONE, severity: int = 0, think: str = "Loud.") -> Text:
@@ -116,8 +117,8 @@ def test_a_model_that_does_not_listen_is_loudly_said_to() -> None:
         right, other = ({"own": ClaimQuality(10, 0.5, area, 0.1, {})} for area in (0.8, shuffled))
         factual = {"own": FactualQuality(1, 0.0, None, None, None)}
         return RewardReport(
-            criteria={}, faults={}, severity={}, factual=factual, claims=right, claims_before=right, untrained=right,
-            shuffled=other, silent=other, reliability={}, calibration=Calibration(1.0, 10, 0.7, 0.7),
+            criteria={}, faults={}, rules={}, severity={}, factual=factual, claims=right, claims_before=right,
+            untrained=right, shuffled=other, silent=other, reliability={}, calibration=Calibration(1.0, 10),
             text_only=text_only, probes={"length": {"mean": 0.3 * shuffled}},
         )  # fmt: skip
 
@@ -135,17 +136,6 @@ def test_a_word_that_gives_faults_away_is_found() -> None:
     texts = [text(Source.GRADED, fault=fault, think=think) for fault, think in kinds.items()] * 4
     assert text_only(texts, texts) == 1.0
     assert text_only(texts[:1], texts) is None
-
-
-def test_texts_are_drawn_from_all_sources_in_turn() -> None:
-    profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
-    clip = MeasuredUtterance(Utterance("a1", "made", "a.wav", "s1"), profile)
-    texts = tuple(text(source, think=f"{source} {i}") for source in Source for i in range(3))
-    drawn = ClipTexts(clip, texts).draw(5, Random(0))
-    in_turn = [Source.OWN, Source.GRADED, Source.SWAPPED, Source.OWN, Source.GRADED]
-    assert [t.source for t in drawn.texts] == in_turn
-    assert len(set(drawn.texts)) == 5
-    assert ClipTexts(clip, texts[:2]).draw(4, Random(0)).texts != ()
 
 
 def answer(think: str) -> str:
@@ -179,8 +169,8 @@ def test_verdicts_and_targets_come_from_the_clip(held_out: tuple[RewardModel, He
     assert [(j.clip, j.outcomes, j.target[0]) for j in judged] == [
         (0, (1.0,), 5.0), (0, (0.0,), 1.0), (1, (0.0,), 1.0), (1, (1.0,), 5.0),
     ]  # fmt: skip
-    temperature = calibrate(model, heard, before=0.5, after=0.5).temperature
-    assert float(model.claim_temperature) == pytest.approx(temperature)
+    temperature = calibrate(model, heard).temperature
+    assert float(model.heads.claim_temperature) == pytest.approx(temperature)
     assert heard.shuffled()[0].equal(heard.clips[1])
     assert len(heard.silent()[0].unique()) == 1
 
@@ -189,10 +179,13 @@ def test_a_whole_report_is_measured_and_drawn(held_out: tuple[RewardModel, HeldO
     """Every part is there, JSON holds it all, and the ratings that cannot be used are named by their line."""
     model, heard = held_out
     claims = claim_quality(heard.judge(model, heard.clips, (Source.OWN,)))
-    report, judged = measure(model, heard, calibration=Calibration(1.0, 4, 0.5, 0.4), untrained=claims, trained_on=[])
+    report, judged = measure(
+        model, heard, calibration=Calibration(1.0, 4), untrained=claims, fitted_to=[], label_set=PAPER_9
+    )  # fmt: skip
     assert report.claims["own"].auroc == report.untrained["own"].auroc
     assert set(report.probes) == set(PROBES)
-    assert any("from 0.500 to 0.400 and was undone" in said for said in warnings(report))
+    assert report.rules["fluency_and_structural_clarity"].mean_absolute_error == 0.0
+    assert any("DOES NOT LISTEN" in said for said in warnings(report))
     rating = {"utterance_id": "u0", "text": answer("The energy is high."), "rater": "r"}
     rows = [
         rating | dict.fromkeys(RewardScores.CRITERIA, 4), rating | dict.fromkeys(RewardScores.CRITERIA, 0),
@@ -215,14 +208,25 @@ def test_a_whole_report_is_measured_and_drawn(held_out: tuple[RewardModel, HeldO
     assert (tmp_path / "quality.svg").read_text().startswith("<?xml")
 
 
-def test_heads_are_fitted_without_touching_the_backbone(held_out: tuple[RewardModel, HeldOut]) -> None:
-    """Untrained, three criteria cost log 2 = 0.69 each graded text; all of these deserve 5."""
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+def test_the_heads_learn_what_is_heard_and_leave_the_backbone_alone(
+    held_out: tuple[RewardModel, HeldOut], tmp_path: Path
+) -> None:
+    """The two clips are told apart after 40 steps on both: *loud* is true of the first and false of the second, so its
+    claim gets a probability above 0.8 and below 0.2. Untrained, criteria cost log 2 = 0.69 each; all deserve 5."""
     model, heard = held_out
+    model.requires_grad_(False)
     backbone = {name: value.clone() for name, value in model.backbone.state_dict().items()}
-    batch = judged_batch(model, heard.about, heard.clips, heard.question)
-    before = losses(model(batch.packed, batch.readings), batch.targets)
-    assert before["criteria"].item() == pytest.approx(math.log(2), abs=1e-4)
-    after = fit_heads(model, [batch])
-    assert after["criteria"] < 0.05
-    assert after["claims"] < before["claims"].item()
+    texts = read_texts(model, heard)
+    before = ordinal_loss(model.heads.scores(torch.zeros(len(texts.readings), 7)), texts.criteria)
+    assert before.item() == pytest.approx(math.log(2), abs=1e-4)
+    features = {about.name: clip for about, clip in zip(heard.about, heard.clips, strict=True)}
+    settings = RewardSettings(epochs=40, batch_size=2, warmup_steps=5, save_every=0)
+    clips = [about.measured for about in heard.about]
+    train_clip_head(model, clips, features, settings, question=heard.question, out=tmp_path, data={})
+    assert fit_claims(model, texts) < 0.3
+    assert fit_criteria(model, texts) < 0.05
+    loud = [j.probabilities[0] for j in heard.judge(model, heard.clips, (Source.GRADED,))]
+    assert loud[0] > 0.8
+    assert loud[1] < 0.2
     assert all(value.equal(backbone[name]) for name, value in model.backbone.state_dict().items())

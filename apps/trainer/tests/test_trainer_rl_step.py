@@ -15,7 +15,7 @@ from torch import Tensor
 
 from grpo_ptr import LOSSES, Factual, ProgressiveSchedule, RewardWeights
 from policy import EngineError, Rollout, sequence_logprobs
-from rewardmodel import RewardModel
+from rewardmodel import Clip, Judgement, RewardModel
 from speech_records import (
     PAPER_9,
     Emotion,
@@ -69,9 +69,10 @@ class ScriptedJudge(RewardModel):
         super().__init__(backbone)
         self.asked: list[list[str]] = []
 
-    def score(self, features: list[Tensor], questions: list[str], texts: list[str], **options: Any) -> Tensor:
-        self.asked.append(texts)
-        return torch.tensor([[5.0 if "loud" in text else 1.0] * 4 for text in texts])
+    def judge(self, clips: Sequence[Clip], questions: Sequence[str], texts: Sequence[str], **options: Any) -> Judgement:
+        self.asked.append(list(texts))
+        scores = torch.tensor([[5.0 if "loud" in text else 1.0] * 4 for text in texts])
+        return Judgement(scores, torch.zeros_like(scores), ((),) * len(texts), ((),) * len(texts), {})
 
 
 def model() -> SpeechLM:
@@ -194,9 +195,12 @@ def test_a_reward_that_is_nan_leaves_its_group_out_and_is_counted() -> None:
     nothing is learnt, and that is said."""
 
     class Failing(ScriptedJudge):
-        def score(self, features: list[Tensor], questions: list[str], texts: list[str], **options: Any) -> Tensor:
-            scores = super().score(features, questions, texts, **options)
-            return scores.where(~torch.tensor(["Flat" in text for text in texts])[:, None], torch.nan)
+        def judge(
+            self, clips: Sequence[Clip], questions: Sequence[str], texts: Sequence[str], **options: Any
+        ) -> Judgement:
+            made = super().judge(clips, questions, texts, **options)
+            is_flat = torch.tensor(["Flat" in text for text in texts])[:, None]
+            return replace(made, scores=made.scores.where(~is_flat, torch.nan))
 
     broken = format_answer("Flat.", "sad")
     script: list[list[Sequence[str]]] = [[[RIGHT, WRONG], [broken, WRONG]], [[broken, WRONG], [broken, WRONG]]]

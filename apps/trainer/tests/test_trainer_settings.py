@@ -70,9 +70,8 @@ def test_the_demo_trains_with_these_values() -> None:
         ),
     )  # fmt: skip
     assert reward == RewardStage(
-        name="reward", data="d", out="o", policy="p", head_steps=30, steps=150, clips_per_step=12, texts_per_clip=3,
-        train_clips=800, learning_rate=5e-4, warmup_steps=20, test_clips=80, filter_augment_db=9.0,
-        model=stages.model_defaults()["pocket"],
+        name="reward", data="d", out="o", policy="p", epochs=30, batch_size=128, text_clips=160, learning_rate=3e-3,
+        warmup_steps=50, model=stages.model_defaults()["pocket"],
     )  # fmt: skip
     assert grpo == GRPOStage(
         name="grpo", data="d", out="o", policy="p", reward_model="r", algorithm=Algorithm.GRPO_PTR, steps=40,
@@ -119,7 +118,8 @@ def test_what_is_unknown_or_cannot_be_right_is_refused(change: dict[str, Any], s
 
 
 def test_the_reward_stage_validates_too() -> None:
-    for name in ("steps", "clips_per_step", "test_clips"):
+    assert replace(RewardSettings(), epochs=0).epochs == 0
+    for name in ("batch_size", "text_clips"):
         with pytest.raises(ConfigError, match=f"{name} is 0, expected >= 1"):
             replace(RewardSettings(), **{name: 0})
 

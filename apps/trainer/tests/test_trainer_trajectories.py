@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from grpo_ptr import Factual, ProgressiveSchedule
-from rewardmodel import Fault, GradedTrace, RewardModel
+from rewardmodel import ClipTargets, RewardModel, hear
 from speech_records import (
     PAPER_9,
     Emotion,
@@ -31,9 +31,7 @@ from speech_records import (
     MeasuredUtterance,
     ProsodyLevels,
     ProsodyProfile,
-    RewardScores,
     Utterance,
-    format_answer,
 )
 from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
 from trainer.errors import ConfigError
@@ -41,8 +39,7 @@ from trainer.fit import fit
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches, MicroBatches, StageModule, share_of
 from trainer.resume import FOLDER
-from trainer.reward import RewardModule, judged_batch
-from trainer.reward_data import ClipTexts, Source, Text
+from trainer.reward import HeardBatch, RewardModule
 from trainer.settings import GRPOSettings, RewardSettings, SFTSettings, Strategy
 from trainer.sft import SFTModule, WeightedBatch
 from trainer.tracking import HISTORY, read_history
@@ -51,7 +48,7 @@ SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, 
 NAMES = tuple(f"u{i}" for i in range(8))
 STEPS = 6
 RECORDED = Path(__file__).with_name("trajectories.json")
-COMPARED = ("loss", "gradient_norm", "reward", "kl", "claims", "criteria", "offered")
+COMPARED = ("loss", "gradient_norm", "reward", "kl", "claims", "offered", "emotion")
 THINKS = ("The energy is high. So it is sad.", "The energy is low. So it is sad, really sad.", "Loud.")
 
 
@@ -75,29 +72,30 @@ def sft(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageM
 
 
 def reward(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, list[Any], Any, Any]:
-    """Eight clips a step with one to three texts each: parts have unequal numbers of claims and graded texts."""
+    """Eight clips a step, of which measurement and label decide a different number; without dropout, whose draws would
+    differ."""
     model = RewardModel(policy()).double()
-    settings = RewardSettings(learning_rate=1e-3, warmup_steps=1, steps=STEPS, clips_per_step=len(NAMES), **options)
-    about = {name: texts_about(name, number) for number, name in enumerate(NAMES)}
+    for layer in model.heads.clip.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    settings = RewardSettings(learning_rate=1e-3, warmup_steps=1, batch_size=len(NAMES), **options)
+    states = hear(model.backbone, [clips[n] for n in NAMES], "which emotion?").double()
+    targets = ClipTargets.of([measured(name, number) for number, name in enumerate(NAMES)])
+    targets = ClipTargets(targets.values.double(), targets.offered.double(), targets.emotions)
 
-    def judged(names: Sequence[str]) -> Any:
-        return judged_batch(model, [about[n] for n in names], [clips[n] for n in names], "which emotion?")
+    def heard(rows: Sequence[int]) -> HeardBatch:
+        return HeardBatch(states[list(rows)], targets[list(rows)])
 
-    make = partial(MicroBatches.of, size=settings.micro_batch_size, make=judged)
-    return RewardModule(model, settings), list(NAMES), make, settings
+    make = partial(MicroBatches.of, size=settings.micro_batch_size, make=heard)
+    return RewardModule(model.heads.clip, settings, steps=STEPS), list(range(len(NAMES))), make, settings
 
 
-def texts_about(name: str, number: int) -> ClipTexts:
+def measured(name: str, number: int) -> MeasuredUtterance:
     level = LevelReading(Level.HIGH, 1.0, 90.0) if number % 2 else LevelReading(Level.LOW, 1.0, 10.0)
-    clip = MeasuredUtterance(
-        Utterance(name, "made", "a.wav", "s1"),
-        ProsodyProfile(duration_s=1.0, sample_rate=16_000),
-        ProsodyLevels("made", "0", energy=level),
-    )
-    grades = [GradedTrace(name, t, Emotion.SAD, RewardScores(5.0, 4.0, 2.0, 1.0), Fault.NONE, 0) for t in THINKS]
-    sources = (Source.OWN, Source.GRADED, Source.GRADED)
-    texts = [Text(format_answer(g.think, "sad"), g, source) for g, source in zip(grades, sources, strict=True)]
-    return ClipTexts(clip, tuple(texts[: 1 + number % 3]))
+    levels = ProsodyLevels("made", "0", energy=level, pitch=level if number % 3 else None)
+    emotion = Emotion.SAD if number % 4 else None
+    profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+    return MeasuredUtterance(Utterance(name, "made", "a.wav", "s1", emotion), profile, levels)
 
 
 def grpo(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[StageModule, list[Any], Any, Any]:

@@ -130,7 +130,7 @@ def tiny_model() -> RewardModel:
     model = RewardModel(pocket(tokenizer, seed=0, size=size))
     with torch.no_grad():
         generator = torch.Generator().manual_seed(0)
-        for name, head in model.heads.items():
-            head.weight.normal_(std=0.01 if name == "evidence" else 0.1, generator=generator)
-        model.likelihood.fill_(0.1)  # of random weights all likelihoods are small
+        model.heads.clip.layers[-1].weight.normal_(std=0.5, generator=generator)
+        model.heads.criteria.weight.normal_(std=0.1, generator=generator)
+        model.heads.listens.fill_(True)
     return model

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from rewardmodel import CheckpointError, RewardModel, ScoreShapeError, ordinal_loss, read
+from rewardmodel import (
+    EMOTIONS,
+    OFFERED,
+    VALUES,
+    CheckpointError,
+    Clip,
+    ClipLogits,
+    ClipTargets,
+    RewardModel,
+    ScoreShapeError,
+    clip_loss,
+    hear,
+    ordinal_loss,
+    read,
+)
+from rewardmodel.heads import MISLABEL_COSTS
+from speech_records import Cue, Emotion, MeasuredUtterance
 from speechlm import save_checkpoint
 
 QUESTION = "Which emotion do you hear?"
@@ -21,9 +39,17 @@ TEXTS = [
 ]
 
 
-def clips(*frames: int) -> list[torch.Tensor]:
+def sounds(*frames: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return [torch.randn(16, n, generator=generator) for n in frames]
+
+
+def clips(*frames: int) -> list[Clip]:
+    return [Clip(sound) for sound in sounds(*frames)]
+
+
+def score(model: RewardModel, *arguments: Any, **options: Any) -> torch.Tensor:
+    return model.judge(*arguments, **options).scores
 
 
 def test_an_untrained_model_orders_by_likelihood_and_gives_three_to_the_rest(tiny_model: RewardModel) -> None:
@@ -35,7 +61,7 @@ def test_an_untrained_model_orders_by_likelihood_and_gives_three_to_the_rest(tin
     reading = read(fresh.backbone.tokenizer, TEXTS[0])
     ((start, end),) = reading.values
     assert fresh.backbone.tokenizer.decode(reading.ids[start:end]) == " high."
-    batch = fresh.backbone.collate(clips(40), [QUESTION], TEXTS[:1])
+    batch = fresh.backbone.collate(sounds(40), [QUESTION], TEXTS[:1])
     said = batch.completion_mask[0].nonzero()[0, 0] + torch.arange(start, end)
     with torch.no_grad():
         logprobs = fresh.backbone.head(fresh.backbone(batch))[0, said - 1].log_softmax(-1)
@@ -46,9 +72,9 @@ def test_an_untrained_model_orders_by_likelihood_and_gives_three_to_the_rest(tin
 def test_scores_do_not_depend_on_how_rows_are_batched_or_padded(tiny_model: RewardModel) -> None:
     """A row alone is neither padded nor shares its clip: rows of different lengths, batched by two, must agree."""
     features = clips(40, 64)
-    together = tiny_model.score(features, [QUESTION] * 3, TEXTS, audio_index=[0, 1, 1], batch_size=2)
+    together = score(tiny_model, features, [QUESTION] * 3, TEXTS, audio_index=[0, 1, 1], batch_size=2)
     alone = [
-        tiny_model.score([features[clip]], [QUESTION], [text]) for clip, text in zip([0, 1, 1], TEXTS, strict=True)
+        score(tiny_model, [features[clip]], [QUESTION], [text]) for clip, text in zip([0, 1, 1], TEXTS, strict=True)
     ]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
     assert together.std(dim=0).min() > 1e-3  # the rows differ, so the comparison says something
@@ -57,18 +83,18 @@ def test_scores_do_not_depend_on_how_rows_are_batched_or_padded(tiny_model: Rewa
 
 def test_scores_depend_on_clip_and_question(tiny_model: RewardModel) -> None:
     one, other = clips(40, 40)
-    base = tiny_model.score([one], [QUESTION], TEXTS[:1])
-    assert not torch.allclose(base, tiny_model.score([other], [QUESTION], TEXTS[:1]), atol=1e-4)
-    assert not torch.allclose(base, tiny_model.score([one], ["Who speaks?"], TEXTS[:1]), atol=1e-4)
+    base = score(tiny_model, [one], [QUESTION], TEXTS[:1])
+    assert not torch.allclose(base, score(tiny_model, [other], [QUESTION], TEXTS[:1]), atol=1e-4)
+    assert not torch.allclose(base, score(tiny_model, [one], ["Who speaks?"], TEXTS[:1]), atol=1e-4)
 
 
 def test_score_leaves_no_gradient_and_the_mode_as_it_was(tiny_model: RewardModel) -> None:
     tiny_model.train()
-    scores = tiny_model.score(clips(40), [QUESTION], TEXTS[:1])
+    scores = score(tiny_model, clips(40), [QUESTION], TEXTS[:1])
     assert not scores.requires_grad
     assert not scores.is_inference()  # an inference tensor could not take part in a loss
     assert tiny_model.training
-    assert tiny_model.score([], [], []).shape == (0, 4)
+    assert score(tiny_model, [], [], []).shape == (0, 4)
 
 
 def test_what_cannot_be_judged_is_named_and_the_rest_is_judged(tiny_model: RewardModel) -> None:
@@ -89,7 +115,7 @@ def test_what_cannot_be_judged_is_named_and_the_rest_is_judged(tiny_model: Rewar
     assert "20001 characters" in made.problems[4]
     assert made.scores[0].tolist() == made.scores[2].tolist() == [1.0] * 4
     assert bool(made.scores[3:5].isnan().all())
-    alone = tiny_model.score(clips(40), [QUESTION] * 2, [TEXTS[0], TEXTS[1]], audio_index=[0, 0])
+    alone = score(tiny_model, clips(40), [QUESTION] * 2, [TEXTS[0], TEXTS[1]], audio_index=[0, 0])
     torch.testing.assert_close(made.scores[[1, 5]], alone, atol=1e-5, rtol=0)
 
 
@@ -101,46 +127,90 @@ def test_ordinal_loss_by_hand() -> None:
     assert ordinal_loss(logits, targets).item() == pytest.approx(0.9293, abs=1e-4)
 
 
-def test_it_learns_what_only_the_text_tells(tiny_model: RewardModel) -> None:
-    """Three texts, three different targets: sixty steps must bring the errors under half a point."""
-    targets = torch.tensor([[1.0, 5.0, 3.0], [5.0, 5.0, 2.0], [3.0, 1.0, 5.0]])
+def test_a_value_that_can_be_heard_is_judged_by_the_sound_alone(tiny_model: RewardModel) -> None:
+    """The same claim in two texts has one probability, its denial the rest of 1, and another clip another one. What the
+    clip head cannot tell, a stressed word, is judged by the likelihood: 1.25 and half of it."""
+    think = "The pitch is high. It is not high in pitch. The emphasis is on “door”."
+    texts = [f"<think>{think}</think><answer>angry</answer>", TEXTS[0]]
+    made = tiny_model.judge(clips(40, 64), [QUESTION] * 3, [*texts, TEXTS[0]], audio_index=[0, 0, 1])
+    assert [(c.cue, c.value) for c in made.claims[0]] == [
+        (Cue.PITCH, "high"), (Cue.PITCH, "not high"), (Cue.STRESS, "door"),
+    ]  # fmt: skip
+    high, denied, stressed = made.probabilities[0]
+    assert high == pytest.approx(made.probabilities[1][0], rel=1e-4)
+    assert high + denied == pytest.approx(1.0, rel=1e-4)
+    assert abs(high - made.probabilities[2][0]) > 1e-3
     model = RewardModel(tiny_model.backbone)
-    readings = [read(model.backbone.tokenizer, text) for text in TEXTS]
-    batch = model.pack(clips(24), [QUESTION], [readings])
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-2)
+    assert stressed == pytest.approx(model.judge(clips(40), [QUESTION], texts[:1]).probabilities[0][2], rel=1e-4)
+    tiny_model.heads.claim_temperature.fill_(2.0)
+    halved = tiny_model.judge(clips(40), [QUESTION], texts[:1]).probabilities[0][0]
+    assert math.log(halved / (1 - halved)) == pytest.approx(0.5 * math.log(high / (1 - high)), rel=1e-3)
+
+
+def test_what_is_heard_does_not_depend_on_texts_or_padding(tiny_model: RewardModel) -> None:
+    """Alone or beside a longer clip, with texts behind the prompt or none."""
+    short, long = sounds(40, 64)
+    alone, both = hear(tiny_model.backbone, [short], QUESTION), hear(tiny_model.backbone, [short, long], QUESTION)
+    reading = read(tiny_model.backbone.tokenizer, TEXTS[0])
+    packed = tiny_model.states(tiny_model.pack([short], [QUESTION], [[reading]]), [reading])
+    torch.testing.assert_close(alone[0], both[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(alone, packed.sound, atol=1e-5, rtol=0)
+
+
+def test_targets_of_a_clip_are_the_verdicts_on_every_value(make_clip: Callable[..., MeasuredUtterance]) -> None:
+    """Pitch and energy high, rate low, all far from a border; nothing is known of pauses, and no voice is heard."""
+    targets = ClipTargets.of([make_clip()])
+    found = dict(zip(VALUES, targets.values[0].tolist(), strict=True))
+    assert found[Cue.PITCH, "high"] == found[Cue.ENERGY, "high"] == found[Cue.RATE, "low"] == 1.0
+    assert found[Cue.PITCH, "low"] == found[Cue.PITCH, "normal"] == found[Cue.RATE, "high"] == 0.0
+    assert math.isnan(found[Cue.PAUSES, "none"])
+    assert targets.offered.sum() == 4  # pitch, energy, rate, stress
+
+
+def test_the_clip_head_learns_what_is_true_of_which_clip(
+    tiny_model: RewardModel, make_clip: Callable[..., MeasuredUtterance]
+) -> None:
+    """Two clips of opposite levels: after 60 steps each value has a probability above 0.9 or below 0.1."""
+    states = hear(tiny_model.backbone, sounds(24, 40), QUESTION)
+    targets = ClipTargets.of([make_clip(), make_clip("b1", "low low high")])
+    head = RewardModel(tiny_model.backbone).heads.clip
+    head.standardise(states)
+    optimiser = torch.optim.AdamW(head.parameters(), lr=1e-2)
     for _ in range(60):
         optimiser.zero_grad()
-        ordinal_loss(model(batch, readings).criteria, targets).backward()
+        torch.stack(list(clip_loss(head(states), targets).values())).sum().backward()
         optimiser.step()
-    scores = model.score(clips(24), [QUESTION] * 3, TEXTS, audio_index=[0, 0, 0])
-    assert (scores[:, 1:] - targets).abs().max() < 0.5
+    known = ~targets.values.isnan()
+    heard = head.eval()(states).values[known].sigmoid()
+    assert (heard - targets.values[known]).abs().max() < 0.1
 
 
-def test_it_learns_which_claims_are_true_of_which_clip(tiny_model: RewardModel) -> None:
-    """One text, true of one clip and false of the other; the temperature halves the log-odds."""
-    model = RewardModel(tiny_model.backbone)
-    reading = read(model.backbone.tokenizer, TEXTS[1])
-    batch = model.pack(clips(24, 40), [QUESTION] * 2, [[reading], [reading]])
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    for _ in range(40):
-        optimiser.zero_grad()
-        logits = model(batch, [reading] * 2).claims
-        torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor([1.0, 1.0, 0.0, 0.0])).backward()
-        optimiser.step()
-    made = model.judge(clips(24, 40), [QUESTION] * 2, [TEXTS[1]] * 2)
-    assert min(made.probabilities[0]) > 0.8
-    assert max(made.probabilities[1]) < 0.2
-    model.claim_temperature.fill_(2.0)
-    halved = model.judge(clips(24, 40), [QUESTION] * 2, [TEXTS[1]] * 2)
-    for sharp, soft in zip(made.probabilities[0], halved.probabilities[0], strict=True):
-        assert math.log(soft / (1 - soft)) == pytest.approx(0.5 * math.log(sharp / (1 - sharp)), rel=1e-3)
+def test_interpretation_costs_by_distance_of_the_answer_from_what_is_heard(tiny_model: RewardModel) -> None:
+    """A head that is sure of anger: the right answer costs 0, the next emotion less than the farthest, no emotion as
+    much as that; half of it is evidence. Of the two cues on offer one is named: 2 · 1/2 - 1 = 0."""
+    heads, readings = tiny_model.heads, []
+    for answer in ("angry", "frustrated", "calm", "loud"):
+        text = f"<think>The pitch is high.</think><answer>{answer}</answer>"
+        readings.append(read(tiny_model.backbone.tokenizer, text))
+    with torch.no_grad():
+        states = tiny_model.states(tiny_model.pack(sounds(40), [QUESTION], [readings]), readings)
+        sure = torch.where(torch.tensor([e.value == "angry" for e in EMOTIONS]), 50.0, -50.0)
+        offers = torch.where(torch.tensor([c in (Cue.PITCH, Cue.ENERGY) for c in OFFERED]), 50.0, -50.0)
+        clip = ClipLogits(torch.zeros(1, len(VALUES)), offers[None], sure[None])
+        found = heads.evidence(states, readings, clip, torch.zeros(4))
+    right, near, far, none = found[:, 4].tolist()
+    assert right == pytest.approx(0.0, abs=1e-6)
+    assert 0.5 < near < far <= 2.0
+    assert none == pytest.approx(float(MISLABEL_COSTS[EMOTIONS.index(Emotion.ANGRY)].max()) / 2)
+    assert found[:, 5].tolist() == pytest.approx([0.5] * 4)
+    assert found[:, 6].tolist() == pytest.approx([0.0] * 4)
 
 
 def test_checkpoints_keep_the_scores(tiny_model: RewardModel, tmp_path: Path) -> None:
     tiny_model.save(tmp_path / "reward")
     loaded = RewardModel.load(tmp_path / "reward")
     arguments = (clips(40), [QUESTION], TEXTS[:1])
-    assert torch.equal(loaded.score(*arguments), tiny_model.score(*arguments))
+    assert torch.equal(score(loaded, *arguments), score(tiny_model, *arguments))
     assert {p.suffix for p in (tmp_path / "reward").iterdir()} <= {".json", ".safetensors", ".jinja", ".md"}
 
 
@@ -167,7 +237,7 @@ def test_other_checkpoints_are_refused(tiny_model: RewardModel, tmp_path: Path) 
 
 def test_damaged_weights_are_refused(tiny_model: RewardModel, tmp_path: Path) -> None:
     tiny_model.save(tmp_path)
-    save_file({"weight": torch.zeros(4, 8), "bias": torch.zeros(4)}, tmp_path / "reward_head.safetensors")
+    save_file({"weight": torch.zeros(4, 8)}, tmp_path / "reward_head.safetensors")
     with pytest.raises(CheckpointError, match="is not a valid head of this reward model"):
         RewardModel.load(tmp_path)
     (tmp_path / "reward_head.safetensors").write_bytes(b"not weights")
@@ -179,8 +249,10 @@ def test_damaged_weights_are_refused(tiny_model: RewardModel, tmp_path: Path) ->
 
 
 def test_refusals(tiny_model: RewardModel) -> None:
+    with pytest.raises(ScoreShapeError, match="clip 0 has no features"):
+        tiny_model.judge([Clip()], [QUESTION], TEXTS[:1])
     with pytest.raises(ScoreShapeError, match="2 texts need as many questions and clips, got 1 and 1"):
-        tiny_model.score(clips(40), [QUESTION], TEXTS[:2])
+        score(tiny_model, clips(40), [QUESTION], TEXTS[:2])
     with pytest.raises(ScoreShapeError, match=r"targets \(3,\)"):
         ordinal_loss(torch.zeros(1, 3, 4), torch.full((3,), 3.0))
     for wrong in (0.5, 5.5):
@@ -198,5 +270,5 @@ def test_a_clip_is_encoded_once_for_all_its_texts(tiny_model: RewardModel, monke
         return encode(features, lengths)
 
     monkeypatch.setattr(tiny_model.backbone, "encode_audio", counted)
-    tiny_model.score([*clips(24), *clips(40)], [QUESTION] * 8, TEXTS[:2] * 4, audio_index=[0, 1] * 4)
+    score(tiny_model, [*clips(24), *clips(40)], [QUESTION] * 8, TEXTS[:2] * 4, audio_index=[0, 1] * 4)
     assert encoded == [2]

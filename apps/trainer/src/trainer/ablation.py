@@ -82,7 +82,7 @@ def stages(settings: AblationStage, seed: int) -> list[dict[str, Any]]:
         stage("sft", "base", start, base),
         stage("sft", "v1", start, settings.sft),
         stage("reward", "reward", trained, settings.reward),
-        stage("reward", "untrained", trained, settings.reward, {"steps": 1, "learning_rate": 1e-12}),
+        stage("reward", "untrained", trained, settings.reward, {"epochs": 0}),
         reinforced("v2", None, {"algorithm": "grpo"}),
         reinforced("v3", "untrained", {}),
         reinforced("v4", "reward", {"trust": False}),

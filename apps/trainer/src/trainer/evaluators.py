@@ -12,21 +12,20 @@ from pathlib import Path
 
 from torch import Tensor
 
-from rewardmodel import RewardModel
+from rewardmodel import Clip, Judge, RewardModel
 from rewardmodel.model import HEAD
 from speech_records import file_sha256, from_json
 from trainer.checkpoint import accelerator
 from trainer.errors import ConfigError
-from trainer.features import as_float
 from trainer.predict import Answer
 from trainer.settings import Algorithm
 from trainer.tracking import RECORD, TrackingRecord
 
 
-def mean_score(judge: RewardModel, answers: Sequence[Answer], features: Mapping[str, Tensor], question: str) -> float:
+def mean_score(judge: Judge, answers: Sequence[Answer], features: Mapping[str, Tensor], question: str) -> float:
     """Mean of the four criteria over all answers, in [1, 5]."""
-    heard = as_float(features[a.utterance_id] for a in answers)
-    return float(judge.score(heard, [question] * len(answers), [a.text for a in answers]).mean())
+    clips = [Clip(features[a.utterance_id].float()) for a in answers]
+    return float(judge.judge(clips, [question] * len(answers), [a.text for a in answers]).scores.mean())
 
 
 def load_evaluator(folder: Path, policies: Iterable[Path]) -> RewardModel:

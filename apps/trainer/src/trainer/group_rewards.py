@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from grpo_ptr import CRITERIA, SCORE_MIN, Factual, RewardBreakdown, factual_scores, overlong_penalty, rewards
-from rewardmodel import RewardModel
+from rewardmodel import Clip, Judge
 from trainer.rollouts import Groups, verified_reward
 from trainer.settings import GRPOSettings
 
 
 def group_rewards(
-    groups: Groups, settings: GRPOSettings, *, gate_open: bool, question: str, judge: RewardModel | None
+    groups: Groups, settings: GRPOSettings, *, gate_open: bool, question: str, judge: Judge | None
 ) -> RewardBreakdown:
     """Equation (3) for the answers to `question`, with reasoning rewards once the gate is open."""
     penalty = None
@@ -33,14 +33,15 @@ def group_rewards(
     )
 
 
-def _scores(groups: Groups, settings: GRPOSettings, question: str, judge: RewardModel | None) -> Tensor:
-    """The four scores g_j of every answer: judged by the reward model, the first measured where so set."""
+def _scores(groups: Groups, settings: GRPOSettings, question: str, judge: Judge | None) -> Tensor:
+    """The four scores g_j of every answer: given by the judge, the first measured where so set."""
     b, k = groups.correct.shape
     if settings.needs_reward_model and judge is not None:
         texts = [text for group in groups.texts for text in group]
         audio_index = [i for i in range(b) for _ in range(k)]
-        scores = judge.score(groups.clips, [question] * len(texts), texts, audio_index=audio_index)
-        scores = scores.view(b, k, CRITERIA).cpu()
+        clips = [Clip(sound, m) for sound, m in zip(groups.clips, groups.batch, strict=True)]
+        made = judge.judge(clips, [question] * len(texts), texts, audio_index=audio_index)
+        scores = made.scores.view(b, k, CRITERIA)
     else:
         scores = torch.full((b, k, CRITERIA), SCORE_MIN)
     if settings.factual is Factual.JUDGED:

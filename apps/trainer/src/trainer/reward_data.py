@@ -1,4 +1,4 @@
-"""The texts that a reward model is trained and measured on: about every clip several, some true of it and some not.
+"""The texts that a reward model is fitted to and measured on: about every clip several, some true of it and some not.
 
 - the policy's own sampled answers, about this clip and about others;
 - texts of other clips, where there are some with the same words, else with the same emotion;
@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import zip_longest
 from random import Random
 
 from torch import Tensor
@@ -21,7 +20,7 @@ from torch import Tensor
 from cotgen import Style, generate
 from cotgen.rules.plain_wording import GENERATOR as PLAIN
 from policy import Sampler
-from rewardmodel import CorruptionError, GradedTrace, build, mismatch
+from rewardmodel import CorruptionError, Fault, GradedTrace, build, mismatch
 from speech_records import (
     AnswerFormatError,
     MeasuredUtterance,
@@ -69,15 +68,6 @@ class ClipTexts:
         """The utterance's id."""
         return self.measured.utterance.utterance_id
 
-    def draw(self, count: int, rng: Random) -> ClipTexts:
-        """The clip with `count` of its texts, or all, of the three sources in turn as far as there are any."""
-        pools = [rng.sample(pool, len(pool)) for source in Source if (pool := self._of(source))]
-        mixed = [text for texts in zip_longest(*pools) for text in texts if text is not None]
-        return replace(self, texts=tuple(mixed[:count]))
-
-    def _of(self, source: Source) -> list[Text]:
-        return [text for text in self.texts if text.source is source]
-
 
 def sample_answers(
     policy: SpeechLM,
@@ -120,19 +110,18 @@ def texts_about(
     corpus: AnnotatedCorpus,
     answers: Mapping[str, Sequence[ReasoningTrace]],
     *,
-    split: str,
     swapped: int,
-    versions: int,
     seed: int,
 ) -> list[ClipTexts]:
-    """For every clip all its `answers`, `swapped` texts of other clips, half of these answers too, and `versions` of
-    its trace, one whole and the others with faults. Clips without reasoning are left out.
+    """For every clip, all of one split, all its `answers`, `swapped` texts of other clips, half of these answers too,
+    and its trace, whole and with every fault. Clips without reasoning are left out.
     """
     chosen = {m.utterance.utterance_id for m in clips}
-    traces = {t.utterance_id: t for t in corpus.traces(split) if t.utterance_id in chosen}
+    splits = {m.utterance.split for m in clips}
+    traces = {t.utterance_id: t for split in splits for t in corpus.traces(split or "") if t.utterance_id in chosen}
     clips = [m for m in clips if m.utterance.utterance_id in traces]
     graded: dict[str, list[GradedTrace]] = defaultdict(list)
-    for version in _graded(clips, traces, corpus, per_trace=versions, seed=seed):
+    for version in _graded(clips, traces, corpus, seed=seed):
         graded[version.utterance_id].append(version)
     rng = Random(seed)
     others = _Others(clips, rng)
@@ -191,7 +180,6 @@ def _graded(
     traces: Mapping[str, ReasoningTrace],
     corpus: AnnotatedCorpus,
     *,
-    per_trace: int,
     seed: int,
 ) -> tuple[GradedTrace, ...]:
     def write(clip: MeasuredUtterance) -> ReasoningTrace:
@@ -199,7 +187,7 @@ def _graded(
         style = Style.PLAIN if trace.generator == PLAIN else Style.VARIED
         return generate(clip, label_set=corpus.label_set, seed=trace.seed or 0, style=style)
 
-    return build(clips, traces, write=write, label_set=corpus.label_set, seed=seed, per_trace=per_trace).graded
+    return build(clips, traces, write=write, label_set=corpus.label_set, seed=seed, per_trace=len(Fault)).graded
 
 
 def _written(graded: GradedTrace, corpus: AnnotatedCorpus) -> str:

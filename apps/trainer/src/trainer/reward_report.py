@@ -10,30 +10,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from rewardmodel import (
     MAX_GAIN,
     PROBES,
+    Clip,
     CriterionAgreement,
     CriterionQuality,
     Fault,
     GradedTrace,
+    Judge,
+    Judgement,
     Rating,
     RewardModel,
+    RuleJudge,
     ScoredTrace,
     agreement,
     fit_temperature,
+    parse_text,
     quality,
-    read,
     reliability,
 )
 from speech_claims import faithfulness
-from speech_records import FailedItem, RewardScores, Verdict, format_answer, parse_response, write_jsonl
+from speech_records import FailedItem, LabelSet, RewardScores, Verdict, format_answer, parse_response, write_jsonl
 from speech_records.failures import Report
 from speech_records.streams import good_lines
-from trainer.features import as_float
 from trainer.reward_data import ClipTexts, Source, Text
 from trainer.reward_quality import (
     ClaimQuality,
@@ -60,16 +62,10 @@ MAX_TEXT_ONLY = 0.60
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What was chosen on the validation voices: `temperature`, and whether the backbone is kept as trained.
-
-    The temperature is fitted to `claims` claims of the policy's own answers. `before` and `after` training are the mean
-    AUROCs of claims over sources; the better one is kept.
-    """
+    """The `temperature` that was fitted to `claims` claims of the policy's own answers to validation voices."""
 
     temperature: float
     claims: int
-    before: float
-    after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +79,15 @@ class RewardReport:
       that the policy gives to values, the generative reading
     - `shuffled`, `silent`: claims judged with another clip, and with none
     - `text_only`: AUROC of a bag of words and word pairs that tells wrong facts from whole traces
+    - `rules`: as `faults`, of the scores that `rewardmodel.RuleJudge` gives, which knows measurements and labels
+    - `calibration`: `None` for an untrained model
     - `probes`: what each of `rewardmodel.PROBES` changes scores by on average, by criterion and in the mean
     - `people`: agreement with the ratings of people, where there are any
     """
 
     criteria: Mapping[str, CriterionQuality]
     faults: Mapping[str, CriterionQuality]
+    rules: Mapping[str, CriterionQuality]
     severity: Mapping[str, float | None]
     factual: Mapping[str, FactualQuality]
     claims: Mapping[str, ClaimQuality]
@@ -97,7 +96,7 @@ class RewardReport:
     shuffled: Mapping[str, ClaimQuality]
     silent: Mapping[str, ClaimQuality]
     reliability: Mapping[str, list[tuple[float, float, int]]]
-    calibration: Calibration
+    calibration: Calibration | None
     text_only: float | None
     probes: Mapping[str, Mapping[str, float]]
     people: Mapping[str, CriterionAgreement] | None = None
@@ -111,22 +110,24 @@ class HeldOut:
         self.clips = [features[a.name].float() for a in about]
         self.texts = [(i, text) for i, a in enumerate(about) for text in a.texts]
 
-    def judge(self, model: RewardModel, clips: list[Tensor], sources: Iterable[Source]) -> list[JudgedText]:
-        """The texts of these sources as `model` judges them with `clips`, which may be others than theirs."""
+    def scored(self, judge: Judge, sounds: Sequence[Tensor], texts: Sequence[tuple[int, str]]) -> Judgement:
+        """What `judge` gives to texts about clips, by their numbers, that sound like `sounds`."""
+        clips = [Clip(sound, a.measured) for sound, a in zip(sounds, self.about, strict=True)]
+        questions = [self.question] * len(texts)
+        return judge.judge(clips, questions, [text for _, text in texts], audio_index=[i for i, _ in texts])
+
+    def judge(self, judge: Judge, sounds: Sequence[Tensor], sources: Iterable[Source]) -> list[JudgedText]:
+        """The texts of these sources as `judge` sees them with `sounds`, which may be those of other clips."""
         wanted = set(sources)
         chosen = [(i, text) for i, text in self.texts if text.source in wanted]
-        questions, texts = [self.question] * len(chosen), [text.text for _, text in chosen]
-        made = model.judge(clips, questions, texts, audio_index=[i for i, _ in chosen])
+        made = self.scored(judge, sounds, [(i, text.text) for i, text in chosen])
         judged = []
         for n, (i, text) in enumerate(chosen):
             measured = self.about[i].measured
-            checked = read(model.backbone.tokenizer, text.text, measured).claims
-            true = {(c.start, c.end): VERDICTS[c.verdict] for c in checked}
-            reading = made.readings[n]
-            found = () if reading is None else reading.claims
+            true = {(c.start, c.end): VERDICTS[c.verdict] for c in parse_text(text.text, measured).claims}
             decided = [
                 (c.cue, p, outcome)
-                for c, p in zip(found, made.probabilities[n], strict=True)
+                for c, p in zip(made.claims[n], made.probabilities[n], strict=True)
                 if not math.isnan(outcome := true.get((c.start, c.end), math.nan))
             ]
             cues, probabilities, outcomes = zip(*decided, strict=True) if decided else ((), (), ())
@@ -146,28 +147,23 @@ class HeldOut:
         return [torch.full_like(clip, float(clip.min())) for clip in self.clips]
 
 
-def listening(model: RewardModel, held_out: HeldOut) -> float:
-    """The mean AUROC of claims over sources, 0.5 where nothing can be told."""
-    found = claim_quality(held_out.judge(model, held_out.clips, (Source.SWAPPED, Source.OWN)))
-    return float(np.mean([0.5 if q.auroc is None else q.auroc for q in found.values()])) if found else 0.5
-
-
-def calibrate(model: RewardModel, held_out: HeldOut, *, before: float, after: float) -> Calibration:
+def calibrate(model: RewardModel, held_out: HeldOut) -> Calibration:
     """Fit the temperature of claims, in place, to the policy's own answers about voices that were not trained on."""
-    model.claim_temperature.fill_(1.0)
+    model.heads.claim_temperature.fill_(1.0)
     p, true = claims_of(held_out.judge(model, held_out.clips, (Source.OWN,)), Source.OWN)
     temperature = fit_temperature(p, true) if len(p) else 1.0
-    model.claim_temperature.fill_(temperature)
-    return Calibration(temperature, len(p), before, after)
+    model.heads.claim_temperature.fill_(temperature)
+    return Calibration(temperature, len(p))
 
 
 def measure(
     model: RewardModel,
     held_out: HeldOut,
     *,
-    calibration: Calibration,
+    calibration: Calibration | None,
     untrained: Mapping[str, ClaimQuality],
-    trained_on: Sequence[ClipTexts],
+    fitted_to: Sequence[ClipTexts],
+    label_set: LabelSet,
 ) -> tuple[RewardReport, list[JudgedText]]:
     """What a calibrated model is worth on `held_out`, and the texts as it judged them."""
     texts = (Source.SWAPPED, Source.OWN)
@@ -176,17 +172,18 @@ def measure(
     report = RewardReport(
         criteria=quality([j.scores for j in graded], [j.target for j in graded]),
         faults=by_fault(graded),
+        rules=by_fault(held_out.judge(RuleJudge(label_set), held_out.clips, (Source.GRADED,))),
         severity=severity_pairs(graded),
         factual={source.value: factual_quality([j for j in judged if j.text.source is source]) for source in texts},
         claims=claim_quality(judged),
-        claims_before=claim_quality(judged, temperature=calibration.temperature),
+        claims_before=claim_quality(judged, temperature=1.0 if calibration is None else calibration.temperature),
         untrained=untrained,
         shuffled=claim_quality(held_out.judge(model, held_out.shuffled(), texts)),
         silent=claim_quality(held_out.judge(model, held_out.silent(), texts)),
         reliability={s.value: reliability(*claims_of(judged, s)) for s in texts if len(claims_of(judged, s)[0])},
         calibration=calibration,
         probes=probe(model, held_out),
-        text_only=text_only([t for a in trained_on for t in a.texts], [t for _, t in held_out.texts]),
+        text_only=text_only([t for a in fitted_to for t in a.texts], [t for _, t in held_out.texts]),
     )
     return report, judged
 
@@ -199,14 +196,8 @@ def warnings(report: RewardReport) -> list[str]:
             if name in other and (right.auroc or 0.0) - (other[name].auroc or 0.0) < MIN_AUDIO_GAP:
                 said.append(
                     f"THE MODEL DOES NOT LISTEN: on {name} texts its verdicts have an AUROC of {right.auroc}, and "
-                    f"{other[name].auroc} with {what}; train it longer or from a policy that hears more"
+                    f"{other[name].auroc} with {what}; train it on more clips or from a policy that hears more"
                 )
-    chosen = report.calibration
-    if chosen.after < chosen.before:
-        said.append(
-            f"training the backbone lowered the AUROC of claims on the validation voices from {chosen.before:.3f} to "
-            f"{chosen.after:.3f} and was undone: train longer or at a lower learning_rate"
-        )
     for name, gain in report.probes.items():
         if gain["mean"] > MAX_GAIN:
             said.append(f"the probe {name!r} gains {gain['mean']:.2f} points, above {MAX_GAIN}: a policy may find it")
@@ -237,7 +228,7 @@ def with_people(
             failed(FailedItem(where, "ratings", "DataSetError", message))
     names = sorted({r.utterance_id for r in found.values()})
     made = model.judge(
-        as_float(features[name] for name in names),
+        [Clip(features[name].float()) for name in names],
         [question] * len(found),
         [r.text for r in found.values()],
         audio_index=[names.index(r.utterance_id) for r in found.values()],
@@ -258,22 +249,15 @@ def probe(model: RewardModel, held_out: HeldOut) -> Mapping[str, Mapping[str, fl
         if text.source is Source.OWN or text.graded.fault is Fault.NONE:
             kinds.setdefault((i, text.source), (i, text))
     chosen = list(kinds.values())[:PROBED]
-    base = _scores(model, held_out, [(i, text.text) for i, text in chosen])
+    base = held_out.scored(model, held_out.clips, [(i, text.text) for i, text in chosen]).scores.double()
     changes = {}
     for name, change in PROBES.items():
         parsed = [(i, parse_response(text.text, strict=True)) for i, text in chosen]
         changed = [(i, format_answer(change(p.think, held_out.question), p.answer)) for i, p in parsed]
-        gain = np.nanmean(_scores(model, held_out, changed) - base, axis=0)
+        gain = np.nanmean(held_out.scored(model, held_out.clips, changed).scores.double() - base, axis=0)
         by_criterion = dict(zip(RewardScores.CRITERIA, gain.tolist(), strict=True))
         changes[name] = by_criterion | {"mean": float(gain.mean())}
     return changes
-
-
-def _scores(model: RewardModel, held_out: HeldOut, texts: Sequence[tuple[int, str]]) -> NDArray[np.float64]:
-    questions = [held_out.question] * len(texts)
-    index = [i for i, _ in texts]
-    scores = model.score(held_out.clips, questions, [text for _, text in texts], audio_index=index)
-    return scores.double().cpu().numpy()
 
 
 def write_report(report: RewardReport, judged: Sequence[JudgedText], out: Path) -> None:

@@ -4,9 +4,13 @@
 - `rewardmodel.corruption` — verified traces with graded faults, and the scores these deserve
 - `rewardmodel.alteration` — wrong facts: traces written from altered measurements
 - `rewardmodel.build` — a whole graded data set
-- `rewardmodel.reading` — a text as the model reads it: tokens, and claims with the tokens they end at
+- `rewardmodel.judging` — the protocol `Judge`, what it is given and what it gives back
+- `rewardmodel.reading` — a text as the model reads it: tokens, and claims with the tokens of their values
+- `rewardmodel.hearing` — what a clip sounds like: a small network on the states of its audio tokens
+- `rewardmodel.states`, `rewardmodel.heads` — what the backbone makes of texts, and what the heads make of that
 - `rewardmodel.factual` — the faithfulness that is expected of claims that hold with a probability
-- `rewardmodel.model` — `RewardModel`: a speech LLM with heads on claims and texts; their loss
+- `rewardmodel.model` — `RewardModel`: a speech LLM with these heads
+- `rewardmodel.rules` — `RuleJudge`, which compares with the measurements
 - `rewardmodel.calibration` — whether probabilities order claims and mean what they say
 - `rewardmodel.report` — agreement of scores with targets (`rewardmodel report`)
 - `rewardmodel.agreement` — agreement with the ratings of people
@@ -21,21 +25,32 @@ from rewardmodel.corruption import corrupt, mismatch
 from rewardmodel.errors import CheckpointError, CorruptionError, RewardModelError, ScoreShapeError, TraceError
 from rewardmodel.factual import OFFERED, expected_faithfulness
 from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, ScoredTrace
-from rewardmodel.model import Judgement, Logits, RewardModel, States, ordinal_loss
+from rewardmodel.heads import Heads, Logits, ordinal_loss
+from rewardmodel.hearing import EMOTIONS, VALUES, ClipHead, ClipLogits, ClipTargets, clip_loss, hear
+from rewardmodel.judging import Clip, Judge, Judgement
+from rewardmodel.model import RewardModel
 from rewardmodel.probes import MAX_GAIN, PROBES
-from rewardmodel.reading import Reading, read
+from rewardmodel.reading import ParsedText, Reading, parse_text, read
 from rewardmodel.report import MIN_GAP, CalibrationBin, CriterionQuality, criterion_quality, quality
 from rewardmodel.rubric import RUBRIC, Criterion
+from rewardmodel.rules import RuleJudge
+from rewardmodel.states import States
 
 __all__ = [
+    "EMOTIONS",
     "MAX_GAIN",
     "MAX_SEVERITY",
     "MIN_GAP",
     "OFFERED",
     "PROBES",
     "RUBRIC",
+    "VALUES",
     "CalibrationBin",
     "CheckpointError",
+    "Clip",
+    "ClipHead",
+    "ClipLogits",
+    "ClipTargets",
     "CorruptionError",
     "Criterion",
     "CriterionAgreement",
@@ -43,13 +58,17 @@ __all__ = [
     "Fault",
     "GradedSet",
     "GradedTrace",
+    "Heads",
+    "Judge",
     "Judgement",
     "Logits",
+    "ParsedText",
     "Rating",
     "Reading",
     "RewardModel",
     "RewardModelError",
     "Rewriter",
+    "RuleJudge",
     "ScoreShapeError",
     "ScoredTrace",
     "States",
@@ -57,14 +76,17 @@ __all__ = [
     "agreement",
     "auroc",
     "build",
+    "clip_loss",
     "corrupt",
     "criterion_quality",
     "expected_calibration_error",
     "expected_faithfulness",
     "fit_temperature",
+    "hear",
     "krippendorff_alpha",
     "mismatch",
     "ordinal_loss",
+    "parse_text",
     "quality",
     "read",
     "reliability",

@@ -72,6 +72,15 @@ def parse_trace(trace: ReasoningTrace, *, label_set: LabelSet) -> ParsedTrace:
     return ParsedTrace(tuple(_sentences(trace.think, claims)), trace.answer, label_set, penalty)
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a text.
+
+    >>> sentences("It is loud. So it is angry!")
+    ['It is loud.', 'So it is angry!']
+    """
+    return [part for part in SENTENCE_BOUNDARY.split(text.strip()) if part]
+
+
 def share(part: int, whole: int) -> float:
     """`part / whole`, and 0 of nothing."""
     return part / whole if whole else 0.0

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from types import MappingProxyType
 
-from rewardmodel.parsing import SENTENCE_BOUNDARY
+from rewardmodel.parsing import sentences
 from speech_claims.faithfulness import named_cue
 from speech_claims.verification import verify
 from speech_records import Cue, ProsodyProfile
@@ -29,27 +28,22 @@ _STUFFING = (
 _UNMEASURED = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
 
 
-def _sentences(think: str) -> list[str]:
-    cuts = [0, *(m.end() for m in SENTENCE_BOUNDARY.finditer(think)), len(think)]
-    return [think[a:b].strip() for a, b in pairwise(cuts) if think[a:b].strip()]
-
-
 def _claims_of(sentence: str) -> set[Cue]:
     return {named_cue(c.cue) for c in verify(sentence, _UNMEASURED, None, None)} - {Cue.QUOTE}
 
 
 def _best(think: str) -> str:
     """The first sentence that claims something, else the first."""
-    sentences = _sentences(think)
-    return next((s for s in sentences if _claims_of(s)), sentences[0])
+    said = sentences(think)
+    return next((s for s in said if _claims_of(s)), said[0])
 
 
 def _hedged(think: str) -> str:
-    return " ".join(f"It may well be that {s[:1].lower()}{s[1:]}" for s in _sentences(think))
+    return " ".join(f"It may well be that {s[:1].lower()}{s[1:]}" for s in sentences(think))
 
 
 def _listed(think: str) -> str:
-    return "\n".join(f"- {sentence}" for sentence in _sentences(think))
+    return "\n".join(f"- {sentence}" for sentence in sentences(think))
 
 
 PROBES: Mapping[str, Probe] = MappingProxyType(

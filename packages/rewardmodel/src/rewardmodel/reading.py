@@ -1,4 +1,4 @@
-"""A text as the reward model reads it: its tokens, and its claims about the sound with the tokens that they end at."""
+"""A text as the reward model reads it: its tokens, and its claims about the sound with the tokens of their values."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from rewardmodel.errors import TraceError, TraceTooLongError
 from rewardmodel.parsing import SENTENCE_BOUNDARY
 from speech_claims import ClaimsError, verify
 from speech_claims.faithfulness import MAX_CHARACTERS
-from speech_claims.readable import readable
+from speech_claims.readable import Readable, readable
 from speech_claims.senses import value_word
 from speech_claims.verification import NOT
 from speech_records import (
     AnswerFormatError,
     Claim,
     Cue,
+    Emotion,
     MeasuredUtterance,
     ProsodyProfile,
+    SpeechRecordsError,
     format_answer,
     parse_response,
 )
@@ -30,9 +32,8 @@ _UNMEASURED = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The tokens of a text and its claims but for quotes.
+    """The tokens of a text, its claims but for quotes, and the emotion that it answers (`None` where it names none).
 
-    - `ends`: the token that each claim ends at
     - `values`: the tokens, from and up to, in which a claim's value is said for the first time in the text, and the one
       behind, which ends it: *rising* is not *rising-falling*
     - `sentences`: the tokens, from and up to, of every sentence; the last one holds the answer too
@@ -43,17 +44,38 @@ class Reading:
 
     ids: tuple[int, ...]
     claims: tuple[Claim, ...]
-    ends: tuple[int, ...]
+    emotion: Emotion | None
     values: tuple[tuple[int, int], ...]
     sentences: tuple[tuple[int, int], ...]
     obscured: tuple[bool, ...]
 
 
-def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUtterance | None = None) -> Reading:
-    """`text` in the form in which a policy writes, letters that hide something replaced (`speech_claims.readable`).
+@dataclass(frozen=True, slots=True)
+class ParsedText:
+    """A text in the form in which a policy writes: reasoning (letters that hide something replaced), answer, claims."""
 
-    With `measured` its claims are checked against that clip. Raises `TraceError` for a text without the form or without
-    reasoning, `TraceTooLongError` for one longer than is scored.
+    reasoning: Readable
+    answer: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def emotion(self) -> Emotion | None:
+        """The emotion that is answered, if any."""
+        try:
+            return Emotion.parse(self.answer)
+        except SpeechRecordsError:
+            return None
+
+    @property
+    def obscured(self) -> tuple[bool, ...]:
+        """Which claims earn no credit, as their sentence is not what it looks like."""
+        return tuple(self.reasoning.is_obscured(c.start, c.end) for c in self.claims)
+
+
+def parse_text(text: str, measured: MeasuredUtterance | None = None) -> ParsedText:
+    """The parts of `text`. With `measured` its claims are checked against that clip, else none can be verified.
+
+    Raises `TraceError` for a text without form or without reasoning, `TraceTooLongError` for one longer than is scored.
     """
     try:
         parsed = parse_response(text, strict=True)
@@ -65,11 +87,19 @@ def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUttera
         made = readable(parsed.think, transcript)
         profile, levels = (_UNMEASURED, None) if measured is None else (measured.profile, measured.levels)
         found = verify(made.text, profile, levels, transcript)
-        whole = format_answer(made.text, parsed.answer)
+        format_answer(made.text, parsed.answer)  # it must be possible to write it again
     except (AnswerFormatError, ClaimsError) as error:
         raise TraceError(str(error)) from error
-    claims = tuple(sorted((c for c in found if c.cue is not Cue.QUOTE), key=lambda c: c.end))
-    start = whole.index(">") + 1 - (len(made.text) - len(made.text.lstrip()))
+    claims = sorted((c for c in found if c.cue is not Cue.QUOTE), key=lambda c: c.end)
+    return ParsedText(made, parsed.answer, tuple(claims))
+
+
+def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUtterance | None = None) -> Reading:
+    """What `parse_text` finds in `text`, and the tokens of it. Raises what `parse_text` does."""
+    parsed = parse_text(text, measured)
+    think, claims = parsed.reasoning.text, parsed.claims
+    whole = format_answer(think, parsed.answer)
+    start = whole.index(">") + 1 - (len(think) - len(think.lstrip()))
     encoded = tokenizer(whole, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
     token_ends = [end for _, end in encoded["offset_mapping"]]
     said: dict[tuple[Cue, str], tuple[int, int]] = {}
@@ -79,10 +109,10 @@ def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUttera
     return Reading(
         ids=tuple(encoded["input_ids"]),
         claims=claims,
-        ends=tuple(bisect_left(token_ends, start + claim.end) for claim in claims),
+        emotion=parsed.emotion,
         values=tuple(said[claim.cue, claim.value] for claim in claims),
         sentences=_sentences(whole, token_ends),
-        obscured=tuple(made.is_obscured(c.start, c.end) for c in claims),
+        obscured=parsed.obscured,
     )
 
 

@@ -12,28 +12,21 @@ from trainer.settings.stage import OptimizerSettings, StageSettings, TrainStage
 class RewardSettings(OptimizerSettings):
     """One reward-model run.
 
-    - `learning_rate` suits the pocket model; pretrained ones need about 1e-5
-    - `head_steps`: steps whose texts all that is not the backbone is fitted to before
-    - `steps` of `clips_per_step` clips with `texts_per_clip` texts each, which share audio and prompt
-    - `train_clips`: the clips of the training split that texts are made for; the policy answers each twice
-    - `test_clips`: clips of the validation voices that calibrate it, and as many of the test voices that measure it
-    - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`
+    - `epochs` over the training clips, in steps of `batch_size`, that train the clip head; 0 for an untrained model
+    - `text_clips`: of the validation voices, to whose texts scales are fitted, and of the test voices, on whose texts
+      the model is measured
     """
 
-    learning_rate: float = 5e-4
-    warmup_steps: int = 20
-    head_steps: int = 30
-    steps: int = 150
-    clips_per_step: int = 12
-    texts_per_clip: int = 3
-    train_clips: int = 800
-    test_clips: int = 80
-    filter_augment_db: float = 9.0
+    learning_rate: float = 3e-3
+    warmup_steps: int = 50
+    epochs: int = 30
+    batch_size: int = 128
+    text_clips: int = 160
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(self, "head_steps", "steps", "clips_per_step", "texts_per_clip", "train_clips", "test_clips")
-        check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
+        check_positive(self, "batch_size", "text_clips")
+        check("epochs", self.epochs, self.epochs >= 0, ">= 0, 0 for an untrained model")
 
 
 @dataclass(frozen=True, kw_only=True)
