@@ -198,24 +198,32 @@ def annotate(cluster: Cluster, name: str, rng: random.Random, *, faults: int) ->
     asked = ("--corpus", "manifest", "--root", str(cluster.folder / "corpus"), "--comparative", "2")
     with cluster.working(name):
         cluster.annotator("submit", *asked, "--job", name)
-        end = time.monotonic() + LIMIT_S
-        while pending(cluster, name, "measure"):
-            if time.monotonic() > end:
-                raise TimeoutError(f"{pending(cluster, name, 'measure')} items are to be done after {LIMIT_S:g} s")
-            time.sleep(rng.uniform(0.2, 1.0))
-            for worker in cluster.workers:
-                if worker.has_ended():  # as whatever keeps services running would
-                    worker.start()
-            if happened.total() < faults:
-                fault = rng.choice(sorted(cluster.faults))
-                cluster.faults[fault](rng)
-                happened[fault] += 1
+        wait_out(cluster, name, "measure", rng, happened, faults=faults - faults // 3)
         cluster.annotator("calibrate", "--job", name)
-        while pending(cluster, name, "compare"):
-            time.sleep(0.5)
+        cluster.annotator("reason", "--job", name)
+        for stage in ("compare", "reason"):
+            wait_out(cluster, name, stage, rng, happened, faults=faults)
         cluster.annotator("collect", "--job", name, "-o", str(out))
     files = (path for path in sorted(out.rglob("*")) if path.is_file() and ".work" not in path.parts)
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}, happened
+
+
+def wait_out(
+    cluster: Cluster, name: str, stage: str, rng: random.Random, happened: Counter[str], *, faults: int
+) -> None:
+    """Wait until nothing of a stage is pending, while faults happen until there were so many."""
+    end = time.monotonic() + LIMIT_S
+    while left := pending(cluster, name, stage):
+        if time.monotonic() > end:
+            raise TimeoutError(f"{stage}: {left} items are to be done after {LIMIT_S:g} s")
+        time.sleep(rng.uniform(0.2, 1.0))
+        for worker in cluster.workers:
+            if worker.has_ended():  # as whatever keeps services running would
+                worker.start()
+        if happened.total() < faults:
+            fault = rng.choice(sorted(cluster.faults))
+            cluster.faults[fault](rng)
+            happened[fault] += 1
 
 
 def pending(cluster: Cluster, job: str, stage: str) -> int:

@@ -125,7 +125,7 @@ class Services:
             assert status == 0, err
             progress: dict[str, int] = json.loads(out)[stage]
             if progress["pending"] == 0:
-                return progress
+                return {name: progress[name] for name in ("total", "done", "failed", "pending")}
             assert time.monotonic() < end, f"{progress}\n{self.worker.log.read_text()[-2000:]}"
             time.sleep(0.3)
 

@@ -330,8 +330,8 @@ def test_a_message_cannot_lead_out_of_its_prefix(stored: tuple[BatchTask, Folder
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema_version": "2.0"}, r"schema_version 2\.0 cannot be read here, this release reads 1\.0"),
-        ({"schema_version": "1.1", "priority": 3}, "has no field 'priority'.*update"),
+        ({"schema_version": "2.0"}, r"schema_version 2\.0 cannot be read here, this release reads 1\.1"),
+        ({"schema_version": "1.2", "priority": 3}, "has no field 'priority'.*update"),
         ({"start": 1}, "items 1 to 1 are not a part of 1"),
     ],
 )
@@ -341,7 +341,7 @@ def test_a_newer_message_is_refused_by_name(
     """Versions as `speech_records` has them: another major, or a field that an older minor does not know."""
     with pytest.raises(RecordFormatError, match=message):
         from_dict(BatchTask, to_dict(stored[0]) | change)
-    assert from_dict(BatchTask, to_dict(stored[0]) | {"schema_version": "1.1", "priority": None}) == stored[0]
+    assert from_dict(BatchTask, to_dict(stored[0]) | {"schema_version": "1.2", "priority": None}) == stored[0]
 
 
 def test_audio_that_changes_while_it_is_submitted_is_a_failed_item(tmp_path: Path, kit) -> None:

@@ -61,6 +61,12 @@ def test_collected_equals_local(servers, corpus: Path, tmp_path: Path, kit) -> N
     calibrated = servers.annotator("calibrate", "--job", "made")
     assert (calibrated[0], calibrated[2].split(" in ")[0]) == (0, "2 items sent")
     servers.wait_for("compare")
+    unwritten = servers.annotator("collect", "--job", "made", "-o", str(tmp_path / "early"))
+    assert (unwritten[0], "annotator reason" in unwritten[2]) == (2, True)
+    assert servers.annotator("reason", "--job", "made")[1].startswith(f"{CLIPS} items sent")
+    assert servers.wait_for("reason") == {"total": CLIPS, "done": CLIPS, "failed": 0, "pending": 0}
+    verified = servers.annotator("verify", "--job", "made")
+    assert (verified[0], "claims supported" in verified[1]) == (0, True)
     collected = servers.annotator("collect", "--job", "made", "-o", str(tmp_path / "collected"))
 
     assert collected[0] == 1
@@ -69,19 +75,27 @@ def test_collected_equals_local(servers, corpus: Path, tmp_path: Path, kit) -> N
     assert len((tmp_path / "local" / "errors.jsonl").read_text().splitlines()) == 3
 
 
-def test_asking_again_sends_only_what_failed(servers, corpus: Path) -> None:
+def letter(servers, tmp_path: Path) -> dict[str, object]:
+    """The one dead letter of what was sent; before it there are two of what was rejected before."""
+    status, out, _ = servers.annotator("dead-letters", "--job", "made", "-o", str(tmp_path / "dead-letters.jsonl"))
+    assert (status, "3 dead letters" in out) == (0, True)
+    *rejected, dead = map(json.loads, (tmp_path / "dead-letters.jsonl").read_text().splitlines())
+    assert [(item["stage"], item["worker"]) for item in rejected] == [("list", "submit"), ("measure", "submit")]
+    return dead
+
+
+def test_asking_again_sends_only_what_failed(servers, corpus: Path, tmp_path: Path) -> None:
     """Everything was done above, so submitting it again sends nothing; `retry` sends what failed, until it is right.
 
     The damaged clip that was mended is another content: only its batch is new.
     """
     annotate = [*CORPUS, "--root", str(corpus), "--job", "made"]
     assert servers.annotator("submit", *annotate)[1] == "0 items sent in 0 messages\n"
-    (dead,) = map(json.loads, servers.annotator("dead-letters", "--job", "made")[1].splitlines())
+    dead = letter(servers, tmp_path)
     assert (dead["id"], dead["error"], dead["attempt"], dead["retries"]) == ("text", "UnreadableAudioError", 1, 0)
     assert servers.annotator("retry", "--job", "made")[1] == "1 items sent in 1 messages\n"
     assert servers.wait_for("measure")["failed"] == 1
-    (dead,) = map(json.loads, servers.annotator("dead-letters", "--job", "made")[1].splitlines())
-    assert dead["retries"] == 1
+    assert letter(servers, tmp_path)["retries"] == 1
     soundfile.write(corpus / "text.wav", soundfile.read(corpus / "audio" / "000.flac")[0], 16_000)
     assert int(servers.annotator("submit", *annotate)[1].split()[0]) in range(1, CLIPS + 2)
     assert servers.wait_for("measure") == {"total": 9, "done": 9, "failed": 0, "pending": 0}
@@ -91,9 +105,11 @@ def test_status_is_live(servers) -> None:
     """The one worker has done every item that was ever sent, and says how fast."""
     status = json.loads(servers.annotator("status", "--job", "made")[1])
     assert (status["submitted"], status["cancelled"], status["rejected"]) == (True, False, 2)
-    assert status["rate"] > 0
-    assert status["eta_s"] == 0
-    assert sum(status["workers"].values()) >= CLIPS + 4
+    assert status["measure"]["rate"] > 0
+    assert status["measure"]["eta_s"] == 0
+    (worker,) = status["workers"].values()
+    assert worker["items"] >= 2 * CLIPS + 4
+    assert worker["rate"] >= status["measure"]["rate"]
 
 
 def test_prometheus_is_served(servers, tmp_path: Path) -> None:

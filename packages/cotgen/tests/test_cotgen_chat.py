@@ -39,7 +39,8 @@ def chat(server: Any) -> Iterator[Maker]:
 
     def make(*, cache: AnswerCache | None = None, limits: BudgetLimits | None = None, **changes: Any) -> Chat:
         quick = {"timeout_s": 5.0, "retries": 1, "base_url": server.url}
-        made.append(Chat(Settings("m", **{**quick, **changes}), cache=cache, limits=limits, account="test"))
+        budget = (cache or AnswerCache(None)).budget("test", limits or BudgetLimits())
+        made.append(Chat(Settings("m", **{**quick, **changes}), cache=cache, budget=budget))
         return made[-1]
 
     yield make

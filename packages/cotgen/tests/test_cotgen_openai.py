@@ -365,6 +365,6 @@ def test_limits_count_what_all_runs_of_a_folder_used(server: Any, tmp_path: Path
     """Two clients of one account, as two runs are: the second may use what the first left."""
     cache = AnswerCache(tmp_path)
     for i, index in ((0, 0), (1, 1)):
-        chat = Chat(Settings("m", server.url), cache=cache, limits=BudgetLimits(tokens=50_000), account="a")
+        chat = Chat(Settings("m", server.url), cache=cache, budget=cache.budget("a", BudgetLimits(tokens=50_000)))
         chat.complete(prompting.messages(loud(), PAPER_9), prompting.SCHEMA, index=index)
         assert cache.used("a").total() == 1000 * (i + 1)

@@ -12,6 +12,8 @@ from celery import Celery
 from annotator_worker import settings
 
 QUEUE: Final = "annotator"
+LLM_QUEUE: Final = "annotator-llm"
+"""Of reasoning that a language model writes, for workers that have its key."""
 TASK: Final = "annotator_worker.tasks.annotate"
 CLIP_LIMIT_S: Final = settings.number("ANNOTATOR_CLIP_LIMIT_S", 300.0)
 """A clip that takes longer ends its process, and is given up when it did so often enough."""
@@ -23,6 +25,8 @@ VISIBILITY_S: Final = settings.number("ANNOTATOR_VISIBILITY_S", 60.0)
 """Redis hands out a message again when no worker has said for so long that it works on it (`renewal`)."""
 RENEWAL_S: Final = VISIBILITY_S / 4
 """How often a worker says so, and how often workers look for messages of one that is no more."""
+LLM_LIMIT_S: Final = 7200.0
+"""The same where a model is asked: every request has a time limit of its own, and many tries."""
 MEMORY_KIB: Final = 1_500_000
 """A child of the pool that holds more than this after a task is replaced."""
 

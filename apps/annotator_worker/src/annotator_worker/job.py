@@ -1,4 +1,4 @@
-"""Annotation through an object store and workers: submit, calibrate, collect; retry and cancel in between.
+"""Annotation through an object store and workers: submit, calibrate, reason, verify, collect; retry in between.
 
 How far a job is, is what results are in the store. Every stage can be asked for again: what is done already is not
 sent again, and the collected data set is the one that `annotator_worker.local.run` writes from the same input.
@@ -6,39 +6,50 @@ sent again, and the collected data set is the one that `annotator_worker.local.r
 
 from __future__ import annotations
 
-from collections import deque
+import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple
 
 from annotator_worker import comparative, keys
 from annotator_worker.batching import Item, store_batches
-from annotator_worker.errors import ClipError, JobError
+from annotator_worker.errors import JobError
 from annotator_worker.jobfiles import JobFiles, concurrently
 from annotator_worker.listing import CorpusRequest, Reading
 from annotator_worker.local import Report, finish, quiet, silent
-from annotator_worker.pipeline import audio_file, audio_sha256, calibrate
-from annotator_worker.records import Batch, BatchTask, ComparativePlan, DeadLetter, JobSpec, Outcome, Stage, Submitted
+from annotator_worker.pipeline import calibrate, read_levels
+from annotator_worker.reasoning import WrittenByWorkers, identity
+from annotator_worker.records import (
+    Batch,
+    BatchTask,
+    ComparativePlan,
+    DeadLetter,
+    JobSpec,
+    Levelled,
+    Outcome,
+    Stage,
+    Writing,
+)
 from annotator_worker.results import Gathered, Range, done_ranges, missing, outcomes
 from annotator_worker.sending import Sender
-from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
+from annotator_worker.store import ObjectStore
+from annotator_worker.submitting import submitted
 from cotgen.dataset import DataSet
+from cotgen.dataset.building import verified
+from cotgen.errors import ContradictedError
+from cotgen.reasoning import ReasoningConfig, budget_limits
 from prosody import LevelScale
-from speech_records import FailedItem, Utterance, to_json
+from speech_records import FailedItem, Verdict, to_json
 
-_AHEAD: Final = 32 * MAX_CONNECTIONS
-_WORK_PER_CLIP_S: Final = 0.01
-_WORK_PER_SECOND: Final = 0.016
-"""What measuring takes, with stressed words: 60 ms of a clip of 3.7 s (docs of this application)."""
-_BYTES_PER_SECOND: Final = 32_000
-"""Of audio whose length is not said: 16-bit mono at 16 kHz."""
 _COMPARE_WORK_S: Final = 0.5
+_RULES_WORK_S: Final = 0.01
+_LLM_WORK_S: Final = 5.0
+"""What a text about one utterance takes: rules measured, a model by guess."""
 
 
 class Sent(NamedTuple):
@@ -46,14 +57,6 @@ class Sent(NamedTuple):
 
     items: int
     messages: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    """The audio of an utterance: its hash, and how long it is at most."""
-
-    sha256: str
-    seconds: float
 
 
 def submit(
@@ -72,7 +75,7 @@ def submit(
 
             reading = Reading(asked, reject)
             sending = reading.spec(in_place=in_place)
-            items = _submitted(files.store, reading, reject, in_place=in_place)
+            items = submitted(files.store, reading, reject, in_place=in_place)
             first = list(islice(items, 1))  # a corpus that cannot be read leaves the job as it was
             files.begin()
             sent = _send(files, sender, sending, Stage.MEASURE, chain(first, items))
@@ -94,136 +97,113 @@ def calibrate_job(files: JobFiles, *, say: Callable[[str], None] = quiet) -> tup
         return scale, _send(files, sender, spec, Stage.COMPARE, items)
 
 
+def reason(files: JobFiles, reasoning: ReasoningConfig, *, say: Callable[[str], None] = quiet) -> Sent:
+    """Have workers write the reasoning about everything that was measured; what was sent."""
+    spec, scale = files.spec(), files.scale()
+    writing = Writing.of(spec, reasoning)
+    if writing.is_paid:
+        budget_limits(reasoning)  # raises where they are not valid, before anything is sent
+    work_s = _LLM_WORK_S * reasoning.candidates / reasoning.concurrency if writing.is_paid else _RULES_WORK_S
+    with _gathered(files, Stage.MEASURE) as gathered, Sender(files, say=say) as sender:
+        levelled = (Levelled(read_levels(measured, scale)) for measured in gathered.measured())
+        items = (Item(item.name, to_json(item), work_s) for item in levelled)
+        files.begin_reasoning(writing)
+        return _send(files, sender, spec, Stage.REASON, items)
+
+
+def verify(files: JobFiles) -> tuple[Counter[Verdict], list[FailedItem]]:
+    """Check every claim that workers wrote against the measurements: verdicts, and what `collect` will leave out."""
+    scale = files.scale()
+    verdicts: Counter[Verdict] = Counter()
+    contradicted: list[FailedItem] = []
+    with _gathered(files, Stage.MEASURE, Stage.REASON) as gathered:
+        for measured in gathered.measured():
+            name = measured.utterance.utterance_id
+            outcome = gathered.written(name)
+            if outcome is None or outcome.trace is None:
+                continue
+            try:
+                checked = verified(read_levels(measured, scale), outcome.trace)
+            except ContradictedError as error:
+                contradicted.append(FailedItem.of(name, "verify", error))
+            else:
+                verdicts.update(claim.verdict for claim in checked.claims)
+    return verdicts, contradicted
+
+
 def retry(files: JobFiles, *, say: Callable[[str], None] = quiet) -> Sent:
     """Send again what is not done of the stage that the job is in: what was lost, then what failed; what was sent."""
     spec = files.spec()
-    stage = Stage.COMPARE if files.has_scale() else Stage.MEASURE
+    stage = _stage(files)
     rounds = [list(batches) for batches in files.rounds(stage)]
     done = done_ranges(files.store)
     with Sender(files, say=say) as sender, _gathered(files, stage, done=done, must_be_done=False) as gathered:
-        lost = _undone(spec, files.name, stage, chain.from_iterable(rounds), done)
+        undone = partial(_undone, spec, files.name, stage, done=done, writing=_writing(files, stage))
+        lost = undone(chain.from_iterable(rounds))
         sender.send(lost)
-        retried = bool(_undone(spec, files.name, stage, chain.from_iterable(rounds[1:]), done))
+        retried = bool(undone(chain.from_iterable(rounds[1:])))
         dead = [] if retried else gathered.dead()  # what failed may be among what is on its way again
         again = _send(files, sender, spec, stage, _failed_items(files, rounds, dead), retries=len(rounds))
     return Sent(again.items + _items(lost), again.messages + len(lost))
 
 
-def collect(files: JobFiles, out: Path, *, report: Report = silent, say: Callable[[str], None] = quiet) -> DataSet:
-    """Have the reasoning written and the data set put into the folder `out`; again, to continue what was stopped.
+def collect(files: JobFiles, out: Path, *, report: Report = silent) -> DataSet:
+    """Put the data set into the folder `out`; again, to continue what was stopped.
 
     Raises `JobError` while anything is pending.
     """
     spec = files.spec()
     if not files.has_scale():
         raise JobError(f"job {files.name!r} has no level scale yet: run calibrate")
+    writing = files.writing()
     (out / "comparative").mkdir(parents=True, exist_ok=True)
-    with _gathered(files, Stage.MEASURE, Stage.COMPARE, folder=out / ".work") as gathered:
+    with _gathered(files, Stage.MEASURE, Stage.COMPARE, Stage.REASON, folder=out / ".work") as gathered:
         plans = [plan for plan in files.plans() if plan.clip_id in gathered.made]
         for _ in concurrently(partial(_download, files.store, out), plans):
             pass
-        failed = [*files.rejected(), *(item.failed for item in gathered.dead())]
+        dead = (letter for letter in gathered.dead() if letter.stage is not Stage.REASON)  # these are told by the build
+        failed = [*files.rejected(), *(letter.failed for letter in dead)]
+        generator = WrittenByWorkers(identity(writing), gathered)
         return finish(
-            spec, gathered.measured(), files.scale(), out, plans=plans, failed=failed, report=report, say=say
+            spec, gathered.measured(), files.scale(), out, plans=plans, failed=failed, generator=generator,
+            report=report,
         )  # fmt: skip
 
 
 def dead_letters(files: JobFiles) -> list[DeadLetter]:
-    """What failed so far in both stages and was not done since."""
-    with _gathered(files, Stage.MEASURE, Stage.COMPARE, must_be_done=False) as gathered:
-        return gathered.dead()
+    """What failed so far, and was not done since: first what was rejected before it was sent, then by item."""
+    with _gathered(files, Stage.MEASURE, Stage.COMPARE, Stage.REASON, must_be_done=False) as gathered:
+        rejected = files.rejected() if files.is_submitted() else []
+        return [*map(DeadLetter.rejected, rejected), *gathered.dead()]
 
 
-def _submitted(
-    store: ObjectStore, reading: Reading, reject: Callable[[FailedItem], None], *, in_place: bool
-) -> Iterator[Item]:
-    """The items of a corpus, once their audio is stored; its files are read and stored several at once."""
-    waiting: deque[tuple[Utterance, Future[_Sound]]] = deque()
-    sounds = _Sounds(store, reading.asked.audio_root, in_place=in_place)
-
-    def first() -> Iterator[Item]:
-        utterance, future = waiting.popleft()
-        try:
-            sound = future.result()
-        except (ClipError, OSError) as error:
-            reject(FailedItem.of(utterance.utterance_id, Stage.MEASURE, _own(error, utterance, sounds.root)))
-        else:
-            line = to_json(Submitted(utterance, sound.sha256))
-            yield Item(utterance.utterance_id, line, _WORK_PER_CLIP_S + _WORK_PER_SECOND * _seconds(utterance, sound))
-
-    with sounds:
-        for utterance in reading:
-            waiting.append((utterance, sounds.of(utterance)))
-            if len(waiting) >= _AHEAD:
-                yield from first()
-        while waiting:
-            yield from first()
+def _stage(files: JobFiles) -> Stage:
+    """The stage that a job is in."""
+    if files.has_writing():
+        return Stage.REASON
+    return Stage.COMPARE if files.has_scale() else Stage.MEASURE
 
 
-def _own(error: Exception, utterance: Utterance, root: Path) -> Exception:
-    """What is wrong with the audio of this utterance, not of the first one of its file."""
-    try:
-        audio_file(utterance, root)
-    except ClipError as own:
-        return own
-    return error
-
-
-def _seconds(utterance: Utterance, sound: _Sound) -> float:
-    end = sound.seconds if utterance.end_s is None else utterance.end_s
-    return max(0.0, end - (utterance.start_s or 0.0))
-
-
-class _Sounds:
-    """The audio files of a corpus, each hashed and stored once for the many utterances that follow each other in it."""
-
-    def __init__(self, store: ObjectStore, root: Path, *, in_place: bool) -> None:
-        self._store = None if in_place else store
-        self.root = root
-        self._pool = ThreadPoolExecutor(MAX_CONNECTIONS)
-        self._kept: dict[str, Future[_Sound]] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def of(self, utterance: Utterance) -> Future[_Sound]:
-        """The audio of an utterance, when it is stored."""
-        path = utterance.audio_path
-        if path not in self._kept:
-            if len(self._kept) >= _AHEAD:
-                del self._kept[next(iter(self._kept))]
-            self._kept[path] = self._pool.submit(_push, self._store, self.root, utterance)
-        return self._kept[path]
-
-
-def _push(store: ObjectStore | None, root: Path, utterance: Utterance) -> _Sound:
-    """Store the audio of an utterance under its hash; `ClipError` where there is none, or it changes meanwhile."""
-    path = audio_file(utterance, root)
-    sha256, before = audio_sha256(path), path.stat()
-    key = keys.audio(sha256, utterance.audio_path)
-    if store is not None and not store.exists(key):
-        store.upload(key, path)
-        after = path.stat()
-        if (before.st_ino, before.st_mtime_ns, before.st_size) != (after.st_ino, after.st_mtime_ns, after.st_size):
-            store.delete(key)
-            raise ClipError(f"{utterance.audio_path} changed while it was submitted: submit it again")
-    return _Sound(sha256, before.st_size / _BYTES_PER_SECOND)
+def _writing(files: JobFiles, stage: Stage) -> Writing | None:
+    return files.writing() if stage is Stage.REASON else None
 
 
 def _send(
     files: JobFiles, sender: Sender, spec: JobSpec, stage: Stage, items: Iterable[Item], *, retries: int = 0
 ) -> Sent:
     """Store items in batches, enter these into the index of the job, and send those that are not done."""
-    recipe: list[str | int] = [stage, spec.versions.prosody, spec.versions.speech_records, to_json(spec.measuring)]
-    recipe += [retries] if retries else []
+    writing = _writing(files, stage)
+    if writing is None:
+        by: list[str] = [spec.versions.prosody, spec.versions.speech_records, to_json(spec.measuring)]
+    else:
+        by = [writing.cotgen, writing.speech_claims, spec.versions.speech_records, writing.label_set]
+        by += [str(writing.seed), json.dumps(identity(writing))]
+    recipe: list[str | int] = [stage, *by, *([retries] if retries else [])]
     done = done_ranges(files.store)
     count = messages = 0
     for number, made in enumerate(store_batches(files.store, items, recipe)):
         files.add(stage, retries, number, made)
-        tasks = _undone(spec, files.name, stage, made, done)
+        tasks = _undone(spec, files.name, stage, made, done=done, writing=writing)
         sender.send(tasks)
         count += _items(tasks)
         messages += len(tasks)
@@ -231,10 +211,16 @@ def _send(
 
 
 def _undone(
-    spec: JobSpec, job: str, stage: Stage, batches: Iterable[Batch], done: Mapping[str, list[Range]]
+    spec: JobSpec,
+    job: str,
+    stage: Stage,
+    batches: Iterable[Batch],
+    *,
+    done: Mapping[str, list[Range]],
+    writing: Writing | None,
 ) -> list[BatchTask]:
     """A task for every gap in what is done of the batches."""
-    asked = (spec.versions, spec.measuring, spec.in_place)
+    asked = (spec.versions, spec.measuring, spec.in_place, writing)
     return [
         BatchTask(job, stage, batch, gap.start, gap.stop, *asked)
         for batch in batches

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from annotator_worker import keys
 from annotator_worker.errors import JobError, ObjectNotFoundError
-from annotator_worker.records import Batch, ComparativePlan, JobSpec, Stage
+from annotator_worker.records import Batch, ComparativePlan, JobSpec, Stage, Writing
 from annotator_worker.store import MAX_CONNECTIONS, ObjectStore
 from prosody import LevelScale
 from speech_records import FailedItem, from_json, to_json
@@ -76,7 +76,9 @@ class JobFiles:
         return LevelScale.from_json(self._get("scale.json", "calibrate it first"))
 
     def keep(self, scale: LevelScale, plans: Iterable[ComparativePlan]) -> None:
-        """Store the level scale, and the plans of the comparative clips before it."""
+        """Store the level scale, and the plans of the comparative clips before it. Reasoning is by another scale."""
+        self.store.delete(keys.job(self.name, "writing.json"))
+        self._forget(Stage.REASON)
         self._write("plans.jsonl", plans)
         self.store.put(keys.job(self.name, "scale.json"), scale.to_json().encode())
 
@@ -87,6 +89,24 @@ class JobFiles:
     def has_scale(self) -> bool:
         """Whether the job was calibrated."""
         return self.store.exists(keys.job(self.name, "scale.json"))
+
+    def begin_reasoning(self, writing: Writing) -> None:
+        """Begin the reasoning, or begin it again: what was sent of it before is forgotten, results are not."""
+        self._forget(Stage.REASON)
+        self._write("writing.json", [writing])
+
+    def writing(self) -> Writing:
+        """How the reasoning is written."""
+        return self._read("writing.json", Writing, "have the reasoning written first: annotator reason")[0]
+
+    def has_writing(self) -> bool:
+        """Whether reasoning was asked for."""
+        return self.store.exists(keys.job(self.name, "writing.json"))
+
+    def _forget(self, stage: Stage) -> None:
+        for key in sorted(self.store.keys(keys.job(self.name, ""))):
+            if key.startswith(keys.job(self.name, f"{stage}-")):
+                self.store.delete(key)
 
     def _get(self, file: str, remedy: str) -> str:
         try:

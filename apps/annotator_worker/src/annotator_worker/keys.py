@@ -9,6 +9,7 @@ jobs/<job>/<stage>-<round>/<number>.jsonl      Batch: what was sent; round 0 by 
 jobs/<job>/spec.json                           JobSpec, once everything is submitted
 jobs/<job>/rejected.jsonl                      FailedItem before work
 jobs/<job>/scale.json, plans.jsonl             LevelScale; ComparativePlan
+jobs/<job>/writing.json                        Writing
 ```
 
 Everything but the jobs lies under keys of its content: jobs share results, and storing one twice changes nothing.

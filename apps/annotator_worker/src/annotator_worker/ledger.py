@@ -7,6 +7,8 @@ comes again are attempts that ended their worker. Results are never counted twic
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,16 +27,24 @@ RATE_MINUTES: Final = 5
 _COUNT: Final = """
 if redis.call('SADD', KEYS[1], ARGV[1]) == 0 then return 0 end
 redis.call('EXPIRE', KEYS[1], ARGV[5])
-for i, key in ipairs({KEYS[2], KEYS[3], KEYS[4]}) do redis.call('EXPIRE', key, ARGV[5]) end
-redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
-redis.call('HINCRBY', KEYS[3], ARGV[4], ARGV[3])
-redis.call('HINCRBY', KEYS[4], ARGV[6], ARGV[3])
-redis.call('HINCRBY', KEYS[5], 'items', ARGV[3])
-redis.call('HINCRBY', KEYS[5], 'dead_letters', ARGV[7])
-redis.call('HINCRBY', KEYS[6], ARGV[4], ARGV[3])
+redis.call('HINCRBY', KEYS[2], ARGV[4], ARGV[3])
+redis.call('HINCRBY', KEYS[3], ARGV[2] .. ' ' .. ARGV[4], ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[5])
+redis.call('EXPIRE', KEYS[3], ARGV[6])
+redis.call('HINCRBY', KEYS[4], 'items', ARGV[3])
+redis.call('HINCRBY', KEYS[4], 'dead_letters', ARGV[7])
+redis.call('HINCRBY', KEYS[5], ARGV[4], ARGV[3])
 return 1
 """
 """Counts a range once, in one step: a worker that dies in between has counted all of it or nothing."""
+_TURN: Final = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+redis.call('SET', KEYS[1], string.format('%.0f', at + ARGV[1]), 'PX', string.format('%.0f', at - now + ARGV[1] + 1000))
+return string.format('%.0f', at - now)
+"""
+"""Takes the next turn, in milliseconds of the server's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +58,17 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What a job's workers did lately: items a second over the last minutes, and items by worker since the start."""
+    """What a job's workers did: items by stage and worker in the last `seconds`, and by worker since the start."""
 
-    rate: float
-    workers: dict[str, int]
+    recent: Mapping[tuple[str, str], int]
+    seconds: float
+    workers: Mapping[str, int]
     is_cancelled: bool
+
+    def rate_of(self, *, stage: str | None = None, worker: str | None = None) -> float:
+        """Items a second lately, at one stage or of one worker, or of all."""
+        counted = (n for (s, w), n in self.recent.items() if stage in (None, s) and worker in (None, w))
+        return sum(counted) / self.seconds
 
 
 class Ledger:
@@ -112,10 +128,10 @@ class Ledger:
 
     def count(self, name: str, *, job: str, stage: str, worker: str, items: int, dead: int) -> None:
         """Count a range that is done, once."""
-        names = [self._key(kind, job) for kind in ("counted", "stages", "workers", "minutes")]
-        minute = int(time.time()) // 60
-        arguments = (name, stage, items, worker, _KEPT_S, minute, dead)
-        self._redis.eval(_COUNT, 6, *names, self._key("totals"), self._key("by_worker"), *arguments)
+        minute = self._minute(job, int(time.time()) // 60)
+        names = [self._key("counted", job), self._key("workers", job), minute]
+        arguments = (name, stage, items, worker, _KEPT_S, 60 * (RATE_MINUTES + 2), dead)
+        self._redis.eval(_COUNT, 5, *names, self._key("totals"), self._key("by_worker"), *arguments)
 
     def cancel(self, job: str, *, cancelled: bool = True) -> None:
         """Have workers drop what was sent of a job, or take it up again."""
@@ -131,12 +147,42 @@ class Ledger:
 
     def activity(self, job: str) -> Activity:
         """What the workers of a job are doing."""
-        minutes = self._redis.hgetall(self._key("minutes", job))
         now = time.time()
-        recent = {int(m): int(n) for m, n in minutes.items() if int(m) >= int(now) // 60 - RATE_MINUTES}
-        rate = sum(recent.values()) / max(1.0, now - 60 * min(recent)) if recent else 0.0
+        first, recent = now, Counter[tuple[str, str]]()
+        for minute in range(int(now) // 60 - RATE_MINUTES, int(now) // 60 + 1):
+            for name, n in self._redis.hgetall(self._minute(job, minute)).items():
+                stage, _, worker = name.partition(" ")
+                recent[stage, worker] += int(n)
+                first = min(first, 60.0 * minute)
         workers = {worker: int(n) for worker, n in self._redis.hgetall(self._key("workers", job)).items()}
-        return Activity(rate, dict(sorted(workers.items())), self.is_cancelled(job))
+        return Activity(recent, max(1.0, now - first), dict(sorted(workers.items())), self.is_cancelled(job))
+
+    def turn(self, per_minute: float) -> float:
+        """In how many seconds a request to a model may be made, so that all workers make so many a minute at most."""
+        return float(self._redis.eval(_TURN, 1, self._key("turn"), round(60_000 / per_minute))) / 1000
+
+    def spend(self, account: str, *, prompt: int, answer: int) -> tuple[int, int]:
+        """Add to the tokens that an account used, or take back from them; all that it used."""
+        key = self._key("account", account)
+        pipeline = self._redis.pipeline()
+        pipeline.hincrby(key, "prompt", prompt)
+        pipeline.hincrby(key, "answer", answer)
+        used, answered = pipeline.execute()
+        return int(used), int(answered)
+
+    def answer(self, key: str) -> str | None:
+        """What a model answered under `key`."""
+        found: str | None = self._redis.get(self._key("answer", key))
+        return found
+
+    def keep_answer(self, key: str, text: str) -> None:
+        """Keep what was paid for, until it is in a shard."""
+        self._redis.set(self._key("answer", key), text, ex=_KEPT_S)
+
+    def forget_answers(self, names: Iterable[str]) -> None:
+        """They are in a shard."""
+        if found := [self._key("answer", name) for name in names]:
+            self._redis.delete(*found)
 
     def queued(self, queue: str) -> int:
         """How many messages wait in a queue."""
@@ -149,6 +195,9 @@ class Ledger:
     def by_worker(self) -> dict[str, int]:
         """Items of all jobs by the worker that did them."""
         return {name: int(n) for name, n in self._redis.hgetall(self._key("by_worker")).items()}
+
+    def _minute(self, job: str, minute: int) -> str:
+        return self._key("minute", job, str(minute))
 
     @staticmethod
     def _key(*parts: str) -> str:

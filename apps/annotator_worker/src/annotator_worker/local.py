@@ -27,6 +27,7 @@ from annotator_worker.pipeline import (
 from annotator_worker.records import ComparativePlan, JobSpec, MeasureConfig, Stage, work_key
 from annotator_worker.workfile import WorkFile
 from cotgen.dataset import BuildConfig, DataSet, Source, build
+from cotgen.generation import Generator
 from cotgen.reasoning import open_generator
 from cotgen.tasks import TaskConfig
 from prosody import LevelScale
@@ -50,7 +51,6 @@ Report = Callable[[str, int, int], None]
 WORK = Path(".work")
 WORK_FILE = WORK / "measured.jsonl"
 LEVELLED = WORK / "levelled.jsonl"
-_REASON = "reason"
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -88,7 +88,10 @@ def run(
             comparative.plan(measured(), spec), listing.root, out, workers=workers, timeout_s=timeout_s, report=report
         )
         everything = (*listing.rejected, *failed, *unmade)
-        return finish(spec, measured(), scale, out, plans=plans, failed=everything, report=report, say=say)
+        with open_generator(spec.reasoning, LABEL_SETS[spec.label_set], seed=spec.seed, out=out, say=say) as generator:
+            return finish(
+                spec, measured(), scale, out, plans=plans, failed=everything, generator=generator, report=report
+            )
 
 
 def finish(
@@ -99,14 +102,13 @@ def finish(
     *,
     plans: Sequence[ComparativePlan],
     failed: Iterable[FailedItem],
+    generator: Generator,
     report: Report = silent,
-    say: Callable[[str], None] = quiet,
 ) -> DataSet:
     """From measurements, sorted by utterance id, to the data set: where a local run and `collect` meet.
 
-    `plans` name clips that lie in `out` already.
+    `plans` name clips that lie in `out` already; `generator` writes the reasoning, or has it from workers that did.
     """
-    label_set = LABEL_SETS[spec.label_set]
     (out / WORK).mkdir(parents=True, exist_ok=True)
     write_jsonl(out / LEVELLED, (read_levels(m, scale) for m in measured))
     scale.save(out / WORK / "scale.json")
@@ -120,9 +122,8 @@ def finish(
         failed=tuple(failed),
         measuring=_described(spec),
     )
-    config = BuildConfig(TaskConfig(label_set, spec.question, spec.seed))
-    with open_generator(spec.reasoning, label_set, seed=spec.seed, out=out, say=say) as generator:
-        made = build(source, out, config, generator=generator, report=partial(report, _REASON))
+    config = BuildConfig(TaskConfig(LABEL_SETS[spec.label_set], spec.question, spec.seed))
+    made = build(source, out, config, generator=generator, report=partial(report, Stage.REASON))
     (out / LEVELLED).unlink()
     return made
 

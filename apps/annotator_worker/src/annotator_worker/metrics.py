@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from redis.exceptions import RedisError
 
-from annotator_worker.celery import QUEUE
+from annotator_worker.celery import LLM_QUEUE, QUEUE
 from annotator_worker.ledger import Ledger
 
 _TOTALS: Final = {
@@ -30,12 +30,16 @@ class LedgerCollector:
     def collect(self) -> Iterator[Metric]:
         """Called by Prometheus' client for every scrape."""
         try:
-            totals, workers, queued = self._ledger.totals(), self._ledger.by_worker(), self._ledger.queued(QUEUE)
+            totals, workers = self._ledger.totals(), self._ledger.by_worker()
+            queued = {queue: self._ledger.queued(queue) for queue in (QUEUE, LLM_QUEUE)}
         except RedisError:
             yield GaugeMetricFamily("annotator_up", "Whether Redis can be reached.", 0)
             return
         yield GaugeMetricFamily("annotator_up", "Whether Redis can be reached.", 1)
-        yield GaugeMetricFamily("annotator_queue_messages", "Batches that wait in the queue.", queued)
+        by_queue = GaugeMetricFamily("annotator_queue_messages", "Batches that wait in a queue.", labels=["queue"])
+        for queue, messages in queued.items():
+            by_queue.add_metric([queue], messages)
+        yield by_queue
         for name, text in _TOTALS.items():
             yield CounterMetricFamily(f"annotator_{name}", text, totals.get(name, 0))
         by_worker = CounterMetricFamily("annotator_worker_items", "Items by worker.", labels=["worker"])

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
+from annotator_worker.errors import UnusableInputError
 from cotgen.dataset.building import installed_version
-from cotgen.reasoning import ReasoningConfig
+from cotgen.reasoning import GeneratorName, ReasoningConfig
 from cotgen.tasks import Attribute, ComparativeClip
-from speech_records import FailedItem, Level, MeasuredUtterance, Utterance, to_json
+from speech_records import FailedItem, Level, MeasuredUtterance, ReasoningTrace, Utterance, to_json
 
 
 class Stage(StrEnum):
-    """The steps of annotation before reasoning, which `cotgen.dataset.build` has written."""
+    """The steps of annotation before `cotgen.dataset.build` puts the data set together."""
 
     LIST = "list"
     MEASURE = "measure"
     COMPARE = "compare"
+    REASON = "reason"
 
 
 class Stress(StrEnum):
@@ -156,6 +158,60 @@ class ComparativePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Levelled:
+    """A measured utterance with its levels, about which reasoning is to be written."""
+
+    measured: MeasuredUtterance
+
+    @property
+    def name(self) -> str:
+        """What the item is called: its utterance."""
+        return self.utterance.utterance_id
+
+    @property
+    def utterance(self) -> Utterance:
+        """What is reasoned about."""
+        return self.measured.utterance
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How the reasoning of a job is written, and by which releases.
+
+    A message holds neither the address of a model's endpoint nor a file: those are the worker's own.
+    """
+
+    label_set: str
+    seed: int
+    reasoning: ReasoningConfig
+    cotgen: str
+    speech_claims: str
+
+    @classmethod
+    def of(cls, spec: JobSpec, reasoning: ReasoningConfig) -> Writing:
+        """By what runs here. Raises `UnusableInputError` for what only a single machine has."""
+        if reasoning.generator is GeneratorName.TRACES or reasoning.base_url or reasoning.cache:
+            raise UnusableInputError(
+                "through workers, reasoning is written by rules or a model whose address is in the workers' own"
+                " OPENAI_BASE_URL: leave out --traces, --base-url and --cache"
+            )
+        return cls(spec.label_set, spec.seed, reasoning, *_writers())
+
+    def is_ours(self) -> bool:
+        """Whether what runs here writes it."""
+        return (self.cotgen, self.speech_claims) == _writers()
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether a model is asked, through a queue of its own."""
+        return self.reasoning.generator is GeneratorName.OPENAI
+
+
+def _writers() -> tuple[str, str]:
+    return installed_version("emotionthinker-cotgen"), installed_version("emotionthinker-speech-claims")
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Items of one stage that a worker does in one task: lines `offset` to `offset + length` of the object `part`.
 
@@ -175,10 +231,10 @@ class BatchTask:
 
     A worker refuses a message of another major schema version, one with fields that it does not know, and one whose
     `versions` are not its own, since its results would not belong under the batch's key. `in_place`: the audio is read
-    below the worker's own audio root, not from the store.
+    below the worker's own audio root, not from the store. `writing` is what the stage `reason` is asked for.
     """
 
-    schema_version: ClassVar[str] = "1.0"
+    schema_version: ClassVar[str] = "1.1"
 
     job: str
     stage: Stage
@@ -188,10 +244,13 @@ class BatchTask:
     versions: Versions
     measuring: MeasureConfig = PLAIN
     in_place: bool = False
+    writing: Writing | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop <= self.batch.items:
             raise ValueError(f"items {self.start} to {self.stop} are not a part of {self.batch.items}")
+        if (self.stage is Stage.REASON) != (self.writing is not None):
+            raise ValueError(f"{self.stage} does not go with {self.writing}")
 
     @property
     def name(self) -> str:
@@ -218,6 +277,14 @@ class DeadLetter:
     index: int
     retries: int = 0
 
+    @classmethod
+    def rejected(cls, failed: FailedItem) -> DeadLetter:
+        """Of what `submit` did not send; submitting the corpus again tries it again."""
+        return cls(
+            failed.id, failed.id, Stage(failed.stage), failed.error, failed.message, worker="submit", attempt=1,
+            batch="", index=0,
+        )  # fmt: skip
+
     @property
     def failed(self) -> FailedItem:
         """What the data set says of it; where and how often it was tried is left out, so that equal runs stay equal."""
@@ -226,13 +293,15 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A line of a shard, what became of one item: its measurements, the id of the comparative clip that was made, or
-    why there is neither.
+    """A line of a shard, what became of one item: its measurements, the id of the comparative clip that was made, the
+    reasoning about it, or why there is none of them. `counts` is what happened while reasoning was written.
     """
 
     measured: MeasuredUtterance | None = None
     made: str | None = None
     dead: DeadLetter | None = None
+    trace: ReasoningTrace | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def digest(parts: Iterable[str | int | None]) -> str:

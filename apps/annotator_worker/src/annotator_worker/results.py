@@ -16,6 +16,10 @@ from annotator_worker.store import ObjectStore
 from speech_records import MeasuredUtterance, from_json, to_json
 
 _MEASURED: Final = '{"measured": {'
+_WRITTEN: Final = (
+    "INSERT INTO written VALUES (?, ?, ?) ON CONFLICT (id) "
+    "DO UPDATE SET place = excluded.place, good = excluded.good WHERE NOT good"
+)
 _SHARD: Final = re.compile(re.escape(keys.SHARDS) + r"(\w+)/(\d+)-(\d+)-(\d+)\.jsonl", re.ASCII)
 
 
@@ -79,13 +83,14 @@ class Gathered:
         self._folder = folder
         self.made: set[str] = set()
         """Ids of comparative clips."""
-        self._dead: dict[str, DeadLetter] = {}
+        self._dead: dict[tuple[Stage, str], DeadLetter] = {}
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._file = (self._folder / "gathered.jsonl").open("w+b")
         self._places = sqlite3.connect("")  # a temporary file, gone when it is closed
         self._places.execute("CREATE TABLE measured (id TEXT PRIMARY KEY, place INTEGER) WITHOUT ROWID")
+        self._places.execute("CREATE TABLE written (id TEXT PRIMARY KEY, place INTEGER, good INTEGER) WITHOUT ROWID")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,8 +107,12 @@ class Gathered:
                     self._file.write(to_json(outcome.measured).encode() + b"\n")
             elif outcome.made is not None:
                 self.made.add(outcome.made)
-            elif outcome.dead is not None:
-                self._dead[outcome.dead.item] = replace(outcome.dead, retries=retries)
+            if outcome.trace is not None:
+                self._write(outcome.trace.utterance_id, outcome, good=True)
+            if outcome.dead is not None:
+                if outcome.dead.stage is Stage.REASON:
+                    self._write(outcome.dead.item, outcome, good=False)
+                self._dead[outcome.dead.stage, outcome.dead.item] = replace(outcome.dead, retries=retries)
 
     def measured(self) -> Iterator[MeasuredUtterance]:
         """The measurements, sorted by utterance id."""
@@ -111,14 +120,32 @@ class Gathered:
             self._file.seek(place)
             yield from_json(MeasuredUtterance, self._file.readline().decode())
 
+    def written(self, name: str) -> Outcome | None:
+        """What became of the reasoning about an utterance; `None` where none was asked for."""
+        found = self._places.execute("SELECT place FROM written WHERE id = ?", (name,)).fetchone()
+        if found is None:
+            return None
+        self._file.seek(found[0])
+        return from_json(Outcome, self._file.readline().decode())
+
+    def _write(self, name: str, outcome: Outcome, *, good: bool) -> None:
+        place = self._file.seek(0, 2)
+        self._file.write(to_json(outcome).encode() + b"\n")
+        self._places.execute(_WRITTEN, (name, place, good))
+
     def dead(self) -> list[DeadLetter]:
         """What failed and was not done in any round, sorted by item."""
-        return sorted((item for item in self._dead.values() if not self._is_done(item)), key=lambda item: item.item)
+        return sorted(
+            (item for item in self._dead.values() if not self._is_done(item)), key=lambda item: (item.item, item.stage)
+        )
 
     def _is_done(self, dead: DeadLetter) -> bool:
         if dead.stage is Stage.COMPARE:
             return dead.item in self.made
-        query = "SELECT 1 FROM measured WHERE id = ?"
+        if dead.stage is Stage.REASON:
+            query = "SELECT 1 FROM written WHERE id = ? AND good"
+        else:
+            query = "SELECT 1 FROM measured WHERE id = ?"
         return self._places.execute(query, (dead.item,)).fetchone() is not None
 
 

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from annotator_worker import settings
-from annotator_worker.celery import QUEUE, TASK, app
+from annotator_worker.celery import LLM_LIMIT_S, LLM_QUEUE, QUEUE, TASK, app
 from annotator_worker.errors import BrokerError
 from annotator_worker.jobfiles import JobFiles
 from annotator_worker.ledger import Ledger
@@ -61,8 +61,7 @@ class Sender:
             return
         self._sent()
         with broker_errors():
-            ledger = self._connected()
-            self._wait(ledger)
+            self._wait(self._connected(), queue_of(tasks[0]))
         self._sending = [self._pool.submit(self._send, task) for task in tasks]
 
     def _sent(self) -> None:
@@ -74,7 +73,7 @@ class Sender:
     def _send(self, task: BatchTask) -> None:
         producer = self._producers.get()
         try:
-            app.send_task(TASK, (to_dict(task),), producer=producer, queue=QUEUE, argsrepr=f"({task.name},)")
+            send_message(task, producer=producer)
         finally:
             self._producers.put(producer)
 
@@ -89,13 +88,26 @@ class Sender:
                 self._producers.put(app.amqp.Producer(connection))
         return self._ledger
 
-    def _wait(self, ledger: Ledger) -> None:
+    def _wait(self, ledger: Ledger, queue: str) -> None:
         told = False
-        while ledger.queued(QUEUE) >= self._max_queued:
+        while ledger.queued(queue) >= self._max_queued:
             if not told:
                 self._say(f"{self._max_queued} messages wait in the queue: waiting for the workers")
                 told = True
             time.sleep(_WAIT_S)
+
+
+def queue_of(task: BatchTask) -> str:
+    """The queue of a task: there is one of its own for what a language model is asked."""
+    return LLM_QUEUE if task.writing is not None and task.writing.is_paid else QUEUE
+
+
+def send_message(task: BatchTask, **options: Any) -> None:
+    """Put a task into its queue."""
+    queue = queue_of(task)
+    if queue == LLM_QUEUE:
+        options["time_limit"] = LLM_LIMIT_S
+    app.send_task(TASK, (to_dict(task),), queue=queue, argsrepr=f"({task.name},)", **options)
 
 
 @contextmanager

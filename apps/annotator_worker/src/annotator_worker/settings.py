@@ -13,6 +13,8 @@ from annotator_worker.errors import UnusableInputError
 BROKER: Final = "CELERY_BROKER_URL"
 STORE: Final = "ANNOTATOR_STORE"
 AUDIO_ROOT: Final = "ANNOTATOR_AUDIO_ROOT"
+LLM_PER_MINUTE: Final = "ANNOTATOR_LLM_PER_MINUTE"
+LLM_KEY: Final = "OPENAI_API_KEY"
 _TLS: Final = {"REDIS_CA_CERTS": "ssl_ca_certs", "REDIS_CERT": "ssl_certfile", "REDIS_KEY": "ssl_keyfile"}
 
 

@@ -148,7 +148,14 @@ class S3Store:
 
     def download(self, key: str, path: Path) -> None:
         with self._errors(key):
-            self._client.fget_object(self._bucket, self._name(key), str(path))
+            # One request: minio's own fget_object asks for the size of the object before it asks for the object.
+            response = self._client.get_object(self._bucket, self._name(key))
+            try:
+                with path.open("wb") as file:
+                    shutil.copyfileobj(response, file)
+            finally:
+                response.close()
+                response.release_conn()
 
     def exists(self, key: str) -> bool:
         try:

@@ -10,12 +10,13 @@ point it elsewhere.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 import time
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,8 +31,10 @@ from annotator_worker import keys, logs, settings
 from annotator_worker.celery import CLIP_LIMIT_S, HARD_LIMIT_S, SOFT_LIMIT_S, TASK, app
 from annotator_worker.errors import AnnotatorError, JobError, StoreAccessError, StoreError
 from annotator_worker.ledger import Attempt, Ledger
-from annotator_worker.records import BatchTask, DeadLetter, Outcome, Versions
+from annotator_worker.reasoning import open_writer, written
+from annotator_worker.records import BatchTask, DeadLetter, Levelled, Outcome, Versions
 from annotator_worker.results import done_ranges, missing
+from annotator_worker.sending import send_message
 from annotator_worker.store import ObjectStore, open_store
 from annotator_worker.work import (
     WORKER,
@@ -44,15 +47,18 @@ from annotator_worker.work import (
     limit_memory,
     outcome_of,
 )
+from cotgen.errors import BudgetError, CotgenError
+from cotgen.generation import Generator
 from prosody.parallel import ItemTimeoutError, WorkerDiedError
-from speech_records import FailedItem, RecordFormatError, from_dict, to_dict, to_json
+from speech_records import FailedItem, RecordFormatError, from_dict, to_json
 
 if TYPE_CHECKING:
     from celery import Task
 
 MAX_ATTEMPTS: Final = 3
 """An item that ended its worker this often is given up."""
-_WORLD: Final = (StoreError, RedisError, OSError, OperationalError)
+_WORLD: Final = (StoreError, RedisError, OSError, OperationalError, CotgenError)
+"""Of `CotgenError` there is what keeps a worker from asking a model at all: no endpoint, no key, no client."""
 _TRIES: Final = 6
 """What is wrong with the world is waited for in place first, so that no worker takes more work meanwhile."""
 _LONGEST_WAIT_S: Final = 30.0
@@ -83,6 +89,8 @@ def _prepare(**_: object) -> None:
     """Of every child of the pool: a clip may take so long and so much memory."""
     _limits["clip"] = CLIP_LIMIT_S
     limit_memory(settings.number("ANNOTATOR_MEMORY_MB", 4096.0))
+    if key := settings.setting(settings.LLM_KEY):  # also where it lies in a file
+        os.environ[settings.LLM_KEY] = key
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
@@ -104,6 +112,12 @@ def annotate(self: Task, record: dict[str, Any]) -> str | None:
     for tries in range(1, _TRIES + 1):
         try:
             return _do(self, request)
+        except BudgetError as error:
+            # Until somebody raises the limit, all of the job's messages would meet it.
+            _log.error("cancelled: %s", error, extra=_about(self, request))
+            _ledger().cancel(request.job)
+            _ledger().end(request.name, self.request.id)
+            return None
         except _WORLD as error:
             _log.warning("%s is tried again: %s", request.name, error, extra=_about(self, request))
             with suppress(RedisError):
@@ -133,24 +147,23 @@ def _do(task: Task, request: BatchTask) -> str | None:
         _log.warning("%s ended its worker: split at %s", request.name, attempt.item, extra=_about(task, request))
         _send_parts(request, _cuts(request, attempt.item))
     else:
-        outcomes = _attempted(request, store, ledger, attempt, task_id=task.request.id)
-        stop = request.start + len(outcomes)
-        if outcomes:
-            _finish(replace(request, stop=stop), store, ledger, outcomes)
-            _log.info("%s is done", request.name, extra=_about(task, request) | {"items": len(outcomes)})
-        if stop < request.stop and not ledger.is_cancelled(request.job):
-            _send_parts(request, [stop, request.stop])
+        keep = partial(_keep, request, store, ledger, about=_about(task, request))
+        if attempt.number > MAX_ATTEMPTS:
+            keep([Outcome(dead=_given_up(request, items_of(store, request)[0], attempt))])
+        elif request.writing is None:
+            keep(_measure(request, store, ledger, attempt, task_id=task.request.id))
+        else:
+            with open_writer(request.writing, request.job, ledger) as writer, Mark(task.request.id) as mark:
+                keep(_reason(request, store, writer, mark, attempt))
     ledger.end(request.name, task.request.id)
     return request.name
 
 
-def _attempted(
+def _measure(
     request: BatchTask, store: ObjectStore, ledger: Ledger, attempt: Attempt, *, task_id: str
 ) -> list[Outcome]:
     """The outcomes of a range; of its first items only where it takes too long, or its job is cancelled meanwhile."""
-    items = items_of(store, request)
-    if attempt.number > MAX_ATTEMPTS:
-        return [Outcome(dead=_given_up(request, items[0], attempt))]
+    items = [item for item in items_of(store, request) if not isinstance(item, Levelled)]
     outcomes: list[Outcome] = []
     now = asked = time.monotonic()
     end = now + SOFT_LIMIT_S
@@ -171,6 +184,27 @@ def _attempted(
     return outcomes
 
 
+def _reason(request: BatchTask, store: ObjectStore, writer: Generator, mark: Mark, attempt: Attempt) -> list[Outcome]:
+    """The same for reasoning. A single text has a time limit, too, but what a model is asked has one of its own."""
+    items = [item for item in items_of(store, request) if isinstance(item, Levelled)]
+    is_paid = request.writing is not None and request.writing.is_paid
+    limit_s = None if is_paid else _limits.get("clip")
+    until = time.monotonic() + SOFT_LIMIT_S
+    return list(written(request, items, writer, mark=mark, attempts=attempt.number, until=until, limit_s=limit_s))
+
+
+def _keep(
+    asked: BatchTask, store: ObjectStore, ledger: Ledger, outcomes: list[Outcome], *, about: dict[str, object]
+) -> None:
+    """Store the outcomes of the first items of a range, and send the others anew."""
+    stop = asked.start + len(outcomes)
+    if outcomes:
+        _finish(replace(asked, stop=stop), store, ledger, outcomes)
+        _log.info("%s is done", asked.name, extra=about | {"items": len(outcomes)})
+    if stop < asked.stop and not ledger.is_cancelled(asked.job):
+        _send_parts(asked, [stop, asked.stop])
+
+
 def _finish(request: BatchTask, store: ObjectStore, ledger: Ledger, outcomes: list[Outcome]) -> None:
     failed = sum(outcome.dead is not None for outcome in outcomes)
     store.put(keys.shard(request.name, failed), "".join(to_json(o) + "\n" for o in outcomes).encode())
@@ -188,8 +222,7 @@ def _cuts(request: BatchTask, at: int | None) -> list[int]:
 
 def _send_parts(request: BatchTask, cuts: list[int]) -> None:
     for start, stop in pairwise(cuts):
-        part = replace(request, start=start, stop=stop)
-        app.send_task(TASK, (to_dict(part),), argsrepr=f"({part.name},)")
+        send_message(replace(request, start=start, stop=stop))
 
 
 def _given_up(request: BatchTask, item: Work, attempt: Attempt) -> DeadLetter:
@@ -225,6 +258,8 @@ def _check_versions(request: BatchTask) -> None:
     here, wanted = Versions.installed(), request.versions
     if (here.prosody, here.speech_records) != (wanted.prosody, wanted.speech_records):
         raise ValueError(f"job {request.job} was submitted with {wanted}; this worker has {here}")
+    if request.writing is not None and not request.writing.is_ours():
+        raise ValueError(f"job {request.job} is to be written by {request.writing}; this worker has other releases")
 
 
 def _about(task: Task, request: BatchTask) -> dict[str, object]:

@@ -9,25 +9,38 @@ import signal
 import socket
 import struct
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Self
 
 from annotator_worker import keys, settings
 from annotator_worker.comparative import render
 from annotator_worker.errors import JobError, MissingAudioError, ObjectNotFoundError, StoreUnavailableError
 from annotator_worker.pipeline import attempt, audio_file, try_measure
-from annotator_worker.records import Batch, BatchTask, ComparativePlan, DeadLetter, Outcome, Stage, Submitted, digest
+from annotator_worker.records import (
+    Batch,
+    BatchTask,
+    ComparativePlan,
+    DeadLetter,
+    Levelled,
+    Outcome,
+    Stage,
+    Submitted,
+    digest,
+)
 from annotator_worker.store import ObjectStore
 from speech_records import FailedItem, MeasuredUtterance, RecordFormatError, Utterance, file_sha256, from_json
 
-Work = Submitted | ComparativePlan
+Work = Submitted | ComparativePlan | Levelled
 """An item of a batch."""
 
+_KINDS: Final[Mapping[Stage, type[Work]]] = MappingProxyType(
+    {Stage.MEASURE: Submitted, Stage.COMPARE: ComparativePlan, Stage.REASON: Levelled}
+)
 _log = logging.getLogger(__name__)
 _KEY: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PART: Final = re.compile(re.escape(keys.BATCHES) + r"[0-9a-f]{32}\.jsonl", re.ASCII)
@@ -49,8 +62,7 @@ def items_of(store: ObjectStore, task: BatchTask) -> list[Work]:
         raise JobError(f"{batch.part} holds {len(lines)} items where {batch.items} should be")
     try:
         wanted = lines[task.start : task.stop]
-        cls: type[Submitted | ComparativePlan] = ComparativePlan if task.stage is Stage.COMPARE else Submitted
-        return [from_json(cls, line) for line in wanted]
+        return [from_json(_KINDS[task.stage], line) for line in wanted]
     except RecordFormatError as error:
         raise JobError(f"{batch.part}: {error}") from error
 
@@ -134,7 +146,13 @@ class Mark:
 
 
 def outcome_of(
-    task: BatchTask, index: int, item: Work, *, audio: Audio, attempts: int, limit_s: float | None
+    task: BatchTask,
+    index: int,
+    item: Submitted | ComparativePlan,
+    *,
+    audio: Audio,
+    attempts: int,
+    limit_s: float | None,
 ) -> Outcome:
     """What becomes of one item. Raises a `StoreError` or an `OSError` for what is not its own fault.
 

@@ -10,18 +10,18 @@ from typing import Any, Protocol
 from cotgen.errors import CotgenError, GenerationError
 from cotgen.rules import Style, generate
 from cotgen.trace_index import TraceIndex
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, file_sha256
+from speech_records import FailedItem, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, file_sha256
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one utterance: its trace, or the error that says why there is none.
+    """What became of one utterance: its trace, or the error, as it was raised or noted, that says why there is none.
 
     `counts` go into the data card: what happened on the way, by name, in whole numbers.
     """
 
     measured: MeasuredUtterance
-    result: ReasoningTrace | CotgenError | SpeechRecordsError
+    result: ReasoningTrace | FailedItem | CotgenError | SpeechRecordsError
     counts: Mapping[str, int] = field(default_factory=Counter)
 
 

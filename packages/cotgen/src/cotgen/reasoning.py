@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cotgen.errors import ChatError, CotgenError, GenerationError
 from cotgen.generation import Generator, RuleGenerator, StoredTraces
 from cotgen.rules import Style
 from cotgen.trace_index import outside, trace_index
 from speech_records import FailedItem, LabelSet
+
+if TYPE_CHECKING:
+    from cotgen.llm.budget import BudgetLimits
+    from cotgen.llm.chat import Settings
 
 
 class GeneratorName(StrEnum):
@@ -68,20 +73,13 @@ def open_generator(
             yield StoredTraces(traces)
         return
     from cotgen.llm.answer_cache import AnswerCache
-    from cotgen.llm.budget import BudgetLimits
-    from cotgen.llm.chat import Chat, Settings
+    from cotgen.llm.chat import Chat
     from cotgen.llm.openai_generator import OpenAIGenerator
 
     folder = out.resolve()
-    chat = Chat(
-        Settings(
-            config.model, config.base_url, config.temperature, config.max_tokens, seed,
-            timeout_s=config.timeout_s, retries=config.retries, concurrency=config.concurrency,
-        ),
-        cache=AnswerCache(Path(config.cache) if config.cache else folder.with_name(f"{folder.name}.answers")),
-        limits=BudgetLimits(config.max_tokens_total, config.max_cost, config.price_in, config.price_out),
-        account=str(folder),
-    )  # fmt: skip
+    cache = AnswerCache(Path(config.cache) if config.cache else folder.with_name(f"{folder.name}.answers"))
+    budget = cache.budget(str(folder), budget_limits(config))
+    chat = Chat(chat_settings(config, seed=seed), cache=cache, budget=budget)
     try:
         yield OpenAIGenerator(chat, label_set, candidates=config.candidates)
     except ChatError:
@@ -89,6 +87,34 @@ def open_generator(
         raise
     finally:
         say(chat.summary())
+
+
+def identity(config: ReasoningConfig, label_set: LabelSet, *, seed: int) -> Mapping[str, Any]:
+    """All that decides what rules or a model write, without asking the model: as `Generator.identity` has it."""
+    if config.generator is GeneratorName.RULES:
+        return RuleGenerator(label_set, seed=seed, style=config.style).identity
+    if config.generator is GeneratorName.TRACES:
+        raise CotgenError("traces of a file are known by the file: open_generator reads it")
+    from cotgen.llm.openai_generator import model_identity
+
+    return model_identity(chat_settings(config, seed=seed), config.candidates)
+
+
+def chat_settings(config: ReasoningConfig, *, seed: int) -> Settings:
+    """Model, endpoint and sampling of `config`. Raises `CotgenError` where they are not valid."""
+    from cotgen.llm.chat import Settings
+
+    return Settings(
+        config.model, config.base_url, config.temperature, config.max_tokens, seed,
+        timeout_s=config.timeout_s, retries=config.retries, concurrency=config.concurrency,
+    )  # fmt: skip
+
+
+def budget_limits(config: ReasoningConfig) -> BudgetLimits:
+    """What `config` may cost. Raises `CotgenError` where that is not valid."""
+    from cotgen.llm.budget import BudgetLimits
+
+    return BudgetLimits(config.max_tokens_total, config.max_cost, config.price_in, config.price_out)
 
 
 def _refuse(failed: FailedItem) -> None:

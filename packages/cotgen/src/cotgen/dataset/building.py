@@ -193,8 +193,8 @@ class _Shard:
         if problem is not None:
             self._fail(line, name, "tasks", TaskError(problem))
 
-    def _fail(self, line: int, name: str, stage: str, error: Exception) -> None:
-        failed = FailedItem.of(name, stage, error)
+    def _fail(self, line: int, name: str, stage: str, error: Exception | FailedItem) -> None:
+        failed = error if isinstance(error, FailedItem) else FailedItem.of(name, stage, error)
         self._db.execute("INSERT INTO failures VALUES (?, ?, ?)", (line, failed.error, _line(failed)))
 
 

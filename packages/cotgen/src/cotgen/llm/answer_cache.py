@@ -9,13 +9,13 @@ import json
 import sqlite3
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 
 from cotgen.errors import CotgenError
-from cotgen.llm.budget import Tokens
+from cotgen.llm.budget import BudgetLimits, TokenBudget, Tokens
 from cotgen.llm.replies import Reply
 
 FILE_NAME = "answers.sqlite"
@@ -27,6 +27,18 @@ _CHARGE = (
     "INSERT INTO accounts VALUES (?, ?, ?) ON CONFLICT (name) "
     "DO UPDATE SET prompt = prompt + excluded.prompt, answer = answer + excluded.answer"
 )
+
+
+class Answers(Protocol):
+    """Where answers that were paid for are kept."""
+
+    def get(self, key: str) -> Reply | None:
+        """The answer under `key`; `None` where there is none."""
+        ...
+
+    def put(self, key: str, answer: Reply) -> None:
+        """Keep an answer."""
+        ...
 
 
 class AnswerCache:
@@ -63,6 +75,10 @@ class AnswerCache:
         """All that `account` was charged, in this run and in earlier ones."""
         rows = self._run("SELECT prompt, answer FROM accounts WHERE name = ?", account)
         return Tokens(prompt=rows[0][0], answer=rows[0][1]) if rows else Tokens()
+
+    def budget(self, account: str, limits: BudgetLimits) -> TokenBudget:
+        """What `account` may still use, earlier runs included."""
+        return TokenBudget(limits, used=self.used(account), record=partial(self.charge, account))
 
     @cached_property
     def _db(self) -> sqlite3.Connection:

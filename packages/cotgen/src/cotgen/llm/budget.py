@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from threading import Condition
+from typing import Protocol
 
 from cotgen.errors import BudgetError, CotgenError
 
@@ -50,6 +51,22 @@ class BudgetLimits:
         if self.tokens is not None and tokens.total() > self.tokens:
             return f"{self.tokens} tokens"
         return f"a cost of {self.cost:g}" if self.cost is not None and self.price(tokens) > self.cost else ""
+
+
+class Budget(Protocol):
+    """What requests must not exceed, asked in any thread."""
+
+    def reserve(self, most: Tokens) -> AbstractContextManager[None]:
+        """Reserve the most that a request can use while it is made; may wait. Raises `BudgetError` where it is used."""
+        ...
+
+    def charge(self, tokens: Tokens) -> None:
+        """Count `tokens` as used."""
+        ...
+
+    def described(self) -> str:
+        """What was used, in words."""
+        ...
 
 
 class TokenBudget:

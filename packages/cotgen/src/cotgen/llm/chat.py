@@ -16,14 +16,13 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
 from cotgen.errors import ChatError, CotgenError, EndpointError, RequestError
-from cotgen.llm.answer_cache import AnswerCache
-from cotgen.llm.budget import BudgetLimits, TokenBudget
+from cotgen.llm.answer_cache import AnswerCache, Answers
+from cotgen.llm.budget import Budget, BudgetLimits
 from cotgen.llm.replies import Reply, valid_text, value_of
 
 KEY_VARIABLE = "OPENAI_API_KEY"
@@ -69,7 +68,7 @@ class Settings:
 
 
 class Chat:
-    """A model that any number of threads can ask; what is used is added to `account` in the cache.
+    """A model that any number of threads can ask, within a `budget`, whose answers are kept.
 
     Raises `EndpointError` when neither a key nor an address is given, and `CotgenError` when the extra is missing.
     """
@@ -78,9 +77,8 @@ class Chat:
         self,
         settings: Settings,
         *,
-        cache: AnswerCache | None = None,
-        limits: BudgetLimits | None = None,
-        account: str = "",
+        cache: Answers | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._key = os.environ.get(KEY_VARIABLE, "").strip()
         if not self._key.isascii() or not self._key.isprintable():
@@ -95,6 +93,7 @@ class Chat:
             raise CotgenError("asking a model needs the extra: pip install 'emotionthinker-cotgen[openai]'") from error
         self.settings, s = settings, settings
         self._cache = cache or AnswerCache(None)
+        self._budget = budget or AnswerCache(None).budget("", BudgetLimits())
         self._lock, self._unanswered = Lock(), 0
         self.counts = Counter[str]()
         """What was done in this run: `requests` sent, of these `retries` and `lost`, and answers `from_cache`.
@@ -102,8 +101,6 @@ class Chat:
         Lost are those that were cut off; what they may have cost is charged in full.
         """
         self._turns: WeakValueDictionary[str, Any] = WeakValueDictionary()
-        record = partial(self._cache.charge, account)
-        self._budget = TokenBudget(limits or BudgetLimits(), used=self._cache.used(account), record=record)
         self._metered = MeteredClient(
             self._budget, max_tokens=s.max_tokens, timeout_s=s.timeout_s, concurrency=s.concurrency, count=self._count
         )

@@ -15,7 +15,7 @@ import httpx2
 import openai
 
 from cotgen.errors import EndpointError
-from cotgen.llm.budget import TokenBudget, Tokens
+from cotgen.llm.budget import Budget, Tokens
 from cotgen.llm.replies import Reply, read_reply
 
 MAX_BODY_BYTES = 4 << 20
@@ -31,7 +31,7 @@ class MeteredClient(openai.DefaultHttpxClient):
     """
 
     def __init__(
-        self, budget: TokenBudget, *, max_tokens: int, timeout_s: float, concurrency: int, count: Callable[[str], None]
+        self, budget: Budget, *, max_tokens: int, timeout_s: float, concurrency: int, count: Callable[[str], None]
     ) -> None:
         super().__init__(timeout=timeout_s, limits=httpx2.Limits(max_connections=None))
         self._budget, self._max_tokens, self._timeout_s, self._count = budget, max_tokens, timeout_s, count

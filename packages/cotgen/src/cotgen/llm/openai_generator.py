@@ -16,7 +16,7 @@ from cotgen.admission import label_of
 from cotgen.errors import AnswerError, CotgenError, GenerationError, RequestError
 from cotgen.generation import Outcome
 from cotgen.llm import prompting
-from cotgen.llm.chat import Chat
+from cotgen.llm.chat import Chat, Settings
 from cotgen.screening import Decision, Screened, screen
 from cotgen.verdict import verdict_span
 from speech_records import Cue, LabelSet, MeasuredUtterance, ReasoningTrace, SpeechRecordsError, Verdict
@@ -26,6 +26,17 @@ NO_VERDICT = "no_verdict"
 """Counts texts that were kept although they state no verdict that `cotgen.verdict` finds."""
 LOOKAHEAD = 4
 """Utterances read ahead for each worker, so that one that must wait does not hold up the others."""
+
+
+def model_identity(settings: Settings, candidates: int) -> Mapping[str, Any]:
+    """`OpenAIGenerator.identity`, known before any model is asked."""
+    return {
+        "name": "openai",
+        "prompt_version": prompting.PROMPT_VERSION,
+        "prompt_sha256": prompting.prompt_hash(),
+        "candidates": candidates,
+        **settings.sampling(),
+    }
 
 
 class OpenAIGenerator:
@@ -39,13 +50,7 @@ class OpenAIGenerator:
     @property
     def identity(self) -> Mapping[str, Any]:
         """Model, prompt and sampling: all that decides the requests."""
-        return {
-            "name": "openai",
-            "prompt_version": prompting.PROMPT_VERSION,
-            "prompt_sha256": prompting.prompt_hash(),
-            "candidates": self._candidates,
-            **self._chat.settings.sampling(),
-        }
+        return model_identity(self._chat.settings, self._candidates)
 
     def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
         """Outcomes in the order of `utterances`, several of which are worked on at once.
