@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import wave
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,32 @@ def test_emodb_reads_codes_of_the_file_name(tmp_path: Path, folder: str) -> None
     reasons = " ".join(r.message for r in listing.rejected)
     assert "speaker '99'" in reasons
     assert "emotion letter 'X'" in reasons
+
+
+def test_emodb_knows_what_listeners_perceived_as_prominent(tmp_path: Path) -> None:
+    """By hand: Lappen is spelled `la pen`; 2.4 is the most, 2.0 is within half of it, 1.8 is not. In the second clip
+    the most prominent syllable ends after the file's one second, in the third none is prominent; the fourth has no row.
+    """
+    rated = {
+        "03a01Fa": [("der", 0.4), ("la", 2.4), ("pen", 0.0), ("liegt", 1.8), ("auf", 0.1), ("dem", 0.2), ("eis", 2.0)],
+        "03a01Nc": [("der", 0.4), ("la", 1.6), ("pen", 0.1), ("liegt", 0.4), ("auf", 0.1), ("dem", 0.1), ("eis", 2.9)],
+        "03a01Wa": [("der", 0.4), ("la", 1.1), ("pen", 0.2), ("liegt", 0.8), ("auf", 0.2), ("dem", 0.2), ("eis", 1.4)],
+    }
+    rows = ["utterance,start_s,end_s,syllable,prominence"]
+    for name, syllables in rated.items():
+        for i, (syllable, prominence) in enumerate([*syllables, ("schrank", "")]):
+            rows.append(f"{name},{0.18 * i:.2f},{0.18 * (i + 1):.2f},{syllable},{prominence}")
+    (tmp_path / "wav").mkdir()
+    (tmp_path / "syllables.csv").write_text("\n".join(rows))
+    for name, seconds in (("03a01Fa", 2), ("03a01Nc", 1), ("03a01Wa", 2), ("03a02Fc", 2)):
+        with wave.open(str(tmp_path / "wav" / f"{name}.wav"), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(bytes(2 * 16_000 * seconds))
+    found = corpora.load("emodb", tmp_path)
+    assert [u.stressed_words for u in found.utterances] == [("lappen", "eisschrank"), None, None, None]
+    assert found.rejected == ()
 
 
 def test_manifest_reads_aliases_and_fills_in_what_a_person_leaves_out(tmp_path: Path) -> None:
@@ -218,6 +246,9 @@ def test_real_emodb() -> None:
     assert counts == {"03": 49, "13": 61, "14": 69}
     assert listing.rejected == ()
     assert {u.speaker_id for u in listing.utterances if u.split == "test"} == {"13", "14"}
+    stressed = [u for u in listing.utterances if u.stressed_words]
+    assert len(stressed) >= 250  # of 407 rated clips; in the others the most prominent word is cut off, or none is
+    assert all(set(u.stressed_words) <= set(re.findall(r"\w+", u.transcript.lower())) for u in stressed)
 
 
 @pytest.mark.corpus
