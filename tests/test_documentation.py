@@ -37,8 +37,7 @@ def subcommands(script: str) -> set[str]:
     """The subcommands of a typer application; empty where it has none or is not made with typer."""
     module = import_module(SCRIPTS[script].partition(":")[0])
     applications = [value for value in vars(module).values() if isinstance(value, typer.Typer)]
-    command = typer.main.get_command(applications[0]) if applications else None
-    return set(getattr(command, "commands", {}))
+    return {name for found in applications for name in getattr(typer.main.get_command(found), "commands", {})}
 
 
 def test_make_help_explains_every_verb() -> None:
