@@ -113,7 +113,7 @@ def test_the_style_decides_what_is_written_and_is_in_the_card(tmp_path: Path) ->
         assert card["generator"] == {"name": "rules", "style": style.value}
         written[style] = next(read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace))
     assert written[Style.PLAIN].think != written[Style.VARIED].think
-    assert [trace.generator for trace in written.values()] == ["rules/3", "rules/4"]
+    assert [trace.generator for trace in written.values()] == ["rules/3", "rules/5", "rules/4"]
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import speech_corpora
-from speech_corpora import cli
+from speech_corpora import CorpusError, cli
 from speech_records import Utterance, read_jsonl
 
 
@@ -50,6 +50,25 @@ def test_corpora_are_listed() -> None:
     assert (status, [row[0] for row in rows]) == (0, list(speech_corpora.CORPORA))
     assert {len(row) for row in rows} == {5}
     assert rows[1][3] == "CC-BY-NC-SA-4.0"
+
+
+def test_named_speakers_test_and_the_others_train(tmp_path: Path) -> None:
+    """nEMO has no split of its own; names as in its files, with or without blanks after the comma."""
+    (tmp_path / "samples").mkdir()
+    for speaker in ("SK0", "TP0", "MP0"):
+        (tmp_path / "samples" / f"{speaker}_anger_1.wav").touch()
+    out = tmp_path / "split.jsonl"
+    run("manifest", "nemo", tmp_path, "-o", out, "--test-speakers", "TP0, MP0")
+    splits = {u.speaker_id: u.split for u in read_jsonl(out, Utterance)}
+    assert splits == {"SK0": "train", "TP0": "test", "MP0": "test"}
+    for named, message in (
+        ("TP0,ZZ9", "'ZZ9' is none of the speakers MP0, SK0, TP0"),
+        ("SK0,TP0,MP0", "names every speaker: nothing would be left to train on"),
+    ):
+        with pytest.raises(CorpusError, match=message):
+            cli.manifest("nemo", tmp_path, out=out, test_speakers=named)
+    with pytest.raises(CorpusError, match="either --fold or --test-speakers"):
+        cli.manifest("nemo", tmp_path, out=out, fold="1/2", test_speakers="TP0")
 
 
 @pytest.mark.parametrize(

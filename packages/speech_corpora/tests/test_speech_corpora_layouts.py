@@ -82,6 +82,15 @@ def test_iemocap_folds_are_its_sessions(tmp_path: Path) -> None:
     assert all(len(f.train) == 8 and {u.speaker_id[:5] for u in f.test} == set(f.held_out) for f in folds)
 
 
+def test_iemocap_speakers_who_talk_to_each_other_test_together(tmp_path: Path) -> None:
+    """A split by named speakers must not tear a session apart."""
+    root, out = iemocap(tmp_path), tmp_path / "split.jsonl"
+    with pytest.raises(CorpusError, match="'Ses01M' talks with a speaker that tests: name both"):
+        cli.manifest("iemocap", root, out=out, test_speakers="Ses01F")
+    assert run("manifest", "iemocap", root, "-o", out, "--test-speakers", "Ses01F,Ses01M")[0] == 0
+    assert {u.speaker_id for u in read_jsonl(out, Utterance) if u.split == "test"} == {"Ses01F", "Ses01M"}
+
+
 def test_iemocap_names_missing_audio_and_unknown_labels(tmp_path: Path) -> None:
     """A label file that names a clip that is not there, and a code that IEMOCAP does not have."""
     iemocap(tmp_path)

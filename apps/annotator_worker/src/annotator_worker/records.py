@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from annotator_worker.errors import UnusableInputError
-from cotgen.dataset.building import installed_version
+from cotgen.dataset.describing import installed_version
 from cotgen.reasoning import GeneratorName, ReasoningConfig
 from cotgen.tasks import Attribute, ComparativeClip
 from speech_records import FailedItem, Level, MeasuredUtterance, ReasoningTrace, Utterance, to_json

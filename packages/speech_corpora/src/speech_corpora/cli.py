@@ -22,7 +22,7 @@ NAME = "speech-corpora"
 app = typer.Typer(
     help="Emotion corpora on disk, read by their published layout: which ones can be read (`list`), what a copy holds "
     "and what is wrong with it (`check`), and its utterances as JSON Lines (`manifest`), with a split by speaker where "
-    "the corpus has none (`manifest --fold 1/5`).\n\n"
+    "the corpus has none (`manifest --fold 1/5`, `manifest --test-speakers TP0,MP0`).\n\n"
     "Data goes to stdout, everything else to stderr. Status 1: something was left out, and each item is named.\n\n"
     "Example: speech-corpora check ravdess data/ravdess",
     no_args_is_help=True,
@@ -90,6 +90,9 @@ def manifest(
     fold: Annotated[
         str | None, typer.Option(help="Split by fold instead, e.g. 2/5: no speaker (IEMOCAP: session) on both sides.")
     ] = None,
+    test_speakers: Annotated[
+        str | None, typer.Option(help="Split by these speakers instead, e.g. TP0,MP0: they test, all others train.")
+    ] = None,
 ) -> None:
     """Write a corpus as a manifest: one utterance a line, read from its file names and label files.
 
@@ -97,11 +100,19 @@ def manifest(
     every command that takes a corpus.
 
     Example: speech-corpora manifest cremad data/cremad -o data/cremad/fold-1.jsonl --fold 1/5
+
+    Example: speech-corpora manifest nemo data/nemo -o data/nemo/split.jsonl --test-speakers TP0,MP0
     """
+    if fold is not None and test_speakers is not None:
+        raise CorpusError("give either --fold or --test-speakers: each splits in its own way")
     if not out.resolve().parent.is_dir():
         raise CorpusError(f"the folder {str(out.parent)!r} does not exist: make it first")
     listing = registry.load(name, root)
-    utterances = listing.utterances if fold is None else _split_by_fold(name, listing.utterances, fold)
+    utterances: Sequence[Utterance] = listing.utterances
+    if fold is not None:
+        utterances = _split_by_fold(name, utterances, fold)
+    elif test_speakers is not None:
+        utterances = _split_by_speakers(name, utterances, test_speakers)
     count = write_jsonl(out, utterances)
     _say_how_to_split(name, root, utterances)
     for reason, number in listing.dropped:
@@ -156,3 +167,17 @@ def _split_by_fold(corpus: str, utterances: Sequence[Utterance], fold: str) -> l
     chosen = list(registry.folds(corpus, utterances, int(count)))[int(number) - 1]
     held_out = {u.utterance_id for u in chosen.test}
     return [replace(u, split="test" if u.utterance_id in held_out else "train") for u in utterances]
+
+
+def _split_by_speakers(corpus: str, utterances: Sequence[Utterance], named: str) -> list[Utterance]:
+    """The speakers that are `named` test, the others train; what may not be on both sides of a fold is not here."""
+    held_out, group = {name.strip() for name in named.split(",")}, registry.CORPORA[corpus].group
+    speakers = {u.speaker_id for u in utterances}
+    if unknown := sorted(held_out - speakers):
+        raise CorpusError(f"--test-speakers: {unknown[0]!r} is none of the speakers {', '.join(sorted(speakers))}")
+    if not speakers - held_out:
+        raise CorpusError(f"--test-speakers {named!r} names every speaker: nothing would be left to train on")
+    tested = {group(u) for u in utterances if u.speaker_id in held_out}
+    if torn := sorted({u.speaker_id for u in utterances if group(u) in tested} - held_out):
+        raise CorpusError(f"--test-speakers: {torn[0]!r} talks with a speaker that tests: name both")
+    return [replace(u, split="test" if u.speaker_id in held_out else "train") for u in utterances]

@@ -6,6 +6,7 @@ import typer
 
 from cotgen.cli import screening, sets
 from cotgen.cli.building import build
+from cotgen.cli.joining import join
 from cotgen.cli.options import NAME
 from cotgen.errors import CotgenError
 from speech_claims import ClaimsError
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(build)
+app.command()(join)
 app.add_typer(screening.app)
 app.add_typer(sets.app)
 

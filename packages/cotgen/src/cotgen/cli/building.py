@@ -131,14 +131,20 @@ def _finish(made: DataSet, reasoning: ReasoningConfig, *, disjoint_speakers: boo
     with FailureLog(NAME, None) as log:
         for failure in made.failed():
             log(failure)
-    speakers = made.card()["speakers"]
-    if not speakers["disjoint"]:
-        _say(f"{speakers['in_several_splits']} speakers are in several splits: {'; '.join(speakers['first_of_them'])}")
+    disjoint = name_shared_speakers(made)
     counts = made.description["counts"]
     kept = f", {counts['failed']} left out, see {made.folder / 'errors.jsonl'}" if counts["failed"] else ""
     _say(f"{counts['utterances']} traces by {reasoning.generator.value}{kept}")
-    if counts["failed"] or (disjoint_speakers and not speakers["disjoint"]):
+    if counts["failed"] or (disjoint_speakers and not disjoint):
         raise typer.Exit(1)
+
+
+def name_shared_speakers(made: DataSet) -> bool:
+    """Whether no speaker is in several splits; those who are, are named on stderr."""
+    speakers = made.card()["speakers"]
+    if not speakers["disjoint"]:
+        _say(f"{speakers['in_several_splits']} speakers are in several splits: {'; '.join(speakers['first_of_them'])}")
+    return bool(speakers["disjoint"])
 
 
 def _say(text: str) -> None:

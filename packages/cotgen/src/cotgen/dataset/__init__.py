@@ -16,7 +16,9 @@ Parquet file are numbered shards (`traces-00002-of-00012.jsonl`, see `speech_rec
 describes every field of `dataset.json`.
 
 - `building`: `build`, which writes; `source`: what it writes from
+- `joining`: `join`, which makes one data set of several
 - `reading`: `DataSet`, which reads
+- `describing`: the card and `dataset.json`, written last
 - `card`, `checks`, `duplicates`, `parquet`: the data card; speakers and near-duplicates across rows; columns
 - `stats`: what traces hold, counted
 """

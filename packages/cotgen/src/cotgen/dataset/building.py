@@ -11,21 +11,21 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cotgen.admission import check_measured
 from cotgen.dataset import card, parquet
 from cotgen.dataset.checks import RowChecks
+from cotgen.dataset.describing import describe, failed_line, installed_versions
 from cotgen.dataset.examples import write_examples
-from cotgen.dataset.reading import DESCRIPTION, SCALE, SCHEMA_VERSION, DataSet
+from cotgen.dataset.reading import DESCRIPTION, SCALE, DataSet
 from cotgen.dataset.source import Source
-from cotgen.errors import ContradictedError, CotgenError, DataSetError, TaskError
+from cotgen.errors import ContradictedError, CotgenError, TaskError
 from cotgen.generation import Generator
 from cotgen.tasks.examples import TaskConfig, without_stray_stress
 from cotgen.tasks.records import ComparativeClip
@@ -47,7 +47,6 @@ from speech_records.shards import drop, shard_name
 
 STEMS = ("measured", "traces", "emotioncot", "sft", "dataset")
 """Files that are written in shards; the last one as Parquet."""
-_VERSIONS = ("cotgen", "speech-claims", "speech-records")
 _STATE = ".build"
 _CACHE_KIB = 4096
 _TABLES = """
@@ -97,11 +96,11 @@ def build(source: Source, out: Path, config: BuildConfig, *, generator: Generato
     asked = {
         "corpus": source.corpus, "audio_root": source.audio_root, **config.described(),
         "generator": dict(generator.identity), "measuring": dict(source.measuring),
-        "versions": {name: installed_version(f"emotionthinker-{name}") for name in _VERSIONS},
+        "versions": installed_versions(),
         "input": {"utterances": total, "sha256": sha256},
     }  # fmt: skip
     inputs = _digest(asked, source)
-    earlier = _finished(out, inputs)
+    earlier = DataSet.finished(out, inputs)
     if earlier is not None:
         return earlier
     count = -(-total // config.shard_rows)
@@ -195,7 +194,7 @@ class _Shard:
 
     def _fail(self, line: int, name: str, stage: str, error: Exception | FailedItem) -> None:
         failed = error if isinstance(error, FailedItem) else FailedItem.of(name, stage, error)
-        self._db.execute("INSERT INTO failures VALUES (?, ?, ?)", (line, failed.error, _line(failed)))
+        self._db.execute("INSERT INTO failures VALUES (?, ?, ?)", (line, failed.error, failed_line(failed)))
 
 
 def verified(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTrace:
@@ -213,17 +212,8 @@ def verified(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTra
 def _digest(asked: dict[str, Any], source: Source) -> str:
     """What decides every byte of the data set: what was asked for, the input, the scale, clips and earlier failures."""
     scale = None if source.scale is None else file_sha256(source.scale)
-    others = [to_json(clip) for clip in source.clips], [_line(failed) for failed in _sorted(source.failed)]
+    others = [to_json(clip) for clip in source.clips], [failed_line(failed) for failed in _sorted(source.failed)]
     return hashlib.sha256(json.dumps([asked, scale, *others], sort_keys=True).encode()).hexdigest()
-
-
-def _finished(out: Path, inputs: str) -> DataSet | None:
-    """The data set in `out` if it is of these inputs and complete."""
-    try:
-        found = DataSet.open(out)
-    except DataSetError:
-        return None
-    return found if found.description.get("inputs") == inputs else None
 
 
 def _open(out: Path, inputs: str) -> sqlite3.Connection:
@@ -255,35 +245,17 @@ def _finish(
     checks = RowChecks(db)
     earlier = _sorted(source.failed)
     failures = (record for (record,) in db.execute("SELECT record FROM failures ORDER BY line, rowid"))
-    _write_lines(out / "errors.jsonl", [*map(_line, earlier)], failures)
+    _write_lines(out / "errors.jsonl", [*map(failed_line, earlier)], failures)
     _write_lines(out / "duplicates.jsonl", checks.duplicates())
     clips = _take_clips(db, source, out)
     names, examples = write_examples(out, config.tasks, clips, shards=shards)
     if source.scale is not None:
         _copy(source.scale, out / SCALE)
         names.append(SCALE)
-    errors = card.Tally(("error", f.error) for f in earlier)
-    errors.update(("error", error) for (error,) in db.execute("SELECT error FROM failures"))
-    left_out = errors.total()
-    described = card.describe(tally, {**asked, "left_out": left_out, **checks.found()})
-    _write(out / "CARD.md", card.markdown(described))
-    _write(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+    errors = Counter(f.error for f in earlier)
+    errors.update(error for (error,) in db.execute("SELECT error FROM failures"))
     names += ["errors.jsonl", "duplicates.jsonl", "card.json", "CARD.md", *(clip.audio_path for clip, _ in clips)]
-    files |= {name: file_sha256(out / name) for name in names}
-    counts = {
-        "utterances": described["rows"],
-        "splits": {split: found["rows"] for split, found in described["splits"].items()},
-        "emotions": described["labels"],
-        "claims": described["claims"],
-        "sft_examples": dict(sorted(examples.items())),
-        "failed": left_out,
-        "failed_by_error": card.values(errors, "error"),
-    }
-    corpus = asked["corpus"] or "+".join(described["corpora"])
-    synthetic = described["synthetic_rows"] > 0
-    index = {"schema_version": SCHEMA_VERSION, **asked, "corpus": corpus, "synthetic": synthetic}
-    index |= {"counts": counts, "files": files}
-    _write(out / DESCRIPTION, json.dumps(index, indent=1, ensure_ascii=False) + "\n")
+    describe(out, asked, checks, tally=tally, errors=errors, examples=examples, files=files, names=names)
 
 
 def _take_clips(db: sqlite3.Connection, source: Source, out: Path) -> list[tuple[ComparativeClip, bool]]:
@@ -314,24 +286,7 @@ def _sorted(failed: Iterable[FailedItem]) -> list[FailedItem]:
     return sorted(failed, key=lambda item: (item.id, item.stage, item.message))
 
 
-def _line(failed: FailedItem) -> str:
-    return json.dumps(asdict(failed), ensure_ascii=False)
-
-
 def _write_lines(path: Path, *groups: Iterable[str]) -> None:
     with atomic_write(path) as file:
         for group in groups:
             file.writelines(f"{line}\n" for line in group)
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as file:
-        file.write(text)
-
-
-def installed_version(distribution: str) -> str:
-    """The release that runs here; `uninstalled` for code from a source tree that pip does not know."""
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "uninstalled"

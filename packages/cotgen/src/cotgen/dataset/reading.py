@@ -66,6 +66,15 @@ class DataSet:
             raise DataSetError(f"{folder}: {problem}; {_AGAIN}")
         return found
 
+    @classmethod
+    def finished(cls, folder: Path, inputs: str) -> DataSet | None:
+        """The data set in `folder` if it is complete and of these `inputs`, the hash of all that decides its bytes."""
+        try:
+            found = cls.open(folder)
+        except DataSetError:
+            return None
+        return found if found.description.get("inputs") == inputs else None
+
     @property
     def corpus(self) -> str:
         """The name of the corpus, or of several."""
