@@ -53,6 +53,37 @@ def found(text: str) -> list[str]:
         ("She speaks at twice the normal tempo.", "rate high"),
         ("pitch ↑, intensity ↓, tempo = slow", "energy low, pitch high, rate low"),
         ("A 28-year-old woman; a man aged about 70.", "age elderly, age young adult, gender female, gender male"),
+        (
+            "Pt (f, 71 y). GRBAS: R1 B0. Freq. pauses.",
+            "age elderly, gender female, pauses many, voice_quality not breathy, voice_quality rough",
+        ),
+        ("A girl of about nine; someone fortyish.", "age child, age middle-aged, gender female"),
+        ("Both volume and tempo exceed what is customary.", "energy high, rate high"),
+        # headings that are questions, lists that answer, pointers
+        ("Voice? Hoarse. And the tempo? Sedate.", "rate low, voice_quality rough"),
+        ("strain in voice → no; final pitch → falling", "contour_shape falling at the end, voice_quality not tense"),
+        ("Tempo and volume differ: the former is slow, the latter normal.", "energy normal, rate low"),
+        ("One checks whether the pitch is low, and it is.", "pitch low"),
+        (
+            "Neither the tempo nor, for all the drama of her words, the volume is high.",
+            "energy not high, rate not high",
+        ),
+        # one phrase that says one thing twice
+        ("He yells at the top of his lungs.", "energy high"),
+        ("A slow, unhurried pace; a gravelly and husky voice.", "rate low, voice_quality rough"),
+        # comparatives of any value word, words said long
+        ("The melody could hardly be flatter; what a sloooow tempo.", "contour_dynamics flat, rate low"),
+        # movement of melody is dynamics, of pitch range
+        ("Large swings in the intonation.", "contour_dynamics expressive"),
+        ("Large swings in pitch.", "pitch_range high"),
+        # pauses by number
+        (
+            "He hesitates twice; one long silence, and two breaks, one of which lasts 0.9 s.",
+            "pauses 0.9 s, pauses 2, pauses 2, pauses few, pauses long",
+        ),
+        # a concern of others, then denied; what prompts want
+        ("The annotator claims that he shouts. He doesn't.", "energy not high"),
+        ("Generate a narrator. The tempo should be slow.", "rate low"),
     ],
 )
 def test_how_a_claim_is_put(text: str, expected: str) -> None:
@@ -83,6 +114,13 @@ def test_how_a_claim_is_put(text: str, expected: str) -> None:
         "If she had been angry, the tempo would have been higher, and the pauses shorter.",  # a supposition
         "Next session we will work on a louder voice.",  # a plan
         "The pitch was not measured.",
+        "Tomorrow we will ask him to speak more slowly.",
+        "Had she been louder, with fewer pauses, they might have heard her.",
+        "The other reader, in an earlier take, shouted his part.",  # another subject
+        "Anger is the loudest of emotions.",
+        "The price of bread is rising, and the sales pitch fell flat.",
+        "He drew loud comments from the gallery.",
+        "There was a short pause for coffee.",
     ],
 )
 def test_what_is_not_said_of_this_clip(text: str) -> None:

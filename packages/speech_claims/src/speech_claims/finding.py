@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from speech_claims import scope, topics
 from speech_claims.echoes import Answer, answer, denied_before, is_affirmed, is_open
@@ -47,6 +48,19 @@ _AT_END_REACH = 7
 _TURN_REACH = 10
 _AGE_REACH = 12
 _NEAR_VOICE = 5
+_NAMED_REACH = 4
+_FINAL = frozenset(("final", "terminal", "closing"))
+_NORM_REACH = 5
+_BEYOND = {
+    **dict.fromkeys(("above", "over", "beyond", "exceed", "exceeds", "exceeding"), "high"),
+    **dict.fromkeys(("below", "under", "beneath"), "low"),
+}
+_PLACES = word_set("places")
+_PARTS = frozenset(("word", "syllable", "part"))
+"""*The loudest word* is no loud voice."""
+_OF_CONTOUR = (Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS)
+_ADJACENT = frozenset(("small", "big", "large", "huge", "tiny"))
+"""Sizes that are said of pauses only directly before them."""
 _PAUSED_FOR = frozenset(("breath", "air", "effect", "thought", "emphasis", "seconds", "long", "nearly", "almost"))
 _BARE_PAUSES, _LACKED_HEADS, _SPEECH = (word_set(name) for name in ("bare_pauses", "lacked", "speech"))
 _ONLY_DENIED, _DENIED_ALONE = word_set("only_denied"), word_set("denied_alone")
@@ -123,7 +137,12 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, taken: set[int]) -> 
     word = words[i]
     change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
     for heads in heads_of(words, letters, i):
-        claimed = [(h, sense) for h in heads if (sense := _sense(words[h].group, word)) is not None]
+        claimed = [
+            (h, sense)
+            for h in heads
+            if (sense := _sense(words[h].group, word)) is not None
+            and not (sense[0] is Cue.PAUSES and word.phrase in _ADJACENT and h != i + 1)
+        ]
         if claimed and not _is_particle(words, i):
             head = claimed[0][0]
             if (
@@ -239,22 +258,38 @@ def _finding(
     denied = denied or answer(words, letters, i) is Answer.NO
     if denied and claimed[0] is Cue.CONTOUR_DYNAMICS and words[i].phrase in _ONLY_DENIED:
         claimed, denied = (Cue.CONTOUR_DYNAMICS, "flat"), False  # the melody hardly moves
+    claimed = _beside_the_norm(words, i, claimed)
     if denied and (claimed == (Cue.PAUSES, "present") or words[i].phrase == "single"):
         # *never pauses*, *there isn't a single pause*; but *hardly pauses*
         claimed, denied = (Cue.PAUSES, "few" if scope.is_hardly(words, i) else "none"), False
     return Finding(*span, *claimed, denied, scope.degree(words, i), scope.is_hedged(words, i))
 
 
+def _beside_the_norm(words: Sequence[Word], i: int, claimed: tuple[Cue, str]) -> tuple[Cue, str]:
+    """*Exceeds what is customary* is high, *well below an ordinary register* low."""
+    cue, value = claimed
+    if value != "normal":
+        return claimed
+    for k in range(i - 1, max(-1, i - 1 - _NORM_REACH), -1):
+        word = words[k]
+        is_copula = word.kind is Kind.COPULA and (not k or words[k - 1].phrase != "what")
+        if is_copula or word.kind in (Kind.HEAD, Kind.BOUNDARY, Kind.COMMA, Kind.VALUE, Kind.AND):
+            break
+        if word.phrase in _BEYOND and words[k + 1].phrase != "all":
+            return cue, _BEYOND[word.phrase]
+    return claimed
+
+
 def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
     """Not of a fast fan or a quiet room, of how a pitch rises, or of an emotion's name."""
-    if topics.is_of_else(words, letters, i, cue):
+    if topics.is_of_else(words, letters, i, cue) or topics.says_of_an_emotion(words, i):
         return False
     opens = letters[max(0, i - 1) : i] in ("", "X") and letters[i + 1 : i + 2] in ("A", "K")
     if cue is Cue.CONTOUR_DYNAMICS and words[i].phrase.endswith("ly") and opens:
         return False  # melodically, the phrase …
     if cue in (Cue.ENERGY, Cue.RATE) and words[i].phrase.endswith("ly"):
         beside = [words[k] for k in (i - 1, i + 1) if 0 <= k < len(words)]
-        return not any(SENSES["pitch"].get(w.phrase, ("",))[0] is Cue.CONTOUR_SHAPE for w in beside)
+        return not any(SENSES["contour"].get(w.phrase, ("",))[0] in _OF_CONTOUR for w in beside)
     is_adjective = cue in (Cue.ENERGY, Cue.RATE) and " " not in words[i].phrase
     if cue is Cue.CONTOUR_SHAPE and words[i].phrase in ("rising", "falling") and letters[i + 1 : i + 2] == "O":
         return False
@@ -266,8 +301,10 @@ def _speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> 
             return False
     in_phrase = letters[i - 1 : i] == "A" or (i > 0 and words[i - 1].phrase.endswith((" a", " an")))
     is_heading = letters[max(0, i - 1) : i] in ("", "X") and letters[i + 2 : i + 3] in ("X", "K", "")
-    attributive = is_adjective and (in_phrase or is_heading) and letters[i + 1 : i + 2] == "O"
-    return not attributive or words[i + 1].phrase in _SPEECH
+    is_listed = letters[i + 1 : i + 2] == "O" and words[i + 1].phrase.endswith("s") and len(words[i + 1].phrase) > 4
+    attributive = is_adjective and (in_phrase or is_heading or is_listed) and letters[i + 1 : i + 2] == "O"
+    said_of = words[i + 1].phrase if attributive else ""
+    return not attributive or (said_of in _SPEECH and not (said_of in _PARTS and words[i].phrase.endswith("est")))
 
 
 def _at_end(words: Sequence[Word], i: int, cue: Cue, value: str) -> str:
@@ -289,8 +326,12 @@ def _at_end(words: Sequence[Word], i: int, cue: Cue, value: str) -> str:
 
 def _names_the_end(words: Sequence[Word], i: int) -> bool:
     """*A final fall*, *terminal contour: falling*."""
-    near = [w.phrase.split(" ")[0] for w in words[max(0, i - 3) : i]]
-    return any(w in ("final", "terminal", "closing") for w in near[-1:]) or "terminal" in near
+    before = words[max(0, i - _NAMED_REACH) : i]
+    near = [w.phrase.split(" ")[0] for w in before[-3:]]
+    heading = any(
+        w.phrase in _FINAL and h.kind is Kind.HEAD and h.group in ("pitch", "contour") for w, h in pairwise(before)
+    )
+    return heading or any(w in _FINAL for w in near[-1:]) or "terminal" in near
 
 
 def _joined_turns(
@@ -377,6 +418,8 @@ def _pauses_something(words: Sequence[Word], letters: str, i: int) -> bool:
         return False
     if behind[0] == "for" and letters[i + 2] == "O":
         return behind[1] not in _PAUSED_FOR
+    if behind[0] in ("in", "at", "during") and letters[i + 2 : i + 4] == "AO":
+        return behind[2] not in _PLACES
     of_else = letters[i + 1] == "P" and not OTHERS.isdisjoint(behind[1:])
     return of_else or (letters[i + 1 : i + 3] == "AO" and behind[0] in DEFINITE)
 

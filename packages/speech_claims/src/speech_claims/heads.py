@@ -34,6 +34,7 @@ _OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
 _REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
+_FRONTED_PLAIN = re.compile(r"D*AD*(?P<heads>H)[OD]*[BM]")
 _INVERTED = re.compile(r"[BM][DNO]?A?D*(?P<heads>H)(?:D|PA?[HO])*(?=[XKCT]|$)")
 _WHAT_IS = re.compile(r"[OL]B[DN]*$")
 _PARTICIPLE = re.compile(_HEADS + r"[^HXT]{1,9}K[DN]*BD*$")
@@ -170,6 +171,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_HOW, False, _after_how),  # how high the pitch is
     (_INVERTED, False, _after_what),  # wide is the range of her pitch
     (_PARTICIPLE, True, _participial),  # loudness offers little guidance, being middling
+    (_FRONTED_PLAIN, False, _opening),  # high the pitch is not
     (_IS_WHAT, False, _opening),  # low is what the pitch is
     (_FRONTED, False, _opening),  # rising throughout, the pitch …
     (_APPOSED, True, _closing),  # the pitch, high and sharp, …

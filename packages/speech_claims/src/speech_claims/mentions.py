@@ -66,6 +66,9 @@ _STRESS_PATTERNS = tuple(
         rf"\b(?:ma[dk]es?|making|sa(?:y|ys|id)|speaks?|pronounc(?:es?|ed)|gives?|hits?)\s+(?:\w+\s+)?{_STRONGER}\s+{_THE_WORD}{_LIST}",
         rf"\b(?:ma[dk]es?|making|sa(?:y|ys|id)|speaks?|pronounc(?:es?|ed))\s+{_THE_WORD}{_LIST}\s+(?:more\s+|very\s+|so\s+|quite\s+)?{_STRONGER}\b(?!\s+voice)",
         rf"\b(?:weight|force|stress|emphasis|accent)\s+(?:up)?(?:on|in|to|at)\s+{_THE_WORD}{_LIST}",
+        rf"\b(?:loudest|strongest|heaviest|longest|most\s+{_STRESSED})\s+(?:word|syllable)\s*(?:is|was|being|:)?\s*{_LIST}",
+        rf"\b(?:word\s+)?{_LIST}\s+(?:that\s+)?gets\s+(?:\w+\s+){{0,2}}?(?:punch|force|push|spotlight|attention)\b",
+        rf"\bputs?\s+{_THE_WORD}{_LIST}\s+in(?:to)?\s+(?:the\s+)?(?:spotlight|foreground|relief|focus)\b",
         rf"{_LIST}\s*,?\s+(?:which|that)\s+(?:[\w']+\s+){{0,3}}?{_STRESSED}\b",
     )
 )

@@ -25,7 +25,7 @@ _N = rf"(?:\d{{1,2}}|{_WORDS})"
 _OLD = r"(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|y(?:ea)?rs?\.?(?:\s+old)?(?!\w)|y\b)"
 _ABOUT = r"(?:about\s+|around\s+|roughly\s+|some\s+|perhaps\s+|approximately\s+|nearly\s+|almost\s+|over\s+|past\s+)?"
 _YEARS = re.compile(
-    rf"(?P<years>{_N})[\s-]*{_OLD}"
+    rf"(?<!\w)(?P<years>{_N})[\s-]*{_OLD}"
     rf"|\bage[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))"
     rf"|\b(?:girl|boy|child|kid|man|woman|person|grand\w+|speaker|sounds?|sounding)\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d)"
     r"(?=\s*(?:[.,;:!?]|$|(?:or\s+so|by|in|with|who|is|and)\b))"

@@ -129,7 +129,8 @@ def denies_head(words: Sequence[Word], letters: str, i: int) -> bool:
 
 def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether word `i` is what is lacking: *variation is lacking*, *whispering doesn't occur*."""
-    for k in range(i + 1, min(len(words), i + _ABSENT_REACH)):
+    first = i + 1 + (letters[i : i + 2] == "VH")  # *excessive speed can be excluded*
+    for k in range(first, min(len(words), i + _ABSENT_REACH)):
         if words[k].phrase in lexicon.ABSENT and letters[k + 1 : k + 2] != "H":
             return letters[k] != "N" or "B" in letters[i:k]
         if letters[k] in "VHXTC":
@@ -206,6 +207,8 @@ def is_of_a_part(words: Sequence[Word], i: int) -> bool:
     if any(w.phrase in lexicon.TIMES for w in clause[start:end]):
         return True
     at_end = next((k for k in range(start, end) if clause[k].kind is Kind.AT_END), None)
+    if at_end is not None and at_end > place and clause[at_end - 1].kind is Kind.AND:
+        return False  # *he shouts, and at the end …*
     between = () if at_end is None else clause[place + 1 : at_end] if at_end > place else clause[at_end + 1 : place]
     own = (Kind.VALUE,) if at_end is not None and at_end < place else (Kind.VALUE, Kind.HEAD)
     return at_end is not None and not any(w.kind in own for w in between)

@@ -46,6 +46,7 @@ _PERSONS = word_set("persons")
 _HEADING = 6
 """Words of a question that is no more than a heading."""
 _LOOSE_HEADS, _NEAR_VOICE = word_set("loose_heads"), 10
+_ASIDES, _ASIDE = frozenset(("for all", "for all that", "of course", "admittedly", "as it happens")), 12
 _PARENTHETIC = frozenset(("though", "however"))
 _LAST_TWO = frozenset(("the former", "the latter"))
 _RELATIVES = frozenset(("that", "which", "who"))
@@ -90,7 +91,7 @@ def tokenise(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = (
             if _ENDS_A_SENTENCE.match(text, end - 2):
                 words.append(Word(end, end, "", Kind.BOUNDARY))
         position = end
-    return _resolved(_asked(words))
+    return _resolved(_without_asides(_asked(words)))
 
 
 def _asked(words: list[Word]) -> list[Word]:
@@ -106,6 +107,21 @@ def _asked(words: list[Word]) -> list[Word]:
             read[i] = replace(word, phrase=":", kind=Kind.COPULA)
         start = i + 1
     return read
+
+
+def _without_asides(words: list[Word]) -> list[Word]:
+    """The words without what stands between commas as a concession: *neither, for all the anger, is the loudness*."""
+    kept: list[Word] = []
+    i = 0
+    while i < len(words):
+        opens = words[i].kind is Kind.COMMA and i + 1 < len(words) and words[i + 1].phrase in _ASIDES
+        close = next((k for k in range(i + 1, min(len(words), i + _ASIDE)) if words[k].kind is Kind.COMMA), None)
+        if opens and close is not None and all(w.kind is not Kind.BOUNDARY for w in words[i:close]):
+            i = close
+        else:
+            kept.append(words[i])
+        i += 1
+    return kept
 
 
 def _numbers(text: str, start: int, end: int) -> list[Word]:
@@ -186,7 +202,7 @@ def _index() -> tuple[dict[str, Kind], dict[str, int]]:
     """Every phrase with its letter, and of every first word, how many words its longest phrase has."""
     table = dict(lexicon.kinds())
     table |= dict.fromkeys(_PRONOUNS - set(table), Kind.OTHER) | dict.fromkeys(_REPEATS - set(table), Kind.OTHER)
-    table |= dict.fromkeys(_LAST_TWO, Kind.OTHER)
+    table |= dict.fromkeys((_LAST_TWO | _ASIDES) - set(table), Kind.OTHER)
     table |= dict.fromkeys(_REPEATS_DENIED - set(table), Kind.NEGATION)
     longest: dict[str, int] = {}
     for phrase in table:

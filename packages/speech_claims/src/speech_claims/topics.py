@@ -16,12 +16,14 @@ _NEAR = 4
 _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
+_OTHER = frozenset(("other", "another", "previous", "earlier", "next"))
 _CONDITIONS = frozenset(("if", "had", "were", "unless", "had it", "were it"))
 _SUBJUNCTIVE = frozenset(("would", "might", "could"))
 _IMPERATIVES = word_set("imperatives")
 _WISHES = frozenset(("should", "need", "need to", "needs to", "let's"))
 """What a prompt says of what it wants."""
 _IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
+_STAYS = ("remain", "stay", "sound", "seem", "lie", "sits")
 _TOPIC_REACH = 7
 _SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own"))
 _PLURAL_PERSONS = frozenset(
@@ -50,7 +52,7 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
         or _stands_after(clause, place, lexicon.ELSEWHERE)
     ):
         return True
-    if _would_fit(clause, place):
+    if _would_fit(clause, place) or _has_other_subject(clause):
         return True
     if _stands_behind(clause, place, lexicon.UNSETTLED) or _opens_in_general(clause, place):
         return True
@@ -66,9 +68,15 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     return generic and not _is_definite(clause[:place])
 
 
+def _has_other_subject(clause: Sequence[Word]) -> bool:
+    """*The other actor, in the previous clip, shouted*."""
+    first = [w for w in clause[:3] if w.kind not in (Kind.ARTICLE, Kind.DEGREE)]
+    return len(first) > 1 and first[0].phrase in _OTHER and first[1].kind in (Kind.OTHER, Kind.VALUE)
+
+
 def _is_conditional(clause: Sequence[Word], place: int) -> bool:
     """*Had he spoken louder, with fewer pauses, the jury might have believed him*: all before *might*."""
-    if all(w.phrase not in _CONDITIONS for w in clause[:2]):
+    if all(w.phrase.split(" ")[0] not in _CONDITIONS for w in clause[:2]):
         return False
     return any(w.phrase.split(" ")[0] in _SUBJUNCTIVE for w in clause[place:])
 
@@ -108,7 +116,7 @@ def _is_supposed(clause: Sequence[Word], place: int) -> bool:
     if at is None or not any(w.kind is Kind.COMMA for w in clause[at:place]):
         return False
     comma = next(k for k in range(at, place) if clause[k].kind is Kind.COMMA)
-    return not any(w.phrase in _IS for w in clause[comma : place + 3])
+    return not any(w.phrase in _IS or w.phrase.startswith(_STAYS) for w in clause[comma : place + 3])
 
 
 def _is_of_another(clause: Sequence[Word], place: int) -> bool:
@@ -146,15 +154,25 @@ def _is_another_person(words: Sequence[Word], letters: str, i: int) -> bool:
     if nearest is not None and nearest.phrase in _OWN:
         return True
     phrases = [w.phrase for w in before]
-    if not _ABOUT.isdisjoint(phrases[-3:]) or ("to" in phrases and not _TALKING.isdisjoint(phrases)):
+    if (words[i].sense is None and not _ABOUT.isdisjoint(phrases[-3:])) or (
+        "to" in phrases and not _TALKING.isdisjoint(phrases)
+    ):
         return True
     return letters[i + 1 : i + 2] == "P" and any(w.phrase in lexicon.OTHERS for w in words[i + 2 : i + 2 + _NEAR])
 
 
+def says_of_an_emotion(words: Sequence[Word], i: int) -> bool:
+    """Whether the clause of word `i` says what an emotion is: *anger is the loudest of emotions*."""
+    clause, place = clause_of(words, i)
+    names_one = 1 < place <= _NEAR and clause[0].phrase in lexicon.EMOTIONS and clause[1].kind is Kind.COPULA
+    return names_one and all(w.kind in (Kind.DEGREE, Kind.ARTICLE) for w in clause[2:place])
+
+
 def _is_mental(words: Sequence[Word], i: int) -> bool:
     """Whether the clause of word `i` speaks of a judgement or of time: *some emotions are quickly ruled out*."""
-    clause, _ = clause_of(words, i)
-    return any(w.phrase in lexicon.MENTAL for w in clause)
+    clause, place = clause_of(words, i)
+    start = next((k + 1 for k in range(place, -1, -1) if clause[k].phrase == ":"), 0)
+    return any(w.phrase in lexicon.MENTAL for w in clause[start:])
 
 
 def _asks_how(clause: Sequence[Word], place: int) -> bool:
