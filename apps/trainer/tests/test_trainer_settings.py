@@ -199,7 +199,7 @@ def test_the_experiments_of_compact_compose(stage: str, parts: tuple[str, ...]) 
     found = settings_of(stage, f"+experiment=compact_{stage}")
     assert (found.model["preset"], found.train) == ("compact", parts)
     if stage == "sft":
-        assert found.steps == 210 + 200 + 420  # perception, answers, reasoning, as docs/results.md reports it
+        assert found.steps == 210 + 240 + 440  # perception, answers, reasoning, as docs/results.md reports it
         with pytest.raises(ConfigError, match="learning_rates is ears"):
             settings_of(stage, "+experiment=compact_sft", "+learning_rates.ears=1e-3")
 
