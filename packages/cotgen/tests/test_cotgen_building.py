@@ -17,7 +17,7 @@ import pytest
 from cotgen.dataset import BuildConfig, DataSet, Source, build
 from cotgen.generation import Generator, RuleGenerator
 from cotgen.rules import Style
-from cotgen.tasks import TaskConfig
+from cotgen.tasks import Task, TaskConfig
 from speech_corpora import emotioncot
 from speech_records import PAPER_9, MeasuredUtterance, ReasoningTrace, from_json, read_jsonl, to_json, write_jsonl
 from speech_records.shards import shard_name
@@ -43,6 +43,27 @@ def made(profiles: Path, out: Path, *, generator: Generator | None = None, **opt
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}
+
+
+def test_speech_without_a_label_gives_examples_about_its_prosody(tmp_path: Path) -> None:
+    """Lines 2 and 5 of five have no emotion, in shards of two: they are no rows and no failures, and they are asked
+    what can be asked without a label. Without such lines there is no file of them."""
+    profiles = write(tmp_path / "measured.jsonl", 5)
+    whole = made(profiles, tmp_path / "whole", shard_rows=2)
+    assert not list(whole.unlabelled())
+    assert not list((tmp_path / "whole").glob("unlabelled*"))
+    lines = list(read_jsonl(profiles, MeasuredUtterance))
+    for i in (1, 4):
+        lines[i] = replace(lines[i], utterance=replace(lines[i].utterance, emotion=None))
+    write_jsonl(tmp_path / "some.jsonl", lines)
+    data = made(tmp_path / "some.jsonl", tmp_path / "out", shard_rows=2)
+    assert [m.utterance.utterance_id for m in data.unlabelled("train")] == ["u00001", "u00004"]
+    assert [m.utterance.utterance_id for m in data.measured()] == ["u00000", "u00002", "u00003"]
+    counts = data.description["counts"]
+    assert (counts["utterances"], counts["unlabelled"], counts["failed"]) == (3, {"train": 2}, 0)
+    about = {e.task for e in data.examples() if e.utterance_id in ("u00001", "u00004")}
+    assert about == {e.task for e in whole.examples()} - {Task.REASONING, Task.LABEL}
+    assert {e.utterance_id for e in data.examples(task=Task.ATTRIBUTE)} == {f"u{i:05}" for i in range(5)}
 
 
 def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:

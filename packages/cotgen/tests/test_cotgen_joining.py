@@ -41,9 +41,10 @@ CLIPS = [
 
 def made(
     folder: Path, corpus: str, label_set: LabelSet = PAPER_9, *, language: str = "en", split: str = "train",
-    count: int = 4, ids: str | None = None, shard_rows: int = 3,
+    count: int = 4, ids: str | None = None, shard_rows: int = 3, unlabelled: int = 0,
 ) -> Path:  # fmt: skip
-    """A data set in `folder/corpus`: `count` rows, audio in `folder/audio/corpus`, a clip, an earlier failure."""
+    """A data set in `folder/corpus`: `count` rows, the last ones without label, audio in `folder/audio/corpus`, a clip,
+    an earlier failure."""
     source, audio, out = folder / "sources" / corpus, folder / "audio" / corpus, folder / corpus
     (source / "comparative").mkdir(parents=True)
     (audio / "wav").mkdir(parents=True)
@@ -53,6 +54,7 @@ def made(
         utterance = replace(
             one.utterance, utterance_id=f"{ids or corpus}-{i}", corpus=corpus, audio_path=f"wav/{i}.wav", split=split,
             language=language, speaker_id=f"s{i % 2}",
+            emotion=one.utterance.emotion if i < count - unlabelled else None,
         )  # fmt: skip
         (audio / "wav" / f"{i}.wav").write_text(f"{corpus} {i}")
         rows.append(replace(one, utterance=utterance))
@@ -70,6 +72,22 @@ def made(
     )  # fmt: skip
     config = BuildConfig(TaskConfig(label_set, emotion_question(label_set), 0), shard_rows=shard_rows)
     return build(given, out, config, generator=RuleGenerator(label_set, seed=0)).folder
+
+
+def test_speech_without_a_label_is_joined_too(tmp_path: Path) -> None:
+    """Two of four utterances of the second data set have none: they and what is asked about them are in the joint one,
+    under the common folder, and its rows are the six others."""
+    first, second = made(tmp_path, "first"), made(tmp_path, "second", unlabelled=2)
+    whole = join([first, second], tmp_path / "out")
+    assert [m.utterance.audio_path for m in whole.unlabelled()] == ["second/wav/2.wav", "second/wav/3.wav"]
+    counts = whole.description["counts"]
+    assert (counts["utterances"], counts["unlabelled"]) == (6, {"train": 2})
+    for part in (first, second):
+        expected = Counter(e.example_id for e in DataSet.open(part).examples())
+        assert expected <= Counter(e.example_id for e in whole.examples())
+    about = [e for e in whole.examples() if e.utterance_id in ("second-2", "second-3")]
+    assert about
+    assert all(e.audio_path.startswith("second/wav/") for e in about)
 
 
 @pytest.fixture

@@ -352,8 +352,8 @@ def test_bad_lines_are_named_and_the_rest_is_done(server: Any, tmp_path: Path) -
     status, _ = run(server, "--profiles", profiles, "-o", tmp_path / "out", "--concurrency", 1)
     found = [json.loads(line) for line in (tmp_path / "out" / "errors.jsonl").read_text(encoding="utf-8").splitlines()]
     assert status == 1
-    assert [f["id"] for f in found] == ["m.jsonl:2", "unlabelled", "m.jsonl:4", "long", "tags", "stranger"]
-    for failure, name in zip(found, ("purple", "no emotion", "JSON", "10000", "</think>", "stranger"), strict=True):
+    assert [f["id"] for f in found] == ["m.jsonl:2", "m.jsonl:4", "long", "tags", "stranger"]
+    for failure, name in zip(found, ("purple", "JSON", "10000", "</think>", "stranger"), strict=True):
         assert name in failure["message"]
     traces = {t.utterance_id: t for t in read_jsonl(tmp_path / "out" / "traces.jsonl", ReasoningTrace)}
     assert list(traces) == ["plain", "bare", "right-to-left"]

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from cotgen import DataSetError as CotgenDataSetError
@@ -94,6 +95,12 @@ class AnnotatedCorpus:
             raise DataSetError(str(self.data.split_error(name)))
         return sorted(chosen, key=lambda m: m.utterance.utterance_id)
 
+    def unlabelled(self, split: str) -> list[MeasuredUtterance]:
+        """The clips of one split that have no label, and so no reasoning, in order of their ids."""
+        with _clear_errors():
+            found = [m for m in self.data.unlabelled(split) if m.utterance.utterance_id not in self.left_out]
+        return sorted(found, key=lambda m: m.utterance.utterance_id)
+
     def has(self, split: str) -> bool:
         """Whether there are clips of a split."""
         with _clear_errors():
@@ -130,7 +137,7 @@ class AnnotatedCorpus:
             unknown = self.sha256  # where it was not written down what a file held, the data set vouches for it
             clips = {
                 m.utterance.utterance_id: replace(self.audio_clip(m.utterance), sha256=m.audio_sha256 or unknown)
-                for m in self.data.measured()
+                for m in chain(self.data.measured(), self.data.unlabelled())
             }
             varied = self.data.examples(task=Task.COMPARATIVE)
             hashes = self.data.files

@@ -36,7 +36,7 @@ def training_examples(
     Raises `ConfigError` where `texts` is not a file of texts.
     """
     asked = {task for phase in phases for task, weight in phase.weights.items() if weight > 0}
-    clips = {m.utterance.utterance_id: m for m in corpus.split(TRAIN)}
+    clips = {m.utterance.utterance_id: m for m in (*corpus.split(TRAIN), *corpus.unlabelled(TRAIN))}
     found: list[SFTExample] = []
     failed: list[FailedItem] = []
     written = (e for e in corpus.examples(TRAIN) if e.task in asked or not asked)

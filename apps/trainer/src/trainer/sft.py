@@ -154,7 +154,10 @@ def train_sft(
         )
     if settings.comparisons and any(Task.COMPARATIVE in phase.weights for phase in settings.mixture):
         compared, parts = joined_examples(
-            corpus.split(TRAIN), each=settings.comparisons, phrasing=corpus.phrasing, seed=settings.seed
+            [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)],
+            each=settings.comparisons,
+            phrasing=corpus.phrasing,
+            seed=settings.seed,
         )
         examples, features = [*examples, *compared], JoinedFeatures(features, parts, model.features)
     texts = plan_batches(examples, settings.mixture, seed=settings.seed)
@@ -205,7 +208,7 @@ def _perception(
     """
     if not settings.perception_steps:
         return None, []
-    clips = corpus.split(TRAIN)
+    clips = [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)]
     table = TargetTable(clips, corpus.label_set)
     chosen = [ClipToPerceive(m.utterance.utterance_id, table.of([m.utterance.utterance_id])) for m in clips]
     sampler = EpochSampler(chosen, np.random.default_rng(settings.seed))

@@ -23,7 +23,7 @@ from cotgen.dataset import card, parquet
 from cotgen.dataset.checks import RowChecks
 from cotgen.dataset.describing import describe, failed_line, installed_versions
 from cotgen.dataset.examples import write_examples
-from cotgen.dataset.reading import DESCRIPTION, SCALE, DataSet
+from cotgen.dataset.reading import DESCRIPTION, SCALE, UNLABELLED, DataSet
 from cotgen.dataset.source import Source
 from cotgen.errors import ContradictedError, CotgenError, TaskError
 from cotgen.generation import Generator
@@ -45,7 +45,7 @@ from speech_records import (
 )
 from speech_records.shards import drop, shard_name
 
-STEMS = ("measured", "traces", "emotioncot", "sft", "dataset")
+STEMS = ("measured", "traces", "emotioncot", UNLABELLED, "sft", "dataset")
 """Files that are written in shards; the last one as Parquet."""
 _STATE = ".build"
 _CACHE_KIB = 4096
@@ -131,15 +131,18 @@ class _Shard:
         columns = columns.with_suffix(".parquet")
         self._db.execute("BEGIN")
         with ExitStack() as stack:
-            measured_file, traces, published = (stack.enter_context(atomic_write(path)) for path in texts)
+            measured_file, traces, published, unlabelled = (stack.enter_context(atomic_write(path)) for path in texts)
             add_row = stack.enter_context(parquet.writer(columns)) if self._has_columns else None
             for line, measured, trace in self._rows(lines, done):
+                self._learn(line, measured, trace)
+                if trace is None:
+                    unlabelled.write(to_json(measured) + "\n")
+                    continue
                 measured_file.write(to_json(measured) + "\n")
                 traces.write(to_json(trace) + "\n")
                 published.write(emotioncot.to_line(emotioncot.from_trace(measured, trace)))
                 if add_row is not None:
                     add_row(measured, trace)
-                self._learn(line, measured, trace)
         made = [*texts, columns] if self._has_columns else texts
         files = json.dumps({path.name: file_sha256(path) for path in made})
         self._db.execute("INSERT INTO shards VALUES (?, ?, ?)", (number, card.dump(self._checks.tally), files))
@@ -147,8 +150,11 @@ class _Shard:
 
     def _rows(
         self, lines: Iterable[tuple[str, bytes]], done: Callable[[int], None]
-    ) -> Iterator[tuple[int, MeasuredUtterance, ReasoningTrace]]:
-        """The rows of the shard: what could be read, was written about, and is not contradicted; each with its line."""
+    ) -> Iterator[tuple[int, MeasuredUtterance, ReasoningTrace | None]]:
+        """The rows of the shard: what could be read, was written about, and is not contradicted; each with its line.
+
+        What has no label has no trace.
+        """
         read: deque[int] = deque()  # lines that the generator has read and not yet spoken of
         for outcome in self._generator.generate(self._read(lines, read)):
             line, measured, result = read.popleft(), outcome.measured, outcome.result
@@ -158,6 +164,8 @@ class _Shard:
                     yield line, measured, verified(measured, result)
                 except ContradictedError as error:
                     self._fail(line, measured.utterance.utterance_id, "verify", error)
+            elif measured.utterance.emotion is None:
+                yield line, measured, None
             else:
                 self._fail(line, measured.utterance.utterance_id, "reason", result)
             done(line)
@@ -184,9 +192,12 @@ class _Shard:
             raise CotgenError(f"utterance {name!r} is in {earlier[0]} already")
         self._db.execute("INSERT INTO ids VALUES (?, ?, NULL)", (name, where))
 
-    def _learn(self, line: int, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
+    def _learn(self, line: int, measured: MeasuredUtterance, trace: ReasoningTrace | None) -> None:
         name = measured.utterance.utterance_id
-        self._checks.learn(measured, trace)
+        if trace is None:
+            self._checks.learn_unlabelled(measured)
+        else:
+            self._checks.learn(measured, trace)
         self._db.execute("UPDATE ids SET synthetic = ? WHERE name = ?", (measured.utterance.synthetic, name))
         _, problem = without_stray_stress(measured)
         if problem is not None:
@@ -249,6 +260,9 @@ def _finish(
     _write_lines(out / "duplicates.jsonl", checks.duplicates())
     clips = _take_clips(db, source, out)
     names, examples = write_examples(out, config.tasks, clips, shards=shards)
+    if not card.values(tally, UNLABELLED):
+        drop(out, UNLABELLED)
+        files = {name: sha256 for name, sha256 in files.items() if not name.startswith(UNLABELLED)}
     if source.scale is not None:
         _copy(source.scale, out / SCALE)
         names.append(SCALE)

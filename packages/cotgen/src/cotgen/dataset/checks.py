@@ -33,18 +33,26 @@ class RowChecks:
         self._db, self._texts = db, DuplicateIndex(db)
         self.tally: card.Tally = card.Tally()
 
+    def learn_unlabelled(self, measured: MeasuredUtterance) -> None:
+        """Count an utterance without a label and remember its speaker."""
+        self.tally["unlabelled", measured.utterance.split or card.NO_SPLIT] += 1
+        self._remember(measured)
+
     def learn(self, measured: MeasuredUtterance, trace: ReasoningTrace) -> None:
         """Count a row, remember its speaker, and compare its texts with the earlier ones."""
         utterance, split = measured.utterance, measured.utterance.split or card.NO_SPLIT
         self.tally.update(card.count(measured, trace))
-        if utterance.split is not None:
-            who = (utterance.corpus, utterance.speaker_id, split)
-            self._db.execute("INSERT OR IGNORE INTO speakers VALUES (?, ?, ?)", who)
+        self._remember(measured)
         for kind, text in (("reasoning", trace.think), ("transcript", utterance.transcript or "")):
             found = self._texts.add(kind, text, name=utterance.utterance_id, split=split)
             if found is not None:
                 row = (json.dumps(asdict(found), ensure_ascii=False), kind, found.split != found.first_split)
                 self._db.execute("INSERT INTO duplicates VALUES (?, ?, ?)", row)
+
+    def _remember(self, measured: MeasuredUtterance) -> None:
+        of = measured.utterance
+        if of.split is not None:
+            self._db.execute("INSERT OR IGNORE INTO speakers VALUES (?, ?, ?)", (of.corpus, of.speaker_id, of.split))
 
     def duplicates(self) -> Iterator[str]:
         """Every near-duplicate as one line of JSON without its end, in the order of the rows."""

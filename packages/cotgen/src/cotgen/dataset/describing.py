@@ -11,7 +11,7 @@ from typing import Any
 
 from cotgen.dataset import card
 from cotgen.dataset.checks import RowChecks
-from cotgen.dataset.reading import DESCRIPTION, SCHEMA_VERSION
+from cotgen.dataset.reading import DESCRIPTION, SCHEMA_VERSION, UNLABELLED
 from speech_records import FailedItem, atomic_write, file_sha256
 
 _VERSIONS = ("cotgen", "speech-claims", "speech-records")
@@ -39,11 +39,13 @@ def describe(
     _write(out / "CARD.md", card.markdown(described))
     _write(out / "card.json", json.dumps(described, indent=1, ensure_ascii=False) + "\n")
     hashes = {name: file_sha256(out / name) for name in names}
+    unlabelled = card.values(tally, UNLABELLED)
     counts = {
         "utterances": described["rows"],
         "splits": {split: found["rows"] for split, found in described["splits"].items()},
         "emotions": described["labels"],
         "claims": described["claims"],
+        **({UNLABELLED: unlabelled} if unlabelled else {}),
         "sft_examples": dict(sorted(examples.items())),
         "failed": left_out,
         "failed_by_error": dict(sorted(errors.items())),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from cotgen.dataset.reading import CLIPS
+from cotgen.dataset.reading import CLIPS, UNLABELLED
 from cotgen.tasks.balancing import LabelledExample, selection
 from cotgen.tasks.examples import TaskConfig, draw, draw_order, without_stray_stress
 from cotgen.tasks.records import ComparativeClip, SFTExample
@@ -20,8 +20,8 @@ def write_examples(
 ) -> tuple[list[str], Counter[str]]:
     """Write `sft` in as many shards as the rows of `out` have, and the list of clips.
 
-    `clips` say of each clip whether it is synthetic; their examples come last. The names of the files, and how many
-    examples there are of each task.
+    Those of utterances without a label follow the rows of their shard. `clips` say of each clip whether it is
+    synthetic; their examples come last. The names of the files, and how many examples there are of each task.
     """
     names, written = list[str](), Counter[str]()
 
@@ -30,6 +30,8 @@ def write_examples(
         traces = read_jsonl(out / shard_name("traces", number, shards), ReasoningTrace)
         for item, trace in zip(measured, traces, strict=True):
             yield from draw(without_stray_stress(item)[0], [trace], config)
+        for item in read_jsonl(out / shard_name(UNLABELLED, number, shards), MeasuredUtterance):
+            yield from draw(without_stray_stress(item)[0], [], config)
         if number == shards - 1:
             yield from (draw_order(clip, config, synthetic=synthetic) for clip, synthetic in clips)
 

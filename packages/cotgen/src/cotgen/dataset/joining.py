@@ -23,7 +23,7 @@ from cotgen.dataset import card
 from cotgen.dataset.building import Report, silent
 from cotgen.dataset.checks import RowChecks
 from cotgen.dataset.describing import describe, failed_line, installed_versions
-from cotgen.dataset.reading import CLIPS, DESCRIPTION, SCALE, DataSet
+from cotgen.dataset.reading import CLIPS, DESCRIPTION, SCALE, UNLABELLED, DataSet
 from cotgen.errors import DataSetError
 from cotgen.tasks.records import SFTExample, Task
 from speech_corpora import emotioncot
@@ -63,17 +63,35 @@ class _Part:
 
     def rows(self) -> Iterator[_Row]:
         """Each row with its examples, but for those about comparative clips."""
-        examples = (e for e in self.data.examples() if e.task is not Task.COMPARATIVE)
+        silent = {m.utterance.utterance_id for m in self.data.unlabelled()}
+        examples = (e for e in self._about_utterances() if e.utterance_id not in silent)
         waiting = next(examples, None)
         for measured, trace in self.data.rows():
             own = []
             while waiting is not None and waiting.utterance_id == measured.utterance.utterance_id:
-                own.append(replace(waiting, audio_path=self._audio_path(waiting.audio_path)))
+                own.append(waiting)
                 waiting = next(examples, None)
-            path = self._audio_path(measured.utterance.audio_path)
-            yield replace(measured, utterance=replace(measured.utterance, audio_path=path)), trace, own
+            yield self._placed(measured), trace, own
         if waiting is not None:
             raise DataSetError(f"{self.data.folder}: example {waiting.example_id!r} is not in the order of the rows")
+
+    def unlabelled(self) -> Iterator[MeasuredUtterance]:
+        """Each utterance without a label."""
+        return map(self._placed, self.data.unlabelled())
+
+    def about_unlabelled(self) -> Iterator[SFTExample]:
+        """The examples about those."""
+        names = {m.utterance.utterance_id for m in self.data.unlabelled()}
+        return (e for e in self._about_utterances() if e.utterance_id in names)
+
+    def _about_utterances(self) -> Iterator[SFTExample]:
+        for example in self.data.examples():
+            if example.task is not Task.COMPARATIVE:
+                yield replace(example, audio_path=self._audio_path(example.audio_path))
+
+    def _placed(self, measured: MeasuredUtterance) -> MeasuredUtterance:
+        path = self._audio_path(measured.utterance.audio_path)
+        return replace(measured, utterance=replace(measured.utterance, audio_path=path))
 
     def clip_path(self, path: str) -> str:
         """Where one of its clips lies in the joint data set. Raises `DataSetError` for one that is not in its files."""
@@ -168,6 +186,7 @@ class _Joint:
             report(min(total, (number + 1) * size), total)
         for _ in rows:
             raise DataSetError(f"there are more rows than the {total} that {DESCRIPTION} of the parts count")
+        names += self._write_unlabelled()
         clips = self._copy_clips()
         self._ids.check()
         errors = self._write_errors()
@@ -202,7 +221,23 @@ class _Joint:
                 self._checks.learn(measured, trace)
                 self._languages.update(filter(None, [measured.utterance.language]))
             if is_last:
+                for part in self._parts:
+                    self._write_examples(part.about_unlabelled(), sft)
                 self._write_examples(self._about_clips(), sft)
+
+    def _write_unlabelled(self) -> list[str]:
+        """Write the utterances without a label, all into one file, and name it where there are any."""
+        path = self._folder / f"{UNLABELLED}.jsonl"
+        with atomic_write(path) as file:
+            for part in self._parts:
+                for measured in part.unlabelled():
+                    self._ids.add("utterance", measured.utterance.utterance_id, part)
+                    self._checks.learn_unlabelled(measured)
+                    file.write(to_json(measured) + "\n")
+        if path.stat().st_size:
+            return [path.name]
+        path.unlink()
+        return []
 
     def _write_examples(self, examples: Iterable[SFTExample], file: TextIO) -> None:
         for example in examples:

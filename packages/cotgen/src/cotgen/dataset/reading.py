@@ -29,6 +29,8 @@ RecordT = TypeVar("RecordT", bound="DataclassInstance")
 
 SCHEMA_VERSION = "2.0"
 DESCRIPTION, SCALE, CLIPS = "dataset.json", "scale.json", "clips.jsonl"
+UNLABELLED = "unlabelled"
+"""What the utterances without a label are called: the name of their file, and of their number by split."""
 _FIELDS = ("audio_root", "corpus", "counts", "files", "label_set", "measuring", "question", "synthetic")
 _AGAIN = "write it again with `annotator run` or `cotgen build`"
 
@@ -119,6 +121,11 @@ class DataSet:
     def measured(self, split: str | None = None) -> Iterator[MeasuredUtterance]:
         """The measured utterances of the rows."""
         found = self._records("measured", MeasuredUtterance)
+        return (m for m in found if split is None or m.utterance.split == split)
+
+    def unlabelled(self, split: str | None = None) -> Iterator[MeasuredUtterance]:
+        """The measured utterances without a label: their attributes and stress are asked, nobody reasons about them."""
+        found = self._records(UNLABELLED, MeasuredUtterance)
         return (m for m in found if split is None or m.utterance.split == split)
 
     def examples(self, split: str | None = None, *, task: Task | None = None) -> Iterator[SFTExample]:
