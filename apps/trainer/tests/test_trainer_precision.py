@@ -3,28 +3,47 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from speech_records import PolicyCard
+from policy import Rollout, Sampler
+from rewardmodel import Fault, GradedTrace, RewardModel
+from speech_records import (
+    PAPER_9,
+    Emotion,
+    Level,
+    LevelReading,
+    MeasuredUtterance,
+    PolicyCard,
+    ProsodyLevels,
+    ProsodyProfile,
+    RewardScores,
+    Utterance,
+    format_answer,
+)
 from speechlm import PocketSize, SpeechLM, load_checkpoint, pocket, train_tokenizer
 from trainer import stages
 from trainer.checkpoint import save_policy
 from trainer.fit import fit
-from trainer.modules import Batches, MicroBatches
-from trainer.settings import SFTSettings, SFTStage
+from trainer.grpo import GRPOModule
+from trainer.modules import Batches, MicroBatches, StageModule
+from trainer.reward import RewardModule, judged_batch
+from trainer.reward_data import ClipTexts, Source, Text
+from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings, RewardSettings, SFTSettings, SFTStage
 from trainer.sft import SFTModule, WeightedBatch
 
 SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
-STEPS = 5
-SETTINGS = SFTSettings(phases=(), learning_rate=1e-6, warmup_steps=0, bf16=True)
+STEPS = 50
+SMALL: dict[str, Any] = {"learning_rate": 1e-6, "warmup_steps": 0, "bf16": True}
 
 
 @pytest.fixture
 def released(tmp_path: Path) -> Path:
     """A policy whose file holds bfloat16, as released ones do."""
-    model = pocket(train_tokenizer(["It sounds sad."], vocab_size=270), seed=0, size=SIZE).to(torch.bfloat16)
+    model = pocket(train_tokenizer(["It sounds sad."], vocab_size=290), seed=0, size=SIZE).to(torch.bfloat16)
     (tmp_path / "scale.json").write_text('{"name": "demo"}')
     card = PolicyCard("PAPER_9", "demo", synthetic=True, stage="sft", seed=0, data_sha256="ab" * 32, versions={})
     save_policy(model, card, tmp_path / "scale.json", tmp_path / "released")
@@ -32,39 +51,96 @@ def released(tmp_path: Path) -> Path:
     return tmp_path / "released"
 
 
-def moved(model: SpeechLM, out: Path) -> float:
-    """Share of the weights with a gradient that `STEPS` steps of AdamW at 1e-6 changed, under bfloat16 autocast."""
-    clip = torch.randn(16, 60, generator=torch.Generator().manual_seed(0))
-    speech = model.collate([clip, clip], ["what?", "what?"], ["It sounds sad.", "sad"])
-    batch = WeightedBatch(speech, speech.completion_mask.float() / 8)
-    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    module = SFTModule(model, SETTINGS)
-    plan = Batches([batch] * STEPS, lambda b: MicroBatches((b,)))
-    fit(module, plan, SETTINGS, what="SFT", out=out, run_name="sft", data={})
-    assert all(abs(row["loss"]) < 100 for row in module.history)
-    changed = total = 0
-    for name, weight in model.named_parameters():
-        if weight.grad is not None and weight.grad.any():
-            felt = weight.grad != 0
-            changed += int(((weight != before[name]) & felt).sum())
-            total += int(felt.sum())
-    return changed / total
-
-
-@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
-def test_a_small_learning_rate_moves_float32_weights_and_not_those_of_the_file(released: Path, tmp_path: Path) -> None:
-    """A step of AdamW is about the learning rate, 1e-6, whatever the gradient. float32 resolves 1e-7 of a weight, and
-    nearly all weights here are below 1: most must move. bfloat16 resolves 4e-3: only weights near 0 can.
-    """
+def released_policy(folder: Path) -> SpeechLM:
+    """What every stage trains, as it loads it."""
     settings = SFTStage(
         name="sft",
         data="d",
         out="o",
-        policy=str(released),
+        policy=str(folder),
         phases=(),
         model=stages.model_defaults()["pocket"] | {"num_mel_bins": 16},
     )
-    model = stages._policy(settings)
+    return stages._policy(settings)
+
+
+def clips() -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(16, 60, generator=generator) for _ in range(2)]
+
+
+def sft(model: SpeechLM) -> tuple[StageModule, Any, OptimizerSettings]:
+    settings = SFTSettings(phases=(), **SMALL)
+    speech = model.collate(clips(), ["what?", "what?"], ["It sounds sad.", "sad"])
+    batch = MicroBatches((WeightedBatch(speech, speech.completion_mask.float() / 8),))
+    return SFTModule(model, settings), batch, settings
+
+
+def reward(model: SpeechLM) -> tuple[StageModule, Any, OptimizerSettings]:
+    """One claim that is true and one that is false."""
+    judge, settings = RewardModel(model), RewardSettings(steps=STEPS, **SMALL)
+    of = MeasuredUtterance(
+        Utterance("u1", "made", "a.wav", "s1"),
+        ProsodyProfile(duration_s=1.0, sample_rate=16_000),
+        ProsodyLevels("made", "0", energy=LevelReading(Level.HIGH, 1.0, 90.0)),
+    )
+    thinks = ("The energy is high. So it is sad.", "The energy is low. So it is sad.")
+    grades = [GradedTrace("u1", t, Emotion.SAD, RewardScores(5.0, 4.0, 2.0, 1.0), Fault.NONE, 0) for t in thinks]
+    texts = tuple(Text(format_answer(g.think, "sad"), g, Source.GRADED) for g in grades)
+    batch = MicroBatches((judged_batch(judge, [ClipTexts(of, texts)], clips()[:1], "what?"),))
+    return RewardModule(judge, settings), batch, settings
+
+
+class Scripted(Sampler):
+    """Gives one right and one wrong answer."""
+
+    def sample(self, features: list[Tensor], questions: list[str], **options: Any) -> Rollout:
+        texts = (format_answer("Low.", "sad"), format_answer("High.", "angry"))
+        rows = [torch.tensor([*self.model.tokenizer(text).input_ids, self.model.end_id]) for text in texts]
+        tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self.model.pad_id)[None]
+        mask = (torch.arange(tokens.shape[-1]) < torch.tensor([len(row) for row in rows])[:, None])[None]
+        seeds = torch.zeros(1, 2, dtype=torch.long)
+        return Rollout((texts,), tokens, mask, torch.zeros(tokens.shape), seeds == 0, seeds)
+
+
+def grpo(model: SpeechLM) -> tuple[StageModule, Any, OptimizerSettings]:
+    settings = GRPOSettings(
+        algorithm=Algorithm.GRPO, steps=STEPS, prompts_per_step=1, group_size=2, kl_coefficient=0.0, **SMALL
+    )
+    module = GRPOModule(model, settings, label_set=PAPER_9, features={"u1": clips()[0]}, reward_model=None)
+    module.sampler = Scripted(model)
+    of = Utterance("u1", "made", "a.wav", "s1", Emotion.SAD)
+    return module, [MeasuredUtterance(of, ProsodyProfile(duration_s=1.0, sample_rate=16_000))], settings
+
+
+TRAININGS = {"sft": sft, "reward": reward, "grpo": grpo}
+
+
+def moved(kind: str, model: SpeechLM, out: Path) -> float:
+    """Share of the policy's weights of 0.001 and more, with a gradient, that 50 steps of AdamW at 1e-6 changed."""
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    module, batch, settings = TRAININGS[kind](model)
+    fit(module, Batches([batch] * STEPS, lambda b: b), settings, what=kind, out=out, run_name=kind, data={})
+    changed = total = 0
+    for name, weight in model.named_parameters():
+        if weight.grad is not None:
+            felt = (weight.grad != 0) & (before[name].abs() >= 1e-3)
+            changed += int(((weight != before[name]) & felt).sum())
+            total += int(felt.sum())
+    assert total > 1000
+    return changed / total
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+@pytest.mark.parametrize("kind", TRAININGS)
+def test_a_small_learning_rate_moves_float32_weights_and_none_of_the_file(
+    kind: str, released: Path, tmp_path: Path
+) -> None:
+    """A step of AdamW is about the learning rate, 1e-6. bfloat16 has 8 binary digits, so numbers near 0.001 are 7.6e-6
+    apart and larger ones more: no step reaches half of that, and what is rounded away is not remembered. float32
+    resolves 1e-7 of a weight, and these are below 1: fifty steps move all but a few that come back.
+    """
+    model = released_policy(released)
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
-    assert moved(model, tmp_path / "a") > 0.9
-    assert moved(load_checkpoint(released), tmp_path / "b") < 0.2
+    assert moved(kind, model, tmp_path / "a") > 0.99
+    assert moved(kind, load_checkpoint(released), tmp_path / "b") == 0.0
