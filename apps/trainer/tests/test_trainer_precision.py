@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from policy import Rollout, Sampler
-from rewardmodel import Fault, GradedTrace, RewardModel
+from rewardmodel import ClipTargets, RewardModel, hear
 from speech_records import (
     PAPER_9,
     Emotion,
@@ -20,7 +20,6 @@ from speech_records import (
     PolicyCard,
     ProsodyLevels,
     ProsodyProfile,
-    RewardScores,
     Utterance,
     format_answer,
 )
@@ -30,8 +29,7 @@ from trainer.checkpoint import save_policy
 from trainer.fit import fit
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches, MicroBatches, StageModule
-from trainer.reward import RewardModule, judged_batch
-from trainer.reward_data import ClipTexts, Source, Text
+from trainer.reward import HeardBatch, RewardModule
 from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings, RewardSettings, SFTSettings, SFTStage
 from trainer.sft import SFTModule, WeightedBatch
 
@@ -77,18 +75,19 @@ def sft(model: SpeechLM) -> tuple[StageModule, Any, OptimizerSettings]:
 
 
 def reward(model: SpeechLM) -> tuple[StageModule, Any, OptimizerSettings]:
-    """One claim that is true and one that is false."""
-    judge, settings = RewardModel(model), RewardSettings(steps=STEPS, **SMALL)
+    """The clip head, in the precision of the model."""
+    settings = RewardSettings(**SMALL)
     of = MeasuredUtterance(
-        Utterance("u1", "made", "a.wav", "s1"),
+        Utterance("u1", "made", "a.wav", "s1", Emotion.SAD),
         ProsodyProfile(duration_s=1.0, sample_rate=16_000),
         ProsodyLevels("made", "0", energy=LevelReading(Level.HIGH, 1.0, 90.0)),
     )
-    thinks = ("The energy is high. So it is sad.", "The energy is low. So it is sad.")
-    grades = [GradedTrace("u1", t, Emotion.SAD, RewardScores(5.0, 4.0, 2.0, 1.0), Fault.NONE, 0) for t in thinks]
-    texts = tuple(Text(format_answer(g.think, "sad"), g, Source.GRADED) for g in grades)
-    batch = MicroBatches((judged_batch(judge, [ClipTexts(of, texts)], clips()[:1], "what?"),))
-    return RewardModule(judge, settings), batch, settings
+    head, precision = RewardModel(model).heads.clip, model.head.weight.dtype
+    assert {weight.dtype for weight in head.parameters()} == {torch.float32}
+    with torch.no_grad():
+        states = hear(model, clips(), "what?").to(precision)
+    batch = MicroBatches((HeardBatch(states, ClipTargets.of([of, of])),))
+    return RewardModule(head.to(precision), settings, steps=STEPS), batch, settings
 
 
 class Scripted(Sampler):
@@ -117,12 +116,12 @@ TRAININGS = {"sft": sft, "reward": reward, "grpo": grpo}
 
 
 def moved(kind: str, model: SpeechLM, out: Path) -> float:
-    """Share of the policy's weights of 0.001 and more, with a gradient, that 50 steps of AdamW at 1e-6 changed."""
-    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+    """Share of the trained weights of 0.001 and more, with a gradient, that 50 steps of AdamW at 1e-6 changed."""
     module, batch, settings = TRAININGS[kind](model)
+    before = {name: weight.detach().clone() for name, weight in module.named_parameters()}
     fit(module, Batches([batch] * STEPS, lambda b: b), settings, what=kind, out=out, run_name=kind, data={})
     changed = total = 0
-    for name, weight in model.named_parameters():
+    for name, weight in module.named_parameters():
         if weight.grad is not None:
             felt = (weight.grad != 0) & (before[name].abs() >= 1e-3)
             changed += int(((weight != before[name]) & felt).sum())

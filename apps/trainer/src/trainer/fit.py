@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,13 @@ class _Metrics(Callback):
     def __init__(self, meter: Meter, tracker: Tracker, batches: Batches[Any, Any]) -> None:
         self.meter, self.tracker, self.batches = meter, tracker, batches
         self._waited = self._spent = 0.0
+        self._at = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Advance by one step."""
         metrics = pl_module.history[-1]
-        metrics["seconds_data"] = round(self.batches.seconds, 4)
+        before, self._at = self._at, time.perf_counter()
+        metrics |= {"seconds_data": round(self.batches.seconds, 4), "seconds_wall": round(self._at - before, 4)}
         self._waited, self._spent = self._waited + self.batches.seconds, self._spent + metrics["seconds_step"]
         self.tracker.step(metrics)
         self.meter.advance(**{name: metrics[name] for name in SHOWN if name in metrics})
