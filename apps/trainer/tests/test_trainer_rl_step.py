@@ -444,13 +444,14 @@ def test_inner_epochs_are_clipped_around_the_policy_that_was_sampled() -> None:
     optimizer = torch.optim.AdamW(made.parameters(), lr=3e-3)
     with torch.no_grad():
         old = sequence_logprobs(made.model, batch)
-    expected, stops, advantage = [], [], 0.5 / (0.5 + 1e-4)
+    expected, stops, advantage, extremes = [], [], 0.5 / (0.5 + 1e-4), []
     for step in range(3):
         with torch.no_grad():
             ratio = (sequence_logprobs(made.model, batch) - old).exp()
         gains = torch.stack([torch.minimum(ratio[0], ratio[0].clamp(0.8, 1.2)),
                              torch.minimum(-ratio[1], -ratio[1].clamp(0.8, 1.2))])  # fmt: skip
         real = batch.completion_mask
+        extremes.append((float(ratio[real].min()), float(ratio[real].max())))
         expected.append(-advantage * float(((gains * real).sum(-1) / real.sum(-1)).mean()))
         optimizer.zero_grad()
         made.training_step([clip("u1"), clip("u2")], step).backward()
@@ -458,6 +459,11 @@ def test_inner_epochs_are_clipped_around_the_policy_that_was_sampled() -> None:
         stops.append(made.can_stop)
     assert stops == [False, False, True]
     assert [row["loss"] for row in made.history] == pytest.approx(expected, abs=1e-5)
+    found = [(row["ratio_min"], row["ratio_max"]) for row in made.history]
+    assert found == [pytest.approx(pair, abs=1e-4) for pair in extremes]
+    assert found[0] == (1.0, 1.0)
+    assert (made.history[0]["advantage_sd"], made.history[0]["advantage_max"]) == pytest.approx((advantage, advantage))
+    assert made.history[0]["tokens_max"] == real.sum(-1).max()
     assert made.history[0]["clip_share"] == 0
     assert made.history[2]["clip_share"] > 0.1
     assert [row["accuracy"] for row in made.history] == [0.5] * 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from cotgen.dataset.reading import DESCRIPTION
-from speech_records import PolicyCard, to_dict
+from speech_records import PolicyCard, file_sha256, to_dict
 from speechlm import Provenance, SpeechLM, save_checkpoint
 from trainer.dataset import AnnotatedCorpus
 
@@ -39,8 +39,10 @@ def policy_card(corpus: AnnotatedCorpus, *, stage: str, seed: int) -> PolicyCard
 
 
 def data_identity(corpus: AnnotatedCorpus) -> dict[str, str]:
-    """Name and hash of a data set; the hash of `dataset.json` covers all its files, whose hashes that file holds."""
-    return {"corpus": corpus.corpus, "data_sha256": corpus.sha256}
+    """Name and hash of a data set, and the hash of the scale of its levels; the hash of `dataset.json` covers all its
+    files, whose hashes that file holds.
+    """
+    return {"corpus": corpus.corpus, "data_sha256": corpus.sha256, "scale_sha256": file_sha256(corpus.scale)}
 
 
 def save_policy(model: SpeechLM, card: PolicyCard, scale: Path, out: Path) -> None:

@@ -45,7 +45,10 @@ def reward_metrics(breakdown: RewardBreakdown, advantages: Tensor, groups: Group
     metrics = {
         "reward": breakdown.total.mean(),
         "reward_sd": breakdown.total.std(dim=1, correction=0).mean(),
+        "advantage_sd": advantages.std(correction=0),
+        "advantage_max": advantages.abs().max(),
         "tokens": groups.mask.sum(-1).float().mean(),
+        "tokens_max": groups.mask.sum(-1).max(),
         "one_sided_advantages": squared[one_sided].sum() / squared.sum().clamp(min=1e-12),
     }
     if breakdown.length is not None:
@@ -64,6 +67,8 @@ def loss_metrics(parts: Sequence[LossResult], *, step_tokens: float) -> dict[str
     metrics = {
         "loss": sum(float(part.loss) for part in parts),
         "clip_share": sum(w * float(part.clip_share) for w, part in zip(share, parts, strict=True)),
+        "ratio_min": min(float(part.ratio_min) for part in parts),
+        "ratio_max": max(float(part.ratio_max) for part in parts),
     }
     kls = [part.kl for part in parts if part.kl is not None]
     if kls:

@@ -243,9 +243,12 @@ def _policy(settings: TrainStage) -> SpeechLM:
     """
     import torch
 
-    from speechlm import load_checkpoint
+    from speechlm import load_checkpoint, read_record
     from trainer.features import require_features
 
+    record = read_record(Path(settings.policy))
+    if record is not None and record.provenance.stage == "reward":
+        raise ConfigError(f"policy {settings.policy} is a reward model: give the policy that it was made from")
     model = load_checkpoint(Path(settings.policy), dtype=torch.float32)
     require_features(model, feature_spec(settings.model), what=f"policy {settings.policy}")
     return model

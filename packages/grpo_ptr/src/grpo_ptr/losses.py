@@ -117,6 +117,7 @@ class LossResult:
         policy_loss: its part without the KL term.
         kl: mean estimate of KL(π || π_ref) over the tokens of this call, in nats; `None` where β = 0.
         clip_share: share of tokens in [0, 1] whose gradient the clip removed, or in CISPO bounded.
+        ratio_min, ratio_max: the extremes of r_t over the tokens of this call, 1 where there are none.
         tokens: number of tokens of this call.
     """
 
@@ -124,6 +125,8 @@ class LossResult:
     policy_loss: Tensor
     kl: Tensor | None
     clip_share: Tensor
+    ratio_min: Tensor
+    ratio_max: Tensor
     tokens: Tensor
 
     def detach(self) -> LossResult:
@@ -362,7 +365,9 @@ def _loss(inputs: LossInputs, denominator: Tensor, clip: _Clip, *, beta: float, 
         mean_kl = divergence.detach().sum() / tokens.clamp(min=1)
 
     clip_share = (clipped & mask).sum() / tokens.clamp(min=1)
-    return LossResult(loss, policy_loss.detach(), kl=mean_kl, clip_share=clip_share, tokens=tokens)
+    ratios = importance_ratio(logprobs.detach(), old_logprobs)[mask]
+    low, high = ratios.aminmax() if len(ratios) else (policy_loss.new_ones(()), policy_loss.new_ones(()))
+    return LossResult(loss, policy_loss.detach(), mean_kl, clip_share, ratio_min=low, ratio_max=high, tokens=tokens)
 
 
 def _unpadded(inputs: LossInputs, name: str) -> Tensor:
