@@ -51,10 +51,10 @@ def test_public_names_are_pinned() -> None:
     """What others may import; a name that leaves this list is a breaking change."""
     expected = """
         EMOTIONS MAX_GAIN MAX_SEVERITY MIN_GAP OFFERED PROBES RUBRIC VALUES CalibrationBin CheckpointError Clip
-        ClipHead ClipLogits ClipTargets CorruptionError Criterion CriterionAgreement CriterionQuality Fault
-        GradedSet GradedTrace Heads Judge Judgement Logits ParsedText Rating Reading RewardModel RewardModelError
-        Rewriter RuleJudge ScoreShapeError ScoredTrace States TraceError agreement auroc build clip_loss corrupt
-        criterion_quality expected_calibration_error expected_faithfulness fit_temperature hear krippendorff_alpha
-        mismatch ordinal_loss parse_text quality read reliability
+        ClipHead ClipLogits ClipTargets CompletionError CorruptionError Criterion CriterionAgreement
+        CriterionQuality Fault GradedSet GradedTrace Heads Judge Judgement LLMJudge Logits ParsedText Rating Reading
+        RewardModel RewardModelError Rewriter RuleJudge ScoreShapeError ScoredTrace States TraceError agreement
+        auroc build clip_loss corrupt criterion_quality expected_calibration_error expected_faithfulness
+        fit_temperature hear krippendorff_alpha mismatch ordinal_loss parse_text quality read reliability
     """
     assert set(rewardmodel.__all__) == set(expected.split())

@@ -99,10 +99,12 @@ def train_reward_model(
     *,
     out: Path,
     ratings: Path | None = None,
+    graded: Path | None = None,
 ) -> RewardReport:
     """Train a clip head on the training voices, fit scales and temperature to texts about the validation voices, and
     save the model in `out`; returns what was measured on the test voices, which is in `out` too. `ratings` are those of
-    people, see `with_people`. With `epochs` 0 the model stays untrained.
+    people, see `with_people`; `graded` holds graded traces of these clips, where they are not to be made here. With
+    `epochs` 0 the model stays untrained.
     """
     torch.manual_seed(settings.seed)
     model = RewardModel(backbone.to(accelerator())).eval().requires_grad_(False)
@@ -112,7 +114,9 @@ def train_reward_model(
         shuffled = Random(settings.seed).sample(clips[TRAIN], len(clips[TRAIN]))
         held_out = max(1, len(shuffled) // 5)
         clips[VALIDATION], clips[TRAIN] = shuffled[:held_out], shuffled[held_out:]
-    texts = {split: _texts(backbone, corpus, clips[split], features, settings) for split in (VALIDATION, TEST)}
+    texts = {
+        split: _texts(backbone, corpus, clips[split], features, settings, graded=graded) for split in (VALIDATION, TEST)
+    }
     choosing, heard = (HeldOut(texts[split], features, question) for split in (VALIDATION, TEST))
     untrained = claim_quality(heard.judge(model, heard.clips, (Source.SWAPPED, Source.OWN)))
     if settings.epochs:
@@ -240,13 +244,15 @@ def _texts(
     clips: Sequence[MeasuredUtterance],
     features: Mapping[str, Tensor],
     settings: RewardSettings,
+    *,
+    graded: Path | None,
 ) -> list[ClipTexts]:
     """Texts about `text_clips` of `clips`, or all."""
     if settings.text_clips < len(clips):
         rows = np.random.default_rng(settings.seed).choice(len(clips), size=settings.text_clips, replace=False)
         clips = [clips[i] for i in sorted(rows)]
     answers = sample_answers(policy, clips, features, corpus, k=ANSWERS, seed=settings.seed)
-    return texts_about(clips, corpus, answers, swapped=ANSWERS, seed=settings.seed)
+    return texts_about(clips, corpus, answers, swapped=ANSWERS, seed=settings.seed, graded_file=graded)
 
 
 def _criteria(text: Text) -> tuple[float, ...]:

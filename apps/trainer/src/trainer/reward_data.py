@@ -13,12 +13,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from random import Random
 
 from torch import Tensor
 
-from cotgen import Style, generate
-from cotgen.rules.plain_wording import GENERATOR as PLAIN
+from cotgen.rules import rewrite
 from policy import Sampler
 from rewardmodel import CorruptionError, Fault, GradedTrace, build, mismatch
 from speech_records import (
@@ -28,6 +28,7 @@ from speech_records import (
     emotion_question,
     format_answer,
     parse_response,
+    read_jsonl,
 )
 from speechlm import SpeechLM
 from trainer.dataset import AnnotatedCorpus
@@ -112,17 +113,21 @@ def texts_about(
     *,
     swapped: int,
     seed: int,
+    graded_file: Path | None = None,
 ) -> list[ClipTexts]:
     """For every clip, all of one split, all its `answers`, `swapped` texts of other clips, half of these answers too,
-    and its trace, whole and with every fault. Clips without reasoning are left out.
+    and its trace, whole and with every fault, or what `graded_file` (of `rewardmodel build`) has of it. Clips without
+    reasoning are left out.
     """
     chosen = {m.utterance.utterance_id for m in clips}
     splits = {m.utterance.split for m in clips}
     traces = {t.utterance_id: t for split in splits for t in corpus.traces(split or "") if t.utterance_id in chosen}
     clips = [m for m in clips if m.utterance.utterance_id in traces]
     graded: dict[str, list[GradedTrace]] = defaultdict(list)
-    for version in _graded(clips, traces, corpus, seed=seed):
-        graded[version.utterance_id].append(version)
+    versions = read_jsonl(graded_file, GradedTrace) if graded_file else _graded(clips, traces, corpus, seed=seed)
+    for version in versions:
+        if version.utterance_id in traces:
+            graded[version.utterance_id].append(version)
     rng = Random(seed)
     others = _Others(clips, rng)
     made = []
@@ -183,9 +188,7 @@ def _graded(
     seed: int,
 ) -> tuple[GradedTrace, ...]:
     def write(clip: MeasuredUtterance) -> ReasoningTrace:
-        trace = traces[clip.utterance.utterance_id]
-        style = Style.PLAIN if trace.generator == PLAIN else Style.VARIED
-        return generate(clip, label_set=corpus.label_set, seed=trace.seed or 0, style=style)
+        return rewrite(clip, like=traces[clip.utterance.utterance_id], label_set=corpus.label_set)
 
     return build(clips, traces, write=write, label_set=corpus.label_set, seed=seed, per_trace=len(Fault)).graded
 

@@ -74,14 +74,16 @@ def sft(settings: SFTStage) -> None:
 
 
 def reward(settings: RewardStage) -> None:
-    """Train the reward model on verdicts and graded traces, from the SFT policy's weights, and measure it."""
+    """Train the reward model on what was measured, as the SFT policy hears it, and measure how well it judges."""
     from trainer.reward import train_reward_model
     from trainer.reward_report import warnings
 
     backbone = _policy(settings)
     corpus, features = _data(settings)
-    ratings = None if settings.ratings is None else Path(settings.ratings)
-    report = train_reward_model(backbone, corpus, features, settings, out=Path(settings.out), ratings=ratings)
+    ratings, graded = (None if file is None else Path(file) for file in (settings.ratings, settings.graded))
+    report = train_reward_model(
+        backbone, corpus, features, settings, out=Path(settings.out), ratings=ratings, graded=graded
+    )
     for name, criterion in report.criteria.items():
         _say(f"{name}: Spearman {_shown(criterion.spearman)}, right order {_shown(criterion.pair_accuracy)}")
     for name, claims in report.claims.items():

@@ -11,6 +11,7 @@
 - `rewardmodel.factual` — the faithfulness that is expected of claims that hold with a probability
 - `rewardmodel.model` — `RewardModel`: a speech LLM with these heads
 - `rewardmodel.rules` — `RuleJudge`, which compares with the measurements
+- `rewardmodel.llm_judge`, `rewardmodel.completion` — `LLMJudge`: a language model reads the measurements
 - `rewardmodel.calibration` — whether probabilities order claims and mean what they say
 - `rewardmodel.report` — agreement of scores with targets (`rewardmodel report`)
 - `rewardmodel.agreement` — agreement with the ratings of people
@@ -22,12 +23,20 @@ from rewardmodel.alteration import Rewriter
 from rewardmodel.build import GradedSet, build
 from rewardmodel.calibration import auroc, expected_calibration_error, fit_temperature, reliability
 from rewardmodel.corruption import corrupt, mismatch
-from rewardmodel.errors import CheckpointError, CorruptionError, RewardModelError, ScoreShapeError, TraceError
+from rewardmodel.errors import (
+    CheckpointError,
+    CompletionError,
+    CorruptionError,
+    RewardModelError,
+    ScoreShapeError,
+    TraceError,
+)
 from rewardmodel.factual import OFFERED, expected_faithfulness
 from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace, ScoredTrace
 from rewardmodel.heads import Heads, Logits, ordinal_loss
 from rewardmodel.hearing import EMOTIONS, VALUES, ClipHead, ClipLogits, ClipTargets, clip_loss, hear
 from rewardmodel.judging import Clip, Judge, Judgement
+from rewardmodel.llm_judge import LLMJudge
 from rewardmodel.model import RewardModel
 from rewardmodel.probes import MAX_GAIN, PROBES
 from rewardmodel.reading import ParsedText, Reading, parse_text, read
@@ -51,6 +60,7 @@ __all__ = [
     "ClipHead",
     "ClipLogits",
     "ClipTargets",
+    "CompletionError",
     "CorruptionError",
     "Criterion",
     "CriterionAgreement",
@@ -61,6 +71,7 @@ __all__ = [
     "Heads",
     "Judge",
     "Judgement",
+    "LLMJudge",
     "Logits",
     "ParsedText",
     "Rating",

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -15,13 +16,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rewardmodel.errors import ScoreShapeError
+from rewardmodel.judging import Clip, Judge
 from rewardmodel.report import CriterionQuality, criterion_quality
-from speech_records import RewardScores
+from speech_records import (
+    FailedItem,
+    LabelSet,
+    MeasuredUtterance,
+    ReasoningTrace,
+    RewardScores,
+    emotion_question,
+    format_answer,
+)
+from speech_records.failures import Report
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What one person gave one text about one clip, each score in [1, 5]."""
+    """What one person, or another judge, gave one text about one clip, each score in [1, 5]."""
 
     utterance_id: str
     text: str
@@ -115,3 +126,22 @@ def krippendorff_alpha(ratings: ArrayLike) -> float | None:
 def _squares(values: NDArray[np.float64]) -> float:
     """The sum of squared differences over all ordered pairs."""
     return float(2 * len(values) * np.square(values).sum() - 2 * values.sum() ** 2)
+
+
+def ratings_by(
+    part: Sequence[tuple[ReasoningTrace, MeasuredUtterance]],
+    judge: Judge,
+    label_set: LabelSet,
+    rater: str,
+    failed: Report,
+) -> Iterator[Rating]:
+    """A rating of every text that could be judged on all criteria; the others are reported."""
+    texts = [format_answer(trace.think, label_set.text(trace.answer)) for trace, _ in part]
+    questions = [emotion_question(label_set)] * len(texts)
+    found = judge.judge([Clip(measured=clip) for _, clip in part], questions, texts)
+    for i, (trace, _) in enumerate(part):
+        scores, problem = found.scores[i].tolist(), found.problems.get(i)
+        if problem is None and not any(math.isnan(score) for score in scores):
+            yield Rating(trace.utterance_id, texts[i], rater, *scores)
+        else:
+            failed(FailedItem(trace.utterance_id, "judge", "Judgement", problem or "a criterion cannot be told"))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from rewardmodel.alteration import Lenders, Rewriter, Writer, lenders_of
 from rewardmodel.corruption import corrupt, mismatch
-from rewardmodel.errors import CorruptionError
+from rewardmodel.errors import CompletionError, CorruptionError
 from rewardmodel.graded import MAX_SEVERITY, Fault, GradedTrace
 from speech_records import Cue, Emotion, LabelSet, MeasuredUtterance, ReasoningTrace
 
+WriteFault = Callable[[ReasoningTrace, MeasuredUtterance, Fault, int], GradedTrace]
+"""Puts a fault of a severity into a trace about a clip, see `llm_variants.written_fault`."""
 PER_TRACE = 5
 """Graded versions of one trace; the paper made 101.4 K of 20 K."""
 _DAMAGES = tuple(fault for fault in Fault if fault is not Fault.NONE)
@@ -34,6 +36,7 @@ def build(
     label_set: LabelSet,
     seed: int,
     per_trace: int = PER_TRACE,
+    write_fault: WriteFault | None = None,
 ) -> GradedSet:
     """The verified trace of each of `clips` unharmed and with `per_trace - 1` faults, at severities drawn from 1 to 4.
 
@@ -41,9 +44,10 @@ def build(
     Where it is another generator, what it writes about the clip as measured is graded too, so that its style does not
     give wrong facts away.
 
-    The trace for mismatched audio is, by preference, that of a clip in which the same words are spoken, so that the
-    quote gives nothing away; give the clips of one split, so that no text comes from another. What is drawn depends
-    on `seed` and the utterance's id, and on what the other clips can lend.
+    `write_fault` puts all faults but mismatched audio in, instead of the rules of `corruption`; it raises
+    `CompletionError` where it cannot. The trace for mismatched audio is, by preference, that of a clip in which the
+    same words are spoken, so that the quote gives nothing away; give the clips of one split, so that no text comes from
+    another. What is drawn depends on `seed` and the utterance's id, and on what the other clips can lend.
 
     Raises `CorruptionError` when `per_trace` is not between 1 and 7, or an answer is not a label of `label_set`.
     """
@@ -75,13 +79,16 @@ def build(
                     graded.append(mismatch(trace, clip, donor, label_set=label_set))
                     continue
                 severity = generator.randint(1, MAX_SEVERITY)
+                if write_fault is not None:
+                    graded.append(write_fault(trace, clip, fault, severity))
+                    continue
                 graded.append(
                     corrupt(
                         trace, fault=fault, severity=severity, generator=generator, label_set=label_set,
                         rewriter=rewriter,
                     )
                 )  # fmt: skip
-            except CorruptionError:
+            except (CorruptionError, CompletionError):
                 skipped[fault] += 1
     return GradedSet(tuple(graded), skipped)
 

@@ -1,22 +1,16 @@
 """Graded corruption: reasoning traces with known faults, and the scores that these deserve.
 
 Five points on each criterion are what a verified trace starts with. A fault of severity s in 0..4 sets out to damage
-s/4 of the trace; what is taken off is 4 times the share that *was* damaged, so that a score never claims a fault that
-the text did not allow:
+s/4 of the trace; what is taken off is the share that *was* damaged of what `graded.COSTS` says, so that a score never
+claims a fault that the text did not allow:
 
-| fault            | damages                                        | takes from                                    |
-|------------------|------------------------------------------------|-----------------------------------------------|
-| wrong facts      | cues: measured as in another clip of the same  | factual; half of it from interpretation, whose|
-|                  | emotion, and the trace written from that       | premises are wrong now                        |
-| wrong inference  | conclusion and answer: another emotion         | interpretation: 1 point and up to 3 more by   |
-|                  |                                                | distance in valence and arousal               |
-| missing cues     | sentences that speak of a cue                  | completeness; up to 2 from interpretation when|
-|                  |                                                | sentences that weigh cues are gone            |
-| broken language  | sentences: shuffled, stuttered or cut off      | fluency; completeness for cues that were cut  |
-| mixed            | two to four of these, one after the other      | the sum                                       |
-| mismatched audio | all: the trace of another clip                 | factual, by what this clip's measurements     |
-|                  |                                                | contradict; interpretation as for a wrong     |
-|                  |                                                | inference; completeness for cues left out     |
+- wrong facts damage cues, measured as in another clip of the same emotion: the trace is written from that
+- wrong inference damages conclusion and answer: 1 point and up to 3 more, by distance in valence and arousal
+- missing cues damage sentences that speak of a cue; of interpretation, those that weigh several
+- broken language damages sentences, shuffled, stuttered or cut off, and costs completeness for cues that were cut
+- mixed faults are two to four of these, one after the other, and cost the sum
+- mismatched audio is the trace of another clip; it costs what this clip's measurements contradict, what its answer
+  costs as a wrong inference, and the cues that are left out
 
 Wrong facts and mismatched audio are flawless as texts: only who listens to the clip can grade them. What they claim
 is checked against the clip's measurements (`speech_claims`), so that a value that passes is not called wrong.

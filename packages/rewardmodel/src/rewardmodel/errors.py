@@ -2,6 +2,7 @@
 
 RewardModelError (a ValueError)
 ├── CorruptionError   a fault that cannot be put into a trace, or a severity out of range
+├── CompletionError   a language model gave no answer, or none that can be used
 ├── CheckpointError   a folder that holds no reward model of this architecture
 ├── TraceError        a text that cannot be judged: no form, no reasoning
 │   └── TraceTooLongError
@@ -17,6 +18,10 @@ class RewardModelError(ValueError):
 
 class CorruptionError(RewardModelError):
     """A fault that cannot be put into a trace, or a severity out of range."""
+
+
+class CompletionError(RewardModelError):
+    """A language model gave no answer, or none that can be used."""
 
 
 class CheckpointError(RewardModelError):

@@ -13,16 +13,18 @@ from math import ceil, floor
 from random import Random
 
 from rewardmodel.alteration import Rewriter
-from rewardmodel.graded import MAX_SEVERITY, Penalty
+from rewardmodel.graded import COSTS, MAX_SEVERITY, Fault, Penalty
 from rewardmodel.parsing import ParsedTrace, Sentence, parse_trace, share
-from speech_records import Cue, Emotion, LabelSet
+from speech_claims import verify
+from speech_records import Cue, Emotion, LabelSet, ProsodyProfile
 from speech_records.emotion_cues import affect_distance
 
 Damage = Callable[[ParsedTrace, int, Random], ParsedTrace | None]
-PREMISE_COUPLING = 0.5
-"""Points of interpretation lost for each point of factual alignment: a conclusion from wrong premises (our choice)."""
-ARGUMENT_PENALTY = 2.0
-"""Points of interpretation lost with all sentences that weigh several cues (our choice)."""
+PREMISE_COUPLING = COSTS[Fault.WRONG_FACTS].interpretation / COSTS[Fault.WRONG_FACTS].factual
+"""Points of interpretation lost for each point of factual alignment: a conclusion from wrong premises."""
+ARGUMENT_PENALTY = COSTS[Fault.MISSING_CUES].interpretation
+"""Points of interpretation lost with all sentences that weigh several cues."""
+_UNMEASURED = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
 MISLABEL_PENALTY = 1.0
 """Points of interpretation that the nearest wrong emotion costs at least; the farthest costs 4 (our choice)."""
 
@@ -103,13 +105,18 @@ def missing_cues(trace: ParsedTrace, severity: int, generator: Random) -> Parsed
     dropped = frozenset(order[: _count(len(trace.cues), severity, at_most=len(order))])
     kept = [sentence for sentence in body if not sentence.cues & dropped]
     result = replace(trace, sentences=(*kept, last))
-    missing = trace.cues - result.cues
+    missing = trace.cues - result.cues - _claimed(result.think)
     gone = sum(sentence not in kept for sentence in weighing)
     penalty = Penalty(
         completeness=4.0 * share(len(missing), len(trace.cues)),
         interpretation=ARGUMENT_PENALTY * share(gone, len(weighing)),
     )
     return replace(result, penalty=trace.penalty + penalty)
+
+
+def _claimed(think: str) -> frozenset[Cue]:
+    """The cues that a text speaks of by itself: what a sentence claims may depend on those before it, now gone."""
+    return frozenset(claim.cue for claim in verify(think, _UNMEASURED, None, None))
 
 
 def broken_language(trace: ParsedTrace, severity: int, generator: Random) -> ParsedTrace | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import ClassVar
 
 from rewardmodel.errors import CorruptionError
@@ -81,3 +83,42 @@ class Penalty:
     def scores(self) -> RewardScores:
         """What remains of 5 points, never less than 1."""
         return RewardScores(*(max(1.0, 5.0 - part) for part in astuple(self)))
+
+    def times(self, share: float) -> Penalty:
+        """The same share of every part."""
+        return Penalty(*(share * part for part in astuple(self)))
+
+
+COSTS: Mapping[Fault, Penalty] = MappingProxyType(
+    {
+        Fault.NONE: Penalty(),
+        Fault.WRONG_FACTS: Penalty(factual=4.0, interpretation=2.0),
+        Fault.WRONG_INFERENCE: Penalty(interpretation=4.0),
+        Fault.MISSING_CUES: Penalty(completeness=4.0, interpretation=2.0),
+        Fault.BROKEN_LANGUAGE: Penalty(fluency=4.0),
+        Fault.MIXED: Penalty(4.0, 4.0, 4.0, 4.0),
+        Fault.MISMATCHED_AUDIO: Penalty(factual=4.0, interpretation=4.0, completeness=4.0),
+    }
+)
+"""What a fault that damages all that it can costs at most (our choice); a share of the damage costs that share."""
+
+
+def scores_at(fault: Fault, severity: int) -> RewardScores:
+    """What a fault of this severity is meant to leave, where it damages severity / `MAX_SEVERITY` of a trace.
+
+    >>> scores_at(Fault.WRONG_FACTS, 2).as_tuple()
+    (3.0, 4.0, 5.0, 5.0)
+    """
+    return COSTS[fault].times(severity / MAX_SEVERITY).scores()
+
+
+def severity_markdown() -> str:
+    """The table from fault and severity to scores."""
+    lines = ["| fault | " + " | ".join(RewardScores.CRITERIA) + " |", "|---|---|---|---|---|"]
+    for fault in Fault:
+        by_severity = [scores_at(fault, severity).as_tuple() for severity in range(1, MAX_SEVERITY + 1)]
+        cells = [
+            ", ".join(f"{score:g}" for score in dict.fromkeys(scores)) for scores in zip(*by_severity, strict=True)
+        ]
+        lines.append(f"| {fault.value.replace('_', ' ')} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,6 +1,7 @@
 """What every judge of reasoning has in common: what it is given, and what it gives back.
 
-A trained model listens (`model.RewardModel`), rules compare with the measurements (`rules.RuleJudge`).
+A trained model listens (`model.RewardModel`), rules compare with the measurements (`rules.RuleJudge`), and a language
+model reads these (`llm_judge.LLMJudge`).
 """
 
 from __future__ import annotations
@@ -80,6 +81,13 @@ def clip_numbers(
             f"{len(texts)} texts need as many questions and clips, got {len(questions)} and {len(index)}"
         )
     return index
+
+
+def measured_of(number: int, clip: Clip) -> MeasuredUtterance:
+    """What was measured of clip `number`. Raises `ScoreShapeError` where nothing was."""
+    if clip.measured is None:
+        raise ScoreShapeError(f"clip {number} has no measurements, which this judge compares with")
+    return clip.measured
 
 
 @dataclass(slots=True, eq=False)

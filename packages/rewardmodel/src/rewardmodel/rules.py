@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import torch
 
-from rewardmodel.errors import ScoreShapeError, TraceError, TraceTooLongError
+from rewardmodel.errors import TraceError, TraceTooLongError
 from rewardmodel.faults import mislabel_penalty
 from rewardmodel.heads import SCORE_MIN, SCORE_SPAN
-from rewardmodel.judging import Clip, Judgement, JudgementBuilder, clip_numbers
+from rewardmodel.judging import Clip, Judgement, JudgementBuilder, clip_numbers, measured_of
 from rewardmodel.parsing import sentences
 from rewardmodel.reading import ParsedText, parse_text
 from speech_claims.faithfulness import faithfulness, named_cue, offered_cues
@@ -78,13 +78,6 @@ class RuleJudge:
             SCORE_MIN + SCORE_SPAN * len(spoken) / len(offered) if offered else math.nan,
             SCORE_MIN + SCORE_SPAN * _whole_share(think),
         )
-
-
-def measured_of(number: int, clip: Clip) -> MeasuredUtterance:
-    """What was measured of clip `number`. Raises `ScoreShapeError` where nothing was."""
-    if clip.measured is None:
-        raise ScoreShapeError(f"clip {number} has no measurements, which this judge compares with")
-    return clip.measured
 
 
 def _whole_share(think: str) -> float:

@@ -31,9 +31,12 @@ class RewardSettings(OptimizerSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RewardStage(RewardSettings, TrainStage):
-    """The reward model, from the weights of an SFT policy; `ratings` is a file of people's ratings to compare with."""
+    """The reward model, on the weights of an SFT policy; `ratings` is a file of people's ratings to compare with,
+    `graded` one of graded traces (`rewardmodel build`), where they are not to be made on the way.
+    """
 
     ratings: str | None = None
+    graded: str | None = None
 
     def __post_init__(self) -> None:
         RewardSettings.__post_init__(self)

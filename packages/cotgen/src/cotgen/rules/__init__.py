@@ -22,7 +22,7 @@ from speech_claims import judge
 from speech_claims.cue_values import cue_values
 from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace
 
-__all__ = ["MAX_WORDS", "MIN_WORDS", "Style", "generate"]
+__all__ = ["MAX_WORDS", "MIN_WORDS", "Style", "generate", "rewrite"]
 
 
 class Style(StrEnum):
@@ -69,3 +69,10 @@ def generate(
         seed=seed,
         synthetic=utterance.synthetic,
     )
+
+
+def rewrite(measured: MeasuredUtterance, *, like: ReasoningTrace, label_set: LabelSet) -> ReasoningTrace:
+    """As `generate`, in the style and with the seed of `like`; in the varied style where no rules wrote that."""
+    styles = {generator: style for style, (generator, _) in _WRITERS.items()}
+    style = styles.get(like.generator or "", Style.VARIED)
+    return generate(measured, label_set=label_set, seed=like.seed or 0, style=style)
