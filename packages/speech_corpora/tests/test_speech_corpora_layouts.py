@@ -482,3 +482,32 @@ def test_manifest_by_fold(tmp_path: Path) -> None:
     status, _, stderr = run("manifest", "iemocap", root, "-o", out, "--fold", "2/5")
     assert (status, "dropped 5: label xxx" in stderr) == (0, True)
     assert {u.speaker_id[:5] for u in read_jsonl(out, Utterance) if u.split == "test"} == {"Ses02"}
+
+
+def test_gigaspeech_reads_segments_by_their_published_fields(tmp_path: Path) -> None:
+    """Fields as in the release's GigaSpeech.json; a speaker that is N/A there is not known, so that a file is one."""
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio" / "POD1.opus").write_bytes(b"")
+    segments = [
+        {"sid": "POD1_S0", "begin_time": 1.5, "end_time": 4.0, "text_tn": "DOUBLE IT <COMMA> HE SAID <PERIOD>",
+         "speaker": "N/A", "subsets": ["{XL}", "{XS}"]},
+        {"sid": "POD1_S1", "begin_time": 4.0, "end_time": 5.0, "text_tn": "<MUSIC>", "speaker": "N/A",
+         "subsets": ["{TEST}"]},
+        {"sid": "POD1_S2", "begin_time": 5.0, "end_time": 6.0, "text_tn": "WHY <QUESTIONMARK>", "speaker": "Ann",
+         "subsets": ["{TEST}"]},
+        {"sid": "POD1_S3", "begin_time": "soon", "end_time": 7.0, "text_tn": "SO", "subsets": []},
+    ]  # fmt: skip
+    gone = {"aid": "POD2", "path": "audio/POD2.opus", "segments": [segments[2] | {"sid": "POD2_S0"}]}
+    audios = [{"aid": "POD1", "path": "audio/POD1.opus", "speaker": "N/A", "segments": segments}, gone, {"aid": "POD3"}]
+    (tmp_path / "GigaSpeech.json").write_text(json.dumps({"dataset": "GigaSpeech", "audios": audios}))
+    listing = corpora.load("gigaspeech", tmp_path)
+    first, second = listing.utterances
+    assert (first.utterance_id, first.start_s, first.end_s, first.split) == ("POD1_S0", 1.5, 4.0, "train")
+    assert (first.transcript, first.speaker_id, first.emotion) == ("Double it, he said.", "POD1", None)
+    assert (second.transcript, second.speaker_id, second.split) == ("Why?", "Ann", "test")
+    assert dict(listing.dropped) == {"no speech: <MUSIC>": 1}
+    reasons = " ".join(item.message for item in listing.rejected)
+    assert "soon" in reasons
+    assert "audio/POD2.opus is missing" in reasons
+    assert "has no list of segments" in reasons
+    assert len(listing.rejected) == 3

@@ -18,6 +18,7 @@ from speech_corpora import (
     emodb,
     emovo,
     expresso,
+    gigaspeech,
     iemocap,
     manifest,
     mead,
@@ -192,6 +193,12 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType(
             "train_full.jsonl, train_fine.jsonl: transcription, gt_stress_indices, audio",
             "CC-BY-NC-4.0",
             "https://huggingface.co/datasets/slprl/Stress-17K-raw",
+        ),
+        "gigaspeech": Corpus(
+            gigaspeech.load,
+            PAPER_9,
+            "GigaSpeech.json (audios with segments), audio/*/*/*.opus",
+            source="https://github.com/SpeechColab/GigaSpeech",
         ),
     }
 )
