@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from rewardmodel import MAX_GAIN, OFFERED, PROBES, expected_faithfulness, read
-from speech_records import Cue, format_answer
+from rewardmodel import MAX_GAIN, OFFERED, PROBES, Clip, RewardModel, expected_faithfulness, read
+from speech_records import Cue, Degree, format_answer
 from speechlm import train_tokenizer
 
 THINK = "The pitch is high. The energy is low. The speaking rate is fast. So it sounds tense, and the answer is fear."
 QUESTION = "Which emotion do you hear: fear, sad? Reason from the sound, then answer."
+
+
+EMPTY = ("empty reasoning", "prompt echo", "no claim", "a quote alone", "absurd degrees")
+"""What says nothing of the sound, or nothing that can be."""
 
 
 @pytest.mark.parametrize("likely", [0.55, 0.8, 0.99])
@@ -25,11 +30,23 @@ def test_no_probe_gains_on_facts(name: str, likely: float) -> None:
     def factual(think: str) -> float:
         reading = read(tokenizer, format_answer(think, "fear"))
         chances = [
-            likely if (c.cue, c.value) in said else (1 - likely) / 2 if c.cue in named else 0.4 for c in reading.claims
-        ]
+            0.0 if c.degree is Degree.IMPOSSIBLE  # as `Heads` has it
+            else likely if (c.cue, c.value) in said else (1 - likely) / 2 if c.cue in named else 0.4
+            for c in reading.claims
+        ]  # fmt: skip
         return 4.0 * expected_faithfulness(reading.claims, reading.obscured, chances, offered)[0]
 
     before, after = factual(THINK), factual(PROBES[name](THINK, QUESTION))
     assert after <= before + 0.01
-    if name in ("empty reasoning", "prompt echo", "repeated best sentence"):
+    if name in EMPTY:
+        assert after == 0.0
+    if name in (*EMPTY, "repeated best sentence"):
         assert after < before - MAX_GAIN
+
+
+def test_an_impossible_degree_holds_of_no_clip(tiny_model: RewardModel) -> None:
+    """*Infinitely high* is never true, whatever is heard; that it is not so is."""
+    text = format_answer("The pitch is infinitely high.", "angry")
+    made = tiny_model.judge([Clip(torch.rand(16, 40))], [QUESTION], [text])
+    assert made.probabilities[0] == pytest.approx((0.0,), abs=1e-6)
+    assert float(made.scores[0, 0]) == pytest.approx(1.0, abs=1e-4)

@@ -50,7 +50,7 @@ from trainer.reward_quality import (
     text_only,
 )
 
-QUALITY, SCORED = "quality.json", "scored.jsonl"
+QUALITY, SCORED, PROBE_TABLE = "quality.json", "scored.jsonl", "probes.md"
 VERDICTS: Mapping[Verdict, float] = {Verdict.SUPPORTED: 1.0, Verdict.CONTRADICTED: 0.0, Verdict.UNVERIFIABLE: math.nan}
 MIN_AUDIO_GAP = 0.05
 """A model whose verdicts are less than this better with the right clip than with another does not listen."""
@@ -261,10 +261,27 @@ def probe(model: RewardModel, held_out: HeldOut) -> Mapping[str, Mapping[str, fl
 
 
 def write_report(report: RewardReport, judged: Sequence[JudgedText], out: Path) -> None:
-    """`quality.json`, and the graded traces beside their scores in `scored.jsonl`."""
+    """`quality.json`, the table of probes `probes.md`, and the graded traces beside their scores in `scored.jsonl`."""
     (out / QUALITY).write_text(json.dumps(asdict(report), indent=2) + "\n")
+    (out / PROBE_TABLE).write_text(probe_table(report.probes) + "\n")
     graded = graded_of(judged)
     write_jsonl(out / SCORED, [ScoredTrace(_retargeted(j), RewardScores(*j.scores)) for j in graded])
+
+
+def probe_table(probes: Mapping[str, Mapping[str, float]]) -> str:
+    """What every probe changes the scores by, as Markdown.
+
+    >>> print(probe_table({"length": {"factual_alignment": -0.001, "mean": 0.5}}).splitlines()[2])
+    | length | 0.00 | +0.50 |
+    """
+    names = list(next(iter(probes.values())))
+    lines = [f"| probe | {' | '.join(name.replace('_', ' ') for name in names)} |", "|---" * (1 + len(names)) + "|"]
+    lines += [f"| {probe} | {' | '.join(_signed(gain[name]) for name in names)} |" for probe, gain in probes.items()]
+    return "\n".join(lines)
+
+
+def _signed(gain: float) -> str:
+    return "0.00" if abs(gain) < 0.005 else f"{gain:+.2f}"
 
 
 def _retargeted(judged: JudgedText) -> GradedTrace:

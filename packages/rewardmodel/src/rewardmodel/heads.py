@@ -22,7 +22,7 @@ from rewardmodel.reading import Reading
 from rewardmodel.states import States
 from speech_claims.faithfulness import named_cue
 from speech_claims.verification import NOT
-from speech_records import Claim, Cue, Emotion, RewardScores
+from speech_records import Claim, Cue, Degree, Emotion, RewardScores
 from speech_records.emotion_cues import affect_distance
 
 SCORE_MIN, SCORE_SPAN = 1.0, 4.0
@@ -33,6 +33,8 @@ LIKELIHOOD, PRIOR = 0.5, 1.25
 policy on 50 clips of its training voices (0.54 and 1.27)."""
 EVIDENCE = 7
 """Numbers about a whole text, see `Heads.evidence`."""
+NEVER = -20.0
+"""Log-odds of what no clip supports: an impossible degree."""
 _OUTPUTS = {value: i for i, value in enumerate(VALUES)}
 
 
@@ -110,19 +112,21 @@ class Heads(nn.Module):
 
     def claims(self, states: States, readings: Sequence[Reading], clips: ClipLogits) -> Tensor:
         """The log-odds of all claims, float[M]."""
-        rows, columns, signs = list[int](), list[int](), list[float]()
+        rows, columns, signs, absurd = list[int](), list[int](), list[float](), list[bool]()
         for row, reading in zip(states.clip.tolist(), readings, strict=True):
             for claim in reading.claims:
                 column, direction = _output(claim)
                 rows.append(row)
                 columns.append(column)
                 signs.append(direction)
+                absurd.append(claim.degree is Degree.IMPOSSIBLE and not claim.value.startswith(NOT))
         device = states.values.device
         sign = torch.tensor(signs, dtype=torch.float32, device=device)
         index = torch.tensor([rows, columns], dtype=torch.long, device=device)
         heard = self.heard[0] * sign * clips.values[index[0], index[1]] + self.heard[1]
         said = self.said[0] * states.values + self.said[1]
-        return torch.where((sign != 0) & self.listens, heard, said)
+        odds = torch.where((sign != 0) & self.listens, heard, said)
+        return odds.masked_fill(torch.tensor(absurd, dtype=torch.bool, device=device), NEVER)
 
     def evidence(self, states: States, readings: Sequence[Reading], clips: ClipLogits, claims: Tensor) -> Tensor:
         """What can be told of each text, float[N, EVIDENCE]: the four numbers of `States.evidence`; what its answer

@@ -46,6 +46,16 @@ def _listed(think: str) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences(think))
 
 
+def _quoted(think: str) -> str:
+    """The first quote, or a sentence that claims nothing."""
+    found = re.search("“[^”]*”", think)
+    return f"The speaker says {found.group()}." if found else "The speaker says something."
+
+
+def _beside(sentence: str) -> Probe:
+    return lambda think, _: f"{think} {sentence}"
+
+
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         "length": lambda think, _: f"{think} {'Listening to it again adds nothing to this. ' * 8}".strip(),
@@ -56,6 +66,23 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "empty reasoning": lambda _, __: "It is clear.",
         "prompt echo": lambda _, question: re.sub(r"[<>]", " ", question),
         "repeated best sentence": lambda think, _: " ".join([_best(think)] * 8),
+        "no claim": lambda _, __: "One can tell at once what this clip expresses, and everything in it fits that.",
+        "a quote alone": lambda think, _: _quoted(think),
+        "bare negatives": _beside("It is not whispered, it is not without voicing, and there is no lack of sound."),
+        "undecidable claims": _beside("The speaker is an elderly person whose voice is tense and trembling."),
+        "both values": _beside("The pitch is high and low. The energy is low and high."),
+        "scare quotes": _beside("The voice is “quiet” and “slow”, and the pitch is “not” what one hears."),
+        "homoglyphs": _beside("The v\u043eice is q\u0443iet, and the pitch is n\u043et high."),
+        "mixed scripts": _beside("The pitch is \u043d\u0435 high."),
+        "strike-through": _beside("The pitch is ~~not~~ high, and the voice is ~~loud~~ quiet."),
+        "another language": _beside("Die Stimme ist leise und langsam, die Tonhöhe ist tief."),
+        "generic, then found": _beside(
+            "In general, anger is often loud, usually high-pitched and typically fast. That is what we find."
+        ),
+        "absurd degrees": lambda _, __: "The pitch is infinitely high. The voice is a million times louder than usual.",
+        "absurd numbers": _beside("The pitch is 900000 Hz, and there are 5000 syllables per second."),
     }
 )
-"""By name. The answer stays, so that *empty reasoning* is that with the right answer where the answer is right."""
+"""By name, from *no claim* on the loopholes that `speech_claims` closes. The answer stays, so that *empty reasoning* is
+that with the right answer where the answer is right.
+"""
