@@ -20,6 +20,7 @@ from grpo_ptr import (
     LOSSES,
     LossInputs,
     LossResult,
+    RewardBreakdown,
     ScheduleState,
     mixed_groups,
 )
@@ -140,43 +141,46 @@ class GRPOModule(StageModule):
 
     def _judged(self, batch: list[MeasuredUtterance], step: int) -> tuple[Groups, Tensor] | None:
         """The groups to learn from and the advantages of their answers; `None` where there are none."""
-        s, judge = self.settings, self.frozen.reward_model
+        s = self.settings
         self._old.clear()
-        with self.clock("rollout"), self.whole_model(self.model) as model:
-            if isinstance(self.sampler, VLLMSampler):
-                self.sampler.update_weights()
-            elif isinstance(self.sampler, Sampler):
-                self.sampler.model = model
-            sampled = self._roll_out(batch)
-        self._sampled, self._sampled_tokens = sampled, int(sampled.mask.sum())
-        ranks = place()[1]
-        accuracy = sum_over_ranks(float(sampled.correct.float().mean())) / ranks
-        seen: float | None = accuracy
+        sampled = self._roll_out(batch)
+        gate_open = self._gate(sampled, step)
+        self._metrics = rollout_metrics(sampled, self.label_set) | {"gate": float(gate_open)}
+        groups, breakdown = self._rewarded(sampled.select(self._trained_on(sampled)), gate_open=gate_open)
+        if breakdown is None:
+            return None
+        advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
+        self._metrics |= reward_metrics(breakdown, advantages, groups)
+        return groups, advantages
+
+    def _gate(self, sampled: Groups, step: int) -> bool:
+        """Whether reasoning rewards enter, once the accuracy of this step, or of validation, has been seen."""
+        s = self.settings
+        seen: float | None = sum_over_ranks(float(sampled.correct.float().mean())) / place()[1]
         if s.gate_accuracy is GateAccuracy.VALIDATION:
             seen = self._validated()
         if s.algorithm is Algorithm.GRPO_PTR and seen is not None:
             self.schedule_state = s.schedule.update(self.schedule_state, seen, step=step)
-        gate_open = self.schedule_state.is_open
-        self._metrics = rollout_metrics(sampled, self.label_set) | {"gate": float(gate_open)}
-        kept, usable = sampled.select(self._trained_on(sampled)), None
-        if kept.batch:
+        return self.schedule_state.is_open
+
+    def _rewarded(self, groups: Groups, *, gate_open: bool) -> tuple[Groups, RewardBreakdown | None]:
+        """Those groups whose rewards are all numbers, and their rewards; `None` where there are none."""
+        asked, breakdown, judge = len(groups.batch), None, self.frozen.reward_model
+        if groups.batch:
             with self.clock("reward"):
-                breakdown = group_rewards(kept, s, gate_open=gate_open, question=self.question, judge=judge)
+                breakdown = group_rewards(
+                    groups, self.settings, gate_open=gate_open, question=self.question, judge=judge
+                )
             usable = breakdown.usable
-        found = 0 if usable is None else int(usable.sum())
-        self._metrics |= {"groups": found, "unscored_groups": len(kept.batch) - found}
-        counted = kept.select(usable) if usable is not None else kept
+            groups, breakdown = groups.select(usable), breakdown.select(usable)
+        found, ranks = len(groups.batch), place()[1]
+        self._metrics |= {"groups": found, "unscored_groups": asked - found}
         # what the means of the loss divide by: of all processes, a share for each, as gradients are averaged over them
         self._counts = (
-            sum_over_ranks(float(counted.correct.numel())) / ranks,
-            sum_over_ranks(float(counted.mask.sum())) / ranks,
+            sum_over_ranks(float(groups.correct.numel())) / ranks,
+            sum_over_ranks(float(groups.mask.sum())) / ranks,
         )
-        if usable is None or not found:
-            return None
-        kept, breakdown = counted, breakdown.select(usable)
-        advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
-        self._metrics |= reward_metrics(breakdown, advantages, kept)
-        return kept, advantages
+        return groups, breakdown if found else None
 
     def _validated(self) -> float | None:
         """The accuracy that the first process measured behind the step before this one, if it did."""
@@ -236,11 +240,18 @@ class GRPOModule(StageModule):
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
         """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""
         s, rounds = self.settings, list[Groups]()
-        for start in range(0, len(batch), s.prompts_per_step):
-            rounds.append(self._answers(batch[start : start + s.prompts_per_step]))
-            if sum(int(mixed_groups(groups.correct).sum()) for groups in rounds) >= s.prompts_per_step:
-                break
-        return Groups.join(rounds)
+        with self.clock("rollout"), self.whole_model(self.model) as model:
+            if isinstance(self.sampler, VLLMSampler):
+                self.sampler.update_weights()
+            elif isinstance(self.sampler, Sampler):
+                self.sampler.model = model
+            for start in range(0, len(batch), s.prompts_per_step):
+                rounds.append(self._answers(batch[start : start + s.prompts_per_step]))
+                if sum(int(mixed_groups(groups.correct).sum()) for groups in rounds) >= s.prompts_per_step:
+                    break
+        self._sampled = Groups.join(rounds)
+        self._sampled_tokens = int(self._sampled.mask.sum())
+        return self._sampled
 
     def _answers(self, batch: list[MeasuredUtterance]) -> Groups:
         s, here = self.settings, place()
