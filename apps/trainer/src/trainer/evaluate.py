@@ -93,7 +93,7 @@ class NamedComparison:
 class EvaluationResult:
     """Policies and baselines on the same held-out clips."""
 
-    schema_version: ClassVar[str] = "1.2"
+    schema_version: ClassVar[str] = "2.0"
 
     corpus: str
     synthetic: bool
