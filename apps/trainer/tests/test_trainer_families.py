@@ -13,7 +13,7 @@ from cotgen.dataset import BuildConfig, Source, build
 from cotgen.generation import RuleGenerator
 from cotgen.tasks import SFTExample, Task, TaskConfig
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance, read_jsonl, write_jsonl
-from speechlm import PocketSize, load_preset
+from speechlm import PocketSize, load_preset, train_only
 from trainer.curriculum import Phase
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import ConfigError
@@ -141,3 +141,15 @@ def test_a_run_says_what_it_learns_from_and_learns_it(tmp_path: Path, capsys: py
     assert described(plan, features, model, steps=2).splitlines()[1].split() == [
         "text", "3", "examples", "4", "drawn", str(2 * counted[0] + counted[1] + counted[2]), "tokens",
     ]  # fmt: skip
+
+
+def test_texts_need_a_language_model_to_train(tmp_path: Path) -> None:
+    """Text does not pass through the adapter: the run is refused before its first step, not in the middle of it."""
+    data = corpus(tmp_path)
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    model = load_preset("pocket", seed=0, size=size, texts=[TEXT], vocab_size=280)
+    train_only(model, ["adapter"])
+    settings = SFTSettings(phases=(Phase("a", 1, 1, {Task.TEXT: 1.0}),), texts=str(texts(tmp_path)))
+    with pytest.raises(ConfigError, match=r"set without=\[text\]"):
+        train_sft(model, data, {}, settings, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

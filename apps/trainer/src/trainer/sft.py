@@ -17,7 +17,7 @@ from torch import Tensor
 from cotgen.tasks import SFTExample, Task
 from policy import sequence_logprobs
 from speechlm import SpeechBatch, SpeechLM, load_preset
-from speechlm.freezing import part_weights
+from speechlm.freezing import part_weights, trainable_parts
 from trainer.augment import mask_time, random_eq_bands
 from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
 from trainer.comparisons import JoinedFeatures, joined_examples
@@ -140,26 +140,13 @@ def train_sft(
     `features` maps feature keys to log-mel clips (`trainer.dataset.feature_key`).
     """
     torch.manual_seed(settings.seed)
-    examples, failed = training_examples(corpus, settings.mixture, Path(settings.texts) if settings.texts else None)
-    for item in failed:
-        sys.stderr.write(f"left out: {item.id}: {item.message}\n")
-    examples = with_reasoning(examples, settings.reasoning_share)
-    for task in without_data(examples, settings.mixture):
-        sys.stderr.write(f"left out: family {task}: there is no example of it, its weight goes to the others\n")
+    examples, features = _learnt(model, corpus, features, settings)
     marked, without_verdict = mark_reasoning(corpus, examples)
     if without_verdict:
         sys.stderr.write(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    if settings.comparisons and any(Task.COMPARATIVE in phase.weights for phase in settings.mixture):
-        compared, parts = joined_examples(
-            [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)],
-            each=settings.comparisons,
-            phrasing=corpus.phrasing,
-            seed=settings.seed,
-        )
-        examples, features = [*examples, *compared], JoinedFeatures(features, parts, model.features)
     texts = plan_batches(examples, settings.mixture, seed=settings.seed)
     heads, heard = _perception(model, corpus, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
@@ -198,6 +185,30 @@ def train_sft(
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module
+
+
+def _learnt(
+    model: SpeechLM, corpus: AnnotatedCorpus, features: Mapping[str, Tensor], settings: SFTSettings
+) -> tuple[list[SFTExample], Mapping[str, Tensor]]:
+    """The examples of all families and the features of their clips; what is left out is said on stderr.
+
+    Raises `ConfigError` where text would train nothing.
+    """
+    examples, failed = training_examples(corpus, settings.mixture, Path(settings.texts) if settings.texts else None)
+    for item in failed:
+        sys.stderr.write(f"left out: {item.id}: {item.message}\n")
+    examples = with_reasoning(examples, settings.reasoning_share)
+    if settings.comparisons and any(Task.COMPARATIVE in phase.weights for phase in settings.mixture):
+        spoken = [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)]
+        compared, parts = joined_examples(
+            spoken, each=settings.comparisons, phrasing=corpus.phrasing, seed=settings.seed
+        )
+        examples, features = [*examples, *compared], JoinedFeatures(features, parts, model.features)
+    for task in without_data(examples, settings.mixture):
+        sys.stderr.write(f"left out: family {task}: there is no example of it, its weight goes to the others\n")
+    if any(e.task is Task.TEXT for e in examples) and not {"llm", "lora"} & trainable_parts(model).keys():
+        raise ConfigError("texts train llm or lora, of which train= names neither: add one, or set without=[text]")
+    return examples, features
 
 
 def _perception(
