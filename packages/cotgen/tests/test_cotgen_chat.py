@@ -20,6 +20,7 @@ from cotgen.errors import AnswerError, BudgetError, CotgenError, EndpointError, 
 from cotgen.llm.answer_cache import FILE_NAME, AnswerCache
 from cotgen.llm.budget import BudgetLimits, Tokens
 from cotgen.llm.chat import MAX_UNANSWERED, Chat, Settings
+from cotgen.llm.client import open_client
 from cotgen.llm.replies import Reply
 
 SCHEMA = {"type": "object", "properties": {"reasoning": {"type": "string"}}, "required": ["reasoning"]}
@@ -383,3 +384,17 @@ def test_accounts_add_up_over_runs(tmp_path: Path) -> None:
         AnswerCache(tmp_path).charge("a", Tokens(prompt=10 * n, answer=n))
     assert AnswerCache(tmp_path).used("a") == Tokens(prompt=30, answer=3)
     assert AnswerCache(tmp_path).used("b") == Tokens()
+
+
+def test_a_client_of_plain_options_pays_for_no_answer_twice(server: Any, does: Any, tmp_path: Path) -> None:
+    """Two clients of one folder: the second has the first one's answer, and one that may use nothing is refused."""
+    plain: dict[str, Any] = {
+        "model": "m", "base_url": server.url, "cache": tmp_path, "max_cost": None, "price_in": 0.0, "price_out": 0.0,
+        "temperature": 0.0, "seed": 0,
+    }  # fmt: skip
+    for _ in range(2):
+        complete = open_client(max_tokens_total=50_000, **plain)
+        assert complete(ask(), SCHEMA) == {"reasoning": does.good_text}
+    assert len(server.requests) == 1
+    with pytest.raises(BudgetError):
+        open_client(max_tokens_total=1, **plain)(ask("something else"), SCHEMA)

@@ -28,7 +28,8 @@ def open_client(
     """
     settings = Settings(model, base_url, temperature, seed=seed)
     limits = BudgetLimits(max_tokens_total, max_cost, price_in, price_out)
-    chat = Chat(settings, cache=AnswerCache(cache), limits=limits, account=str(cache.resolve()))
+    answers = AnswerCache(cache)
+    chat = Chat(settings, cache=answers, budget=answers.budget(str(cache.resolve()), limits))
 
     def complete(messages: Sequence[Mapping[str, str]], schema: Mapping[str, Any]) -> dict[str, Any]:
         return chat.complete(messages, schema)
