@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -259,6 +260,22 @@ def test_levels_and_measurements_may_be_missing() -> None:
     assert faithfulness(ALL, PROFILE, None, None).score == 1.0
     empty = faithfulness(ALL, ProsodyProfile(duration_s=1.0, sample_rate=16_000), None, None)
     assert (empty.score, empty.offered) == (0.0, ())
+
+
+def test_the_profile_of_another_clip_contradicts() -> None:
+    """A text that is wholly true of one clip scores zero on the opposite one: every cue is contradicted."""
+    low = LevelReading(Level.LOW, 10.0, 10.0)
+    other = replace(
+        PROFILE,
+        f0_range_st=2.0,
+        contour_shape=ContourShape.FALLING,
+        contour_dynamics=ContourDynamics.FLAT,
+        gender=Gender.MALE,
+    )
+    made = faithfulness(ALL, other, ProsodyLevels("made", "made", pitch=low, energy=low, rate=low), TRANSCRIPT)
+    assert score(ALL) == 1.0
+    assert made.score == 0.0
+    assert len(made.contradicted) >= N - 1
 
 
 def test_a_text_of_one_megabyte_is_refused_by_its_length() -> None:

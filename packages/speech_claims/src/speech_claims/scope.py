@@ -14,7 +14,7 @@ from speech_records import Degree
 
 REACH = 40
 """Words on either side of a value among which its head and its negation are looked for."""
-CLAUSE_REACH = 80
+CLAUSE_REACH = 48
 """Words on either side that a clause may have; without a limit a text without any full stop takes quadratic time."""
 _ABSENT_REACH = 9
 _NEAR = 4

@@ -110,14 +110,16 @@ RAISING = frozenset(phrases("{raises}, {lowers}, (up/down) goes"))
 """Verbs whose object is the head: *raises the volume*."""
 
 
+_PERSON_NOUNS = frozenset(phrase for phrase, (cue, _) in SENSES[ALONE].items() if cue in (Cue.GENDER, Cue.AGE))
+
+
 def names_person(phrase: str) -> bool:
     """Whether `phrase` is a noun of a person, or an adjective of gender or age.
 
     >>> names_person("woman"), names_person("loud")
     (True, False)
     """
-    sense = SENSES[ALONE].get(phrase)
-    return sense is not None and sense[0] in (Cue.GENDER, Cue.AGE)
+    return phrase in _PERSON_NOUNS
 
 
 def sense_of(group: str, phrase: str) -> tuple[Cue, str] | None:
