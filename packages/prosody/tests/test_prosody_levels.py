@@ -85,7 +85,8 @@ def test_what_is_missing_reads_none():
 def test_percentiles_grow_with_the_value(values, value):
     """Property: monotone, within [0, 100], and the sample's own minimum and maximum never beyond it."""
     scale = LevelScale.fit(((profile(energy_dbfs=v), None) for v in values), name="h")
-    read = [scale.read(profile(energy_dbfs=v)).energy.percentile for v in sorted([value, min(values), max(values)])]
+    pooled = scale.groups["energy"]["pooled"]
+    read = [pooled.percentile(v) for v in sorted([value, min(values), max(values)])]
     assert read == sorted(read)
     assert 0.0 <= read[0] <= read[-1] <= 100.0
 
@@ -93,8 +94,16 @@ def test_percentiles_grow_with_the_value(values, value):
 def test_ties_take_the_middle():
     """Truth by hand: quantiles 1, 2, 2, 2, 3 stand at 0, 25, 50, 75, 100; the value 2 takes 50."""
     assert Distribution(5, (1.0, 2.0, 2.0, 2.0, 3.0)).percentile(2.0) == 50.0
-    constant = LevelScale.fit(((profile(energy_dbfs=-20.0), None) for _ in range(9)), name="flat")
-    assert constant.read(profile(energy_dbfs=-20.0)).energy.level is Level.NORMAL
+    constant = LevelScale.fit(((profile(120.0), None) for _ in range(9)), name="flat")
+    assert constant.read(profile(120.0)).pitch.level is Level.NORMAL
+
+
+@pytest.mark.parametrize(("step_db", "level"), [(0.1, None), (1.0, Level.HIGH)])
+def test_energy_is_not_read_where_recordings_were_brought_to_one_level(step_db, level):
+    """By hand: of 61 clips in equal steps the tertiles are 20 steps apart, 2 dB (as in EmoDB) or 20 dB; the limit is 3."""
+    scale = LevelScale.fit(((profile(energy_dbfs=-60.0 + step_db * i), None) for i in range(61)), name="steps")
+    reading = scale.read(profile(energy_dbfs=-60.0 + step_db * 55)).energy
+    assert (None if reading is None else reading.level) == level
 
 
 def test_json_round_trip(tmp_path):

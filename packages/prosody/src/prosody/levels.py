@@ -26,6 +26,10 @@ POOLED: Final = "pooled"
 MIN_GROUP: Final = 20
 """Fewer clips than this do not make a gender's own pitch scale: the standard error of a tertile would exceed 10
 percentiles."""
+MIN_ENERGY_SPAN_DB: Final = 3.0
+"""Where the tertiles of the energy lie closer, the recordings were brought to one level, and energy is not read: what is
+left follows the peak of each file, not the voice. In EmoDB (2.0 dB apart) and nEMO (2.3 dB) anger measures lower than
+boredom and as high as sadness; in RAVDESS, whose gain was fixed, they are 8 dB apart. Our choice."""
 QUANTILES: Final = 101
 LOW_PERCENTILE: Final = 100.0 / 3.0
 HIGH_PERCENTILE: Final = 200.0 / 3.0
@@ -64,6 +68,15 @@ class Distribution:
         if len(equal):
             return float((grid[equal[0]] + grid[equal[-1]]) / 2)
         return float(np.interp(value, table, grid))
+
+    def span(self) -> float:
+        """How far the tertiles are apart, in the measure's unit.
+
+        >>> Distribution(4, (0.0, 3.0, 6.0, 9.0)).span()
+        3.0
+        """
+        low, high = np.percentile(self.quantiles, (LOW_PERCENTILE, HIGH_PERCENTILE))
+        return float(high - low)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +117,16 @@ class LevelScale:
     def read(self, profile: ProsodyProfile, *, gender: Gender | None = None) -> ProsodyLevels:
         """The levels of `profile`; pitch against `gender`'s distribution (default: the profile's own gender).
 
-        A measure that the profile or the scale lacks reads `None`.
+        A measure that the profile or the scale lacks reads `None`, and so does the energy where the scale's recordings
+        were brought to one level (`MIN_ENERGY_SPAN_DB`).
         """
         readings: dict[str, LevelReading] = {}
         for measure, read in MEASURES.items():
             value, by_group = read(profile), self.groups.get(measure, {})
             known = gender or profile.gender
             group = known.value if known is not None and known.value in by_group else POOLED
-            if value is not None and group in by_group:
+            levelled = measure == "energy" and group in by_group and by_group[group].span() < MIN_ENERGY_SPAN_DB
+            if value is not None and group in by_group and not levelled:
                 percentile = by_group[group].percentile(value)
                 readings[measure] = LevelReading(_level(percentile), value, percentile, group)
         return ProsodyLevels(scale=self.name, scale_hash=self.hash, **readings)
