@@ -40,7 +40,7 @@ def profile_of(utterance: Utterance, root: Path) -> ProsodyProfile:
 @pytest.mark.parametrize(("name", "label_set"), [("ravdess", "RAVDESS_8"), ("emodb", "EMODB_7")])
 def test_real_clips_get_true_and_varied_reasoning(name: str, label_set: str) -> None:
     """Every claim is supported, the text passes the screening and `verify` reads the same claims in it. No two texts
-    are alike.
+    are alike. Of EmoDB, whose clips were brought to one level, no energy is claimed (`prosody.levels`).
     """
     texts = set()
     clips = measured(name)
@@ -48,7 +48,9 @@ def test_real_clips_get_true_and_varied_reasoning(name: str, label_set: str) -> 
         trace = generate(clip, label_set=LABEL_SETS[label_set], seed=seed, style=Style.VARIED)
         assert trace.generator == "rules/4"
         assert {c.verdict for c in trace.claims} == {Verdict.SUPPORTED}
-        assert {Cue.ENERGY, Cue.RATE} <= {c.cue for c in trace.claims}
+        cues = {c.cue for c in trace.claims}
+        assert Cue.RATE in cues
+        assert (Cue.ENERGY in cues) == (name == "ravdess")
         assert check(trace.think, trace.answer, trace.claims) == ()
         found = verify(trace.think, clip.profile, clip.levels, clip.utterance.transcript)
         assert Counter((c.cue, c.value) for c in found) == Counter((c.cue, c.value) for c in trace.claims), trace.think
