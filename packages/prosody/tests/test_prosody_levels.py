@@ -100,7 +100,7 @@ def test_ties_take_the_middle():
 
 @pytest.mark.parametrize(("step_db", "level"), [(0.1, None), (1.0, Level.HIGH)])
 def test_energy_is_not_read_where_recordings_were_brought_to_one_level(step_db, level):
-    """By hand: of 61 clips in equal steps the tertiles are 20 steps apart, 2 dB (as in EmoDB) or 20 dB; the limit is 3."""
+    """By hand: of 61 clips in equal steps the tertiles are 20 steps apart, 2 dB (as in EmoDB) or 20; the limit is 3."""
     scale = LevelScale.fit(((profile(energy_dbfs=-60.0 + step_db * i), None) for i in range(61)), name="steps")
     reading = scale.read(profile(energy_dbfs=-60.0 + step_db * 55)).energy
     assert (None if reading is None else reading.level) == level

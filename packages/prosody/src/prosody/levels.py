@@ -27,9 +27,9 @@ MIN_GROUP: Final = 20
 """Fewer clips than this do not make a gender's own pitch scale: the standard error of a tertile would exceed 10
 percentiles."""
 MIN_ENERGY_SPAN_DB: Final = 3.0
-"""Where the tertiles of the energy lie closer, the recordings were brought to one level, and energy is not read: what is
-left follows the peak of each file, not the voice. In EmoDB (2.0 dB apart) and nEMO (2.3 dB) anger measures lower than
-boredom and as high as sadness; in RAVDESS, whose gain was fixed, they are 8 dB apart. Our choice."""
+"""Where the tertiles of the energy lie closer, the recordings were brought to one level, and energy is not read: what
+differs follows the peak of each file, not the voice. In EmoDB (2.0 dB) anger measures lower than boredom, in nEMO
+(2.3 dB) as sadness; in RAVDESS, whose gain was fixed, the tertiles are 8 dB apart. Our choice."""
 QUANTILES: Final = 101
 LOW_PERCENTILE: Final = 100.0 / 3.0
 HIGH_PERCENTILE: Final = 200.0 / 3.0
