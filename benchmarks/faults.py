@@ -201,7 +201,7 @@ def annotate(cluster: Cluster, name: str, rng: random.Random, *, faults: int) ->
         wait_out(cluster, name, "measure", rng, happened, faults=faults - faults // 3)
         cluster.annotator("calibrate", "--job", name)
         cluster.annotator("reason", "--job", name)
-        for stage in ("compare", "reason"):
+        for stage in ("reason", "compare"):
             wait_out(cluster, name, stage, rng, happened, faults=faults)
         cluster.annotator("collect", "--job", name, "-o", str(out))
     files = (path for path in sorted(out.rglob("*")) if path.is_file() and ".work" not in path.parts)
@@ -211,19 +211,19 @@ def annotate(cluster: Cluster, name: str, rng: random.Random, *, faults: int) ->
 def wait_out(
     cluster: Cluster, name: str, stage: str, rng: random.Random, happened: Counter[str], *, faults: int
 ) -> None:
-    """Wait until nothing of a stage is pending, while faults happen until there were so many."""
+    """Wait until nothing of a stage is pending, and until so many faults have happened, the first one at once."""
     end = time.monotonic() + LIMIT_S
-    while left := pending(cluster, name, stage):
+    while (left := pending(cluster, name, stage)) or happened.total() < faults:
         if time.monotonic() > end:
             raise TimeoutError(f"{stage}: {left} items are to be done after {LIMIT_S:g} s")
-        time.sleep(rng.uniform(0.2, 1.0))
-        for worker in cluster.workers:
-            if worker.has_ended():  # as whatever keeps services running would
-                worker.start()
         if happened.total() < faults:
             fault = rng.choice(sorted(cluster.faults))
             cluster.faults[fault](rng)
             happened[fault] += 1
+        time.sleep(rng.uniform(0.2, 1.0))
+        for worker in cluster.workers:
+            if worker.has_ended():  # as whatever keeps services running would
+                worker.start()
 
 
 def pending(cluster: Cluster, job: str, stage: str) -> int:

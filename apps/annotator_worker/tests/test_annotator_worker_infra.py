@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -66,7 +67,7 @@ def test_secrets_have_no_default_and_ports_stay_on_loopback() -> None:
     assert secret_uses
     assert all(use.startswith(":?") for use in secret_uses)
     published = [port for service in services().values() for port in service.get("ports", ())]
-    assert len(published) == 6
+    assert len(published) == 7
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
@@ -97,6 +98,17 @@ def test_every_pod_is_limited_and_cannot_become_root(name: str, pod: dict[str, A
         assert not any("value" in variable for variable in container.get("env", ()))
 
 
+def test_the_manifests_fit_the_schemas_of_kubernetes() -> None:
+    """Those that kubernetes-validate carries, without fields that they do not know. KEDA's kinds are not among them."""
+    validator = pytest.importorskip("kubernetes_validate")
+    documents = [d for path in MANIFESTS for d in yaml.safe_load_all(path.read_text())]
+    foreign = [d["kind"] for d in documents if not re.fullmatch(r"v1|apps/v1", d["apiVersion"])]
+    assert set(foreign) == {"Kustomization", "ScaledObject", "TriggerAuthentication"}
+    for document in documents:
+        if document["kind"] not in foreign:
+            validator.validate(document, validator.latest_version(), strict=True)
+
+
 def test_the_manifests_can_be_built() -> None:
     """By kustomize, as kubectl carries it: the worker gets settings and secret, the autoscaler the worker's name."""
     if shutil.which("kubectl") is None:
@@ -105,7 +117,7 @@ def test_the_manifests_can_be_built() -> None:
     built = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert built.returncode == 0, built.stderr
     kinds = [d["kind"] for d in yaml.safe_load_all(built.stdout)]
-    assert sorted(kinds).count("Deployment") == 2
+    assert sorted(kinds).count("Deployment") == 3
     assert "ScaledObject" in kinds
     assert "Secret" not in kinds
 
@@ -121,6 +133,18 @@ def test_dashboard_and_alerts_ask_for_what_is_exported() -> None:
     alerts = yaml.safe_load((INFRA / "compose" / "prometheus" / "alerts.yaml").read_text())
     asked += [rule["expr"] for group in alerts["groups"] for rule in group["rules"]]
     assert {name for expression in asked for name in re.findall(r"annotator_\w+", expression)} == exported
+
+
+@pytest.mark.parametrize("path", [DOCKERFILE, INFRA / "images" / "Dockerfile"], ids=["worker", "others"])
+def test_dockerfiles_have_no_known_fault(path: Path) -> None:
+    """As hadolint, which pip installs, knows them. DL3008: packages of Debian are not pinned one by one, the release of
+    their image is."""
+    hadolint = shutil.which("hadolint", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if hadolint is None:
+        pytest.skip("hadolint is not installed")
+    command = [hadolint, "--ignore", "DL3008", str(path)]
+    found = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert (found.returncode, found.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("path", [DOCKERFILE, INFRA / "images" / "Dockerfile"], ids=["worker", "others"])

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from kombu import serialization
+from kombu.exceptions import ContentDisallowed
 from typer.testing import CliRunner
 
 import annotator_worker
 from annotator_worker import comparative, job, keys, work
 from annotator_worker.batching import Item, batches, store_batches
+from annotator_worker.celery import TASK, app
 from annotator_worker.cli import cli
 from annotator_worker.errors import (
     JobError,
@@ -342,6 +345,19 @@ def test_a_newer_message_is_refused_by_name(
     with pytest.raises(RecordFormatError, match=message):
         from_dict(BatchTask, to_dict(stored[0]) | change)
     assert from_dict(BatchTask, to_dict(stored[0]) | {"schema_version": "1.2", "priority": None}) == stored[0]
+
+
+def test_a_message_that_is_not_json_is_not_opened() -> None:
+    """A pickle could run anything. As the consumer of a worker opens messages: by the content that the app accepts."""
+
+    def opened(serializer: str) -> object:
+        kind, encoding, body = serialization.dumps({"task": TASK}, serializer=serializer)
+        return serialization.loads(body, kind, encoding, accept=accepted)
+
+    accepted = serialization.prepare_accept_content(app.conf.accept_content)
+    with pytest.raises(ContentDisallowed, match="pickle"):
+        opened("pickle")
+    assert opened("json") == {"task": TASK}
 
 
 def test_audio_that_changes_while_it_is_submitted_is_a_failed_item(tmp_path: Path, kit) -> None:

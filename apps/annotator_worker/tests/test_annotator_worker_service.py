@@ -190,12 +190,20 @@ def test_a_message_of_a_newer_release_is_refused_and_kept(servers, tmp_path: Pat
         time.sleep(0.2)
 
 
-def test_secrets_are_nowhere_in_the_log(servers) -> None:
-    """Neither the S3 secret nor the broker's password, in a log that shows the worker at work."""
-    log = servers.worker.log.read_text()
-    assert "annotator_worker.tasks.annotate" in log
-    assert servers.environment["AWS_SECRET_ACCESS_KEY"] not in log
-    assert servers.environment["CELERY_BROKER_URL"].split("@")[0].removeprefix("redis://:") not in log
+def test_secrets_are_in_no_log_message_or_result(servers) -> None:
+    """Neither the S3 secret nor the broker's password: in a log that shows the worker at work, in the append-only file
+    of the queue, which holds every message that was ever sent, and in every object of the store but audio."""
+    log = servers.worker.log.read_bytes()
+    assert b"annotator_worker.tasks.annotate" in log
+    messages = b"".join(p.read_bytes() for p in (servers.folder / "valkey" / "appendonlydir").iterdir())
+    assert messages.count(b"annotator_worker.tasks.annotate") > CLIPS
+    objects = store.open_store(servers.environment["ANNOTATOR_STORE"], environ=servers.environment)
+    found = {prefix: [objects.get(key) for key in objects.keys(prefix)] for prefix in ("batches/", "jobs/", "shards/")}
+    assert all(found.values())
+    texts = [text for part in found.values() for text in part]
+    password = servers.environment["CELERY_BROKER_URL"].split("@")[0].removeprefix("redis://:")
+    for secret in (servers.environment["AWS_SECRET_ACCESS_KEY"], password):
+        assert not any(secret.encode() in text for text in (log, messages, *texts))
 
 
 def test_a_wrong_secret_is_refused(servers) -> None:

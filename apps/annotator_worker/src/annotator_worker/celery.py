@@ -56,6 +56,8 @@ app.conf.update(
     broker_connection_max_retries=None,
     task_publish_retry_policy={"max_retries": 3, "interval_start": 0.2, "interval_step": 0.5, "interval_max": 1.0},
     worker_hijack_root_logger=False,
+    # What Flower shows. An event names a batch, nothing of its content, and goes to nobody where nobody listens.
+    worker_send_task_events=True,
 )
 if _broker is not None:
     app.conf.update(broker_url=_broker, broker_use_ssl=settings.redis_tls(_broker))
