@@ -22,6 +22,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, Verdict, read_jsonl
+from trainer.settings.other_stages import POLICIES
 from trainer.tracking import HISTORY, read_history
 
 BIN = Path(sys.executable).parent
@@ -47,7 +48,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command("trainer", "stage=demo_corpus", "out=corpus", "voices=4", "sentences=2", cwd=home)
     annotate = ["annotator", "run", "--local", "--corpus=demo", "--root=corpus", "--out=annotated", "--comparative=2"]
     command(*annotate, cwd=home)
-    command("trainer", "stage=sft", "data=annotated", "out=sft", *TINY, STEPS, cwd=home)
+    cold = ["stage=cold_start", "data=annotated", "out=cold_start", "reasoning_share=0.5"]
+    command("trainer", *cold, *TINY, STEPS, cwd=home)
+    command("trainer", "stage=full_sft", "data=annotated", "policy=cold_start", "out=sft", STEPS, cwd=home)
     shared = ["data=annotated", "policy=sft"]
     few = ["epochs=2", "batch_size=8", "text_clips=4"]
     command("trainer", "stage=reward", *shared, "out=reward", *few, cwd=home)
@@ -57,7 +60,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parts = ["train=[lora]", "lora_rank=4"] if algorithm == "grpo" else []
         words = ["stage=grpo", f"algorithm={algorithm}", f"out={algorithm}", *shared, *small, *gate, *parts]
         command("trainer", *words, cwd=home)
-    policies = [f"policies.{name}={name}" for name in ("sft", "grpo", "grpo_ptr")]
+    policies = [f"policies.{name}={name}" for name in POLICIES]
     evaluate = ["stage=evaluate", "data=annotated", "reward_model=reward", "out=evaluate", "limit=8"]
     command("trainer", *evaluate, *policies, cwd=home)
     command("trainer", "stage=report", "run=.", "out=report.html", cwd=home)
@@ -82,13 +85,13 @@ def test_every_written_reason_is_supported_by_its_own_measurement(run: Path) -> 
     assert verdicts == {Verdict.SUPPORTED}
 
 
-@pytest.mark.parametrize("stage", ["sft", "grpo", "grpo_ptr"])
-def test_a_policy_folder_says_what_it_was_trained_for(run: Path, stage: str) -> None:
+@pytest.mark.parametrize(("folder", "stage"), [("cold_start", "sft"), *[(n, n) for n in ("sft", "grpo", "grpo_ptr")]])
+def test_a_policy_folder_says_what_it_was_trained_for(run: Path, folder: str, stage: str) -> None:
     """The card names label set, corpus and stage, and that the speech was synthetic; weights are safetensors."""
-    card = json.loads((run / stage / "policy.json").read_text())
+    card = json.loads((run / folder / "policy.json").read_text())
     assert (card["label_set"], card["corpus"], card["stage"], card["synthetic"]) == ("PAPER_9", "demo", stage, True)
-    assert {"model.safetensors", "scale.json", HISTORY} <= {p.name for p in (run / stage).iterdir()}
-    assert not [p for p in (run / stage).iterdir() if p.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]
+    assert {"model.safetensors", "scale.json", HISTORY} <= {p.name for p in (run / folder).iterdir()}
+    assert not [p for p in (run / folder).iterdir() if p.suffix in {".bin", ".pt", ".ckpt", ".pkl"}]
 
 
 def test_reasoning_rewards_enter_grpo_ptr_alone(run: Path) -> None:
@@ -101,12 +104,12 @@ def test_reasoning_rewards_enter_grpo_ptr_alone(run: Path) -> None:
 
 
 def test_evaluation_holds_policies_baselines_and_differences(run: Path) -> None:
-    """Three policies give three pairs, and each answers with and without reasons; text alone and shuffled audio stand
+    """Four policies give six pairs, and each answers with and without reasons; text alone and shuffled audio stand
     beside the baselines.
     """
     result = json.loads((run / "evaluate" / "evaluation.json").read_text())
-    assert [p["name"] for p in result["policies"]] == ["sft", "grpo", "grpo_ptr"]
-    assert len(result["comparisons"]) == 3
+    assert [p["name"] for p in result["policies"]] == list(POLICIES)
+    assert len(result["comparisons"]) == 6
     for policy in result["policies"]:
         reasoned, alone, gain = (policy[key]["accuracy"]["value"] for key in ("evaluation", "label_only", "label_gain"))
         assert policy["evaluation"]["clips"] == policy["label_only"]["clips"] == 8

@@ -4,7 +4,8 @@
     python infra/demo/pipeline.py --corpus ravdess --root DIR
 
 A stage that has finished is kept as long as its command and those before it are unchanged, so a killed run goes on
-where it stopped; `--list` prints the commands instead of running them.
+where it stopped; `--list` prints the commands instead of running them. Behind the cold start two lanes of stages run
+side by side, a core each, and what they print is in `OUT/logs/`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +27,8 @@ FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
 EVALUATED_CLIPS = 480
+RL_OF_THE_DEMO = ("steps=40", "prompts_per_step=24")
+"""Of `stage=cold_start_grpo`, whose 120 steps of 32 prompts take 14 minutes on a core (`benchmarks/rl_demo.py`)."""
 
 
 @dataclass(frozen=True)
@@ -34,71 +40,112 @@ class Stage:
     seconds: int
 
 
-def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[Stage]:
-    """The stages in order; `root` is the corpus on disk (made by the first stage for the demo corpus)."""
-    data, sft, reward = run / "annotated", run / "sft", run / "reward"
+Lane = list[Stage]
+"""Stages that run one after the other."""
+
+
+def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane]]:
+    """The steps in order, each of one lane or of two that run side by side; `root` is the corpus on disk (made by the
+    first stage for the demo corpus).
+    """
+    data, start, reward = run / "annotated", run / "cold_start", run / "reward"
     annotate = ["annotator", "run", "--local", f"--corpus={corpus}", f"--root={root}", f"--out={data}", "--workers=2"]
     annotate.append("--style=plain")  # the pocket model has to learn to write, too
     common = [f"data={data}", f"seed={seed}"]
 
-    def grpo(algorithm: str) -> list[str]:
-        checkpoints = [f"policy={sft}", f"reward_model={reward}", f"out={run / algorithm}"]
-        return ["trainer", "stage=grpo", f"algorithm={algorithm}", *common, *checkpoints]
+    def trainer(stage: str, name: str, *words: str, seconds: int, policy: Path | None = start) -> Stage:
+        given = [] if policy is None else [f"policy={policy}"]
+        return Stage(name, ["trainer", f"stage={stage}", *common, *given, *words, f"out={run / name}"], seconds)
 
-    evaluate = [f"policies.{name}={run / name}" for name in ("sft", "grpo", "grpo_ptr")]
-    stages = [
-        Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 60),
-        Stage("sft", ["trainer", "stage=sft", *common, f"out={sft}"], 400),
-        Stage("reward", ["trainer", "stage=reward", *common, f"policy={sft}", f"out={reward}"], 150),
-        Stage("grpo", grpo("grpo"), 100),
-        Stage("grpo_ptr", grpo("grpo_ptr"), 110),
-        Stage(
-            "evaluate",
-            [
-                *("trainer", "stage=evaluate", *common, *evaluate),
-                *(f"reward_model={reward}", f"out={run / 'evaluate'}", f"limit={EVALUATED_CLIPS}"),
-            ],
-            60,
-        ),
-        Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 10),
+    def reinforced(algorithm: str, seconds: int) -> Stage:
+        return trainer("cold_start_grpo", algorithm, f"algorithm={algorithm}", *RL_OF_THE_DEMO, seconds=seconds)
+
+    policies = [f"policies.{name}={run / name}" for name in ("cold_start", "grpo", "grpo_ptr", "sft")]
+    evaluate = [*policies, f"evaluator={reward}", f"limit={EVALUATED_CLIPS}"]
+    steps = [
+        [[Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 60)]],
+        [[trainer("cold_start", "cold_start", seconds=200, policy=None)]],
+        [
+            [reinforced("grpo", 185), trainer("reward", "reward", seconds=100)],
+            [reinforced("grpo_ptr", 195), trainer("full_sft", "sft", seconds=130)],
+        ],
+        [[trainer("evaluate", "evaluate", *evaluate, seconds=70, policy=None)]],
+        [[Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 10)]],
     ]
     if corpus == "demo":
-        stages.insert(0, Stage("corpus", ["trainer", "stage=demo_corpus", f"seed={seed}", f"out={root}"], 15))
-    return stages
+        made = Stage("corpus", ["trainer", "stage=demo_corpus", f"seed={seed}", f"out={root}"], 15)
+        steps.insert(0, [[made]])
+    return steps
 
 
-def run_stages(stages: list[Stage], run: Path) -> None:
-    """Run every stage that is not finished yet. Raises `SystemExit` with the status of one that fails."""
-    run.mkdir(parents=True, exist_ok=True)
-    durations: dict[str, float] = {}
-    chain = ""
-    for number, stage in enumerate(stages, start=1):
-        chain = hashlib.sha256(f"{chain}\n{shlex.join(stage.command)}".encode()).hexdigest()
-        receipt = run / f".{stage.name}.finished.json"
-        finished = json.loads(receipt.read_text()) if receipt.is_file() else {}
-        left = sum(s.seconds for s in stages[number - 1 :])
-        title = f"[{number}/{len(stages)}] {stage.name}"
-        if finished.get("chain") == chain:
-            durations[stage.name] = finished["seconds"]
-            _say(f"{title}: finished earlier, kept")
-            continue
-        _say(f"{title}  (about {_clock(left)} left)  {shlex.join(stage.command)}")
-        seconds = _run(stage)
-        durations[stage.name] = seconds
-        (run / "durations.json").write_text(json.dumps(durations, indent=2) + "\n")
-        receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
-    total = sum(durations.values())
-    _say(f"the pipeline took {_clock(total)}: " + ", ".join(f"{name} {_clock(s)}" for name, s in durations.items()))
+class Runner:
+    """Runs what is not finished yet, and keeps in `run` what each stage took and which command it was."""
+
+    def __init__(self, steps: list[list[Lane]], run: Path) -> None:
+        self._steps, self._run = steps, run
+        self._durations: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._numbers = {stage.name: n for n, stage in enumerate(stages_of(steps), start=1)}
+
+    def run(self) -> None:
+        """All steps in order. Raises `SystemExit` with the status of a stage that fails."""
+        (self._run / "logs").mkdir(parents=True, exist_ok=True)
+        began, chain = time.monotonic(), ""
+        for number, lanes in enumerate(self._steps):
+            left = sum(max(sum(s.seconds for s in lane) for lane in step) for step in self._steps[number:])
+            _say(f"about {_clock(left)} left")
+            with ThreadPoolExecutor(len(lanes)) as pool:
+                alone = len(lanes) == 1
+                done = [pool.submit(self._run_lane, lane, chain, alone=alone) for lane in lanes]
+            chain = "".join(one.result() for one in done)
+        took = ", ".join(f"{name} {_clock(s)}" for name, s in self._durations.items())
+        _say(f"the pipeline took {_clock(time.monotonic() - began)} now; its stages: {took}")
+
+    def _run_lane(self, lane: Lane, chain: str, *, alone: bool) -> str:
+        """Run a lane behind what `chain` stands for; the chain behind it."""
+        for stage in lane:
+            chain = hashlib.sha256(f"{chain}\n{shlex.join(stage.command)}".encode()).hexdigest()
+            receipt = self._run / f".{stage.name}.finished.json"
+            finished = json.loads(receipt.read_text()) if receipt.is_file() else {}
+            title = f"[{self._numbers[stage.name]}/{len(self._numbers)}] {stage.name}"
+            if finished.get("chain") == chain:
+                self._note(stage, finished["seconds"])
+                _say(f"{title}: finished earlier, kept")
+                continue
+            _say(f"{title}  {shlex.join(stage.command)}")
+            seconds = _run(stage, None if alone else self._run / "logs" / f"{stage.name}.log")
+            self._note(stage, seconds)
+            receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
+            if not alone:
+                _say(f"{title}: finished in {_clock(seconds)}")
+        return chain
+
+    def _note(self, stage: Stage, seconds: float) -> None:
+        with self._lock:
+            self._durations[stage.name] = seconds
+            (self._run / "durations.json").write_text(json.dumps(self._durations, indent=2) + "\n")
 
 
-def _run(stage: Stage) -> float:
+def stages_of(steps: list[list[Lane]]) -> list[Stage]:
+    """All stages, those of a lane together."""
+    return [stage for lanes in steps for lane in lanes for stage in lane]
+
+
+def _run(stage: Stage, log: Path | None) -> float:
+    """Run one stage, with what it prints in `log` and on one core where that is given; the seconds it took."""
     began = time.monotonic()
-    program = Path(sys.executable).parent / stage.command[0]
-    status = subprocess.run([str(program), *stage.command[1:]], check=False).returncode
+    command = [str(Path(sys.executable).parent / stage.command[0]), *stage.command[1:]]
+    if log is None:
+        status = subprocess.run(command, check=False).returncode
+    else:
+        with log.open("wb") as file:
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            status = subprocess.run(command, stdout=file, stderr=file, env=environment, check=False).returncode
     if status == FAILED_ITEMS and stage.name == "annotate":
         _say("some clips were refused (see errors.jsonl in the data set); the others go on")
     elif status:
-        _say(f"stage {stage.name} failed with status {status}; fix the cause and run the same command again")
+        said = "" if log is None else f" (see {log})"
+        _say(f"stage {stage.name} failed with status {status}{said}; fix the cause and run the same command again")
         raise SystemExit(status if status > 0 else 1)
     return round(time.monotonic() - began, 1)
 
@@ -115,7 +162,7 @@ def _next_steps(run: Path, corpus: str) -> str:
     return (
         f"report:   {run / 'report.html'}  (open it in a browser)\n"
         f"results:  {run / 'evaluate' / 'evaluation.json'}\n"
-        f"explain:  explainer explain FILE --checkpoint {run / 'grpo_ptr'}"
+        f"explain:  explainer explain FILE --checkpoint {run / 'sft'}"
         + ("\nAll of this was learned from synthetic speech: expect little on real voices." if corpus == "demo" else "")
     )
 
@@ -138,11 +185,11 @@ def main() -> None:
         parser.error(f"--corpus {arguments.corpus} needs --root, the folder it lies in; got {arguments.root}")
     else:
         root = arguments.root
-    stages = pipeline(arguments.corpus, root, run, seed=arguments.seed)
+    steps = pipeline(arguments.corpus, root, run, seed=arguments.seed)
     if arguments.list:
-        print("\n".join(shlex.join(stage.command) for stage in stages))
+        print("\n".join(shlex.join(stage.command) for stage in stages_of(steps)))
         return
-    run_stages(stages, run)
+    Runner(steps, run).run()
     print(_next_steps(run, arguments.corpus))
 
 

@@ -260,12 +260,14 @@ def test_rows_and_differences_come_from_evaluations() -> None:
         System.SFT,
         evaluate(before, label_set=PAPER_9),
         label_only=evaluate(after, label_set=PAPER_9),
-        reward_score=Estimate(3.0, None, None),
+        reward_score=3.0,
+        evaluator_score=2.5,
     )
     assert {measure: estimate.value for measure, estimate in result.measures.items()} == pytest.approx(
         {
             Measure.ACCURACY: 0.75, Measure.UAR: 0.75, Measure.MACRO_F1: (1.0 + 2 / 3) / 2, Measure.VALID_FORMAT: 0.75,
             Measure.SUPPORTED: 0.5, Measure.CONTRADICTED: 0.5, Measure.REWARD_SCORE: 3.0, Measure.LABEL_ONLY: 1.0,
+                Measure.EVALUATOR_SCORE: 2.5,
         }
     )  # fmt: skip
     assert result.confusion is not None

@@ -37,6 +37,7 @@ from trainer.report.data import (
     SystemResult,
 )
 from trainer.reward_report import QUALITY
+from trainer.settings.other_stages import POLICIES
 from trainer.tracking import HISTORY, read_history
 
 DURATIONS = "durations.json"
@@ -46,7 +47,7 @@ _LOSS_WINDOW = 10
 
 
 def collect_report(run: Path) -> ReportData:
-    """Everything the report shows, read from the folders `annotated`, `sft`, `grpo`, `grpo_ptr`, `evaluate` of `run`.
+    """Everything the report shows, read from the folders `annotated`, `evaluate` and those of the policies in `run`.
 
     Raises `DataSetError` naming the file that is missing.
     """
@@ -63,7 +64,7 @@ def collect_report(run: Path) -> ReportData:
             systems=_systems(result),
             differences=_differences(result),
             sanity=_sanity(result),
-            sft_curves=_sft_curves(run / "sft" / HISTORY),
+            sft_curves=tuple(_sft_curve(run, system) for system in (System.COLD_START, System.SFT)),
             rl_runs=tuple(
                 rl_run(system, read_history(run / system.value / HISTORY), gated=system is System.GRPO_PTR)
                 for system in (System.GRPO, System.GRPO_PTR)
@@ -86,7 +87,8 @@ def _systems(result: EvaluationResult) -> tuple[SystemResult, ...]:
             System(p.name),
             p.evaluation,
             label_only=p.label_only,
-            reward_score=None if p.reward_score is None else Estimate(p.reward_score, None, None),
+            reward_score=p.reward_score,
+            evaluator_score=p.evaluator_score,
         )
         for p in result.policies
     )
@@ -110,11 +112,11 @@ def _sanity(result: EvaluationResult) -> tuple[SanityCheck, ...]:
     return (SanityCheck("text only", "a bag of the transcript's words", result.baselines.text.accuracy), shuffled)
 
 
-def _sft_curves(history: Path) -> tuple[Curve, ...]:
-    losses = [row["loss"] for row in read_history(history)]
+def _sft_curve(run: Path, system: System) -> Curve:
+    losses = [row["loss"] for row in read_history(run / system.value / HISTORY)]
     starts = range(0, len(losses), _LOSS_WINDOW)
     means = tuple(float(np.mean(losses[start : start + _LOSS_WINDOW])) for start in starts)
-    return (Curve("SFT loss", tuple(start + 1 for start in starts), means),)
+    return Curve(system.display, tuple(start + 1 for start in starts), means)
 
 
 def _judge(quality: Path) -> tuple[JudgeRow, ...]:
@@ -172,7 +174,7 @@ def _illustration(answers: list[Answer]) -> Answer:
 
 
 def _provenance(run: Path, corpus: AnnotatedCorpus, result: EvaluationResult) -> Provenance:
-    cards = {name: json.loads((run / name / CARD).read_text()) for name in ("sft", "grpo", "grpo_ptr")}
+    cards = {name: json.loads((run / name / CARD).read_text()) for name in POLICIES}
     durations = run / DURATIONS
     names = ("emotionthinker-trainer", "emotionthinker-prosody", "emotionthinker-cotgen", "torch", "transformers")
     return Provenance(
@@ -188,10 +190,11 @@ def system_result(
     evaluation: Evaluation,
     *,
     label_only: Evaluation | None = None,
-    reward_score: Estimate | None = None,
+    reward_score: float | None = None,
+    evaluator_score: float | None = None,
 ) -> SystemResult:
-    """One row of the headline table; `label_only` is of the answers by the label alone, `reward_score` the mean score
-    of the reward model, in [1, 5].
+    """One row of the headline table; `label_only` is of the answers by the label alone, `reward_score` and
+    `evaluator_score` are mean scores of reward models, in [1, 5].
     """
     claims = evaluation.claims
     measures = {
@@ -203,7 +206,8 @@ def system_result(
         Measure.SUPPORTED: None if claims is None else claims.supported,
         Measure.CONTRADICTED: None if claims is None else claims.contradicted,
         Measure.FAITHFULNESS: evaluation.faithfulness,
-        Measure.REWARD_SCORE: reward_score,
+        Measure.REWARD_SCORE: None if reward_score is None else Estimate(reward_score, None, None),
+        Measure.EVALUATOR_SCORE: None if evaluator_score is None else Estimate(evaluator_score, None, None),
     }
     known = {measure: estimate for measure, estimate in measures.items() if estimate is not None}
     return SystemResult(system, known, evaluation.confusion.counts)

@@ -27,9 +27,10 @@ class System(StrEnum):
 
     MAJORITY = "majority"
     LOGISTIC_REGRESSION = "logistic_regression"
-    SFT = "sft"
+    COLD_START = "cold_start"
     GRPO = "grpo"
     GRPO_PTR = "grpo_ptr"
+    SFT = "sft"
 
     @property
     def display(self) -> str:
@@ -40,14 +41,15 @@ class System(StrEnum):
 _SYSTEM_NAMES = {
     System.MAJORITY: "majority class",
     System.LOGISTIC_REGRESSION: "logistic regression on prosody",
-    System.SFT: "SFT",
+    System.COLD_START: "cold start",
     System.GRPO: "GRPO",
     System.GRPO_PTR: "GRPO-PTR",
+    System.SFT: "SFT",
 }
 
 
 class Measure(StrEnum):
-    """What is measured of each system. All are shares but `REWARD_SCORE`, which lies in [1, 5]."""
+    """What is measured of each system. All are shares but the scores of reward models, which lie in [1, 5]."""
 
     ACCURACY = "accuracy"
     LABEL_ONLY = "label_only"
@@ -58,6 +60,7 @@ class Measure(StrEnum):
     CONTRADICTED = "contradicted"
     FAITHFULNESS = "faithfulness"
     REWARD_SCORE = "reward_score"
+    EVALUATOR_SCORE = "evaluator_score"
 
     @property
     def display(self) -> str:
@@ -67,7 +70,7 @@ class Measure(StrEnum):
     @property
     def is_share(self) -> bool:
         """Whether it lies in [0, 1] and is printed in per cent."""
-        return self is not Measure.REWARD_SCORE
+        return self not in (Measure.REWARD_SCORE, Measure.EVALUATOR_SCORE)
 
 
 _MEASURE_NAMES = {
@@ -80,6 +83,7 @@ _MEASURE_NAMES = {
     Measure.CONTRADICTED: "contradicted claims",
     Measure.FAITHFULNESS: "faithfulness",
     Measure.REWARD_SCORE: "reward-model score",
+    Measure.EVALUATOR_SCORE: "score by a reward model that rewarded none of them",
 }
 
 

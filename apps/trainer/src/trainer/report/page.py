@@ -23,6 +23,7 @@ from trainer.report.data import Measure, ReportData, RLRun, System, SystemResult
 COLOURS = {
     System.MAJORITY: "grey",
     System.LOGISTIC_REGRESSION: "slate",
+    System.COLD_START: "teal",
     System.SFT: "blue",
     System.GRPO: "amber",
     System.GRPO_PTR: "violet",
@@ -60,7 +61,7 @@ def render(data: ReportData) -> str:
         comparisons=findings.compare(data.differences),
         gates=[findings.gate(run) for run in data.rl_runs],
         overview=_overview(data),
-        measures=tuple(Measure),
+        measures=_measured(data),
         show=findings.show,
         interval=findings.interval,
         against_chance=findings.against_chance,
@@ -93,6 +94,12 @@ def seconds(duration_s: float) -> str:
     """
     minutes, rest = divmod(round(duration_s), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{duration_s:.1f} s"
+
+
+def _measured(data: ReportData) -> list[Measure]:
+    """What was measured of a system; of a judge's score there is no column where there was no judge."""
+    found = {measure for result in data.systems for measure in result.measures}
+    return [m for m in Measure if m is Measure.ACCURACY or m in found]
 
 
 def _overview(data: ReportData) -> Markup:
