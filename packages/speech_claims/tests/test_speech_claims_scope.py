@@ -84,6 +84,8 @@ def found(text: str) -> list[str]:
         # a concern of others, then denied; what prompts want
         ("The annotator claims that he shouts. He doesn't.", "energy not high"),
         ("Generate a narrator. The tempo should be slow.", "rate low"),
+        ("Her pitch average is 230 Hz, i.e. rather high.", "pitch 230 Hz, pitch high"),
+        ("Tempo above average, volume below. No variation in loudness.", "energy low, energy not varying, rate high"),
     ],
 )
 def test_how_a_claim_is_put(text: str, expected: str) -> None:

@@ -70,6 +70,7 @@ _LACKED = {
     "energy": (Cue.ENERGY, "high"),
     "contour": (Cue.CONTOUR_DYNAMICS, "expressive"),
     "life": (Cue.CONTOUR_DYNAMICS, "expressive"),
+    "swing": (Cue.ENERGY, "varying"),
 }
 
 
@@ -439,7 +440,7 @@ def _bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterato
             yield _finding(words, letters, i, span, (Cue.PAUSES, left), negated=False)
         elif word.phrase in _BARE_PAUSES:
             yield _finding(words, letters, i, span, (Cue.PAUSES, "present"))
-        elif denied and word.group is not None and (word.phrase in _LACKED_HEADS or word.group == "life"):
+        elif denied and word.group is not None and (word.phrase in _LACKED_HEADS or word.group in ("life", "swing")):
             cue, value = _LACKED[word.group]
             if cue is Cue.CONTOUR_DYNAMICS:
                 yield _finding(words, letters, i, span, (cue, "flat"), negated=False)

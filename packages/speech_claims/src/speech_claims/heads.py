@@ -39,7 +39,7 @@ _INVERTED = re.compile(r"[BM][DNO]?A?D*(?P<heads>H)(?:D|PA?[HO])*(?=[XKCT]|$)")
 _WHAT_IS = re.compile(r"[OL]B[DN]*$")
 _PARTICIPLE = re.compile(_HEADS + r"[^HXT]{1,9}K[DN]*BD*$")
 _IS_WHAT = re.compile(r"BOA?(?P<heads>H)(?=B)")
-_BRACKETED = re.compile(_HEADS + r"[DOPBE]{0,4}K$")
+_BRACKETED = re.compile(_HEADS + r"[DOPBE]{0,5}KD*$")
 _CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
@@ -140,7 +140,9 @@ def _closing(place: _Place) -> bool:
 
 def _in_brackets(place: _Place) -> bool:
     words, i = place.words, place.i
-    follows_number = i > 1 and words[i - 2].quantity is not None and _CLOSES.match(place.right) is not None
+    comma = next((k for k in range(i - 1, max(0, i - 4), -1) if words[k].kind is not Kind.DEGREE), 0)
+    is_after = comma > 0 and words[comma].kind is Kind.COMMA and words[comma - 1].quantity is not None
+    follows_number = is_after and _CLOSES.match(place.right) is not None
     return _as_rule(place) and (words[i - 1].phrase == "(" or follows_number)
 
 

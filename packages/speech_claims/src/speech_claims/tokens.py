@@ -20,7 +20,7 @@ from speech_claims.senses import AGES_OF_PERSONS, GROUP_OF_HEAD, SENSES, YOUNG_P
 from speech_claims.spans import Span
 from speech_records import Cue
 
-_ABBREVIATED = r"(?i:\b(?:freq|vol|avg|ave|approx|spkr|artic|intens|incl|occ|esp|incr|decr|mod|max|min|int)\.)"
+_ABBREVIATED = r"(?i:\b(?:freq|vol|avg|ave|approx|spkr|artic|intens|incl|occ|esp|incr|decr|mod|max|min|int|i\.e)\.)"
 _RAW = re.compile(
     rf"{_ABBREVIATED}(?=\s*[a-z\d↑↓→=:,;])|[^\W_]+(?:['’][^\W_]+)*"
     r"|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/]"
@@ -147,7 +147,7 @@ def _raw(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
     """Single words in lower case, with their places; *it's* is two."""
     for match in _RAW.finditer(text, start, end):
         word = match.group().lower().replace("’", "'")
-        word = word[:-1] if len(word) > 1 and word[-1] == "." else word
+        word = word.replace(".", "") if len(word) > 1 and word[-1] == "." else word
         word = _SYMBOLS.get(word, word)
         contracted = _CONTRACTED.fullmatch(word)
         if contracted is None:
@@ -285,20 +285,25 @@ def _as_noun(words: Sequence[Word], i: int, before: Word | None, following: Word
         return replace(word, kind=Kind.DEGREE)
     if word.phrase in _LOOSE_HEADS and not _is_by_a_voice(words, i):
         return replace(word, kind=Kind.OTHER, group=None)
+    is_between = before is not None and before.kind is Kind.HEAD and _is_end(following)
+    if word.phrase in ("above", "below") and is_between:
+        return replace(word, phrase=f"{word.phrase} average", kind=Kind.VALUE)  # tempo average, loudness below
     if word.phrase == "level" and _is_the_level(before, following):
         return replace(word, kind=Kind.HEAD, group="energy")
     return word
 
 
 def _is_no_value(word: Word, before: Word | None, following: Word | None) -> bool:
-    """*Gently* of *gently descends*, *average* of *a high average pitch*."""
+    """*Gently* of *gently descends*, *average* of *a high average pitch* and *her pitch average is 230 Hz*."""
     if before is None or following is None:
         return False
     moves = SENSES["contour"].get(following.phrase)
     if word.phrase.endswith("ly") and following.kind is Kind.VALUE and moves is not None:
         return moves[0] is Cue.CONTOUR_SHAPE
-    is_mean = word.phrase in ("average", "mean", "median", "normal", "usual")
-    return is_mean and before.kind is Kind.VALUE and following.kind is Kind.HEAD
+    if word.phrase not in ("average", "mean", "median", "normal", "usual"):
+        return False
+    is_measured = before.kind is Kind.HEAD and (following.kind is Kind.COPULA or following.quantity is not None)
+    return is_measured or (before.kind is Kind.VALUE and following.kind is Kind.HEAD)
 
 
 def _is_by_a_voice(words: Sequence[Word], i: int) -> bool:
