@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -191,6 +192,26 @@ def test_a_sharded_training_that_was_killed_goes_on(tmp_path: Path) -> None:
     assert_same_weights(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+def test_two_machines_train_as_one(tmp_path: Path) -> None:
+    """Two times torchrun, as on two machines with a device each: as recorded."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    machines = [
+        subprocess.Popen(
+            [*torchrun, f"--node-rank={rank}", "--master-addr=127.0.0.1", f"--master-port={port}",
+             __file__, "sft", str(tmp_path), Strategy.FSDP2], stderr=subprocess.PIPE, text=True,
+        )
+        for rank in (0, 1)
+    ]  # fmt: skip
+    errors = [machine.communicate()[1] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], errors[0][-2000:]
+    assert_as_recorded("sft", compared(tmp_path))
+
+
 def two_processes(kind: str, strategy: Strategy, out: Path, *stop_before: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, __file__, kind, str(out), strategy, *stop_before]
     return subprocess.run(words, stderr=subprocess.PIPE, text=True, check=False)
@@ -221,5 +242,6 @@ if __name__ == "__main__":
         RECORDED.write_text("{\n" + ",\n".join(parts) + "\n}\n")
     else:
         stop_before = int(sys.argv[4]) if len(sys.argv) > 4 else None
-        options = {"devices": 2, "micro_batch_size": 1, "strategy": Strategy(sys.argv[3]), "save_every": 2}
+        size = {"nodes": 2} if "RANK" in os.environ else {"devices": 2}  # torchrun has started this process, or none
+        options = {"micro_batch_size": 1, "strategy": Strategy(sys.argv[3]), "save_every": 2} | size
         train(sys.argv[1], Path(sys.argv[2]), stop_before=stop_before, **options)
