@@ -80,3 +80,13 @@ def test_a_tokenizer_without_our_tokens_is_refused() -> None:
         bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         with pytest.raises(SpeechLMError, match=r"no token '<\|AUDIO\|>'"):
             token_id(PreTrainedTokenizerFast(tokenizer_object=bare, unk_token=unknown), "<|AUDIO|>")
+
+
+def test_ids_are_those_of_the_tokenizer_as_it_is() -> None:
+    """Encoded texts are remembered: not what a caller makes of the ids, nor from before a token was added."""
+    tokenizer = train_tokenizer(["the pitch is high"], vocab_size=280)
+    first = text_ids(tokenizer, "a zebra")
+    first.append(0)
+    assert text_ids(tokenizer, "a zebra") == first[:-1]
+    tokenizer.add_tokens(["zebra"])
+    assert text_ids(tokenizer, "a zebra")[-1] == tokenizer.convert_tokens_to_ids("zebra")

@@ -207,7 +207,7 @@ class StageModule(LightningModule):
             raise CollapseError(f"step {self.history[-1]['step']}: the gradient is {norm}: lower learning_rate")
         self.history[-1] |= {"gradient_norm": float(norm), "learning_rate": optimizer.param_groups[0]["lr"]}
         self.history[-1] |= self.clock.read()
-        if gradient_clip_val is not None:
+        if gradient_clip_val is not None and norm > gradient_clip_val:
             for kind in by_kind(moved):
                 nn.utils.clip_grads_with_norm_(kind, gradient_clip_val, norm)
 

@@ -39,13 +39,12 @@ class Marked:
 def completion_parts(tokenizer: PreTrainedTokenizerFast, completion: str, marked: Marked) -> list[Part]:
     """The part of every token of a completion, its end token last, which is text. A decision goes before a claim."""
     encoded = tokenizer(completion, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
-
-    def part(start: int, end: int) -> Part:
-        if marked.decision is not None and _overlap((start, end), marked.decision):
-            return Part.DECISION
-        return Part.CLAIM if any(_overlap((start, end), claim) for claim in marked.claims) else Part.TEXT
-
-    return [*(part(start, end) for start, end in encoded["offset_mapping"]), Part.TEXT]
+    parts = bytearray([Part.TEXT]) * len(completion)
+    decision = () if marked.decision is None else (marked.decision,)
+    for kind, spans in ((Part.CLAIM, marked.claims), (Part.DECISION, decision)):
+        for start, end in spans:
+            parts[start:end] = bytes([kind]) * len(parts[start:end])
+    return [*(Part(max(parts[start:end], default=Part.TEXT)) for start, end in encoded["offset_mapping"]), Part.TEXT]
 
 
 def decision_span(target: str, think: str) -> tuple[Span | None, bool]:
@@ -67,10 +66,6 @@ def claim_spans(target: str, think: str, claims: Sequence[Claim]) -> list[Span]:
     if offset < 0:
         return []
     return [(c.start + offset, c.end + offset) for c in claims if c.cue is not Cue.QUOTE]
-
-
-def _overlap(first: Span, second: Span) -> bool:
-    return first[0] < second[1] and second[0] < first[1]
 
 
 def sft_loss_weights(parts: Tensor, shares: Mapping[Part, float]) -> Tensor:
