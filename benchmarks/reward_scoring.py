@@ -4,7 +4,7 @@ K = 8 texts of about 60 words about each of 8 clips of 4 s, judged by a reward m
 know what they mean): `pocket`, and the size of Whisper-base and SmolLM2-135M. Packed, the texts about a clip share its
 audio and prompt (`speechlm.PackedGroup`); the scores must be the same. CPU time in interleaved pairs after a short run.
 
-    OMP_NUM_THREADS=1 taskset -c 0 python benchmarks/reward_scoring.py [--json] [--pairs 3] [--models pocket compact]
+    OMP_NUM_THREADS=1 python benchmarks/reward_scoring.py [--pairs 3] [--models pocket compact] [--seconds 4] [--json]
 
 Bars: the median pair at least 2.5 times faster, scores within 0.001. Leaves with status 1 when one is missed.
 """
@@ -83,10 +83,10 @@ def timed(
     return time.process_time() - began, scores
 
 
-def measure(backbone: SpeechLM, pairs: int) -> dict[str, Any]:
+def measure(backbone: SpeechLM, *, pairs: int, seconds: float) -> dict[str, Any]:
     """The seconds of both ways, the median speedup, and how far the scores are apart."""
     model = reward_model(backbone)
-    clips = [Clip(sound) for sound in noise(CLIPS, SECONDS)]
+    clips = [Clip(sound) for sound in noise(CLIPS, seconds)]
     model.judge(clips[:1], [QUESTION], texts()[:1])
     rows, apart = [], 0.0
     for _ in range(pairs):
@@ -107,10 +107,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--pairs", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of a clip")
     parser.add_argument("--models", nargs="+", choices=models(), default=list(models()))
     chosen = parser.parse_args()
     transformers.logging.set_verbosity_error()
-    found = {name: measure(make(), chosen.pairs) for name, make in models().items() if name in chosen.models}
+    found = {
+        name: measure(make(), pairs=chosen.pairs, seconds=chosen.seconds)
+        for name, make in models().items()
+        if name in chosen.models
+    }
     if chosen.json:
         print(json.dumps(found, indent=2))
     else:

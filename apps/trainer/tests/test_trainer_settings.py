@@ -124,6 +124,14 @@ def test_the_reward_stage_validates_too() -> None:
             replace(RewardSettings(), **{name: 0})
 
 
+@pytest.mark.parametrize("name", ["ratings", "graded"])
+def test_a_file_that_is_not_there_is_said_before_any_work(name: str) -> None:
+    """The policy, which is not there either, is not looked for."""
+    values = compose_settings(["stage=reward", *GIVEN["reward"]])
+    with pytest.raises(ConfigError, match=r"nowhere\.jsonl does not exist"):
+        stages.run("reward", values | {name: "nowhere.jsonl"})
+
+
 def test_plain_grpo_needs_no_reward_model() -> None:
     assert settings_of("grpo", "algorithm=grpo", "reward_model=null").reward_model is None
 

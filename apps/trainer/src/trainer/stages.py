@@ -78,9 +78,12 @@ def reward(settings: RewardStage) -> None:
     from trainer.reward import train_reward_model
     from trainer.reward_report import warnings
 
+    ratings, graded = (None if file is None else Path(file) for file in (settings.ratings, settings.graded))
+    for file in (ratings, graded):
+        if file is not None and not file.is_file():
+            raise ConfigError(f"{file} does not exist")
     backbone = _policy(settings)
     corpus, features = _data(settings)
-    ratings, graded = (None if file is None else Path(file) for file in (settings.ratings, settings.graded))
     report = train_reward_model(
         backbone, corpus, features, settings, out=Path(settings.out), ratings=ratings, graded=graded
     )
