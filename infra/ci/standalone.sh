@@ -51,7 +51,7 @@ assert "site-packages" in package.__file__, package.__file__
 print(f"imported {package.__name__} and {len(names)} modules from its wheel")
 PYTHON
     "${pip[@]}" install -c "$root/constraints.txt" --group "$root/packages/$package/pyproject.toml:test"
-    cp -r "$root/packages/$package/tests" "$root/packages/$package/README.md" .
+    cp -r "$root/conftest.py" "$root/packages/$package/tests" "$root/packages/$package/README.md" .
     "$environment/bin/python" -m pytest -q -c "$root/pyproject.toml" --rootdir . -p no:cacheprovider \
         -m 'not corpus and not service and not slow and not gpu and not vllm' tests
     cd "$root"
