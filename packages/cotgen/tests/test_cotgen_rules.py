@@ -257,3 +257,19 @@ def test_the_salient_style_leaves_out_what_is_close_to_a_border() -> None:
     clear = {Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS}
     assert stated(95.0) == {Cue.PITCH, *clear}
     assert stated(70.0) == {Cue.ENERGY, *clear}
+
+
+@pytest.mark.parametrize(
+    ("language", "quoted"),
+    [(None, 1), ("en", 1), ("en-GB", 1), ("EN_us", 1), ("de", 0), ("pl", 0), ("ende", 0)],
+)
+def test_the_salient_style_writes_no_words_of_another_language(language: str | None, quoted: int) -> None:
+    """The rule of `cotgen.rules.salient`: neither the sentence nor the stressed word; all else is said as ever."""
+    loud = clip("loud")
+    profile = replace(loud.profile, stressed_words=(StressedWord("Lappen", 0.9),))
+    said = replace(loud.utterance, transcript="Der Lappen liegt.", language=language)
+    trace = generate(replace(loud, utterance=said, profile=profile), label_set=RAVDESS_8, seed=0, style=Style.SALIENT)
+    cues = {c.cue for c in trace.claims}
+    assert ({Cue.QUOTE, Cue.STRESS} <= cues) == bool(quoted)
+    assert ("Lappen" in trace.think) == bool(quoted)
+    assert {Cue.PITCH, Cue.ENERGY, Cue.RATE} <= cues

@@ -3,13 +3,16 @@
 The plain style states every cue, so many of its claims lie close to the border between two values, where even a model
 that listens well errs. Here a cue is stated when its measurement lies clearly on one side (`clarity`), and the weighing
 names cues without their values, so that no cue is given two. The order is fixed: whether a cue is stated is decided at
-one place, not by the luck of the order.
+one place, not by the luck of the order. No word of a transcript is written that is in another language than the texts:
+a language model that cannot write it gets every quote wrong, and then the verdict behind it.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cotgen.rules import plain_wording as wording
 from cotgen.rules.draft import Draft, finish, sides_of, stressed_words
@@ -24,6 +27,8 @@ CLEAR = 0.4
 """Least `clarity` of what is stated: levels below the 20th percentile, above the 80th, or from the 40th to the 60th."""
 STEEP_ST_PER_S = 12.0
 """Slope of pitch in semitones a second from which a contour could not be clearer (our choice)."""
+ENGLISH = ("en", "eng", "english")
+"""How the language tag of a transcript begins whose words are quoted; one without a tag counts as English, too."""
 LEAST_STATED = 4
 """So many of the cues of `_ORDER` are stated in any case, the clearest."""
 
@@ -43,6 +48,7 @@ def write(
     measured: MeasuredUtterance, readings: Mapping[Cue, CueValue], *, emotion: Emotion, label: str, rng: random.Random
 ) -> Draft:
     """A text of 50 to 200 words that leads to `label`, the name of `emotion`."""
+    measured = _without_foreign_words(measured)
     stated = _stated(measured, readings)
     body = [*quoted_sentence(measured.utterance.transcript, rng), *_sentences(measured, readings, stated)]
     body += weighing(emotion, sides_of(emotion, readings, stated), _NAMES, rng)
@@ -65,6 +71,13 @@ def clarity(measured: MeasuredUtterance, cue: Cue) -> float:
         return 0.0
     width = TERTILES[0] / 2 if TERTILES[0] < reading.percentile < TERTILES[1] else TERTILES[0]
     return min(1.0, min(abs(reading.percentile - cut) for cut in TERTILES) / width)
+
+
+def _without_foreign_words(measured: MeasuredUtterance) -> MeasuredUtterance:
+    """The utterance without its transcript where that is not in English."""
+    utterance = measured.utterance
+    is_english = utterance.language is None or re.split("[-_]", utterance.language.lower())[0] in ENGLISH
+    return measured if is_english else replace(measured, utterance=replace(utterance, transcript=None))
 
 
 def _stated(measured: MeasuredUtterance, readings: Mapping[Cue, CueValue]) -> list[Cue]:
