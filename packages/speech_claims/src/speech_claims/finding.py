@@ -81,7 +81,7 @@ def find(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -
     [('pitch', 'high', 'high'), ('energy', 'high', 'loud')]
     """
     words = tokenise(text, quotes=quotes, last=last)
-    letters = "".join(w.kind.value for w in words)
+    letters = "".join(w.kind for w in words)
     taken: set[int] = set()
     found: list[tuple[int, Finding]] = []
     suppressed: list[int] = []

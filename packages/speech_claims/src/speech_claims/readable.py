@@ -86,8 +86,12 @@ def _misspelt(word: str) -> set[str]:
     return (doubled | swapped | short) - _REAL_WORDS - {word}
 
 
-_MISSPELT = "|".join(sorted(wrong for word in _DENIALS for wrong in _misspelt(word)))
-_MISSPELT_DENIAL = re.compile(rf"\b(?:no+t{{3,}}|n+o{{2,}}t+|{_MISSPELT})\b", re.IGNORECASE)
+_MISSPELT = sorted(wrong for word in _DENIALS for wrong in _misspelt(word))
+_FIRST_LETTERS = "".join(sorted({word[0] for word in _MISSPELT}))
+"""Looked for before the words, of which there are many."""
+_MISSPELT_DENIAL = re.compile(
+    rf"\b(?=[{_FIRST_LETTERS}])(?:no+t{{3,}}|n+o{{2,}}t+|{'|'.join(_MISSPELT)})\b", re.IGNORECASE
+)
 _DEVICES = (_MISSPELT_DENIAL, _BROKEN_WORD, _MARKUP, _FOREIGN_DENIAL, _GENERAL, _RETRACTED)
 _DENYING = frozenset((Kind.NEGATION, Kind.NEGATED_COPULA))
 _CLAIMING = _DENYING | {Kind.VALUE}
@@ -209,7 +213,11 @@ def _is_scare_quote(text: str, span: Span, transcript: str | None) -> bool:
     """Whether values or denials are quoted that the speaker did not say, or a denial where one would deny."""
     start, end = span
     quoted = text[start + 1 : end - 1]
+    is_denial_due = _WHERE_DENIED.search(text, max(0, start - 12), start) is not None
+    is_said = transcript is not None and is_quoted_from(quoted, transcript)
+    if is_said and not is_denial_due:
+        return False
     kinds = {word.kind for word in tokenise(quoted)}
-    if kinds and kinds <= _DENYING and _WHERE_DENIED.search(text, max(0, start - 12), start):
+    if kinds and kinds <= _DENYING and is_denial_due:
         return True
-    return not _CLAIMING.isdisjoint(kinds) and (transcript is None or not is_quoted_from(quoted, transcript))
+    return not is_said and not _CLAIMING.isdisjoint(kinds)

@@ -12,6 +12,7 @@ from speech_claims.senses import SENSES, names_person
 from speech_claims.tokens import Word
 from speech_records import Degree
 
+_CLAUSE_ENDS = (Kind.BOUNDARY, Kind.BUT)
 REACH = 40
 """Words on either side of a value among which its head and its negation are looked for."""
 CLAUSE_REACH = 48
@@ -216,10 +217,12 @@ def is_of_a_part(words: Sequence[Word], i: int) -> bool:
 
 def clause_of(words: Sequence[Word], i: int) -> tuple[Sequence[Word], int]:
     """The words between the boundaries around word `i`, at most `CLAUSE_REACH` to a side, and its place among them."""
-    ends = (Kind.BOUNDARY, Kind.BUT)
     first, last = max(0, i - CLAUSE_REACH), min(len(words), i + CLAUSE_REACH)
-    start = next((k + 1 for k in range(i, first - 1, -1) if words[k].kind in ends), first)
-    end = next((k for k in range(i, last) if words[k].kind in ends), last)
+    start, end = i + 1, i
+    while start > first and words[start - 1].kind not in _CLAUSE_ENDS:
+        start -= 1
+    while end < last and words[end].kind not in _CLAUSE_ENDS:
+        end += 1
     return words[start:end], i - start
 
 

@@ -7,6 +7,7 @@ head, and *so is* (*the pitch is normal, and so is the rate*) repeats the last v
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -73,7 +74,7 @@ def tokenise(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = (
     """The words of `text` with their letters; each quote is one word. `last` are the starts of those that hold the last
     word of what is said: *the pitch falls on “door”* speaks of the end.
 
-    >>> "".join(w.kind.value for w in tokenise("The pitch is not very high."))
+    >>> "".join(w.kind for w in tokenise("The pitch is not very high."))
     'AHBNDVX'
     """
     words: list[Word] = []
@@ -114,14 +115,21 @@ def _without_asides(words: list[Word]) -> list[Word]:
     kept: list[Word] = []
     i = 0
     while i < len(words):
-        opens = words[i].kind is Kind.COMMA and i + 1 < len(words) and words[i + 1].phrase in _ASIDES
-        close = next((k for k in range(i + 1, min(len(words), i + _ASIDE)) if words[k].kind is Kind.COMMA), None)
-        if opens and close is not None and all(w.kind is not Kind.BOUNDARY for w in words[i:close]):
+        close = _aside_end(words, i)
+        if close is not None:
             i = close
         else:
             kept.append(words[i])
         i += 1
     return kept
+
+
+def _aside_end(words: Sequence[Word], i: int) -> int | None:
+    """The comma that ends the concession that word `i` opens; `None` where it opens none."""
+    if words[i].kind is not Kind.COMMA or i + 1 == len(words) or words[i + 1].phrase not in _ASIDES:
+        return None
+    close = next((k for k in range(i + 1, min(len(words), i + _ASIDE)) if words[k].kind is Kind.COMMA), None)
+    return close if close is not None and all(w.kind is not Kind.BOUNDARY for w in words[i:close]) else None
 
 
 def _numbers(text: str, start: int, end: int) -> list[Word]:
@@ -160,14 +168,16 @@ def _raw(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 
 def _phrases(text: str, raw: list[tuple[int, int, str]]) -> Iterator[Word]:
     """The longest phrases of the lexicon, and all other words."""
-    table, longest = _index()
+    table, lengths = _index()
     i = 0
     while i < len(raw):
         start, end, word = raw[i]
         phrase, length = word, 1
-        for count in range(min(longest.get(word, 1), len(raw) - i), 1, -1):
-            joined = " ".join(w for _, _, w in raw[i : i + count])
-            if joined in table and _touch(text, raw[i : i + count]) and not _is_split(raw, i, count, table, longest):
+        for count in lengths.get((word, raw[i + 1][2]), ()) if i + 1 < len(raw) else ():
+            words = raw[i : i + count]
+            joined = " ".join(w for _, _, w in words)
+            fits = len(words) == count and joined in table and _touch(text, words)
+            if fits and not _is_split(raw, i, count, table, lengths):
                 phrase, length = joined, count
                 break
         end = raw[i + length - 1][1]
@@ -184,13 +194,16 @@ def _known_form(word: str, table: Mapping[str, Kind]) -> str:
 
 
 def _is_split(
-    raw: Sequence[tuple[int, int, str]], i: int, count: int, table: Mapping[str, Kind], longest: Mapping[str, int]
+    raw: Sequence[tuple[int, int, str]],
+    i: int,
+    count: int,
+    table: Mapping[str, Kind],
+    lengths: Mapping[tuple[str, str], Sequence[int]],
 ) -> bool:
     """Whether the last word of a phrase of two begins a longer one: *fall on* before *on the final word*."""
-    first, last = raw[i][2], raw[i + 1][2] if count == 2 else ""
-    if count != 2 or table.get(first) not in (Kind.VALUE, Kind.HEAD):
+    if count != 2 or i + 2 >= len(raw) or table.get(raw[i][2]) not in (Kind.VALUE, Kind.HEAD):
         return False
-    for reach in range(min(longest.get(last, 1), len(raw) - i - 1), 1, -1):
+    for reach in lengths.get((raw[i + 1][2], raw[i + 2][2]), ()):
         joined = " ".join(w for _, _, w in raw[i + 1 : i + 1 + reach])
         if table.get(joined) in (Kind.VALUE, Kind.AT_END):
             return True
@@ -198,17 +211,16 @@ def _is_split(
 
 
 @cache
-def _index() -> tuple[dict[str, Kind], dict[str, int]]:
-    """Every phrase with its letter, and of every first word, how many words its longest phrase has."""
+def _index() -> tuple[dict[str, Kind], dict[tuple[str, str], tuple[int, ...]]]:
+    """Every phrase with its letter, and of the first two words of phrases, how many words these have, longest first."""
     table = dict(lexicon.kinds())
     table |= dict.fromkeys(_PRONOUNS - set(table), Kind.OTHER) | dict.fromkeys(_REPEATS - set(table), Kind.OTHER)
     table |= dict.fromkeys((_LAST_TWO | _ASIDES) - set(table), Kind.OTHER)
     table |= dict.fromkeys(_REPEATS_DENIED - set(table), Kind.NEGATION)
-    longest: dict[str, int] = {}
-    for phrase in table:
-        words = phrase.split(" ")
-        longest[words[0]] = max(longest.get(words[0], 1), len(words))
-    return table, longest
+    found: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for words in (phrase.split(" ") for phrase in table if " " in phrase):
+        found[words[0], words[1]].add(len(words))
+    return table, {first: tuple(sorted(counts, reverse=True)) for first, counts in found.items()}
 
 
 def _touch(text: str, raw: Sequence[tuple[int, int, str]]) -> bool:
@@ -251,7 +263,7 @@ def _resolved(words: list[Word]) -> list[Word]:
 def _is_said_of(words: Sequence[Word], i: int) -> bool:
     """Whether something is said of *the latter*: *the latter is low*, not *the latter possibly due to …*."""
     following = next((w for w in words[i + 1 : i + 4] if w.kind is not Kind.DEGREE), None)
-    return following is not None and following.kind.value in "BMVK"
+    return following is not None and following.kind in "BMVK"
 
 
 def _read(words: Sequence[Word], i: int, before: Word | None, head: str | None, value: str | None) -> Word:
@@ -340,7 +352,7 @@ def _age(word: Word, person: Word | None) -> str | None:
 
 def _is_last_head(words: Sequence[Word], i: int) -> bool:
     """Whether only a head follows in the clause: *and neither is the loudness*."""
-    kinds = "".join(w.kind.value for w in words[i + 1 : i + 6])
+    kinds = "".join(w.kind for w in words[i + 1 : i + 6])
     return re.match(r"[AD]*H(?:[CRN]+[AD]*H)*(?:[XKT]|$)", kinds) is not None
 
 
@@ -353,4 +365,4 @@ def _refers(before: Word | None, word: Word, following: Word | None, head: str) 
         return head == "pauses"
     if word.phrase == "one":
         return before is not None and before.kind is Kind.VALUE
-    return following is not None and following.kind.value in _ANAPHORIC
+    return following is not None and following.kind in _ANAPHORIC

@@ -150,7 +150,7 @@ def _is_another_person(words: Sequence[Word], letters: str, i: int) -> bool:
     if letters[i + 1 : i + 2] == "H":
         return False
     before = words[max(0, i - _NEAR) : i]
-    nearest = next((w for w in reversed(before) if w.phrase in _OWN or w.kind.value not in "VD"), None)
+    nearest = next((w for w in reversed(before) if w.phrase in _OWN or w.kind not in "VD"), None)
     if nearest is not None and nearest.phrase in _OWN:
         return True
     phrases = [w.phrase for w in before]
