@@ -188,7 +188,7 @@ def degree(words: Sequence[Word], i: int) -> Degree | None:
 def is_hedged(words: Sequence[Word], i: int) -> bool:
     """Whether the clause of word `i` is put with reserve."""
     clause, _ = clause_of(words, i)
-    return any(w.phrase in lexicon.HEDGES for w in clause)
+    return not lexicon.HEDGES.isdisjoint([w.phrase for w in clause])
 
 
 def is_of_a_part(words: Sequence[Word], i: int) -> bool:

@@ -189,6 +189,8 @@ def _phrases(text: str, raw: list[tuple[int, int, str]]) -> Iterator[Word]:
 
 def _known_form(word: str, table: Mapping[str, Kind]) -> str:
     """*Slow* for *slooow*; any other word as it is."""
+    if _RUN.search(word) is None:
+        return word
     shorter = (_RUN.sub(r"\1\1", word), _RUN.sub(r"\1", word))
     return next((form for form in shorter if form != word and form in table), word)
 

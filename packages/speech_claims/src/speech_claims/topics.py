@@ -56,7 +56,7 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
         return True
     if _stands_behind(clause, place, lexicon.UNSETTLED) or _opens_in_general(clause, place):
         return True
-    if any(w.phrase in lexicon.INTERPRETS for w in clause[:place]) or _is_supposed(clause, place):
+    if _stands_behind(clause, place, lexicon.INTERPRETS) or _is_supposed(clause, place):
         return True
     if _is_of_another(clause, place) or _is_of_persons(clause, place) or _asks_how(clause, place):
         return True
@@ -64,8 +64,7 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
         (k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA or clause[k].phrase == "than"),
         len(clause),
     )
-    generic = any(w.phrase in lexicon.GENERIC for w in clause[:part_end])
-    return generic and not _is_definite(clause[:place])
+    return _stands_behind(clause, part_end, lexicon.GENERIC) and not _is_definite(clause[:place])
 
 
 def _has_other_subject(clause: Sequence[Word]) -> bool:
@@ -89,7 +88,7 @@ def _would_fit(clause: Sequence[Word], place: int) -> bool:
 
 
 def _stands_behind(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
-    return any(w.phrase in triggers for w in clause[:place])
+    return not triggers.isdisjoint([w.phrase for w in clause[:place]])
 
 
 def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
@@ -112,7 +111,7 @@ def _is_supposed(clause: Sequence[Word], place: int) -> bool:
     """Whether a part before that of word `place` says *would*, and no verb since says what is: *the voice would be
     louder, the tempo faster*.
     """
-    at = next((k for k in range(place) if clause[k].phrase in _SUPPOSES), None)
+    at = next((k for k, w in enumerate(clause[:place]) if w.phrase in _SUPPOSES), None)
     if at is None or not any(w.kind is Kind.COMMA for w in clause[at:place]):
         return False
     comma = next(k for k in range(at, place) if clause[k].kind is Kind.COMMA)
@@ -197,6 +196,8 @@ def _names_an_emotion(words: Sequence[Word], i: int) -> bool:
 
 def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
     """Whether a trigger is in the same part of the clause, between commas, as word `place`."""
+    if triggers.isdisjoint(w.phrase for w in clause):
+        return False
     start = next((k + 1 for k in range(place, -1, -1) if parts(clause[k])), 0)
     end = next((k for k in range(place, len(clause)) if parts(clause[k])), len(clause))
     at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)
@@ -205,7 +206,7 @@ def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -
 
 def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
     """Whether word `place` stands behind a trigger and before the clause's last comma behind it."""
-    at = next((k for k in range(place) if clause[k].phrase in triggers), None)
+    at = next((k for k, w in enumerate(clause[:place]) if w.phrase in triggers), None)
     if at is None:
         return False
     commas = [k for k in range(at, len(clause)) if clause[k].kind is Kind.COMMA]
