@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -16,12 +17,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from annotator_worker import jobfiles, store
+from annotator_worker import jobfiles, keys, store
 from annotator_worker.celery import TASK, app
 from annotator_worker.errors import ObjectNotFoundError, StoreAccessError, StoreError, StoreUnavailableError
 from annotator_worker.ledger import Ledger
-from annotator_worker.records import Batch, BatchTask, Stage, Versions
-from speech_records import to_dict
+from annotator_worker.records import Batch, BatchTask, Stage, Submitted, Versions
+from speech_records import Utterance, to_dict, to_json
 
 pytestmark = pytest.mark.service
 
@@ -186,6 +187,30 @@ def test_a_message_of_a_newer_release_is_refused_and_kept(servers, tmp_path: Pat
         assert time.monotonic() < end
         time.sleep(0.2)
     while "retry: Retry in" not in servers.worker.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_a_damaged_batch_is_done_once_it_is_repaired(servers, monkeypatch) -> None:
+    """Half of a batch object, as after an upload that was cut: the worker names it and keeps its message. With the
+    whole object there it does the range: one dead letter, since the audio is no sound."""
+    monkeypatch.setenv("CELERY_BROKER_URL", servers.environment["CELERY_BROKER_URL"])
+    objects = store.open_store(servers.environment["ANNOTATOR_STORE"], environ=servers.environment)
+    sound = b"no sound"
+    item = Submitted(Utterance("cut", "manifest", "cut.wav", "ann"), hashlib.sha256(sound).hexdigest())
+    objects.put(keys.audio(item.audio_sha256, item.utterance.audio_path), sound)
+    whole, key, items = f"{to_json(item)}\n".encode(), "f" * 32, 1
+    part = f"{keys.BATCHES}{key}.jsonl"
+    objects.put(part, whole[: len(whole) // 2])
+    task = BatchTask("damaged", Stage.MEASURE, Batch(key, part, 0, len(whole), items), 0, items, Versions.installed())
+    with app.connection_for_write(servers.environment["CELERY_BROKER_URL"]) as connection:
+        app.send_task(TASK, (to_dict(task),), producer=app.amqp.Producer(connection))
+    end = time.monotonic() + 120
+    while f"items where {items} should be" not in servers.worker.log.read_text():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    objects.put(part, whole)
+    while not any(objects.keys(f"{keys.SHARDS}{key}/")):
         assert time.monotonic() < end
         time.sleep(0.2)
 

@@ -47,6 +47,10 @@ return string.format('%.0f', at - now)
 """Takes the next turn, in milliseconds of the server's clock."""
 
 
+_END: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1], KEYS[2]) end"
+"""Gives a claim back in one step, so that never the claim of a successor is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """An attempt at a range that begins: its number from 1; which item ended the worker before, and how."""
@@ -108,13 +112,12 @@ class Ledger:
         self._redis.hincrby(self._key("totals"), "deaths", 1)
 
     def note_trouble(self) -> None:
-        """Say that something was tried again, since the world was not as it should be."""
+        """Count a transient failure, which is retried."""
         self._redis.hincrby(self._key("totals"), "tries_again", 1)
 
     def end(self, name: str, task_id: str) -> None:
         """The attempt of the message `task_id` ended without ending its worker."""
-        if self._redis.get(self._key("claim", name)) == task_id:
-            self._redis.delete(self._key("range", name), self._key("claim", name))
+        self._redis.eval(_END, 2, self._key("claim", name), self._key("range", name), task_id)
 
     def claim(self, name: str, task_id: str, seconds: float) -> bool:
         """Whether the message `task_id` may do this range: no other message is at it.

@@ -257,6 +257,11 @@ class BatchTask:
         """The range as keys and counters have it."""
         return f"{self.batch.key}/{self.start}-{self.stop}"
 
+    @property
+    def is_paid(self) -> bool:
+        """Whether a model is asked, through a queue of its own."""
+        return self.writing is not None and self.writing.is_paid
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:

@@ -99,7 +99,7 @@ class Sender:
 
 def queue_of(task: BatchTask) -> str:
     """The queue of a task: there is one of its own for what a language model is asked."""
-    return LLM_QUEUE if task.writing is not None and task.writing.is_paid else QUEUE
+    return LLM_QUEUE if task.is_paid else QUEUE
 
 
 def send_message(task: BatchTask, **options: Any) -> None:

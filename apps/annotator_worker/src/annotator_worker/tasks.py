@@ -1,8 +1,8 @@
 """The Celery task: a range of a batch in, one shard of outcomes out.
 
 It is safe to run twice: the key of a shard is a function of what goes in, and so is what is stored under it. What is
-wrong with a clip becomes a dead letter in the shard. What is wrong with the world (store, broker, disk) is tried again,
-later and later, until it is right. A range that ended its worker is split at the item that did it; an item that ends
+wrong with a clip becomes a dead letter in the shard. Transient failures (store, broker, disk) are retried with growing
+waits until they end. A range that ended its worker is split at the item that did it; an item that ends
 its worker again and again is given up. A worker serves the one store that its own environment names: no message can
 point it elsewhere.
 """
@@ -28,7 +28,7 @@ from redis.exceptions import RedisError
 
 import prosody.files  # noqa: F401 - before children are forked: each new one is ready at once
 from annotator_worker import keys, logs, settings
-from annotator_worker.celery import CLIP_LIMIT_S, HARD_LIMIT_S, SOFT_LIMIT_S, TASK, app
+from annotator_worker.celery import CLIP_LIMIT_S, HARD_LIMIT_S, LLM_LIMIT_S, SOFT_LIMIT_S, TASK, app
 from annotator_worker.errors import AnnotatorError, JobError, StoreAccessError, StoreError
 from annotator_worker.ledger import Attempt, Ledger
 from annotator_worker.reasoning import open_writer, written
@@ -57,10 +57,12 @@ if TYPE_CHECKING:
 
 MAX_ATTEMPTS: Final = 3
 """An item that ended its worker this often is given up."""
-_WORLD: Final = (StoreError, RedisError, OSError, OperationalError, CotgenError)
-"""Of `CotgenError` there is what keeps a worker from asking a model at all: no endpoint, no key, no client."""
+_TRANSIENT: Final = (StoreError, JobError, RedisError, OSError, OperationalError, CotgenError)
+"""What is tried again. Of `JobError` there is a batch object that is damaged, until the job is submitted again and
+repairs it; of `CotgenError`, what keeps a worker from asking a model at all: no endpoint, no key, no client.
+"""
 _TRIES: Final = 6
-"""What is wrong with the world is waited for in place first, so that no worker takes more work meanwhile."""
+"""So often a worker waits for a transient failure to end before it takes other work."""
 _LONGEST_WAIT_S: Final = 30.0
 _CANCEL_S: Final = 1.0
 """How often a worker asks whether its job was cancelled."""
@@ -109,6 +111,7 @@ def annotate(self: Task, record: dict[str, Any]) -> str | None:
         # Left to a worker of its own release, and not lost meanwhile.
         _log.error("refused: %s", error, extra={"task_id": self.request.id})
         raise _later(self, error) from error
+    check_names(request.batch)  # a message that names anything but a batch is dropped
     for tries in range(1, _TRIES + 1):
         try:
             return _do(self, request)
@@ -118,7 +121,7 @@ def annotate(self: Task, record: dict[str, Any]) -> str | None:
             _ledger().cancel(request.job)
             _ledger().end(request.name, self.request.id)
             return None
-        except _WORLD as error:
+        except _TRANSIENT as error:
             _log.warning("%s is tried again: %s", request.name, error, extra=_about(self, request))
             with suppress(RedisError):
                 _ledger().end(request.name, self.request.id)
@@ -130,7 +133,6 @@ def annotate(self: Task, record: dict[str, Any]) -> str | None:
 
 
 def _do(task: Task, request: BatchTask) -> str | None:
-    check_names(request.batch)
     store, ledger = _store(settings.setting(settings.STORE)), _ledger()
     if ledger.is_cancelled(request.job):
         return None
@@ -138,7 +140,8 @@ def _do(task: Task, request: BatchTask) -> str | None:
     if not any(gap.start < request.stop and gap.stop > request.start for gap in missing(request.batch, done)):
         ledger.end(request.name, task.request.id)
         return request.name
-    if not ledger.claim(request.name, task.request.id, HARD_LIMIT_S):
+    limit_s = LLM_LIMIT_S if request.is_paid else HARD_LIMIT_S
+    if not ledger.claim(request.name, task.request.id, limit_s):
         # Not dropped: nobody knows whether the other one will end, and whether it is of this job.
         _log.info("%s is being done already", request.name, extra=_about(task, request))
         raise _later(task, JobError(f"{request.name} is being done already"))
@@ -187,8 +190,7 @@ def _measure(
 def _reason(request: BatchTask, store: ObjectStore, writer: Generator, mark: Mark, attempt: Attempt) -> list[Outcome]:
     """The same for reasoning. A single text has a time limit, too, but what a model is asked has one of its own."""
     items = [item for item in items_of(store, request) if isinstance(item, Levelled)]
-    is_paid = request.writing is not None and request.writing.is_paid
-    limit_s = None if is_paid else _limits.get("clip")
+    limit_s = None if request.is_paid else _limits.get("clip")
     until = time.monotonic() + SOFT_LIMIT_S
     return list(written(request, items, writer, mark=mark, attempts=attempt.number, until=until, limit_s=limit_s))
 

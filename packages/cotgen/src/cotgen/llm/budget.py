@@ -32,7 +32,10 @@ class BudgetLimits:
         if not (positive and self.price_in >= 0 and self.price_out >= 0):
             raise CotgenError(f"limits must be positive and prices must not be negative, got {self}")
         if self.cost is not None and not self.price_in + self.price_out > 0:
-            raise CotgenError("a limit on cost needs the prices of a million prompt and answer tokens")
+            raise CotgenError(
+                f"a limit on cost (--max-cost {self.cost:g}) needs the prices of a million tokens: add --price-in and"
+                " --price-out"
+            )
 
     def price(self, tokens: Tokens) -> float:
         """What tokens cost, in the currency of the prices.
