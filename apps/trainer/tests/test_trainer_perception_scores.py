@@ -26,6 +26,7 @@ from speechlm import PocketSize, load_preset
 from trainer.curriculum import Phase
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import DataSetError
+from trainer.mixture import LEAST, changes_in
 from trainer.perception_scores import PerceptionTest, choose
 from trainer.settings import SFTSettings
 from trainer.sft import train_sft
@@ -132,6 +133,7 @@ def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> Non
     settings = SFTSettings(
         phases=(Phase("a", 12, 2, {Task.ATTRIBUTE: 0.5, Task.LABEL: 0.5}),),
         learning_rate=1e-30, validate_every=2, validation_questions=5, validation_clips=8, patience=2, save_every=0,
+        adaptive_weights=True,
     )  # fmt: skip
     history = train_sft(model, data, features, settings, out=tmp_path / "out").history
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5, 6]
@@ -142,3 +144,5 @@ def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> Non
     assert {name for row in history for name in row if name.startswith("loss_")} <= {"loss_attribute", "loss_label"}
     assert all(sum(v for k, v in row.items() if k.startswith("loss_")) == pytest.approx(row["loss"]) for row in history)
     assert (tmp_path / "out" / "best" / "policy.json").is_file()
+    needed = max(LEAST, min(1.0, (1 - validated[0]["validation_label"]) / (1 - 1 / 9)))
+    assert changes_in(validated)[0][1][Task.LABEL] == pytest.approx(needed)

@@ -35,8 +35,17 @@ class Phase:
             raise ConfigError(f"phase {self.name!r}: task weights must be >= 0 and not all 0, got {dict(self.weights)}")
 
 
-def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, seed: int) -> list[list[SFTExample]]:
-    """The batches of all phases in order. Inside a task every example is seen once before any is seen again."""
+Changes = Sequence[tuple[int, Mapping[Task, float]]]
+"""Steps, counted from 0 over all phases, and factors of the weights of tasks from each on."""
+
+
+def plan_batches(
+    examples: Sequence[SFTExample], phases: Sequence[Phase], *, seed: int, changes: Changes = ()
+) -> list[list[SFTExample]]:
+    """The batches of all phases in order. Inside a task every example is seen once before any is seen again.
+
+    What comes before the first of the `changes` is as it is without them.
+    """
     rng = np.random.default_rng(seed)
     by_task = {task: [e for e in examples if e.task is task] for task in Task}
     samplers = {task: EpochSampler(items, rng) for task, items in by_task.items() if items}
@@ -45,9 +54,11 @@ def plan_batches(examples: Sequence[SFTExample], phases: Sequence[Phase], *, see
         tasks = [task for task, weight in phase.weights.items() if weight > 0 and task in samplers]
         if not tasks:
             raise ConfigError(f"phase {phase.name!r}: no example of its tasks {[t.value for t in phase.weights]}")
-        shares = np.array([phase.weights[task] for task in tasks])
-        drawn = rng.choice(len(tasks), size=phase.steps, p=shares / shares.sum())
-        batches.extend([samplers[tasks[task]].draw() for _ in range(phase.batch_size)] for task in drawn)
+        for drawn in rng.random(phase.steps):
+            factors = next((factors for step, factors in reversed(changes) if step <= len(batches)), {})
+            shares = np.cumsum([phase.weights[task] * factors.get(task, 1.0) for task in tasks])
+            task = tasks[int(np.searchsorted(shares / shares[-1], drawn, side="right"))]
+            batches.append([samplers[task].draw() for _ in range(phase.batch_size)])
     return batches
 
 

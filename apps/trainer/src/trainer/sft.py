@@ -21,12 +21,13 @@ from speechlm.freezing import part_weights, trainable_parts
 from trainer.augment import mask_time, random_eq_bands
 from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
 from trainer.comparisons import JoinedFeatures, joined_examples
-from trainer.curriculum import EpochSampler, plan_batches, with_reasoning
+from trainer.curriculum import EpochSampler, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.errors import ConfigError
 from trainer.families import described, training_examples, without_data
 from trainer.features import as_float
 from trainer.fit import fit
+from trainer.mixture import Plan
 from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, decayed
 from trainer.perception import PerceptionHeads, Targets, TargetTable, encode, joined, perception_loss
 from trainer.resume import remove_state
@@ -147,7 +148,6 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    texts = plan_batches(examples, settings.mixture, seed=settings.seed)
     heads, heard = _perception(model, corpus, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
 
@@ -172,11 +172,14 @@ def train_sft(
 
     module = SFTModule(model, settings, heads)
     module.generators["augmenter"] = augmenter
+    mixed = Plan(examples, settings.mixture, module.history, seed=settings.seed, before=len(heard))
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
-    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *texts]
-    plan = Batches(steps, to_batch)
-    sys.stderr.write(f"SFT: {described(texts, features, model, steps=len(steps))}\n")
+    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *mixed.batches]
+    plan: Batches[Any, Any] = Batches(steps, to_batch)
+    if settings.adaptive_weights:
+        plan = Batches(range(len(steps)), lambda i: to_batch(heard[i] if i < len(heard) else mixed(i)))
+    sys.stderr.write(f"SFT: {described(mixed.batches, features, model, steps=len(steps))}\n")
     callbacks: list[Callback] = []
     if settings.validate_every:
         keep = partial(save_policy, card=card, scale=corpus.scale, out=out / BEST)

@@ -13,6 +13,7 @@ from torch import Tensor
 from speechlm import SpeechLM
 from trainer.dataset import VALIDATION, AnnotatedCorpus
 from trainer.evaluate import held_out
+from trainer.mixture import FACTOR, needs
 from trainer.perception_scores import PerceptionTest, choose
 from trainer.predict import predict_labels
 from trainer.settings import SFTSettings
@@ -62,6 +63,9 @@ class SFTValidation(Callback):
         best = max((row[MACRO] for row in history if MACRO in row), default=-1.0)
         row = {f"validation_{name.replace(' ', '_')}": value for name, value in found.items()}
         history[-1] |= row | {MACRO: fmean(found.values())}
+        if self.settings.adaptive_weights:
+            factors = needs(report, label_accuracy=found["label"], labels=len(self.label_set.labels))
+            history[-1] |= {f"{FACTOR}{task}": factor for task, factor in factors.items()}
         if history[-1][MACRO] > best:
             self.keep(model)
 

@@ -36,6 +36,8 @@ class SFTSettings(OptimizerSettings):
       `validation_questions` clear cases of each class, and the labels of `validation_clips`; the policy of the highest
       mean over families is kept in `best/`, and after `patience` validations without a better one, 0 for any number,
       the training ends
+    - `adaptive_weights`: after every validation, multiply the weights of families by what they have still to learn
+      (`trainer.mixture`); otherwise they are fixed
     - `texts`: a file of text examples, lines of JSON with `question` and `answer`, for the weight of `text` in phases
     - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
     """
@@ -58,6 +60,7 @@ class SFTSettings(OptimizerSettings):
     validation_questions: int = 20
     validation_clips: int = 180
     patience: int = 0
+    adaptive_weights: bool = False
     learning_rates: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -81,6 +84,8 @@ class SFTSettings(OptimizerSettings):
         check("validate_every", self.validate_every, self.validate_every >= 0, ">= 0, 0 for never")
         check_positive(self, "validation_questions", "validation_clips")
         check("patience", self.patience, self.patience >= 0, ">= 0, 0 for any number")
+        known = not self.adaptive_weights or (self.validate_every > 0 and self.devices * self.nodes == 1)
+        check("adaptive_weights", self.adaptive_weights, known, "false, unless validate_every > 0 and on one device")
         for phase in self.phases:
             left = _kept(phase.weights, self.without)
             check("without", ", ".join(self.without), left, f"to leave a family of phase {phase.name!r}")
