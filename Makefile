@@ -29,7 +29,7 @@ export DO_NOT_TRACK := 1
 export TOKENIZERS_PARALLELISM := false
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo services test test-vllm lint types imports poetry-check docs check standalone bench lock release clean
+.PHONY: help setup demo services test test-vllm lint types imports poetry-check docs check standalone lock release clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,8 @@ setup: $(STAMP) ## create .venv and install everything from constraints.txt (PYT
 
 # torch first and alone: a CPU build already there satisfies the pin, and pip does not swap it for a CUDA build.
 $(STAMP): constraints.txt pyproject.toml $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info[:2] <= (3, 12) else \
+		"Python 3.11 or 3.12 is needed, $(PYTHON) is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet $(TORCH_FLAGS) '$(TORCH)'
@@ -90,9 +92,6 @@ check: lint types imports poetry-check docs ## everything that is not a test
 
 standalone: $(STAMP) ## build wheels, install each alone into an empty environment, test it there
 	infra/ci/standalone.sh $(BIN)/python speech_records speech_claims speech_corpora grpo_ptr prosody
-
-bench: $(STAMP) ## run every benchmark, stop at the first that misses its bar
-	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(BIN)/python $$script; done
 
 lock: $(STAMP) ## write what is installed now into constraints.txt
 	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip | sed 's/+.*//' > constraints.tmp
