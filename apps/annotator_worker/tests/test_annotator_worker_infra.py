@@ -71,6 +71,17 @@ def test_secrets_have_no_default_and_ports_stay_on_loopback() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+def test_what_serves_pages_has_no_key_of_the_store() -> None:
+    """Flower and the metrics exporter read the queue alone; the settings of an S3 client begin with AWS_."""
+    readers = [services()[name]["environment"] for name in ("flower", "metrics")]
+    readers += [
+        {v["name"]: v for c in pod["containers"] for v in c["env"]} for name, pod in pods() if "metrics" in name
+    ]
+    assert len(readers) == 3
+    assert all("CELERY_BROKER_URL" in reader for reader in readers)
+    assert not any(key.startswith("AWS_") for reader in readers for key in reader)
+
+
 @pytest.mark.parametrize("name", sorted(services()) if COMPOSE.is_file() else [])
 def test_every_service_is_pinned_limited_and_watched(name: str) -> None:
     """An image by a version (or built here), limits of memory and processor, and a health check."""
