@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from explainer.checkpoint import DEMO as DEFAULT_CHECKPOINT
 from trainer.cli import compose_settings
 from trainer.settings import STAGE_SETTINGS, read_settings
 
@@ -88,3 +89,8 @@ def test_every_command_of_the_demo_is_one_that_the_trainer_takes(corpus: str, tm
         needed |= set(getattr(settings, "policies", {}).values())
         assert needed - {None} <= made, shlex.join(stage.command)
         made.add(str(getattr(settings, "out", "")))
+
+
+def test_the_last_lines_name_the_checkpoint_that_explainer_takes_by_default() -> None:
+    """So that the line that is printed and `explainer explain FILE` without an option are the same policy."""
+    assert f"--checkpoint {DEFAULT_CHECKPOINT}\n" in DEMO["_next_steps"](Path("runs/demo/demo"), "demo")

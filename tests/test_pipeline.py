@@ -128,15 +128,15 @@ def test_the_report_is_one_page_that_says_the_speech_is_synthetic(run: Path) -> 
 
 
 def test_a_held_out_clip_is_explained(run: Path) -> None:
-    """One JSON object with the measured profile; a missing file beside it costs the status, not the explanation."""
+    """One JSON object with the measured profile, in which the transcript's words have been placed in the clip."""
     clip = next(u for u in read_jsonl(run / "corpus" / "manifest.jsonl", Utterance) if u.split == "test")
-    words = ["explainer", "explain", f"corpus/{clip.audio_path}", "missing.wav", "--checkpoint", "grpo_ptr", "--json"]
-    done = command(*words, expect=1, cwd=run)
+    words = ["explainer", "explain", f"corpus/{clip.audio_path}", "--checkpoint", "grpo_ptr", "--json"]
+    done = command(*words, "--transcript", clip.transcript, cwd=run)
     (line,) = done.stdout.splitlines()
     explained = json.loads(line)
     assert explained["policy"]["synthetic"] is True
     assert explained["profile"]["duration_s"] > 0.5
-    assert "missing.wav" in done.stderr
+    assert explained["profile"]["stressed_words"] is not None
 
 
 def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None:

@@ -19,12 +19,26 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from explainer import CheckpointError, ClipError, Explanation, explain, load_policy
+from explainer.basis import basis
 from explainer.cli import app
 from explainer.explanation import interpret_response
 from explainer.terminal import render
-from prosody import AudioError, LevelScale, load_audio, measure_file
+from prosody import AcousticProminence, AudioError, EvenSpread, LevelScale, load_audio, measure_file
 from prosody.audio import resample
-from speech_records import Claim, Cue, Emotion, Gender, LabelSet, PolicyCard, Verdict, from_json, to_json
+from speech_claims import verify
+from speech_records import (
+    PAPER_9,
+    Claim,
+    Cue,
+    Emotion,
+    Gender,
+    LabelSet,
+    Level,
+    PolicyCard,
+    Verdict,
+    from_json,
+    to_json,
+)
 
 SAD_OR_HAPPY = LabelSet("SAD_OR_HAPPY", (Emotion.SAD, Emotion.HAPPY))
 TRANSCRIPT = "Leave it by the door"
@@ -226,32 +240,121 @@ def test_command_prints_text_for_people(trained: Path, clip: Path, monkeypatch: 
 def test_command_without_a_checkpoint_says_how_to_get_one(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An empty folder and no variable: status 2 and one line that names `make demo`."""
+    """An empty folder and no variable: status 2, one line, and the two ways with their commands."""
     monkeypatch.delenv("EMOTIONTHINKER_CHECKPOINT", raising=False)
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["explain", str(clip)])
     assert result.exit_code == 2
     assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert "`make demo` makes one in runs/demo/demo/grpo_ptr" in line
+    assert result.stderr.startswith("explainer: no checkpoint: give --checkpoint or set EMOTIONTHINKER_CHECKPOINT")
+    for words in ("make demo", "runs/demo/demo/sft", "hf download openai/whisper-base", "speechlm restore models/"):
+        assert words in result.stderr
 
 
-def test_without_a_gender_pitch_is_read_against_all_speakers(
+def test_a_scale_that_is_none_is_refused_before_the_model_is_loaded(clip: Path, tmp_path: Path) -> None:
+    """No checkpoint is given either: the scale is named first, with status 2."""
+    (tmp_path / "scale.json").write_text("{}")
+    result = CliRunner().invoke(app, ["explain", str(clip), "--scale", str(tmp_path / "scale.json")])
+    assert result.exit_code == 2
+    assert "not a level scale" in result.stderr
+
+
+def test_command_reads_energy_against_a_scale(trained: Path, clip: Path) -> None:
+    """The checkpoint's own scale, as for a clip of its corpus; a transcript whose bytes are not UTF-8 is no traceback.
+
+    All tones of that scale have one level, so the reading stays empty; the scale's name is printed all the same.
+    """
+    words = ["explain", str(clip), "--checkpoint", str(trained), "--scale", str(trained / "scale.json")]
+    result = CliRunner().invoke(app, [*words, "--transcript", "Leave \udce0 it", "--json"])
+    assert result.exit_code == 0, result.stderr
+    explanation = from_json(Explanation, result.stdout)
+    assert explanation.levels.scale == "tones"
+    assert explanation.transcript == "Leave � it"
+
+
+@pytest.mark.parametrize(
+    ("told", "given", "said"),
+    [
+        (Gender.MALE, None, "the male voices of the scale both (by the sound, confidence 0.93)."),
+        (Gender.MALE, Gender.FEMALE, "the female voices of the scale both (the gender was given)."),
+        (
+            None,
+            None,
+            "all voices of the scale both (the sound does not tell the gender with confidence; --gender does).",
+        ),
+    ],
+)
+def test_pitch_is_read_as_in_training(
+    trained: Path, clip: Path, monkeypatch: pytest.MonkeyPatch, *, told: Gender | None, given: Gender | None, said: str
+) -> None:
+    """Training reads pitch against the gender that the corpus or else the sound tells; so is it here, and said."""
+    measured = measure_file(clip)
+    profile = dataclasses.replace(measured.profile, gender=told, gender_confidence=0.93 if told else None)
+    monkeypatch.setattr(
+        "explainer.explanation.measure_file", lambda *_args, **_kwargs: dataclasses.replace(measured, profile=profile)
+    )
+    scale = LevelScale.fit([(profile, gender) for gender in Gender for _ in range(20)], name="both")
+    assert set(scale.groups["pitch"]) >= {"pooled", "female", "male"}
+    explanation = explain(clip, dataclasses.replace(load_policy(trained), scale=scale), gender=given)
+    assert explanation.levels.pitch is not None
+    assert explanation.levels.pitch.group == (given or told or "pooled")
+    assert basis(explanation)[0] == f"Pitch: read against {said}"
+    assert basis(explanation)[1] == "Rate: read against all voices of the scale both."
+
+
+def test_a_scale_without_the_voice_is_said(trained: Path, clip: Path) -> None:
+    """The scale of the policy has 21 clips without a gender: a woman's pitch is read against all of them."""
+    explanation = explain(clip, load_policy(trained), gender=Gender.FEMALE)
+    assert "all voices of the scale tones (the scale has too few female voices for a group" in basis(explanation)[0]
+
+
+def test_energy_is_read_against_a_scale_of_the_same_recordings_only(trained: Path, clip: Path) -> None:
+    """The clip's level lies above twenty that are 6 to 25 dB quieter: high against them; without `scale` no level is
+    read, whatever the scale of the policy holds, and a claim about it can be neither right nor wrong.
+    """
+    profile = measure_file(clip).profile
+    assert profile.energy_dbfs is not None
+    quieter = [dataclasses.replace(profile, energy_dbfs=profile.energy_dbfs - db) for db in range(6, 26)]
+    scale = LevelScale.fit([(p, None) for p in quieter], name="quieter")
+    policy = dataclasses.replace(load_policy(trained), scale=scale)
+    assert explain(clip, policy).levels.energy is None
+    assert basis(explain(clip, policy))[2].startswith("Energy: not read. It depends on microphone and gain")
+    energy = explain(clip, policy, scale=scale).levels.energy
+    assert energy is not None
+    assert energy.level is Level.HIGH
+    verdicts = [
+        verify("The energy is low.", profile, explain(clip, policy, scale=given).levels, None)[0].verdict
+        for given in (None, scale)
+    ]
+    assert verdicts == [Verdict.UNVERIFIABLE, Verdict.CONTRADICTED]
+
+
+def test_stressed_words_are_measured_where_an_english_transcript_is_given(
     trained: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The scale has groups of both genders, and `prosody` guesses one: only the gender that was given chooses one."""
-    measured = measure_file(clip)
-    guessed = dataclasses.replace(measured.profile, gender=Gender.MALE)
-    guessing = dataclasses.replace(measured, profile=guessed)
-    monkeypatch.setattr("explainer.explanation.measure_file", lambda *_args, **_kwargs: guessing)
-    scale = LevelScale.fit([(guessed, gender) for gender in Gender for _ in range(20)], name="both")
-    assert set(scale.groups["pitch"]) == {"pooled", "female", "male"}
-    policy = dataclasses.replace(load_policy(trained), scale=scale)
-    groups = []
-    for gender in (None, Gender.FEMALE):
-        pitch = explain(clip, policy, gender=gender).levels.pitch
-        groups.append(None if pitch is None else pitch.group)
-    assert groups == ["pooled", "female"]
+    """Words spread evenly over the tone, which has none to align, give a list; none is looked for without a transcript
+    or in German. Words that pocketsphinx does not find are a note, not an error. Speech: `tests/test_pipeline.py`.
+    """
+    policy = load_policy(trained)
+    unfound = explain(clip, policy, transcript=TRANSCRIPT)
+    assert "the words were not found" in basis(unfound)[3]
+    assert any("stressed words unknown: pocketsphinx placed 0 of 5 words" in sentence for sentence in basis(unfound))
+    monkeypatch.setattr("explainer.explanation.STRESS", AcousticProminence(EvenSpread()))
+    stressed = explain(clip, policy, transcript=TRANSCRIPT)
+    assert stressed.profile.stressed_words is not None
+    assert (
+        basis(stressed)[3] == f"Stressed words: {', '.join(w.word for w in stressed.profile.stressed_words) or 'none'}."
+    )
+    for other in (explain(clip, policy), explain(clip, policy, transcript="Der Lappen", language="de-DE")):
+        assert other.profile.stressed_words is None
+        assert "not measured" in basis(other)[3]
+
+
+def test_probabilities_are_of_the_labels_alone(explanation: Explanation, babbling: Path, clip: Path) -> None:
+    """One for each label of the set, in its order; they sum to 1. The trained model differs from a random one."""
+    assert list(explanation.probabilities) == [PAPER_9.text(label) for label in PAPER_9.labels]
+    assert sum(explanation.probabilities.values()) == pytest.approx(1.0)
+    assert explain(clip, load_policy(babbling), max_new_tokens=1).probabilities != explanation.probabilities
 
 
 def test_an_8_khz_file_is_measured_at_its_own_rate(trained: Path, clip: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import speechlm
-from explainer.errors import CheckpointError
+from explainer.errors import CheckpointError, NoCheckpointError
 from prosody import LevelScale, ScaleError
 from speech_records import LABEL_SETS, LabelSet, PolicyCard, from_json
 from speechlm import SpeechLM, load_checkpoint
@@ -19,7 +19,19 @@ from speechlm import SpeechLM, load_checkpoint
 FILES = ("config.json", "model.safetensors", "policy.json", "scale.json", "tokenizer.json")
 """What a policy's folder must hold; a sharded model has `model.safetensors.index.json` instead of one weights file."""
 ENVIRONMENT = "EMOTIONTHINKER_CHECKPOINT"
-DEMO = Path("runs/demo/demo/grpo_ptr")
+DEMO = Path("runs/demo/demo/sft")
+"""The policy that `make demo` ends with: of its policies the one that answers best."""
+HOW_TO_GET_ONE = f"""\
+No weights are shipped. Two ways to a policy, both from a checkout:
+1. train the demo's, on synthetic speech:
+     make demo
+   which leaves it in {DEMO}
+2. restore compact, trained on acted speech, with 0.6 GB from the hub:
+     hf download openai/whisper-base config.json model.safetensors
+     hf download HuggingFaceTB/SmolLM2-135M-Instruct config.json model.safetensors tokenizer.json tokenizer_config.json
+     speechlm restore models/compact-ravdess --audio openai/whisper-base \\
+       --text HuggingFaceTB/SmolLM2-135M-Instruct --any-base -o compact-ravdess
+     explainer explain FILE --checkpoint compact-ravdess"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,17 +47,14 @@ class TrainedPolicy:
 def default_checkpoint() -> Path:
     """The folder named by the environment, else the demo's, below the current folder.
 
-    Raises `CheckpointError`, saying how to get one, when there is neither.
+    Raises `NoCheckpointError` when there is neither.
     """
     named = os.environ.get(ENVIRONMENT)
     if named:
         return Path(named)
     if DEMO.is_dir():
         return DEMO
-    raise CheckpointError(
-        f"no checkpoint: give --checkpoint or set {ENVIRONMENT}; `make demo` makes one in {DEMO} "
-        f"(looked in {Path.cwd()})"
-    )
+    raise NoCheckpointError(f"no checkpoint: give --checkpoint or set {ENVIRONMENT} (no {DEMO} in {Path.cwd()})")
 
 
 def load_policy(directory: str | os.PathLike[str], *, device: str = "cpu") -> TrainedPolicy:

@@ -9,12 +9,12 @@ import typer
 from rich.console import Console
 from transformers.utils import logging as transformers_logging
 
-from explainer.checkpoint import TrainedPolicy, default_checkpoint, load_policy
-from explainer.errors import CheckpointError, ClipError
+from explainer.checkpoint import DEMO, ENVIRONMENT, HOW_TO_GET_ONE, TrainedPolicy, default_checkpoint, load_policy
+from explainer.errors import CheckpointError, ClipError, NoCheckpointError
 from explainer.explanation import Explanation, printable_path
 from explainer.explanation import explain as explain_clip
 from explainer.terminal import printable, render
-from prosody import ProsodyError
+from prosody import LevelScale, ProsodyError, ScaleError
 from speech_records import Gender, to_json
 
 FILES_FAILED: Final = 1
@@ -34,13 +34,25 @@ def explain(
     *,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="Folder of a trained policy. Default: $EMOTIONTHINKER_CHECKPOINT, else the demo's."),
+        typer.Option(help=f"Folder of a trained policy. Default: ${ENVIRONMENT}, else {DEMO}."),
     ] = None,
     transcript: Annotated[
-        str | None, typer.Option(help="What is said in the clip, so that quotes can be checked. With one FILE only.")
+        str | None,
+        typer.Option(help="What is said, so that quotes and stressed words can be checked. With one FILE only."),
     ] = None,
+    language: Annotated[
+        str, typer.Option(help="Of the transcript, as in en or de. Stressed words are found in English only.")
+    ] = "en",
     gender: Annotated[
-        Gender | None, typer.Option(help="The speaker's, so that pitch is read against the scale of that gender.")
+        Gender | None,
+        typer.Option(help="The speaker's, for the scale of pitch. Default: as the voice clearly tells."),
+    ] = None,
+    scale: Annotated[
+        Path | None,
+        typer.Option(
+            help="A scale of recordings made like this one (`prosody levels fit`), so that energy can be checked too; "
+            "for clips of the training corpus the checkpoint's own scale.json."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line for each clip.")] = False,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
@@ -55,6 +67,7 @@ def explain(
     if transcript is not None and len(files) > 1:
         raise typer.BadParameter(f"one transcript cannot serve {len(files)} files", param_hint="--transcript")
     out, notes = Console(), Console(stderr=True)
+    read_scale = None if scale is None else _load_scale(scale)
     policy = _load(checkpoint, notes)
     failed = 0
     for file in files:
@@ -63,8 +76,10 @@ def explain(
                 explanation = explain_clip(
                     file,
                     policy,
-                    transcript=transcript,
+                    transcript=None if transcript is None else printable_path(transcript),
+                    language=language,
                     gender=gender,
+                    scale=read_scale,
                     max_new_tokens=max_new_tokens,
                     temperature=temperature,
                     seed=seed,
@@ -86,7 +101,16 @@ def _load(checkpoint: Path | None, notes: Console) -> TrainedPolicy:
             return load_policy(folder)
     except CheckpointError as error:
         _complain(str(error))
+        if isinstance(error, NoCheckpointError):
+            typer.echo(HOW_TO_GET_ONE, err=True)
         raise typer.Exit(BAD_CHECKPOINT) from error
+
+
+def _load_scale(path: Path) -> LevelScale:
+    try:
+        return LevelScale.load(path)
+    except ScaleError as error:
+        raise typer.BadParameter(printable(printable_path(str(error))), param_hint="--scale") from error
 
 
 def _show(explanation: Explanation, out: Console, *, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 ```
 ExplainerError (ValueError)
 ├── CheckpointError   a folder does not hold the policy it should; names what was expected and found
+│   └── NoCheckpointError   none was named and there is no demo
 └── ClipError         a clip in which there is nothing to explain, or to which the model cannot answer as asked
 ```
 
@@ -16,6 +17,10 @@ class ExplainerError(ValueError):
 
 class CheckpointError(ExplainerError):
     """A policy checkpoint is incomplete, malformed, or of another architecture."""
+
+
+class NoCheckpointError(CheckpointError):
+    """No checkpoint was named, and the demo was not run here."""
 
 
 class ClipError(ExplainerError):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor
 
 from explainer.checkpoint import TrainedPolicy
 from explainer.errors import ClipError
-from policy import PolicyError, Sampler
-from prosody import measure_file
+from policy import PolicyError, Sampler, sequence_logprobs
+from prosody import AcousticProminence, LevelScale, MeasuredFile, PocketSphinxAligner, measure_file
 from speech_claims import verify
 from speech_records import (
     Claim,
@@ -21,11 +25,15 @@ from speech_records import (
     ProsodyLevels,
     ProsodyProfile,
     emotion_question,
+    label_question,
     parse_response,
     read_label,
 )
-from speechlm import SpeechLMError, log_mel
+from speechlm import SpeechLM, SpeechLMError, log_mel
 from speechlm.features import MAX_SECONDS
+
+STRESS: Final = AcousticProminence(PocketSphinxAligner())
+"""How `annotator` finds stressed words, too, unless it is given a model for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +43,24 @@ class Explanation:
     - `emotion` is `None` when the answer cannot be read, names none of the policy's labels, or several; `problem` then
       says which. An answer off the think/answer form is read leniently (`speech_records.parse_response`), and `problem`
       says how it is off
+    - `probabilities` are those of the labels when the policy is asked for the label alone, without reasoning
     - `text` is the answer as it was written; `reasoning` its think part, in which the claims' spans count
-    - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were checked against
+    - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were checked against,
+      and `gender` is what the caller said of the speaker
     - `policy.synthetic` says that the policy was trained on synthetic speech only
     """
 
-    schema_version: ClassVar[str] = "1.0"
+    schema_version: ClassVar[str] = "1.1"
 
     source: str
     emotion: Emotion | None
     problem: str | None
+    probabilities: Mapping[str, float]
     reasoning: str | None
     text: str
     claims: tuple[Claim, ...]
     transcript: str | None
+    gender: Gender | None
     profile: ProsodyProfile
     levels: ProsodyLevels
     policy: PolicyCard
@@ -59,50 +71,78 @@ def explain(
     policy: TrainedPolicy,
     *,
     transcript: str | None = None,
+    language: str = "en",
     gender: Gender | None = None,
+    scale: LevelScale | None = None,
     max_new_tokens: int = 256,
     temperature: float = 0.0,
     seed: int = 0,
 ) -> Explanation:
     """Explain the speech in the file `clip`, at most 30 s long.
 
-    With a `transcript`, quotes in the reasoning can be verified; with the speaker's `gender`, pitch is read against
-    the scale of that gender, otherwise against all speakers. Temperature 0 takes the likeliest answer; above it, an
-    answer is sampled with `seed`. Raises `prosody.ProsodyError` for a file that cannot be decoded or measured, and
-    `ClipError` when no speech is found, the clip is too short or too long for the model, or the model cannot answer as
-    asked, for example because clip and answer pass the tokens that it takes.
+    With a `transcript` quotes can be verified and, in English, stressed words are measured. Levels are read as the
+    training data's were: pitch against the voices of the speaker's `gender`, by default the one that the sound tells
+    with confidence, else against all. Energy depends on microphone and gain, so it is read only against a `scale` of
+    recordings made like this one (for a clip of the training corpus `policy.scale`), never against the policy's own by
+    default. Temperature 0 takes the likeliest answer; above it, an answer is sampled with `seed`.
+
+    Raises `prosody.ProsodyError` for a file that cannot be decoded or measured, and `ClipError` when no speech is
+    found, the clip is too short or too long for the model, or the model cannot answer as asked, for example because
+    clip and answer pass the tokens that it takes.
     """
-    measured = measure_file(clip, transcript=transcript, max_duration_s=MAX_SECONDS)
-    profile = measured.profile
-    if profile.speech_start_s is None:
-        raise ClipError(f"{clip}: nothing to explain: {'; '.join(profile.notes) or 'no speech found'}")
-    # A gender that was guessed from the sound is no basis for the scale of its pitch.
-    levels = policy.scale.read(replace(profile, gender=None), gender=gender)
+    transcript = (transcript or "").strip() or None
+    measured = _measure(clip, transcript, language)
     try:
+        features = log_mel(measured.audio.samples, policy.model.features)
         rollout = Sampler(policy.model).sample(
-            [log_mel(measured.audio.samples, policy.model.features)],
+            [features],
             [emotion_question(policy.label_set)],
             temperature=temperature,
             max_new_tokens=max_new_tokens,
             seeds=seed,
         )
+        probabilities = label_probabilities(policy.model, features, policy.label_set)
     except (SpeechLMError, PolicyError) as error:
         raise ClipError(f"{clip}: {error}") from error
     text = rollout.texts[0][0]
     emotion, problem, reasoning = interpret_response(text, policy.label_set)
-    claims = verify(reasoning, profile, levels, transcript) if reasoning is not None else []
+    levels = (scale or policy.scale).read(measured.profile, gender=gender)
+    if scale is None:
+        levels = replace(levels, energy=None)
+    claims = [] if reasoning is None else verify(reasoning, measured.profile, levels, transcript)
     return Explanation(
         source=printable_path(clip),
         emotion=emotion,
         problem=problem,
+        probabilities=probabilities,
         reasoning=reasoning,
         text=text,
         claims=tuple(claims),
         transcript=transcript,
-        profile=profile,
+        gender=gender,
+        profile=measured.profile,
         levels=levels,
         policy=policy.card,
     )
+
+
+def _measure(clip: str | Path, transcript: str | None, language: str) -> MeasuredFile:
+    """The clip's measurements as training data have them. Raises `ClipError` when there is no speech in it."""
+    is_english = language.lower().partition("-")[0] == "en"
+    stress = STRESS if is_english else None
+    measured = measure_file(clip, transcript=transcript, language=language, max_duration_s=MAX_SECONDS, stress=stress)
+    if measured.profile.speech_start_s is None:
+        raise ClipError(f"{clip}: nothing to explain: {'; '.join(measured.profile.notes) or 'no speech found'}")
+    return measured
+
+
+@torch.no_grad()
+def label_probabilities(model: SpeechLM, features: Tensor, label_set: LabelSet) -> dict[str, float]:
+    """How likely each label is as the whole answer to `label_question`, in the order of the set; they sum to 1."""
+    labels = [label_set.text(label) for label in label_set.labels]
+    packed = model.pack([features], [label_question(label_set)], [labels])
+    scores = packed.unpack(sequence_logprobs(model, packed)).sum(-1)
+    return dict(zip(labels, scores.softmax(0).tolist(), strict=True))
 
 
 def printable_path(path: str | Path) -> str:

@@ -9,6 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from explainer.basis import basis
 from explainer.explanation import Explanation
 from speech_records import LABEL_SETS, Claim, PolicyCard, Verdict
 
@@ -19,12 +20,16 @@ INDENT = (0, 2)
 
 
 def render(explanation: Explanation) -> RenderableType:
-    """Emotion, the reasoning with claims coloured by verdict, a table of the claims, and where the policy is from."""
+    """Emotion, the reasoning with claims coloured by verdict, a table of the claims, what they were checked against,
+    and where the policy is from.
+    """
     return Group(
         Rule(Text(printable(explanation.source)), align="left"),
         Padding(_headline(explanation), INDENT),
+        Padding(_likeliest(explanation), INDENT),
         Padding(_reasoning(explanation), (1, 2)),
         Padding(_claims(explanation), INDENT),
+        Padding(Text(printable("\n".join(basis(explanation))), style="dim"), INDENT),
         Padding(_origin(explanation.policy), (0, 2, 1, 2)),
     )
 
@@ -44,6 +49,12 @@ def _headline(explanation: Explanation) -> Text:
     label = LABEL_SETS[explanation.policy.label_set].text(explanation.emotion)
     off = f"  ({printable(explanation.problem)})" if explanation.problem else ""
     return Text.assemble((label, "bold cyan"), (off, "yellow"))
+
+
+def _likeliest(explanation: Explanation, *, shown: int = 3) -> Text:
+    likeliest = sorted(explanation.probabilities.items(), key=lambda entry: -entry[1])[:shown]
+    listed = ", ".join(f"{label} {100 * share:.0f} %" for label, share in likeliest)
+    return Text(f"Asked for the label alone: {listed}", style="dim")
 
 
 def _reasoning(explanation: Explanation) -> Text:
