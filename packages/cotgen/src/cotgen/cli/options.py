@@ -152,7 +152,20 @@ def reasoning_options(
 ) -> ReasoningConfig:
     """The options of every command that has reasoning written."""
     return ReasoningConfig(
-        generator, style, None if traces is None else str(traces), model, base_url, candidates, temperature,
-        max_tokens, concurrency, timeout, retries, None if cache is None else str(cache), max_tokens_total, max_cost,
-        price_in, price_out,
-    )  # fmt: skip
+        generator=generator,
+        style=style,
+        traces=None if traces is None else str(traces),
+        model=model,
+        base_url=base_url,
+        candidates=candidates,
+        temperature=temperature,
+        max_tokens=max_tokens,
+        concurrency=concurrency,
+        timeout_s=timeout,
+        retries=retries,
+        cache=None if cache is None else str(cache),
+        max_tokens_total=max_tokens_total,
+        max_cost=max_cost,
+        price_in=price_in,
+        price_out=price_out,
+    )
