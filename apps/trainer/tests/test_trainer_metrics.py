@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from speech_records import EMODB_7, PAPER_9, Emotion, LabelSet, Verdict
+from speech_records import EMODB_7, PAPER_9, Claim, Cue, Emotion, LabelSet, Verdict
 from trainer.errors import DataSetError
-from trainer.metrics import Estimate, Prediction, compare, evaluate
+from trainer.metrics import Estimate, Prediction, compare, evaluate, sound_verdicts
 
 HAPPY, SAD, ANGRY = Emotion.HAPPY, Emotion.SAD, Emotion.ANGRY
 THREE = LabelSet("THREE", (HAPPY, SAD, ANGRY))
@@ -92,6 +92,20 @@ def test_format_and_claim_shares() -> None:
     assert result.claims.claims == 5
     shares = (result.claims.supported, result.claims.contradicted, result.claims.unverifiable)
     assert [share.value for share in shares] == [0.6, 0.2, 0.2]
+
+
+def test_claims_about_the_sound_count_once() -> None:
+    """By hand: a quote and a gender are no sound; pitch high is said twice and counts once; rate slow is another cue,
+    and contradicted. So one of two claims is supported, where four of five of all are."""
+    cues = [(Cue.QUOTE, "at last"), (Cue.GENDER, "male"), (Cue.PITCH, "high"), (Cue.PITCH, "high"), (Cue.RATE, "slow")]
+    claims = [Claim(0, 1, "x", cue, value, Verdict.SUPPORTED) for cue, value in cues]
+    claims[-1] = replace(claims[-1], verdict=Verdict.CONTRADICTED)
+    assert sound_verdicts(claims) == (Verdict.SUPPORTED, Verdict.CONTRADICTED)
+    row = replace(HAND[0], verdicts=tuple(c.verdict for c in claims), sound_verdicts=sound_verdicts(claims))
+    result = evaluate([row], label_set=THREE)
+    assert result.claims is not None
+    assert result.sound_claims is not None
+    assert (result.claims.supported.value, result.sound_claims.supported.value) == (0.8, 0.5)
 
 
 def test_faithfulness_is_the_mean_of_the_scored_clips() -> None:

@@ -93,7 +93,7 @@ class NamedComparison:
 class EvaluationResult:
     """Policies and baselines on the same held-out clips."""
 
-    schema_version: ClassVar[str] = "2.0"
+    schema_version: ClassVar[str] = "2.1"
 
     corpus: str
     synthetic: bool
@@ -132,6 +132,7 @@ def as_prediction(answer: Answer) -> metrics.Prediction:
         answer=answer.predicted,
         format_ok=answer.format_ok,
         verdicts=tuple(claim.verdict for claim in answer.claims),
+        sound_verdicts=metrics.sound_verdicts(answer.claims),
         faithfulness=answer.faithfulness,
         confidence=answer.confidence,
     )

@@ -12,7 +12,7 @@ array; that they agree with scikit-learn is tested.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.stats import DegenerateDataWarning, binomtest, bootstrap
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-from speech_records import Emotion, LabelSet, Verdict
+from speech_records import Claim, Cue, Emotion, LabelSet, Verdict
 from trainer.calibration import Calibration, calibrate
 from trainer.errors import DataSetError
 
@@ -30,6 +30,7 @@ SPEAKERS_AT_ONCE = 20_000
 """Resampled speakers whose counts are in memory at once."""
 UNPARSEABLE = "unparseable"
 _VERDICTS = tuple(Verdict)
+_NOT_OF_THE_SOUND = (Cue.QUOTE, Cue.GENDER, Cue.AGE)
 
 Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """From counts [..., labels, labels + 1] to a measure [...]."""
@@ -40,8 +41,9 @@ class Prediction:
     """One clip's label and what was answered.
 
     `answer` is `None` when the text holds no label of the set. `format_ok` says whether the text had the think/answer
-    form, `None` where there was no text. `verdicts` are those of the claims in the reasoning,
-    `faithfulness` is its score. `confidence` is the probability in [0, 1] that the system gives its answer.
+    form, `None` where there was no text. `verdicts` are those of the claims in the reasoning, `sound_verdicts` what
+    the function of that name makes of them, `faithfulness` is its score. `confidence` is the probability in [0, 1] that
+    the system gives its answer.
     """
 
     utterance_id: str
@@ -50,6 +52,7 @@ class Prediction:
     answer: Emotion | None
     format_ok: bool | None = None
     verdicts: tuple[Verdict, ...] = ()
+    sound_verdicts: tuple[Verdict, ...] = ()
     faithfulness: float | None = None
     confidence: float | None = None
 
@@ -108,6 +111,7 @@ class Evaluation:
     per_emotion: tuple[EmotionScores, ...]
     confusion: Confusion
     calibration: Calibration | None = None
+    sound_claims: ClaimShares | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,8 @@ def evaluate(
         unweighted_average_recall=draws.estimate(unweighted_average_recall, counts),
         macro_f1=draws.estimate(macro_f1, counts),
         valid_format=_format_share(predictions, speakers, draws),
-        claims=_claim_shares(predictions, speakers, draws),
+        claims=_claim_shares([p.verdicts for p in predictions], predictions, speakers, draws),
+        sound_claims=_claim_shares([p.sound_verdicts for p in predictions], predictions, speakers, draws),
         faithfulness=_faithfulness(predictions, speakers, draws),
         per_emotion=_emotion_scores(predictions, label_set),
         confusion=Confusion(label_set.labels, tuple(tuple(int(n) for n in row) for row in total)),
@@ -340,10 +345,25 @@ def _faithfulness(predictions: Sequence[Prediction], speakers: tuple[str, ...], 
     return draws.estimate(share, sums) if sums.any() else None
 
 
-def _claim_shares(predictions: Sequence[Prediction], speakers: tuple[str, ...], draws: Draws) -> ClaimShares | None:
+def sound_verdicts(claims: Iterable[Claim]) -> tuple[Verdict, ...]:
+    """The verdicts of claims about the sound, each cue and value once.
+
+    Quotes, gender and age are left out, and what a text repeats: neither words that are known by heart nor more of the
+    same raise their shares.
+    """
+    once = {(c.cue, c.value): c.verdict for c in claims if c.cue not in _NOT_OF_THE_SOUND}
+    return tuple(once.values())
+
+
+def _claim_shares(
+    verdicts: Sequence[tuple[Verdict, ...]],
+    predictions: Sequence[Prediction],
+    speakers: tuple[str, ...],
+    draws: Draws,
+) -> ClaimShares | None:
     counts = np.zeros((len(speakers), len(_VERDICTS)))
-    for p in predictions:
-        for verdict in p.verdicts:
+    for found, p in zip(verdicts, predictions, strict=True):
+        for verdict in found:
             counts[speakers.index(p.speaker_id), _VERDICTS.index(verdict)] += 1
     claims = counts.sum(axis=1)
     if not claims.any():

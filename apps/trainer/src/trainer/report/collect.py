@@ -196,7 +196,7 @@ def system_result(
     """One row of the headline table; `label_only` is of the answers by the label alone, `reward_score` and
     `evaluator_score` are mean scores of reward models, in [1, 5].
     """
-    claims = evaluation.claims
+    claims, of_sound = evaluation.claims, evaluation.sound_claims
     measures = {
         Measure.ACCURACY: evaluation.accuracy,
         Measure.LABEL_ONLY: None if label_only is None else label_only.accuracy,
@@ -205,6 +205,7 @@ def system_result(
         Measure.VALID_FORMAT: evaluation.valid_format,
         Measure.SUPPORTED: None if claims is None else claims.supported,
         Measure.CONTRADICTED: None if claims is None else claims.contradicted,
+        Measure.SOUND_SUPPORTED: None if of_sound is None else of_sound.supported,
         Measure.FAITHFULNESS: evaluation.faithfulness,
         Measure.REWARD_SCORE: None if reward_score is None else Estimate(reward_score, None, None),
         Measure.EVALUATOR_SCORE: None if evaluator_score is None else Estimate(evaluator_score, None, None),

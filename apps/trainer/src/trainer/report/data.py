@@ -58,6 +58,7 @@ class Measure(StrEnum):
     VALID_FORMAT = "valid_format"
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
+    SOUND_SUPPORTED = "sound_supported"
     FAITHFULNESS = "faithfulness"
     REWARD_SCORE = "reward_score"
     EVALUATOR_SCORE = "evaluator_score"
@@ -81,6 +82,7 @@ _MEASURE_NAMES = {
     Measure.VALID_FORMAT: "valid format",
     Measure.SUPPORTED: "supported claims",
     Measure.CONTRADICTED: "contradicted claims",
+    Measure.SOUND_SUPPORTED: "supported claims about the sound, each once",
     Measure.FAITHFULNESS: "faithfulness",
     Measure.REWARD_SCORE: "reward-model score",
     Measure.EVALUATOR_SCORE: "score by a reward model that rewarded none of them",
