@@ -85,7 +85,7 @@ def reward(model: SpeechLM) -> tuple[StageModule, Any, OptimizerSettings]:
     head, precision = RewardModel(model).heads.clip, model.head.weight.dtype
     assert {weight.dtype for weight in head.parameters()} == {torch.float32}
     with torch.no_grad():
-        states = hear(model, clips(), "what?").to(precision)
+        states = hear(model, clips()).to(precision)
     batch = MicroBatches((HeardBatch(states, ClipTargets.of([of, of])),))
     return RewardModule(head.to(precision), settings, steps=STEPS), batch, settings
 

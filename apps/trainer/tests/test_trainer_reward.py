@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from speech_records import (
     Utterance,
 )
 from speechlm import PocketSize, pocket, train_tokenizer
-from trainer.reward import fit_claims, fit_criteria, read_texts, train_clip_head
+from trainer.reward import fit_claims, fit_criteria, held_out_voices, read_texts, train_clip_head
 from trainer.reward_data import ClipTexts, Source, Text
 from trainer.reward_pictures import draw
 from trainer.reward_quality import (
@@ -159,7 +160,7 @@ def held_out() -> tuple[RewardModel, HeldOut]:
         own = [Text(answer(g.think), g, Source.OWN) for g in grades]
         about.append(ClipTexts(clip, (*own, Text(answer(grades[0].think), grades[0], Source.GRADED))))
     features = {f"u{i}": torch.rand(16, 40, generator=torch.Generator().manual_seed(i)) for i in range(2)}
-    return model, HeldOut(about, features, "Which emotion?")
+    return model, HeldOut(about, features, dict.fromkeys(features, "Which emotion?"))
 
 
 def test_verdicts_and_targets_come_from_the_clip(held_out: tuple[RewardModel, HeldOut]) -> None:
@@ -196,9 +197,7 @@ def test_a_whole_report_is_measured_and_drawn(held_out: tuple[RewardModel, HeldO
     ratings.write_text("".join(json.dumps(row) + "\n" for row in rows))
     failed: list[FailedItem] = []
     features = {"u0": heard.clips[0]}
-    report = with_people(
-        report, model, ratings, features=features, question=heard.question, failed=failed.append
-    )  # fmt: skip
+    report = with_people(report, model, ratings, features=features, questions=heard.questions, failed=failed.append)
     assert {item.id.rpartition(":")[2] for item in failed} == {"2", "3", "4"}
     assert report.people is not None
     assert report.people["factual_alignment"].quality.count == 1
@@ -223,10 +222,25 @@ def test_the_heads_learn_what_is_heard_and_leave_the_backbone_alone(
     features = {about.name: clip for about, clip in zip(heard.about, heard.clips, strict=True)}
     settings = RewardSettings(epochs=40, batch_size=2, warmup_steps=5, save_every=0)
     clips = [about.measured for about in heard.about]
-    train_clip_head(model, clips, features, settings, question=heard.question, out=tmp_path, data={})
+    train_clip_head(model, clips, features, settings, out=tmp_path, data={})
     assert fit_claims(model, texts) < 0.3
     assert fit_criteria(model, texts) < 0.05
     loud = [j.probabilities[0] for j in heard.judge(model, heard.clips, (Source.GRADED,))]
     assert loud[0] > 0.8
     assert loud[1] < 0.2
     assert all(value.equal(backbone[name]) for name, value in model.backbone.state_dict().items())
+
+
+def test_without_validation_voices_a_fifth_of_the_voices_of_every_corpus_is_held_out() -> None:
+    """Ten voices of one corpus: two; two of another: one; the only voice of a third: a fifth of its ten clips."""
+    voices = [("ten", f"s{i}") for i in range(10)] + [("two", "s0"), ("two", "s1")] + [("one", "s0")] * 10
+    profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
+    clips = [
+        MeasuredUtterance(Utterance(f"u{i}", corpus, "a.wav", voice), profile)
+        for i, (corpus, voice) in enumerate(voices)
+    ]
+    held_out, others = held_out_voices(clips, seed=0)
+    counts = Counter(m.utterance.corpus for m in held_out)
+    assert counts == {"ten": 2, "two": 1, "one": 2}
+    assert {m.utterance.utterance_id for m in held_out + others} == {f"u{i}" for i in range(22)}
+    assert len(held_out) + len(others) == 22

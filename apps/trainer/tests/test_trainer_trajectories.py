@@ -80,7 +80,7 @@ def reward(clips: dict[str, torch.Tensor], options: dict[str, Any]) -> tuple[Sta
         if isinstance(layer, torch.nn.Dropout):
             layer.p = 0.0
     settings = RewardSettings(learning_rate=1e-3, warmup_steps=1, batch_size=len(NAMES), **options)
-    states = hear(model.backbone, [clips[n] for n in NAMES], "which emotion?").double()
+    states = hear(model.backbone, [clips[n] for n in NAMES]).double()
     targets = ClipTargets.of([measured(name, number) for number, name in enumerate(NAMES)])
     targets = ClipTargets(targets.values.double(), targets.offered.double(), targets.emotions)
 

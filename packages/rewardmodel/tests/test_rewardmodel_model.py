@@ -150,7 +150,7 @@ def test_a_value_that_can_be_heard_is_judged_by_the_sound_alone(tiny_model: Rewa
 def test_what_is_heard_does_not_depend_on_texts_or_padding(tiny_model: RewardModel) -> None:
     """Alone or beside a longer clip, with texts behind the prompt or none."""
     short, long = sounds(40, 64)
-    alone, both = hear(tiny_model.backbone, [short], QUESTION), hear(tiny_model.backbone, [short, long], QUESTION)
+    alone, both = hear(tiny_model.backbone, [short]), hear(tiny_model.backbone, [short, long])
     reading = read(tiny_model.backbone.tokenizer, TEXTS[0])
     packed = tiny_model.states(tiny_model.pack([short], [QUESTION], [[reading]]), [reading])
     torch.testing.assert_close(alone[0], both[0], atol=1e-5, rtol=0)
@@ -171,7 +171,7 @@ def test_the_clip_head_learns_what_is_true_of_which_clip(
     tiny_model: RewardModel, make_clip: Callable[..., MeasuredUtterance]
 ) -> None:
     """Two clips of opposite levels: after 60 steps each value has a probability above 0.9 or below 0.1."""
-    states = hear(tiny_model.backbone, sounds(24, 40), QUESTION)
+    states = hear(tiny_model.backbone, sounds(24, 40))
     targets = ClipTargets.of([make_clip(), make_clip("b1", "low low high")])
     head = RewardModel(tiny_model.backbone).heads.clip
     head.standardise(states)

@@ -6,7 +6,7 @@ Records are read from the files as they are asked for, one split at a time; noth
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -16,7 +16,7 @@ from cotgen import DataSetError as CotgenDataSetError
 from cotgen.dataset import DataSet
 from cotgen.dataset.reading import DESCRIPTION
 from cotgen.tasks import Phrasing, SFTExample, Task
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, file_sha256
+from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, emotion_question, file_sha256
 from trainer.errors import DataSetError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -120,6 +120,16 @@ class AnnotatedCorpus:
         if not chosen:
             raise DataSetError(str(self.data.split_error(split)))
         return chosen
+
+    def questions(self, clips: Iterable[MeasuredUtterance]) -> Mapping[str, str]:
+        """What is asked about the emotion of each of `clips`: with the labels of the data set or, where several were
+        joined, with those of its own corpus, as its examples do.
+        """
+        with _clear_errors():
+            joined = "parts" in self.data.description
+            own = {e.utterance_id: e.question for e in self.data.examples(task=Task.REASONING)} if joined else {}
+        asked = emotion_question(self.label_set)
+        return {name: own.get(name, asked) for name in (m.utterance.utterance_id for m in clips)}
 
     def utterance(self, name: str) -> Utterance:
         """The utterance of this id, which must be in the data set."""

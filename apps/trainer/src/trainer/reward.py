@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -15,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from rewardmodel import ClipHead, ClipTargets, Reading, RewardModel, States, clip_loss, hear, ordinal_loss, read
-from speech_records import MeasuredUtterance, emotion_question
+from speech_records import MeasuredUtterance
 from speech_records.failures import FailureLog
 from speechlm import SpeechLM
 from trainer.checkpoint import accelerator, data_identity
@@ -107,20 +109,18 @@ def train_reward_model(
     `epochs` 0 the model stays untrained.
     """
     torch.manual_seed(settings.seed)
-    model = RewardModel(backbone.to(accelerator())).eval().requires_grad_(False)
-    question = emotion_question(corpus.label_set)
+    backbone = backbone.to(accelerator(), torch.bfloat16 if settings.bf16 else None)
+    model = RewardModel(backbone).eval().requires_grad_(False)
     clips = {split: corpus.split(split) for split in (TRAIN, VALIDATION, TEST) if corpus.has(split)}
-    if VALIDATION not in clips:  # fitted to clips of the training voices then, which the clip head is not trained on
-        shuffled = Random(settings.seed).sample(clips[TRAIN], len(clips[TRAIN]))
-        held_out = max(1, len(shuffled) // 5)
-        clips[VALIDATION], clips[TRAIN] = shuffled[:held_out], shuffled[held_out:]
+    if VALIDATION not in clips:
+        clips[VALIDATION], clips[TRAIN] = held_out_voices(clips[TRAIN], seed=settings.seed)
     texts = {
         split: _texts(backbone, corpus, clips[split], features, settings, graded=graded) for split in (VALIDATION, TEST)
     }
-    choosing, heard = (HeldOut(texts[split], features, question) for split in (VALIDATION, TEST))
+    choosing, heard = (HeldOut(texts[split], features, corpus.questions(clips[split])) for split in (VALIDATION, TEST))
     untrained = claim_quality(heard.judge(model, heard.clips, (Source.SWAPPED, Source.OWN)))
     if settings.epochs:
-        train_clip_head(model, clips[TRAIN], features, settings, question=question, out=out, data=data_identity(corpus))
+        train_clip_head(model, clips[TRAIN], features, settings, out=out, data=data_identity(corpus))
         fitted = read_texts(model, choosing)
         fit_claims(model, fitted)
         calibration = calibrate(model, choosing)
@@ -134,11 +134,35 @@ def train_reward_model(
         label_set=corpus.label_set,
     )  # fmt: skip
     if ratings is not None:
+        asked = corpus.questions(chain.from_iterable(clips.values()))
         with FailureLog("trainer", out / "ratings.errors.jsonl") as failed:
-            report = with_people(report, model, ratings, features=features, question=question, failed=failed)
+            report = with_people(report, model, ratings, features=features, questions=asked, failed=failed)
     write_report(report, judged, out)
     draw(report, out)
     return report
+
+
+def held_out_voices(
+    clips: Sequence[MeasuredUtterance], *, seed: int
+) -> tuple[list[MeasuredUtterance], list[MeasuredUtterance]]:
+    """Clips of a fifth of the voices of every corpus, at least one, and the others; of a single voice a fifth of its
+    clips.
+    """
+    rng, voices = Random(seed), defaultdict[str, set[str]](set)
+    for m in clips:
+        voices[m.utterance.corpus].add(m.utterance.speaker_id)
+    chosen = {
+        (corpus, voice)
+        for corpus, own in sorted(voices.items())
+        for voice in rng.sample(sorted(own), max(1, len(own) // 5) if len(own) > 1 else 0)
+    }
+    alone = [m for m in clips if len(voices[m.utterance.corpus]) == 1]
+    some = {m.utterance.utterance_id for m in rng.sample(alone, len(alone) // 5)}
+    held_out, others = list[MeasuredUtterance](), list[MeasuredUtterance]()
+    for m in clips:
+        u = m.utterance
+        (held_out if (u.corpus, u.speaker_id) in chosen or u.utterance_id in some else others).append(m)
+    return held_out, others
 
 
 def train_clip_head(
@@ -147,7 +171,6 @@ def train_clip_head(
     features: Mapping[str, Tensor],
     settings: RewardSettings,
     *,
-    question: str,
     out: Path,
     data: Mapping[str, str],
 ) -> None:
@@ -159,7 +182,7 @@ def train_clip_head(
     for start in track(starts, total=len(starts), what="states of clips"):
         rows = order[start : start + CLIPS_AT_ONCE]
         sound = as_float(features[clips[i].utterance.utterance_id] for i in rows)
-        states |= zip(rows, hear(model.backbone, sound, question).cpu(), strict=True)
+        states |= zip(rows, hear(model.backbone, sound).cpu(), strict=True)
     heard = torch.stack([states[i] for i in range(len(clips))])
     head.standardise(heard)
     rng = np.random.default_rng(settings.seed)
@@ -187,7 +210,8 @@ def read_texts(model: RewardModel, held_out: HeldOut) -> JudgedTexts:
         groups = [[read(tokenizer, text.text, a.measured) for text in a.texts] for a in about]
         flat = [reading for group in groups for reading in group]
         clips = held_out.clips[start : start + TEXTS_AT_ONCE]
-        states.append(model.states(model.pack(clips, [held_out.question] * len(about), groups), flat))
+        questions = [held_out.questions[a.name] for a in about]
+        states.append(model.states(model.pack(clips, questions, groups), flat))
         readings += flat
     device = model.backbone.device
     return JudgedTexts(

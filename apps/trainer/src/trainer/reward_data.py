@@ -25,7 +25,6 @@ from speech_records import (
     AnswerFormatError,
     MeasuredUtterance,
     ReasoningTrace,
-    emotion_question,
     format_answer,
     parse_response,
     read_jsonl,
@@ -80,8 +79,7 @@ def sample_answers(
     seed: int,
 ) -> dict[str, list[ReasoningTrace]]:
     """`k` answers of the policy to every clip at temperature 1, by utterance id; those without form are left out."""
-    sampler, label_set = Sampler(policy), corpus.label_set
-    question = emotion_question(label_set)
+    sampler, questions = Sampler(policy), corpus.questions(clips)
     by_length = sorted(clips, key=lambda m: features[m.utterance.utterance_id].shape[-1])
     answers: dict[str, list[ReasoningTrace]] = {}
     with Meter("the policy's own answers", total=len(clips)) as meter:
@@ -89,7 +87,7 @@ def sample_answers(
             names = [m.utterance.utterance_id for m in by_length[start : start + SAMPLED_CLIPS]]
             heard = as_float(features[name] for name in names)
             rollout = sampler.sample(
-                heard, [question] * len(names), k=k, max_new_tokens=MAX_NEW_TOKENS, seeds=seed + start
+                heard, [questions[name] for name in names], k=k, max_new_tokens=MAX_NEW_TOKENS, seeds=seed + start
             )
             for name, texts in zip(names, rollout.texts, strict=True):
                 answers[name] = [trace for text in texts if (trace := _trace(name, text, corpus)) is not None]

@@ -105,15 +105,17 @@ class RewardReport:
 class HeldOut:
     """Clips that were not trained on, their texts, and what they deserve."""
 
-    def __init__(self, about: Sequence[ClipTexts], features: Mapping[str, Tensor], question: str) -> None:
-        self.about, self.question = list(about), question
+    def __init__(
+        self, about: Sequence[ClipTexts], features: Mapping[str, Tensor], questions: Mapping[str, str]
+    ) -> None:
+        self.about, self.questions = list(about), questions
         self.clips = [features[a.name].float() for a in about]
         self.texts = [(i, text) for i, a in enumerate(about) for text in a.texts]
 
     def scored(self, judge: Judge, sounds: Sequence[Tensor], texts: Sequence[tuple[int, str]]) -> Judgement:
         """What `judge` gives to texts about clips, by their numbers, that sound like `sounds`."""
         clips = [Clip(sound, a.measured) for sound, a in zip(sounds, self.about, strict=True)]
-        questions = [self.question] * len(texts)
+        questions = [self.questions[self.about[i].name] for i, _ in texts]
         return judge.judge(clips, questions, [text for _, text in texts], audio_index=[i for i, _ in texts])
 
     def judge(self, judge: Judge, sounds: Sequence[Tensor], sources: Iterable[Source]) -> list[JudgedText]:
@@ -212,7 +214,7 @@ def with_people(
     ratings: Path,
     *,
     features: Mapping[str, Tensor],
-    question: str,
+    questions: Mapping[str, str],
     failed: Report,
 ) -> RewardReport:
     """`report` with the agreement of the model and the `ratings` of people (`rewardmodel.Rating`, JSON Lines).
@@ -221,7 +223,7 @@ def with_people(
     """
     found = {}
     for where, rating in good_lines(ratings, Rating, failed):
-        if rating.utterance_id in features:
+        if rating.utterance_id in features and rating.utterance_id in questions:
             found[where] = rating
         else:
             message = f"utterance {rating.utterance_id!r} is not in the data set"
@@ -229,7 +231,7 @@ def with_people(
     names = sorted({r.utterance_id for r in found.values()})
     made = model.judge(
         [Clip(features[name].float()) for name in names],
-        [question] * len(found),
+        [questions[r.utterance_id] for r in found.values()],
         [r.text for r in found.values()],
         audio_index=[names.index(r.utterance_id) for r in found.values()],
     )
@@ -249,12 +251,16 @@ def probe(model: RewardModel, held_out: HeldOut) -> Mapping[str, Mapping[str, fl
         if text.source is Source.OWN or text.graded.fault is Fault.NONE:
             kinds.setdefault((i, text.source), (i, text))
     chosen = list(kinds.values())[:PROBED]
-    base = held_out.scored(model, held_out.clips, [(i, text.text) for i, text in chosen]).scores.double()
+    texts = [(i, text.text) for i, text in chosen]
+    for change in PROBES.values():
+        for i, text in chosen:
+            parsed, asked = parse_response(text.text, strict=True), held_out.questions[held_out.about[i].name]
+            texts.append((i, format_answer(change(parsed.think, asked), parsed.answer)))
+    found = held_out.scored(model, held_out.clips, texts).scores.double().numpy()
+    scores = found.reshape(1 + len(PROBES), len(chosen), len(RewardScores.CRITERIA))
     changes = {}
-    for name, change in PROBES.items():
-        parsed = [(i, parse_response(text.text, strict=True)) for i, text in chosen]
-        changed = [(i, format_answer(change(p.think, held_out.question), p.answer)) for i, p in parsed]
-        gain = np.nanmean(held_out.scored(model, held_out.clips, changed).scores.double() - base, axis=0)
+    for name, changed in zip(PROBES, scores[1:], strict=True):
+        gain = np.nanmean(changed - scores[0], axis=0)
         by_criterion = dict(zip(RewardScores.CRITERIA, gain.tolist(), strict=True))
         changes[name] = by_criterion | {"mean": float(gain.mean())}
     return changes

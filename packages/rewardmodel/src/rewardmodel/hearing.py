@@ -135,9 +135,9 @@ def pooled_audio(hidden: Tensor, batch: SpeechBatch, audio_id: int) -> Tensor:
 
 
 @torch.no_grad()
-def hear(backbone: SpeechLM, features: list[Tensor], question: str) -> Tensor:
-    """The pooled audio states of log-mel clips, as they are when `question` is asked about them."""
-    batch = backbone.collate(features, [question] * len(features))
+def hear(backbone: SpeechLM, features: list[Tensor]) -> Tensor:
+    """The pooled audio states of log-mel clips; whatever is asked about a clip stands behind it and changes nothing."""
+    batch = backbone.collate(features, [""] * len(features))
     return pooled_audio(backbone(batch), batch, backbone.audio_id)
 
 
