@@ -20,7 +20,16 @@ from speech_records import (
     Utterance,
 )
 from trainer.augment import mask_time
-from trainer.perception import LABEL, UNKNOWN, PerceptionHeads, Targets, TargetTable, joined, perception_loss
+from trainer.perception import (
+    LABEL,
+    UNKNOWN,
+    PerceptionHeads,
+    Targets,
+    TargetTable,
+    joined,
+    level_loss,
+    perception_loss,
+)
 
 
 def clip(name: str, hz: float | None, level: Level | None, emotion: Emotion | None) -> MeasuredUtterance:
@@ -61,10 +70,11 @@ def test_heads_pool_each_clip_by_itself() -> None:
     table = TargetTable(CLIPS, RAVDESS_8)
     torch.manual_seed(0)
     heads, tokens = PerceptionHeads(16, table), torch.randn(9, 16)
-    logits, numbers = heads(tokens, torch.tensor([2, 7]))
-    alone, alone_numbers = heads(tokens[:2], torch.tensor([2]))
+    logits, numbers, levels = heads(tokens, torch.tensor([2, 7]))
+    alone, alone_numbers, _ = heads(tokens[:2], torch.tensor([2]))
     torch.testing.assert_close(logits[0][:1], alone[0])
     torch.testing.assert_close(numbers[:1], alone_numbers)
+    assert levels.shape == (9, 3, 3)
     torch.testing.assert_close(alone[0], heads.classifiers[0](heads.norm(tokens[:2]).mean(0, keepdim=True)))
 
 
@@ -75,6 +85,19 @@ def test_the_loss_counts_what_is_known_alone() -> None:
     found = perception_loss(logits, torch.tensor([[0.5], [9.0]]), targets)
     expected = (cross_entropy(logits[0][:1], torch.tensor([1])) + 0.125) / 2
     torch.testing.assert_close(found, expected)
+
+
+def test_levels_of_tokens_count_where_they_are_known() -> None:
+    """Two tokens, of which the second's energy is known to be high: the mean is that one's cross-entropy. Of nothing
+    known the loss is 0 and its gradient too."""
+    logits = torch.randn(2, 3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    levels = torch.full((2, 3), UNKNOWN)
+    level_loss(logits, levels).backward()
+    assert logits.grad is not None
+    assert not logits.grad.any()
+    levels[1, 1] = 2
+    expected = cross_entropy(logits[1, 1][None], torch.tensor([2]))
+    torch.testing.assert_close(level_loss(logits, levels), expected)
 
 
 def test_a_batch_of_which_nothing_is_known_has_no_loss() -> None:

@@ -3,6 +3,9 @@
 An answer of a hundred tokens tells the audio encoder little about pitch. The heads read the audio tokens, as the
 language model gets them, and predict the label, the level of every cue, and the measurements themselves; their loss
 reaches the encoder directly and costs no run of the language model. They are not part of the checkpoint.
+
+One head more reads every audio token of a joined clip (`trainer.comparisons`) and predicts how its part compares with
+the others: the one answer to a comparison teaches an encoder next to nothing (`docs/experiments.md`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cotgen.tasks import Attribute
 from speech_claims.cue_values import cue_values
 from speech_records import Cue, LabelSet, MeasuredUtterance
 from speechlm import SpeechLM
@@ -23,6 +27,7 @@ from trainer.baselines import feature_values
 
 LABEL = "label"
 CUES = (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS, Cue.GENDER)
+LEVELS = 3
 UNKNOWN = -100
 """The class index that `cross_entropy` leaves out."""
 
@@ -82,16 +87,20 @@ class PerceptionHeads(nn.Module):
         self.classifiers = nn.ModuleList(nn.Linear(width, size) for size in sizes)
         self.regressors = nn.Parameter(torch.randn(table.numbers, width) * width**-0.5)
         self.offsets = nn.Parameter(torch.zeros(table.numbers))
+        self.levels = nn.Linear(width, len(Attribute) * LEVELS)
 
-    def forward(self, tokens: Tensor, counts: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Class logits and numbers of each clip, from the audio tokens `[sum of counts, D]` of all clips."""
-        clips = nn.utils.rnn.pad_sequence(self.norm(tokens.float()).split(counts.tolist()), batch_first=True)
+    def forward(self, tokens: Tensor, counts: Tensor) -> tuple[list[Tensor], Tensor, Tensor]:
+        """Class logits and numbers of each clip, and each token's logits of its levels, `[tokens, attributes, levels]`;
+        from the audio tokens `[sum of counts, D]` of all clips.
+        """
+        normed = self.norm(tokens.float())
+        clips = nn.utils.rnn.pad_sequence(normed.split(counts.tolist()), batch_first=True)
         real = torch.arange(clips.shape[1], device=clips.device) < counts.to(clips.device)[:, None]
         scores = torch.einsum("cld,td->ctl", clips, self.queries) / clips.shape[-1] ** 0.5
         pooled = scores.masked_fill(~real[:, None], float("-inf")).softmax(-1) @ clips
         logits = [layer(pooled[:, i]) for i, layer in enumerate(self.classifiers)]
         numbers = (pooled[:, len(logits) :] * self.regressors).sum(-1) + self.offsets
-        return logits, numbers
+        return logits, numbers, self.levels(normed).unflatten(-1, (len(Attribute), LEVELS))
 
 
 def perception_loss(logits: Sequence[Tensor], numbers: Tensor, targets: Targets) -> Tensor:
@@ -109,6 +118,13 @@ def perception_loss(logits: Sequence[Tensor], numbers: Tensor, targets: Targets)
     if bool(is_known.any()):
         parts.append(functional.smooth_l1_loss(numbers[is_known], wanted[is_known]))
     return torch.stack(parts).mean() if parts else numbers.sum() * 0.0
+
+
+def level_loss(logits: Tensor, levels: Tensor) -> Tensor:
+    """Mean cross-entropy of the levels of tokens, `int64[tokens, attributes]`; 0 where none is known."""
+    if not bool((levels != UNKNOWN).any()):
+        return logits.sum() * 0.0
+    return functional.cross_entropy(logits.flatten(0, 1), levels.flatten().to(logits.device), ignore_index=UNKNOWN)
 
 
 def encode(model: SpeechLM, clips: list[Tensor]) -> tuple[Tensor, Tensor]:

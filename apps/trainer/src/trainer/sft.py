@@ -20,7 +20,7 @@ from speechlm import SpeechBatch, SpeechLM, load_preset
 from speechlm.freezing import part_weights, trainable_parts
 from trainer.augment import mask_time, random_eq_bands
 from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
-from trainer.comparisons import JoinedFeatures, joined_examples
+from trainer.comparisons import JoinedFeatures, joined_examples, token_levels
 from trainer.curriculum import EpochSampler, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.errors import ConfigError
@@ -29,7 +29,15 @@ from trainer.features import as_float
 from trainer.fit import fit
 from trainer.mixture import Plan
 from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, decayed
-from trainer.perception import PerceptionHeads, Targets, TargetTable, encode, joined, perception_loss
+from trainer.perception import (
+    PerceptionHeads,
+    Targets,
+    TargetTable,
+    encode,
+    joined,
+    level_loss,
+    perception_loss,
+)
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
 from trainer.sft_validation import SFTValidation
@@ -51,18 +59,19 @@ class WeightedBatch:
 
 @dataclass(frozen=True, slots=True)
 class ClipToPerceive:
-    """A clip of a perception step, and what the auxiliary heads learn of it."""
+    """A clip of a perception step, by its feature key, and what the auxiliary heads learn of it."""
 
-    utterance_id: str
+    key: str
     targets: Targets
 
 
 @dataclass(frozen=True, slots=True)
 class PerceptionBatch:
-    """Log-mel clips without text, and what the auxiliary heads learn of them."""
+    """Log-mel clips without text, and what the auxiliary heads learn of them; `levels` are of joined clips' tokens."""
 
     clips: list[Tensor]
     targets: Targets
+    levels: Tensor
 
 
 class SFTModule(StageModule):
@@ -86,8 +95,8 @@ class SFTModule(StageModule):
 
     def _perceived(self, heads: PerceptionHeads, batch: PerceptionBatch) -> Tensor:
         """The loss of a perception step."""
-        logits, numbers = heads(*encode(self.model, batch.clips))
-        loss = perception_loss(logits, numbers, batch.targets)
+        logits, numbers, levels = heads(*encode(self.model, batch.clips))
+        loss = perception_loss(logits, numbers, batch.targets) + level_loss(levels, batch.levels)
         self.history[-1]["perception_loss"] = float(loss.detach())
         return loss
 
@@ -148,7 +157,7 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    heads, heard = _perception(model, corpus, settings)
+    heads, heard = _perception(model, corpus, features, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
 
     def augmented(keys: Iterable[str]) -> list[Tensor]:
@@ -166,7 +175,9 @@ def train_sft(
     def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
         perceived = [c for c in planned if isinstance(c, ClipToPerceive)]
         if perceived:
-            return PerceptionBatch(augmented(c.utterance_id for c in perceived), joined(c.targets for c in perceived))
+            clips = augmented(c.key for c in perceived)
+            levels = token_levels(clips, [c.key for c in perceived], features)
+            return PerceptionBatch(clips, joined(c.targets for c in perceived), levels)
         chosen = [e for e in planned if isinstance(e, SFTExample)]
         return MicroBatches.of(chosen, settings.micro_batch_size, weighted)
 
@@ -215,20 +226,26 @@ def _learnt(
 
 
 def _perception(
-    model: SpeechLM, corpus: AnnotatedCorpus, settings: SFTSettings
+    model: SpeechLM, corpus: AnnotatedCorpus, features: Mapping[str, Tensor], settings: SFTSettings
 ) -> tuple[PerceptionHeads | None, list[list[ClipToPerceive]]]:
     """The auxiliary heads and the clips of every perception step, each drawn once before any is drawn again; without
-    such steps neither.
+    such steps neither. Where there are joined clips, every other one is.
     """
     if not settings.perception_steps:
         return None, []
     clips = [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)]
     table = TargetTable(clips, corpus.label_set)
-    chosen = [ClipToPerceive(m.utterance.utterance_id, table.of([m.utterance.utterance_id])) for m in clips]
-    sampler = EpochSampler(chosen, np.random.default_rng(settings.seed))
+    rng = np.random.default_rng(settings.seed)
+    spoken = EpochSampler([m.utterance.utterance_id for m in clips], rng)
+    compared = list(features.joined) if isinstance(features, JoinedFeatures) else []
+    samplers = [spoken, EpochSampler(compared, rng) if compared else spoken]
+
+    def drawn() -> list[ClipToPerceive]:
+        keys = [samplers[i % len(samplers)].draw() for i in range(settings.perception_batch_size)]
+        return [ClipToPerceive(key, table.of([key])) for key in keys]
+
     heads = PerceptionHeads(int(model.thinker.config.text_config.hidden_size), table)
-    size = range(settings.perception_batch_size)
-    return heads, [[sampler.draw() for _ in size] for _ in range(settings.perception_steps)]
+    return heads, [drawn() for _ in range(settings.perception_steps)]
 
 
 def mark_reasoning(corpus: AnnotatedCorpus, examples: Sequence[SFTExample]) -> tuple[dict[str, Marked], int]:
