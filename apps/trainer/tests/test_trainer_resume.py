@@ -20,6 +20,7 @@ import pytest
 import torch
 
 from grpo_ptr import Factual, ProgressiveSchedule
+from rewardmodel import RewardModel
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
 from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
 from trainer.augment import random_eq_bands
@@ -27,7 +28,7 @@ from trainer.errors import ConfigError, ResumeError
 from trainer.fit import fit
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches, MicroBatches, StageModule
-from trainer.resume import FOLDER, remove_state
+from trainer.resume import FOLDER, identity_of, remove_state
 from trainer.settings import GRPOSettings, SFTSettings
 from trainer.sft import SFTModule, WeightedBatch
 from trainer.tracking import HISTORY, read_history
@@ -178,6 +179,21 @@ def test_another_training_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / FOLDER / "state.safetensors").write_bytes(b"cut off")
     with pytest.raises(ResumeError, match="cannot be read, remove it to start again"):
         train("sft", tmp_path)
+
+
+def test_a_reward_model_is_known_by_its_weights_and_not_by_its_folder() -> None:
+    """The same in another folder makes the same training, another one with the same name does not."""
+
+    def identity(folder: str, seed: int) -> dict[str, str]:
+        settings = GRPOSettings(group_size=2)
+        torch.manual_seed(seed)
+        judge = RewardModel(pocket(train_tokenizer(["Sad."], vocab_size=270), seed=seed, size=SIZE))
+        module = GRPOModule(model(), settings, label_set=PAPER_9, features={}, reward_model=judge)
+        return identity_of(module, {"reward_model": folder})
+
+    assert identity("a", 0) == identity("b", 0)
+    first, other = identity("a", 0), identity("a", 1)
+    assert {name for name in first if first[name] != other[name]} == {"reward model"}
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself

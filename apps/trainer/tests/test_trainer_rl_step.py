@@ -14,7 +14,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from grpo_ptr import LOSSES, Factual, ProgressiveSchedule, RewardWeights
-from policy import EngineError, Rollout, sequence_logprobs
+from policy import EngineError, Rollout, importance_weights, sequence_logprobs
 from rewardmodel import Clip, Judgement, RewardModel
 from speech_records import (
     PAPER_9,
@@ -24,6 +24,7 @@ from speech_records import (
     MeasuredUtterance,
     ProsodyLevels,
     ProsodyProfile,
+    RewardScores,
     Utterance,
     emotion_question,
     format_answer,
@@ -72,7 +73,7 @@ class ScriptedJudge(RewardModel):
     def judge(self, clips: Sequence[Clip], questions: Sequence[str], texts: Sequence[str], **options: Any) -> Judgement:
         self.asked.append(list(texts))
         scores = torch.tensor([[5.0 if "loud" in text else 1.0] * 4 for text in texts])
-        return Judgement(scores, torch.zeros_like(scores), ((),) * len(texts), ((),) * len(texts), {})
+        return Judgement(scores, torch.full_like(scores, 0.25), ((),) * len(texts), ((),) * len(texts), {})
 
 
 def model() -> SpeechLM:
@@ -123,6 +124,8 @@ def test_the_gate_opens_and_reasoning_rewards_enter_weighed_by_trust() -> None:
     assert third["reward"] == pytest.approx((1.3 + 0.1 * tau + 0.3 + 0.5 * tau + 1.4 + 1.4) / 4)
     assert (third["trust_min"], third["trust_mean"]) == pytest.approx((tau, (tau + 1) / 2))
     assert (third["reasoning"], third["distrusted_groups"]) == pytest.approx((0.4, 0.5))
+    assert [third[f"score_{criterion}"] for criterion in RewardScores.CRITERIA] == [2.0] * 4  # 1, 5, 1 and 1
+    assert [third[f"uncertainty_{criterion}"] for criterion in RewardScores.CRITERIA] == [0.25] * 4
     assert "trust_mean" not in second
     assert [row["gate"] for row in made.history] == [0.0, 0.0, 1.0]
 
@@ -177,6 +180,29 @@ def test_what_is_verified_takes_the_place_of_the_judge() -> None:
     assert judge.asked == []
     assert made.history[0]["reasoning"] == pytest.approx((1.0 + 0.2 + 0.2 + 0.2) / 4)
     assert made.history[0]["reward"] == pytest.approx((1.8 + 0.4 + 1.4 + 0.4) / 4)
+
+
+def test_with_a_floor_of_coverage_the_share_of_supported_claims_is_verified() -> None:
+    """The clips offer pitch and energy. True of one and false of the other, which is half right and covers half, 0.5;
+    and true of one alone, all of what is said and half of what is offered. Enough with a floor of 0.5: R_v 0.5 and 1,
+    where the faithfulness score gives 0 and 0.5; with one of 1, half of that."""
+    levels = ProsodyLevels(
+        "made", "0", pitch=LevelReading(Level.HIGH, 250.0, 90.0), energy=LevelReading(Level.HIGH, -9, 90)
+    )
+    offering = replace(clip("u1"), levels=levels)
+    answers = [format_answer(said, "sad") for said in ("The pitch is high. The energy is low.", "The pitch is high.")]
+    for floor, expected in ((None, (0.0 + 0.5) / 2), (0.5, (0.5 + 1.0) / 2), (1.0, (0.25 + 0.5) / 2)):
+        made, _ = module(
+            [[answers, answers]],
+            factual=Factual.VERIFIED,
+            coverage_floor=floor,
+            criterion_weights=(1.0, 0.0, 0.0, 0.0),
+            schedule=ProgressiveSchedule(threshold=0.0, window=1),
+        )
+        made.training_step([offering, replace(offering, utterance=clip("u2").utterance)], 0)
+        assert made.history[0]["verified"] == pytest.approx(expected)
+        assert made.history[0]["reasoning"] == pytest.approx((1 + 4 * expected) / 5)
+        assert not any(name.startswith("score_") for name in made.history[0])
 
 
 def test_beside_the_judge_the_mean_of_both_counts() -> None:
@@ -324,26 +350,40 @@ def fit_by_lightning(made: GRPOModule, plan: list[list[MeasuredUtterance]], **op
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_backward_passes_of_one_prompt_each_make_the_gradient_of_the_whole_step(loss: str) -> None:
     """Two groups of different lengths at once, and one after the other, by Lightning as in training: same loss, KL and
-    gradients, but for float32."""
+    gradients, but for float32. A budget of tokens that no group fits in takes them one by one too."""
     answers: list[Sequence[str]] = [[RIGHT, PRAISED], [format_answer("Low and slow and low again.", "sad"), WRONG]]
     runs = []
-    for size in (None, 1):
-        made, _ = module([answers], algorithm=Algorithm.GRPO, loss=loss, kl_coefficient=0.04, micro_batch_size=size)
+    for least in ({}, {"micro_batch_size": 1}, {"micro_batch_tokens": 1}):
+        made, _ = module([answers], algorithm=Algorithm.GRPO, loss=loss, kl_coefficient=0.04, **least)
         with torch.no_grad():
             made.model.head.weight.mul_(1.1)  # away from the reference
         fit_by_lightning(made.train(), [[clip("u1"), clip("u2")]])
         gradients = {name: p.grad for name, p in made.model.named_parameters() if p.grad is not None}
         runs.append((made.history[0], gradients))
-    (whole, expected), (parts, got) = runs
-    assert parts.keys() == whole.keys()
-    for name, value in whole.items():
-        if name.startswith(("seconds_", "tokens_per_", "memory_")):
-            continue
-        assert parts[name] == pytest.approx(value, abs=1e-5), name
+    whole, expected = runs[0]
     assert whole["kl"] > 0
-    assert got.keys() == expected.keys()
-    for name, gradient in expected.items():
-        torch.testing.assert_close(got[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
+    for parts, got in runs[1:]:
+        assert parts.keys() == whole.keys()
+        for name, value in whole.items():
+            if not name.startswith(("seconds_", "tokens_per_", "memory_")):
+                assert parts[name] == pytest.approx(value, abs=1e-5), name
+        assert got.keys() == expected.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(got[name], gradient, rtol=1e-3, atol=1e-5, msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
+def test_a_budget_of_tokens_cuts_a_step_between_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two groups of the same length, prompt included, fit in twice that and not in a token less: one pass, and two."""
+    made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO)
+    length = made.model.pack([made.features["u1"]], [made.question], [[RIGHT, WRONG]]).batch.input_ids.shape[1]
+    for budget, expected in ((2 * length, [2]), (2 * length - 1, [1, 1])):
+        made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO, micro_batch_tokens=budget)
+        packed: list[int] = []
+        pack = made.model.pack
+        monkeypatch.setattr(made.model, "pack", lambda x, *a, f=pack, to=packed: (to.append(len(x)), f(x, *a))[1])
+        fit_by_lightning(made.train(), [[clip("u1"), clip("u2")]])
+        assert [n for n in packed if n] == expected
 
 
 def test_how_much_of_the_signal_comes_from_one_sided_groups_is_recorded() -> None:
@@ -467,6 +507,26 @@ def test_inner_epochs_are_clipped_around_the_policy_that_was_sampled() -> None:
     assert made.history[0]["clip_share"] == 0
     assert made.history[2]["clip_share"] > 0.1
     assert [row["accuracy"] for row in made.history] == [0.5] * 3
+
+
+def test_importance_weights_of_inner_epochs_are_those_of_the_policy_before_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Equation (9): the ratio of π_old to the engine, which stays what it was while the policy moves; so does the
+    mismatch."""
+    given: list[Tensor] = []
+    weigh = importance_weights
+    monkeypatch.setattr("trainer.grpo.importance_weights", lambda *a, **k: (given.append(weigh(*a, **k)), given[-1])[1])
+    made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO, importance_cap=2.0, inner_epochs=2)
+    optimizer = torch.optim.AdamW(made.parameters(), lr=3e-3)
+    for step in range(2):
+        optimizer.zero_grad()
+        made.training_step([clip("u1"), clip("u2")], step).backward()
+        optimizer.step()
+    assert torch.equal(*given)
+    first, second = made.history
+    assert first["mismatch"] == second["mismatch"]
+    assert first["loss"] != second["loss"]
 
 
 def test_answers_of_a_step_are_measured() -> None:

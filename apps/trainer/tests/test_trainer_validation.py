@@ -86,6 +86,7 @@ def test_a_collapse_warns_once_or_stops(tmp_path: Path, capsys: pytest.CaptureFi
         ({"format": 0.4}, "40 % of the answers have the think/answer form"),
         ({"top_label": 0.95}, "95 % of the answers name the same label"),
         ({"entropy": 0.001}, "the entropy is 0.001 nats a token"),
+        ({"mismatch": 0.2}, "the sampler's log-probabilities are 0.20 nats a token from the policy's"),
     ],
 )
 def test_what_is_a_collapse(changes: dict[str, float], said: str | None) -> None:

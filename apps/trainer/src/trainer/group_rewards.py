@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from grpo_ptr import CRITERIA, SCORE_MIN, Factual, RewardBreakdown, factual_scores, overlong_penalty, rewards
 from rewardmodel import Clip, Judge
+from speech_records import RewardScores
 from trainer.rollouts import Groups, verified_reward
 from trainer.settings import GRPOSettings
 
 
-def group_rewards(
-    groups: Groups, settings: GRPOSettings, *, gate_open: bool, question: str, judge: Judge | None
-) -> RewardBreakdown:
-    """Equation (3) for the answers to `question`, with reasoning rewards once the gate is open."""
+@dataclass(frozen=True, slots=True)
+class ReasoningScores:
+    """What is said of the reasoning of B groups of K answers.
+
+    - `scores` float[B, K, 4]: the g_j that R_t is made of
+    - `judged`, `uncertainty` float[B, K, 4]: what the reward model gave, and its standard deviations; `None` where none
+      was asked
+    - `verified` float[B, K]: R_v; `None` where nothing was measured
+    """
+
+    scores: Tensor
+    judged: Tensor | None = None
+    uncertainty: Tensor | None = None
+    verified: Tensor | None = None
+
+
+def reasoning_scores(groups: Groups, settings: GRPOSettings, *, question: str, judge: Judge | None) -> ReasoningScores:
+    """The four scores g_j of every answer to `question`: given by the judge, the first measured where so set."""
+    b, k = groups.correct.shape
+    scores, judged, uncertainty = torch.full((b, k, CRITERIA), SCORE_MIN), None, None
+    if settings.needs_reward_model and judge is not None:
+        texts = [text for group in groups.texts for text in group]
+        audio_index = [i for i in range(b) for _ in range(k)]
+        clips = [Clip(sound, m) for sound, m in zip(groups.clips, groups.batch, strict=True)]
+        made = judge.judge(clips, [question] * len(texts), texts, audio_index=audio_index)
+        scores = judged = made.scores.view(b, k, CRITERIA)
+        uncertainty = made.uncertainty.view(b, k, CRITERIA)
+    if settings.factual is Factual.JUDGED:
+        return ReasoningScores(scores, judged, uncertainty)
+    floor, asked = settings.coverage_floor, zip(groups.batch, groups.texts, strict=True)
+    verified = torch.tensor([[verified_reward(m, text, floor=floor) for text in texts] for m, texts in asked])
+    return ReasoningScores(factual_scores(scores, verified, settings.factual), judged, uncertainty, verified)
+
+
+def group_rewards(groups: Groups, settings: GRPOSettings, *, reasoning: ReasoningScores | None) -> RewardBreakdown:
+    """Equation (3), with reasoning rewards where there are any."""
     penalty = None
     if settings.overlong_buffer:
         lengths = groups.mask.sum(-1).cpu()
@@ -22,10 +57,10 @@ def group_rewards(
     return rewards(
         groups.format_ok,
         groups.correct,
-        _scores(groups, settings, question, judge) if gate_open else None,
+        None if reasoning is None else reasoning.scores,
         weights=settings.criterion_weights,
         coefficients=settings.reward_weights,
-        reasoning_enabled=gate_open,
+        reasoning_enabled=reasoning is not None,
         unparseable=settings.unparseable,
         degenerate=settings.degenerate,
         trust=settings.trust,
@@ -33,18 +68,15 @@ def group_rewards(
     )
 
 
-def _scores(groups: Groups, settings: GRPOSettings, question: str, judge: Judge | None) -> Tensor:
-    """The four scores g_j of every answer: given by the judge, the first measured where so set."""
-    b, k = groups.correct.shape
-    if settings.needs_reward_model and judge is not None:
-        texts = [text for group in groups.texts for text in group]
-        audio_index = [i for i in range(b) for _ in range(k)]
-        clips = [Clip(sound, m) for sound, m in zip(groups.clips, groups.batch, strict=True)]
-        made = judge.judge(clips, [question] * len(texts), texts, audio_index=audio_index)
-        scores = made.scores.view(b, k, CRITERIA)
-    else:
-        scores = torch.full((b, k, CRITERIA), SCORE_MIN)
-    if settings.factual is Factual.JUDGED:
-        return scores
-    earned = [[verified_reward(m, t) for t in texts] for m, texts in zip(groups.batch, groups.texts, strict=True)]
-    return factual_scores(scores, torch.tensor(earned), settings.factual)
+def score_metrics(reasoning: ReasoningScores, format_ok: Tensor) -> dict[str, float]:
+    """Means over the answers that have the form: `score_CRITERION` and `uncertainty_CRITERION` of the reward model, R_v
+    as `verified`. What nobody gave is not in them.
+    """
+    found: dict[str, Tensor] = {}
+    for name, values in (("score", reasoning.judged), ("uncertainty", reasoning.uncertainty)):
+        if values is not None:
+            found |= {f"{name}_{c}": values[..., j] for j, c in enumerate(RewardScores.CRITERIA)}
+    if reasoning.verified is not None:
+        found["verified"] = reasoning.verified
+    means = {name: values[format_ok.to(values.device)].nanmean() for name, values in found.items()}
+    return {name: float(mean) for name, mean in means.items() if mean.isfinite()}

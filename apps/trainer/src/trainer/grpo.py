@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from grpo_ptr import (
     ADVANTAGES,
@@ -27,16 +27,17 @@ from grpo_ptr import (
 from policy import Reference, Sampler, VLLMSampler, importance_weights, logprob_mismatch, sequence_logprobs
 from rewardmodel import RewardModel
 from speech_records import LabelSet, MeasuredUtterance, emotion_question
-from speechlm import SpeechLM
+from speechlm import SpeechLM, audio_token_count
+from speechlm.prompt import prompt_ids
 from trainer.augment import random_eq_bands
 from trainer.distributed import max_over_ranks, place, sum_over_ranks
 from trainer.errors import ConfigError
 from trainer.features import as_float
-from trainer.group_rewards import group_rewards
+from trainer.group_rewards import group_rewards, reasoning_scores, score_metrics
 from trainer.grpo_metrics import loss_metrics, reward_metrics, rollout_metrics
 from trainer.modules import StageModule, share_of
 from trainer.predict import expected_label
-from trainer.rollouts import Groups, rule_rewards
+from trainer.rollouts import Groups, passes, rule_rewards
 from trainer.settings import Algorithm, GateAccuracy, GRPOSettings, SamplerKind
 
 
@@ -100,6 +101,12 @@ class GRPOModule(StageModule):
         self.frozen.to(self.device)
         if self.settings.sampler is SamplerKind.VLLM:
             self.sampler = VLLMSampler(self.model)
+
+    @property
+    def frozen_models(self) -> Mapping[str, nn.Module]:
+        """The reward model."""
+        judge = self.frozen.reward_model
+        return {} if judge is None else {"reward model": judge}
 
     def sharded(self) -> Iterable[SpeechLM]:
         """The policy, and a reference that is another model."""
@@ -168,9 +175,11 @@ class GRPOModule(StageModule):
         asked, breakdown, judge = len(groups.batch), None, self.frozen.reward_model
         if groups.batch:
             with self.clock("reward"):
-                breakdown = group_rewards(
-                    groups, self.settings, gate_open=gate_open, question=self.question, judge=judge
-                )
+                reasoning = None
+                if gate_open:
+                    reasoning = reasoning_scores(groups, self.settings, question=self.question, judge=judge)
+                    self._metrics |= score_metrics(reasoning, groups.format_ok)
+                breakdown = group_rewards(groups, self.settings, reasoning=reasoning)
             usable = breakdown.usable
             groups, breakdown = groups.select(usable), breakdown.select(usable)
         found, ranks = len(groups.batch), place()[1]
@@ -205,17 +214,23 @@ class GRPOModule(StageModule):
         return [about | {"text": text, "correct": right, "advantage": round(a, 4)} for text, right, a in found]
 
     def _parts(self, groups: Groups, advantages: Tensor) -> list[Callable[[], LossResult]]:
-        """The losses, yet to be computed, that add up to that of the step, each of `micro_batch_size` groups."""
-        n = len(groups.batch)
-        size = self.settings.micro_batch_size or n
+        """The losses, yet to be computed, that add up to that of the step, each of whole groups."""
+        s, lengths = self.settings, [0] * len(groups.batch)
+        if s.micro_batch_tokens is not None:
+            answers = groups.mask.sum((1, 2)).tolist()
+            lengths = [self._prompt_tokens(clip) + n for clip, n in zip(groups.clips, answers, strict=True)]
         parts = list[Callable[[], LossResult]]()
-        for start in range(0, n, size):
-            chosen = torch.zeros(n, dtype=torch.bool)
-            chosen[start : start + size] = True
+        for passed in passes(lengths, count=s.micro_batch_size, tokens=s.micro_batch_tokens):
+            chosen = torch.zeros(len(lengths), dtype=torch.bool)
+            chosen[passed.start : passed.stop] = True
             part = groups.select(chosen)
             given = (part.clips, part.tokens, part.mask, advantages[chosen])
-            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=self._counts, part=start))
+            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=self._counts, part=passed.start))
         return parts
+
+    def _prompt_tokens(self, clip: Tensor) -> int:
+        heard = audio_token_count(clip.shape[-1])
+        return len(prompt_ids(self.model.tokenizer, heard, self.question, self.model.system))
 
     def _idle(self) -> Tensor:
         """A pass that teaches nothing, where this process has less to learn from than another."""
@@ -300,21 +315,18 @@ class GRPOModule(StageModule):
             for group, group_mask in zip(tokens, mask, strict=True)
         ]
         packed = self.model.pack(clips, [self.question] * len(clips), groups)
-        reference, weights = None, None
+        reference = None
         if self.frozen.reference is not None:
             reference = packed.unpack(self.frozen.reference.logprobs(packed, temperature=s.temperature))
         logprobs = packed.unpack(sequence_logprobs(self.model, packed, temperature=s.temperature))
-        if s.cap is not None and sampled is not None:
-            trainer = logprobs.detach().view(mask.shape)
-            engine, real = sampled.to(trainer.device), mask.to(trainer.device)
-            weights = importance_weights(engine, trainer, real, cap=s.cap, by_answer=s.importance_by_answer)
-            weights = weights.flatten(0, 1)
-            if self.history:
-                self.history[-1]["mismatch"] = logprob_mismatch(engine, trainer, real).mean_abs
+        old = logprobs.detach() if s.inner_epochs == 1 else self._old.setdefault(part, logprobs.detach())
+        weights = None
+        if sampled is not None:
+            weights = self._compared(sampled.to(old.device), old.view(mask.shape), mask.to(old.device))
         inputs = LossInputs(
             logprobs=logprobs,
             mask=mask.flatten(0, 1).to(self.device),
-            old_logprobs=None if s.inner_epochs == 1 else self._old.setdefault(part, logprobs.detach()),
+            old_logprobs=None if s.inner_epochs == 1 else old,
             advantages=advantages.flatten().to(self.device),
             ref_logprobs=reference,
             token_weights=weights,
@@ -322,6 +334,18 @@ class GRPOModule(StageModule):
             step_tokens=None if counts is None else counts[1],
         )
         return self._loss(inputs, beta=s.kl_coefficient, kl=s.kl_estimator)
+
+    def _compared(self, engine: Tensor, trainer: Tensor, mask: Tensor) -> Tensor | None:
+        """Importance weights of the answers' tokens, where there are any; how far the sampler's log-probabilities are
+        from the trainer's is recorded, in nats a token.
+        """
+        s = self.settings
+        if self.history and self._counts[1]:
+            found, row = logprob_mismatch(engine, trainer, mask), self.history[-1]
+            row["mismatch"] = row.get("mismatch", 0.0) + found.mean_abs * found.tokens / self._counts[1]
+        if s.cap is None:
+            return None
+        return importance_weights(engine, trainer, mask, cap=s.cap, by_answer=s.importance_by_answer).flatten(0, 1)
 
 
 def _loss_of(settings: GRPOSettings) -> Callable[..., LossResult]:

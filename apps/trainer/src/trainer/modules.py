@@ -158,6 +158,11 @@ class StageModule(LightningModule):
         """Whether the state after this step is all that is needed to go on."""
         return True
 
+    @property
+    def frozen_models(self) -> Mapping[str, nn.Module]:
+        """By name, models that decide what is learnt and are not trained."""
+        return {}
+
     def state(self) -> dict[str, Any]:
         """What the module has to remember besides its weights, as JSON."""
         return {}

@@ -31,20 +31,28 @@ from trainer.modules import StageModule
 from trainer.sharding import spread_like, whole
 
 FOLDER, TENSORS, STATE = "resume", "state.safetensors", "state.json"
-UNIMPORTANT = frozenset({"out", "workers", "tracking_uri", "save_every"})
-"""Settings that do not change what a training computes."""
+UNIMPORTANT = frozenset({"out", "workers", "tracking_uri", "save_every", "reward_model"})
+"""Settings that do not change what a training computes: of the reward model its weights do, not their folder."""
 DIGESTED = 64
 """Values of each weight that tell one start from another."""
 
 
-def identity_of(module: nn.Module, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """What a training is: its settings and data, and the weights that it starts from. To be called before it begins."""
+def identity_of(module: StageModule, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """What a training is: its settings and data, the weights that it starts from, and those that are not trained and
+    decide what is learnt. To be called before it begins.
+    """
     identity = {name: str(value) for name, value in parameters.items() if name not in UNIMPORTANT}
+    identity |= {name: _digest(model) for name, model in module.frozen_models.items()}
+    return identity | {"start": _digest(module)}
+
+
+def _digest(model: nn.Module) -> str:
+    """A hash of the first values of every weight."""
     digest = hashlib.sha256()
-    for name, weight in module.named_parameters():
+    for name, weight in model.named_parameters():
         start = weight.detach().flatten()[:DIGESTED].float().cpu().numpy().tobytes()
         digest.update(f"{name} {tuple(weight.shape)} {weight.requires_grad}".encode() + start)
-    return identity | {"start": digest.hexdigest()}
+    return digest.hexdigest()
 
 
 def steps_done(out: Path, identity: Mapping[str, str]) -> int:

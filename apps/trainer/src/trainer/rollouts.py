@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from policy import Rollout
-from speech_claims import ClaimsError, faithfulness
+from speech_claims import ClaimsError, faithfulness, supported_share
 from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_response
 
 
@@ -50,16 +50,39 @@ def label_of(text: str, label_set: LabelSet) -> Emotion | None:
         return None
 
 
-def verified_reward(clip: MeasuredUtterance, text: str) -> float:
-    """R_v: the faithfulness score in [0, 1] of an answer's reasoning about its clip, see `speech_claims.faithfulness`.
+def passes(lengths: Sequence[int], *, count: int | None, tokens: int | None) -> list[range]:
+    """Which consecutive groups of `lengths` tokens take part in one pass: at most `count` of them, padded to the
+    longest at most `tokens` together. A group is never split, so one that is longer is a pass of its own.
+
+    Two of 30 are 60 and a third of 50 would make it 150; with the last of 20 it is 100:
+
+    >>> passes([30, 30, 50, 20], count=None, tokens=100)
+    [range(0, 2), range(2, 4)]
+    """
+    made: list[range] = []
+    for i, length in enumerate(lengths):
+        now = made[-1] if made else range(0)
+        longest = max((length, *lengths[now.start : now.stop]))
+        fits = (count is None or len(now) < count) and (tokens is None or longest * (len(now) + 1) <= tokens)
+        if made and fits:
+            made[-1] = range(now.start, i + 1)
+        else:
+            made.append(range(i, i + 1))
+    return made
+
+
+def verified_reward(clip: MeasuredUtterance, text: str, *, floor: float | None = None) -> float:
+    """R_v of an answer's reasoning about its clip, in [0, 1]: its faithfulness score or, with a `floor` of coverage,
+    its share of supported claims, see `speech_claims.faithfulness`.
 
     0 for an answer without form, and for one too long to be scored.
     """
     try:
         think = parse_response(text, strict=True).think
-        return faithfulness(think, clip.profile, clip.levels, clip.utterance.transcript).score
+        made = faithfulness(think, clip.profile, clip.levels, clip.utterance.transcript)
     except (AnswerFormatError, ClaimsError):
         return 0.0
+    return made.score if floor is None else supported_share(made, floor=floor)
 
 
 @dataclass(frozen=True, slots=True)

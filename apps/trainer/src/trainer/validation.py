@@ -23,6 +23,8 @@ SAMPLED = 10
 """Every how many steps answers are written down."""
 WINDOW = 3
 """Steps over which an alarm looks at the mean, for a single rollout is noisy."""
+MOST_MISMATCH = 0.1
+"""Nats a token between sampler and trainer: from here on a token counts as one on which the two disagree."""
 LEAST_FORMAT, MOST_ONE_LABEL, LEAST_ENTROPY = 0.5, 0.9, 0.01
 """Share of answers with the form, share of the most frequent label, entropy in nats a token."""
 
@@ -124,6 +126,11 @@ def collapse_of(steps: Sequence[Mapping[str, float]]) -> str | None:
     """
     if len(steps) < WINDOW:
         return None
+    apart = fmean(row.get("mismatch", 0.0) for row in steps)
+    if apart > MOST_MISMATCH:
+        return (
+            f"the sampler's log-probabilities are {apart:.2f} nats a token from the policy's: it samples another policy"
+        )
     form, one, entropy = (fmean(row[name] for row in steps) for name in ("format", "top_label", "entropy"))
     if form < LEAST_FORMAT:
         share = f"{100 * form:.0f} % of the answers have the think/answer form"

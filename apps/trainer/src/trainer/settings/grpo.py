@@ -71,7 +71,9 @@ class GRPOSettings(OptimizerSettings):
       unless specified; `unparseable`: see `grpo_ptr.Unparseable`; `degenerate`: τ of groups that are all right or all
       wrong, 0 to 1; `trust`: whether τ weighs R_t at all
     - `factual`: whose word the factual score is, the reward model's (`judged`), the measurement's (`verified`) or both;
-      `verified` with `criterion_weights=[1,0,0,0]` needs no reward model
+      `verified` with `criterion_weights=[1,0,0,0]` needs no reward model; `coverage_floor`: what is measured is the
+      share of supported claims of an answer that states at least this share of what its clip offers, the faithfulness
+      score unless specified
     - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
     - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
@@ -85,7 +87,10 @@ class GRPOSettings(OptimizerSettings):
       prompts all training clips
     - `validate_every`: every so many optimiser steps, 0 for never, `validation_clips` of the validation split are
       answered, greedily and sampled; the policy of the highest greedy accuracy is kept in `best/`
-    - `on_collapse`: whether to warn or to stop when answers lose their form, their labels or their entropy
+    - `on_collapse`: whether to warn or to stop when answers lose their form, their labels or their entropy, or the
+      sampler is not the policy
+    - `micro_batch_tokens`: most tokens, clips and padding included, that take part in one backward pass, of whole
+      groups; all of a step, or `micro_batch_size` prompts, unless specified
     """
 
     algorithm: Algorithm = Algorithm.GRPO_PTR
@@ -113,6 +118,7 @@ class GRPOSettings(OptimizerSettings):
     degenerate: float = 1.0
     trust: bool = True
     factual: Factual = Factual.JUDGED
+    coverage_floor: float | None = None
     overlong_buffer: int = 0
     sampling_rounds: int = 1
     inner_epochs: int = 1
@@ -123,6 +129,7 @@ class GRPOSettings(OptimizerSettings):
     validate_every: int = 0
     validation_clips: int = 180
     on_collapse: OnCollapse = OnCollapse.WARN
+    micro_batch_tokens: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -147,6 +154,8 @@ class GRPOSettings(OptimizerSettings):
         w = self.criterion_weights
         fits = w is None or (len(w) == CRITERIA and min(w) >= 0 and abs(sum(w) - 1) <= 1e-6)
         check("criterion_weights", w, fits, f"{CRITERIA} numbers >= 0 that sum to 1")
+        f = self.coverage_floor
+        check("coverage_floor", f, f is None or 0 < f <= 1, "a share above 0 and at most 1, or null")
         fits = 0 <= self.overlong_buffer <= self.max_new_tokens
         check("overlong_buffer", self.overlong_buffer, fits, f"0 to max_new_tokens={self.max_new_tokens}")
         check("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
@@ -155,6 +164,12 @@ class GRPOSettings(OptimizerSettings):
         check("clip_low", self.clip_low, self.clip_low is None or 0 <= self.clip_low <= 1, "in [0, 1]")
         sees = self.gate_accuracy is GateAccuracy.TRAIN or self.validate_every > 0
         check("validate_every", self.validate_every, sees, "> 0 with gate_accuracy=validation")
+        fits = ranks == 1 or self.advantages != "gdpo"
+        check(
+            "advantages", self.advantages, fits, "others than gdpo with several devices: it divides by the batch's std"
+        )
+        n = self.micro_batch_tokens
+        check("micro_batch_tokens", n, n is None or n >= 1, ">= 1, or null for all of a step")
         check("clip_high", self.clip_high, self.clip_high is None or self.clip_high >= 0, ">= 0")
         check("filter_augment_db", self.filter_augment_db, self.filter_augment_db >= 0, ">= 0")
         share = self.reasoning_share
