@@ -21,7 +21,7 @@ SCRIPTS = {
     for path in ROOT.glob("*/*/pyproject.toml")
     for name, target in tomllib.loads(path.read_text(encoding="utf-8"))["project"].get("scripts", {}).items()
 }
-COMMANDS = {"setup", "demo", "test", "lint", "types", "check", "docs", "bench", "lock", "clean", "help"}
+COMMANDS = {"setup", "demo", "test", "lint", "types", "check", "docs", "lock", "clean", "help"}
 
 
 def code_of(page: Path) -> list[str]:
