@@ -27,7 +27,7 @@ from trainer.curriculum import Phase
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import DataSetError
 from trainer.mixture import LEAST, changes_in
-from trainer.perception_scores import PerceptionTest, choose
+from trainer.perception_scores import Asked, PerceptionTest, calibrated, choose
 from trainer.settings import SFTSettings
 from trainer.sft import train_sft
 from trainer.sft_validation import MACRO
@@ -106,7 +106,7 @@ def test_a_speaker_of_the_training_split_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_choice_is_the_likeliest_whole_answer(tmp_path: Path) -> None:
-    """Truth: every choice scored as a completion by itself, in a batch of its own."""
+    """Truth: every choice scored as a completion by itself, in a batch of its own; then `calibrated`, tested below."""
     test = PerceptionTest(corpus(tmp_path, "a", "b"), split="test", most=2, seed=0)
     model = load_preset("pocket", seed=0, texts=["What is the pitch? pitch low, normal, high"], vocab_size=300)
     generator = torch.Generator().manual_seed(0)
@@ -117,8 +117,8 @@ def test_the_choice_is_the_likeliest_whole_answer(tmp_path: Path) -> None:
         batches = [model.collate([features[q.key]], [q.question], [choice]) for choice in q.choices]
         with torch.no_grad():
             scores = [float(sequence_logprobs(model, batch).sum()) for batch in batches]
-        expected.append(scores.index(max(scores)))
-    assert choose(model, test.recorded, features, what=None, batch_size=4) == expected
+        expected.append(scores)
+    assert choose(model, test.recorded, features, what=None, batch_size=4) == calibrated(test.recorded, expected)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
@@ -146,3 +146,18 @@ def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> Non
     assert (tmp_path / "out" / "best" / "policy.json").is_file()
     needed = max(LEAST, min(1.0, (1 - validated[0]["validation_label"]) / (1 - 1 / 9)))
     assert changes_in(validated)[0][1][Task.LABEL] == pytest.approx(needed)
+
+
+def test_a_choice_that_is_likely_for_every_clip_is_not_chosen_for_that() -> None:
+    """By hand: "normal" has 0.8, 0.6 and 0.8 of the probability, the others what is left, so that plainly it is chosen
+    three times. Divided by the means (0.15, 0.733, 0.117) slow is 1.0, 0.33, 1.67 and fast 0.43, 2.57, 0.0 times as
+    likely as on average: the third is slow, the second fast, the first normal (1.09). Where the classes are not asked
+    equally often, and so the means may differ for good reason, nothing is divided."""
+    scores = torch.tensor([[0.15, 0.80, 0.05], [0.05, 0.65, 0.30], [0.25, 0.75, 1e-9]]).log().tolist()
+    choices = ("slow", "normal", "fast")
+    asked = [Asked("rate", f"u{i}", f"u{i}", "?", choices, right) for i, right in enumerate((1, 2, 0))]
+    assert calibrated(asked, scores) == [1, 2, 0]
+    skewed = [Asked("rate", f"u{i}", f"u{i}", "?", choices, right) for i, right in enumerate((1, 1, 0))]
+    assert calibrated(skewed, scores) == [1, 1, 1]
+    other = Asked("stress", "u3", "u3", "?", ("a", "b"), 0)
+    assert calibrated([*asked, other], [*scores, [-2.0, -1.0]]) == [1, 2, 0, 1]

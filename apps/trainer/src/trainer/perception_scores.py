@@ -3,10 +3,15 @@
 Items come from `cotgen.tasks.perception`: clear cases of one split, equally many of every class. Each is asked in the
 words that the data set trains on, and answered by the choice that is likeliest as a whole answer. So a model that has
 never seen the form of the answers is not wrong for that alone, and guessing scores `chance`.
+
+Where every choice is right equally often, each one's probability is divided by its mean over the questions (Zhou et al.
+2024, Batch Calibration): what a model says of any clip, because of how often it was the answer in training or how it is
+worded, is nothing that it perceives.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -199,9 +204,9 @@ def choose(
     what: str | None,
     batch_size: int = 32,
 ) -> list[int]:
-    """For every question the number of the choice that is the likeliest answer, its end included."""
+    """For every question the number of the choice that is the likeliest answer, its end included (`calibrated`)."""
     order = sorted(range(len(asked)), key=lambda i: features[asked[i].key].shape[-1])
-    chosen = [0] * len(asked)
+    found: dict[int, list[float]] = {}
     starts = range(0, len(order), batch_size)
     for start in starts if what is None else track(starts, total=len(starts), what=what):
         batch = [asked[i] for i in order[start : start + batch_size]]
@@ -209,8 +214,30 @@ def choose(
         packed = model.pack(clips, [q.question for q in batch], [list(q.choices) for q in batch])
         scores = packed.unpack(sequence_logprobs(model, packed)).sum(-1).tolist()
         for i, q in zip(order[start:], batch, strict=False):
-            of_choices, scores = scores[: len(q.choices)], scores[len(q.choices) :]
-            chosen[i] = of_choices.index(max(of_choices))
+            found[i], scores = scores[: len(q.choices)], scores[len(q.choices) :]
+    return calibrated(asked, [found[i] for i in range(len(asked))])
+
+
+def calibrated(asked: Sequence[Asked], scores: Sequence[Sequence[float]]) -> list[int]:
+    """The likeliest choices by the log-probabilities `scores` of all of them.
+
+    Of questions with the same choices, each of which is right equally often, probabilities are divided by their mean.
+
+    >>> asked = [Asked("rate", f"u{i}", f"u{i}", "?", ("slow", "fast"), i) for i in range(2)]
+    >>> calibrated(asked, [[-1.0, -2.0], [-1.0, -1.5]])
+    [0, 1]
+    """
+    groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
+    for i, q in enumerate(asked):
+        groups.setdefault((q.column, q.choices), []).append(i)
+    chosen = [0] * len(asked)
+    for (_, choices), members in groups.items():
+        logs = torch.tensor([scores[i] for i in members], dtype=torch.float64).log_softmax(-1)
+        right = Counter(asked[i].right for i in members)
+        if len(right) == len(choices) and len(set(right.values())) == 1:
+            logs = logs - logs.logsumexp(0)
+        for i, best in zip(members, logs.argmax(-1).tolist(), strict=True):
+            chosen[i] = best
     return chosen
 
 
