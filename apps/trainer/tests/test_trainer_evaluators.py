@@ -53,7 +53,7 @@ def test_a_policy_is_not_judged_by_what_rewarded_it(tmp_path: Path) -> None:
     found = load_evaluator(second, [trained])
     answers = [Answer(name, "s", Emotion.SAD, Emotion.SAD, True, TEXT) for name in ("a", "b")]
     clips = {name: torch.rand(16, 40, generator=torch.Generator().manual_seed(0)) for name in ("a", "b")}
-    assert 1.0 <= mean_score(found, answers, clips, "Which emotion?") <= 5.0
+    assert 1.0 <= mean_score(found, answers, clips, dict.fromkeys(clips, "Which emotion?")) <= 5.0
     outcomes = policy(tmp_path / "plain", algorithm="grpo", reward_model=str(first))
     verified = policy(tmp_path / "verified", algorithm="grpo_ptr", reward_model="None")
     (tmp_path / "unknown").mkdir()

@@ -7,7 +7,7 @@ from pathlib import Path
 from cotgen.dataset import BuildConfig, Source, build
 from cotgen.dataset.joining import join
 from cotgen.generation import RuleGenerator
-from cotgen.tasks import TaskConfig
+from cotgen.tasks import Task, TaskConfig
 from speech_records import (
     EMODB_7,
     RAVDESS_8,
@@ -17,8 +17,10 @@ from speech_records import (
     ProsodyProfile,
     Utterance,
     emotion_question,
+    label_question,
     write_jsonl,
 )
+from trainer.checkpoint import policy_card
 from trainer.dataset import TRAIN, AnnotatedCorpus
 
 
@@ -42,5 +44,13 @@ def test_every_clip_of_a_joint_data_set_is_asked_about_with_the_labels_of_its_co
         "ravdess": emotion_question(RAVDESS_8),
         "emodb": emotion_question(EMODB_7),
     }
+    assert joint.questions(joint.split(TRAIN), Task.LABEL) == {
+        "ravdess": label_question(RAVDESS_8),
+        "emodb": label_question(EMODB_7),
+    }
+    assert policy_card(joint, stage="sft", seed=0).asked.labels == (
+        Emotion.SAD,
+    )  # what is asked where no corpus is known
     alone = AnnotatedCorpus.read(emodb)
+    assert policy_card(alone, stage="sft", seed=0).asked is EMODB_7
     assert alone.questions(alone.split(TRAIN)) == {"emodb": emotion_question(EMODB_7)}

@@ -145,6 +145,19 @@ def test_settings_reach_the_rewards() -> None:
     assert made.history[0]["trust_min"] == 0.0
 
 
+def test_every_clip_is_asked_its_own_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a joint data set, that of its corpus: by sampler, reward model and loss alike."""
+    made, judge = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], schedule=ProgressiveSchedule(threshold=0.0, window=1))
+    made.questions = {"u2": "Sad or angry?"}
+    asked: list[list[str]] = []
+    for owner, name in ((made.sampler, "sample"), (judge, "judge"), (made.model, "pack")):
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda x, q, *a, f=call, **k: (asked.append(list(q)), f(x, q, *a, **k))[1])
+    made.training_step([clip("u1"), clip("u2")], 0)
+    both = [emotion_question(PAPER_9), "Sad or angry?"]
+    assert asked == [both, [q for q in both for _ in range(2)], both]
+
+
 def test_plain_grpo_never_asks_the_reward_model() -> None:
     """Its gate does not exist, however high the accuracy."""
     script: list[list[Sequence[str]]] = [[[RIGHT, RIGHT], [RIGHT, RIGHT]] for _ in range(5)]

@@ -46,7 +46,8 @@ def run(out: Path, *, validate: bool, on_collapse: OnCollapse = OnCollapse.IGNOR
     callbacks: list[Any] = [Alarm(on_collapse), Samples(out)]
     if validate:
         keep = lambda _model: kept.append(int(module.history[-1]["step"]))  # noqa: E731
-        callbacks.append(Validation(clips(), features, PAPER_9, settings, total=5, keep=keep))
+        asked = dict.fromkeys(NAMES, "Which emotion?")
+        callbacks.append(Validation(clips(), features, PAPER_9, settings, questions=asked, total=5, keep=keep))
     plan = Batches([clips()] * 5, list)
     fit(module, plan, settings, what="GRPO", out=out, run_name="grpo", data={}, callbacks=callbacks)
     return kept, [weight.detach() for weight in module.parameters()]

@@ -74,7 +74,7 @@ def load_policy(directory: str | os.PathLike[str], *, device: str = "cpu") -> Tr
         model = load_checkpoint(folder, device=device)
     except (ScaleError, speechlm.SpeechLMError) as error:
         raise CheckpointError(str(error)) from error
-    return TrainedPolicy(model, card, LABEL_SETS[card.label_set], scale)
+    return TrainedPolicy(model, card, card.asked, scale)
 
 
 def _check_files(folder: Path) -> None:

@@ -11,7 +11,7 @@ import torch
 from cotgen.dataset.reading import DESCRIPTION
 from speech_records import PolicyCard, file_sha256, to_dict
 from speechlm import Provenance, SpeechLM, save_checkpoint
-from trainer.dataset import AnnotatedCorpus
+from trainer.dataset import TRAIN, AnnotatedCorpus
 
 CARD = "policy.json"
 SCALE = "scale.json"
@@ -26,6 +26,8 @@ def accelerator() -> torch.device:
 
 def policy_card(corpus: AnnotatedCorpus, *, stage: str, seed: int) -> PolicyCard:
     """The card of a policy that `stage` trained on `corpus`."""
+    own = {m.utterance.emotion for m in corpus.split(TRAIN)} if corpus.joined else set()
+    labels = tuple(label for label in corpus.label_set.labels if label in own)
     names = ("torch", "transformers", "emotionthinker-speechlm", "emotionthinker-trainer")
     return PolicyCard(
         label_set=corpus.label_set.name,
@@ -35,6 +37,7 @@ def policy_card(corpus: AnnotatedCorpus, *, stage: str, seed: int) -> PolicyCard
         seed=seed,
         data_sha256=data_identity(corpus)["data_sha256"],
         versions={name: version(name) for name in names},
+        labels=labels or None,
     )
 
 

@@ -16,7 +16,15 @@ from cotgen import DataSetError as CotgenDataSetError
 from cotgen.dataset import DataSet
 from cotgen.dataset.reading import DESCRIPTION
 from cotgen.tasks import Phrasing, SFTExample, Task
-from speech_records import LabelSet, MeasuredUtterance, ReasoningTrace, Utterance, emotion_question, file_sha256
+from speech_records import (
+    LabelSet,
+    MeasuredUtterance,
+    ReasoningTrace,
+    Utterance,
+    emotion_question,
+    file_sha256,
+    label_question,
+)
 from trainer.errors import DataSetError
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
@@ -73,6 +81,11 @@ class AnnotatedCorpus:
         return self.data.label_set
 
     @property
+    def joined(self) -> bool:
+        """Whether it joins data sets, each of which asks for its own labels."""
+        return "parts" in self.data.description
+
+    @property
     def synthetic(self) -> bool:
         """Whether any of its speech is synthetic."""
         return bool(self.data.description["synthetic"])
@@ -121,14 +134,13 @@ class AnnotatedCorpus:
             raise DataSetError(str(self.data.split_error(split)))
         return chosen
 
-    def questions(self, clips: Iterable[MeasuredUtterance]) -> Mapping[str, str]:
-        """What is asked about the emotion of each of `clips`: with the labels of the data set or, where several were
-        joined, with those of its own corpus, as its examples do.
+    def questions(self, clips: Iterable[MeasuredUtterance], task: Task = Task.REASONING) -> Mapping[str, str]:
+        """What `task`, of reasoning or label, asks about the emotion of each of `clips`: with the labels of the data
+        set or, where several were joined, with those of its own corpus, as its examples do.
         """
         with _clear_errors():
-            joined = "parts" in self.data.description
-            own = {e.utterance_id: e.question for e in self.data.examples(task=Task.REASONING)} if joined else {}
-        asked = emotion_question(self.label_set)
+            own = {e.utterance_id: e.question for e in self.data.examples(task=task)} if self.joined else {}
+        asked = label_question(self.label_set) if task is Task.LABEL else emotion_question(self.label_set)
         return {name: own.get(name, asked) for name in (m.utterance.utterance_id for m in clips)}
 
     def utterance(self, name: str) -> Utterance:

@@ -24,8 +24,9 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
+from cotgen.tasks import Task
 from rewardmodel import RewardModel
-from speech_records import LabelSet, MeasuredUtterance, emotion_question, to_json, write_jsonl
+from speech_records import LabelSet, MeasuredUtterance, to_json, write_jsonl
 from speechlm import FeatureSpec, SpeechLM, load_checkpoint
 from trainer import metrics
 from trainer.baselines import BaselineReport, run_baselines
@@ -219,7 +220,10 @@ def evaluate_policies(
         if forgetting:
             said = held_out(corpus, limit=forgetting, seed=seed, split=split)
             kept = check_forgetting(model, said, features, seed=seed, what=f"evaluate {name}, transcripts")
-        given = _Given(corpus.label_set, clips, features, reward_model, evaluator, out, seed)
+        questions, label_questions = (corpus.questions(clips, task) for task in (Task.REASONING, Task.LABEL))
+        given = _Given(
+            corpus.label_set, questions, label_questions, clips, features, reward_model, evaluator, out, seed
+        )
         result, predictions[name] = _evaluate_policy(name, model, given)
         results.append(replace(result, perception=found, forgetting=kept))
     comparisons = tuple(
@@ -252,6 +256,8 @@ class _Given:
     """What every policy is evaluated on."""
 
     label_set: LabelSet
+    questions: Mapping[str, str]
+    label_questions: Mapping[str, str]
     clips: Sequence[MeasuredUtterance]
     features: Mapping[str, Tensor]
     reward_model: RewardModel | None
@@ -264,14 +270,16 @@ def _evaluate_policy(name: str, model: SpeechLM, given: _Given) -> tuple[PolicyR
     """A policy's result, and its reasoned answers as the comparisons need them; the answers are written."""
     clips, features, labels, seed = given.clips, given.features, given.label_set, given.seed
     began = time.perf_counter()
-    answers = predict(model, clips, features, labels, what=f"evaluate {name}")
+    answers = predict(model, clips, features, labels, questions=given.questions, what=f"evaluate {name}")
     seconds = (time.perf_counter() - began) / len(clips)
     write_jsonl(given.out / f"{name}{ANSWERS}", answers)
-    label_answers = predict_labels(model, clips, features, labels, what=f"evaluate {name}, label alone")
+    label_answers = predict_labels(
+        model, clips, features, labels, questions=given.label_questions, what=f"evaluate {name}, label alone"
+    )
     write_jsonl(given.out / f"{name}{LABELS}", label_answers)
     reasoned, alone = [as_prediction(a) for a in answers], [as_prediction(a) for a in label_answers]
     scores = [
-        None if judge is None else mean_score(judge, answers, features, emotion_question(labels))
+        None if judge is None else mean_score(judge, answers, features, given.questions)
         for judge in (given.reward_model, given.evaluator)
     ]
     result = PolicyResult(

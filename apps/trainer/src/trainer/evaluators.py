@@ -22,10 +22,14 @@ from trainer.settings import Algorithm
 from trainer.tracking import RECORD, TrackingRecord
 
 
-def mean_score(judge: Judge, answers: Sequence[Answer], features: Mapping[str, Tensor], question: str) -> float:
-    """Mean of the four criteria over all answers, in [1, 5]."""
+def mean_score(
+    judge: Judge, answers: Sequence[Answer], features: Mapping[str, Tensor], questions: Mapping[str, str]
+) -> float:
+    """Mean of the four criteria over all answers to `questions`, by utterance id, in [1, 5]."""
     clips = [Clip(features[a.utterance_id].float()) for a in answers]
-    return float(judge.judge(clips, [question] * len(answers), [a.text for a in answers]).scores.mean())
+    return float(
+        judge.judge(clips, [questions[a.utterance_id] for a in answers], [a.text for a in answers]).scores.mean()
+    )
 
 
 def load_evaluator(folder: Path, policies: Iterable[Path]) -> RewardModel:

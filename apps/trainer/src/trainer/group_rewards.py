@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,15 +31,19 @@ class ReasoningScores:
     verified: Tensor | None = None
 
 
-def reasoning_scores(groups: Groups, settings: GRPOSettings, *, question: str, judge: Judge | None) -> ReasoningScores:
-    """The four scores g_j of every answer to `question`: given by the judge, the first measured where so set."""
+def reasoning_scores(
+    groups: Groups, settings: GRPOSettings, *, questions: Sequence[str], judge: Judge | None
+) -> ReasoningScores:
+    """The four scores g_j of every answer to the `questions` about B clips: given by the judge, the first measured
+    where so set.
+    """
     b, k = groups.correct.shape
     scores, judged, uncertainty = torch.full((b, k, CRITERIA), SCORE_MIN), None, None
     if settings.needs_reward_model and judge is not None:
         texts = [text for group in groups.texts for text in group]
         audio_index = [i for i in range(b) for _ in range(k)]
         clips = [Clip(sound, m) for sound, m in zip(groups.clips, groups.batch, strict=True)]
-        made = judge.judge(clips, [question] * len(texts), texts, audio_index=audio_index)
+        made = judge.judge(clips, [questions[i] for i in audio_index], texts, audio_index=audio_index)
         scores = judged = made.scores.view(b, k, CRITERIA)
         uncertainty = made.uncertainty.view(b, k, CRITERIA)
     if settings.factual is Factual.JUDGED:

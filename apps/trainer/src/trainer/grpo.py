@@ -7,7 +7,7 @@ rewards in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -73,6 +73,7 @@ class GRPOModule(StageModule):
         label_set: LabelSet,
         features: Mapping[str, Tensor],
         reward_model: RewardModel | None,
+        questions: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(settings, steps=settings.steps * settings.inner_epochs)
         if settings.needs_reward_model and reward_model is None:
@@ -82,7 +83,7 @@ class GRPOModule(StageModule):
         self.settings = settings
         self.label_set = label_set
         self.features = features
-        self.question = emotion_question(label_set)
+        self.question, self.questions = emotion_question(label_set), questions or {}
         reference = Reference.of(model) if settings.kl_coefficient else None
         self.frozen = FrozenModels(reference, reward_model)
         self._loss = _loss_of(settings)
@@ -177,7 +178,9 @@ class GRPOModule(StageModule):
             with self.clock("reward"):
                 reasoning = None
                 if gate_open:
-                    reasoning = reasoning_scores(groups, self.settings, question=self.question, judge=judge)
+                    reasoning = reasoning_scores(
+                        groups, self.settings, questions=self._asked(groups.batch), judge=judge
+                    )
                     self._metrics |= score_metrics(reasoning, groups.format_ok)
                 breakdown = group_rewards(groups, self.settings, reasoning=reasoning)
             usable = breakdown.usable
@@ -190,6 +193,10 @@ class GRPOModule(StageModule):
             sum_over_ranks(float(groups.mask.sum())) / ranks,
         )
         return groups, breakdown if found else None
+
+    def _asked(self, batch: Sequence[MeasuredUtterance]) -> list[str]:
+        """The question about each clip: with all labels, but where it is specified."""
+        return [self.questions.get(m.utterance.utterance_id, self.question) for m in batch]
 
     def _validated(self) -> float | None:
         """The accuracy that the first process measured behind the step before this one, if it did."""
@@ -218,19 +225,29 @@ class GRPOModule(StageModule):
         s, lengths = self.settings, [0] * len(groups.batch)
         if s.micro_batch_tokens is not None:
             answers = groups.mask.sum((1, 2)).tolist()
-            lengths = [self._prompt_tokens(clip) + n for clip, n in zip(groups.clips, answers, strict=True)]
+            asked = zip(groups.clips, self._asked(groups.batch), answers, strict=True)
+            lengths = [self._prompt_tokens(clip, question) + n for clip, question, n in asked]
         parts = list[Callable[[], LossResult]]()
         for passed in passes(lengths, count=s.micro_batch_size, tokens=s.micro_batch_tokens):
             chosen = torch.zeros(len(lengths), dtype=torch.bool)
             chosen[passed.start : passed.stop] = True
             part = groups.select(chosen)
             given = (part.clips, part.tokens, part.mask, advantages[chosen])
-            parts.append(partial(self.loss, *given, sampled=part.logprobs, counts=self._counts, part=passed.start))
+            parts.append(
+                partial(
+                    self.loss,
+                    *given,
+                    questions=self._asked(part.batch),
+                    sampled=part.logprobs,
+                    counts=self._counts,
+                    part=passed.start,
+                )
+            )
         return parts
 
-    def _prompt_tokens(self, clip: Tensor) -> int:
+    def _prompt_tokens(self, clip: Tensor, question: str) -> int:
         heard = audio_token_count(clip.shape[-1])
-        return len(prompt_ids(self.model.tokenizer, heard, self.question, self.model.system))
+        return len(prompt_ids(self.model.tokenizer, heard, question, self.model.system))
 
     def _idle(self) -> Tensor:
         """A pass that teaches nothing, where this process has less to learn from than another."""
@@ -276,7 +293,7 @@ class GRPOModule(StageModule):
         batch, clips = share_of(batch, *here), share_of(filtered, *here)
         rollout = self.sampler.sample(
             clips,
-            [self.question] * len(clips),
+            self._asked(batch),
             k=s.group_size,
             temperature=s.temperature,
             max_new_tokens=s.max_new_tokens,
@@ -299,22 +316,24 @@ class GRPOModule(StageModule):
         mask: Tensor,
         advantages: Tensor,
         *,
+        questions: list[str] | None = None,
         sampled: Tensor | None = None,
         counts: tuple[float, float] | None = None,
         part: int = 0,
     ) -> LossResult:
         """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt.
 
-        `sampled` are the log-probabilities that the sampler reported, for importance weights; `counts` the answers and
-        tokens of the whole step, where these are only a part of it. The first loss of a step's `part` is on-policy; its
-        log-probabilities are those around which the later inner epochs are clipped.
+        `questions` are those about the clips, with all labels unless specified; `sampled` the log-probabilities that
+        the sampler reported, for importance weights; `counts` the answers and tokens of the whole step, where these are
+        only a part of it. The first loss of a step's `part` is on-policy; its log-probabilities are those around which
+        the later inner epochs are clipped.
         """
         s = self.settings
         groups = [
             [answer[real].tolist() for answer, real in zip(group, group_mask, strict=True)]
             for group, group_mask in zip(tokens, mask, strict=True)
         ]
-        packed = self.model.pack(clips, [self.question] * len(clips), groups)
+        packed = self.model.pack(clips, questions or [self.question] * len(clips), groups)
         reference = None
         if self.frozen.reference is not None:
             reference = packed.unpack(self.frozen.reference.logprobs(packed, temperature=s.temperature))

@@ -56,6 +56,7 @@ def predict(
     features: Mapping[str, Tensor],
     label_set: LabelSet,
     *,
+    questions: Mapping[str, str] | None = None,
     batch_size: int = 64,
     max_new_tokens: int = 160,
     temperature: float = 0.0,
@@ -64,10 +65,12 @@ def predict(
 ) -> list[Answer]:
     """Answers to `clips`, in their order, greedy ones unless `temperature` is above 0; then `seed` draws them.
 
-    `features` maps utterance ids to log-mel clips. Progress is shown as `what`, or not at all.
+    `features` maps utterance ids to log-mel clips, `questions` to what is asked, with all labels of `label_set` unless
+    specified. Progress is shown as `what`, or not at all.
     """
+    questions = questions or dict.fromkeys((m.utterance.utterance_id for m in clips), emotion_question(label_set))
     texts = _answers(
-        model, clips, features, emotion_question(label_set),
+        model, clips, features, questions,
         batch_size=batch_size, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, what=what,
     )  # fmt: skip
     return [score_response(m, texts[m.utterance.utterance_id][0], label_set) for m in clips]
@@ -79,14 +82,15 @@ def predict_labels(
     features: Mapping[str, Tensor],
     label_set: LabelSet,
     *,
+    questions: Mapping[str, str] | None = None,
     batch_size: int = 64,
     what: str | None = "predicting labels",
 ) -> list[Answer]:
     """Greedy answers to `label_question` (`score_label`), in the order of `clips`, with the probability of each: what
     the model hears, without the explanation that may lose it.
     """
-    question = label_question(label_set)
-    texts = _answers(model, clips, features, question, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)
+    questions = questions or dict.fromkeys((m.utterance.utterance_id for m in clips), label_question(label_set))
+    texts = _answers(model, clips, features, questions, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)
     answers = []
     for m in clips:
         text, probability = texts[m.utterance.utterance_id]
@@ -112,7 +116,7 @@ def _answers(
     model: SpeechLM,
     clips: Sequence[MeasuredUtterance],
     features: Mapping[str, Tensor],
-    question: str,
+    questions: Mapping[str, str],
     *,
     batch_size: int,
     max_new_tokens: int,
@@ -120,7 +124,7 @@ def _answers(
     temperature: float = 0.0,
     seed: int = 0,
 ) -> dict[str, tuple[str, float]]:
-    """The answer to one question about each clip, and its probability, by utterance id; clips of like length are
+    """The answer to the question about each clip, and its probability, by utterance id; clips of like length are
     answered together.
     """
     sampler = Sampler(model)
@@ -131,7 +135,7 @@ def _answers(
         chosen = by_length[start : start + batch_size]
         rollout = sampler.sample(
             as_float(features[m.utterance.utterance_id] for m in chosen),
-            [question] * len(chosen),
+            [questions[m.utterance.utterance_id] for m in chosen],
             temperature=temperature,
             max_new_tokens=max_new_tokens,
             seeds=seed + start,

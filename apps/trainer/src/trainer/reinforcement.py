@@ -41,14 +41,25 @@ def train_grpo(
     """
     torch.manual_seed(settings.seed)
     batches = Batches(prompt_batches(corpus.split(TRAIN), settings), list)
-    module = GRPOModule(model, settings, label_set=corpus.label_set, features=features, reward_model=reward_model)
+    module = GRPOModule(
+        model,
+        settings,
+        label_set=corpus.label_set,
+        questions=corpus.questions(corpus.split(TRAIN)),
+        features=features,
+        reward_model=reward_model,
+    )
     name = settings.algorithm.value
     card = policy_card(corpus, stage=name, seed=settings.seed)
     callbacks: list[Callback] = [Alarm(settings.on_collapse), Samples(out)]
     if settings.validate_every:
         clips = held_out(corpus, limit=settings.validation_clips, seed=settings.seed, split=VALIDATION)
         keep = partial(save_policy, card=card, scale=corpus.scale, out=out / BEST)
-        callbacks.insert(0, Validation(clips, features, corpus.label_set, settings, total=len(batches), keep=keep))
+        asked = corpus.questions(clips)
+        validation = Validation(
+            clips, features, corpus.label_set, settings, questions=asked, total=len(batches), keep=keep
+        )
+        callbacks.insert(0, validation)
     what, data = name.upper().replace("_", "-"), data_identity(corpus)
     fit(module, batches, settings, what=what, out=out, run_name=name, data=data, callbacks=callbacks)
     save_policy(model, card, corpus.scale, out)

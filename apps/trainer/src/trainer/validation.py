@@ -41,11 +41,12 @@ class Validation(Callback):
         label_set: LabelSet,
         settings: GRPOSettings,
         *,
+        questions: Mapping[str, str],
         total: int,
         keep: Callable[[SpeechLM], None],
     ) -> None:
         self.asked = (clips, features, label_set)
-        self.settings, self.total, self.keep = settings, total, keep
+        self.questions, self.settings, self.total, self.keep = questions, settings, total, keep
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Validate when it is due."""
@@ -60,6 +61,7 @@ class Validation(Callback):
             predict(
                 model,
                 *self.asked,
+                questions=self.questions,
                 max_new_tokens=self.settings.max_new_tokens,
                 temperature=temperature,
                 what=None,
