@@ -37,10 +37,10 @@ COLD_SHARE = 0.1
 COLD_START: dict[str, Any] = {
     "name": "sft",
     "reasoning_share": COLD_SHARE,
-    "phases": [
-        {"name": "prosody", "steps": 1000, "batch_size": 8, "weights": {"attribute": 0.7, "reasoning": 0.3}},
-        {"name": "reasoning", "steps": 1000, "batch_size": 8, "weights": {"attribute": 0.3, "reasoning": 0.7}},
-    ],
+    "perception_steps": 600,
+    "perception_batch_size": 16,
+    "learning_rates": {"heads": 2e-3},
+    "phases": [{"name": "texts", "steps": 1000, "batch_size": 8, "weights": {"attribute": 0.2, "reasoning": 0.8}}],
 }
 REINFORCEMENT: dict[str, Any] = {
     "name": "grpo",

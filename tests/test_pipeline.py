@@ -49,11 +49,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     annotate = ["annotator", "run", "--local", "--corpus=demo", "--root=corpus", "--out=annotated", "--comparative=2"]
     command(*annotate, cwd=home)
     cold = ["stage=cold_start", "data=annotated", "out=cold_start", "reasoning_share=0.5"]
-    command("trainer", *cold, *TINY, STEPS, cwd=home)
-    command("trainer", "stage=full_sft", "data=annotated", "policy=cold_start", "out=sft", STEPS, cwd=home)
+    few = ["perception_steps=2", STEPS]
+    command("trainer", *cold, *TINY, *few, cwd=home)
+    command("trainer", "stage=full_sft", "data=annotated", "out=sft", *TINY, *few, cwd=home)
     shared = ["data=annotated", "policy=sft"]
-    few = ["epochs=2", "batch_size=8", "text_clips=4"]
-    command("trainer", "stage=reward", *shared, "out=reward", *few, cwd=home)
+    command("trainer", "stage=reward", *shared, "out=reward", "epochs=2", "batch_size=8", "text_clips=4", cwd=home)
     small = ["steps=3", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "reward_model=reward"]
     gate = ["schedule.threshold=0", "schedule.window=1"]
     for algorithm in ("grpo", "grpo_ptr"):

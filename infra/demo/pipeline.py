@@ -4,8 +4,8 @@
     python infra/demo/pipeline.py --corpus ravdess --root DIR
 
 A stage that has finished is kept as long as its command and those before it are unchanged, so a killed run goes on
-where it stopped; `--list` prints the commands instead of running them. Behind the cold start two lanes of stages run
-side by side, a core each, and what they print is in `OUT/logs/`.
+where it stopped; `--list` prints the commands instead of running them. What is trained runs in two lanes side by side,
+a core each, and what they print is in `OUT/logs/`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
 EVALUATED_CLIPS = 480
-RL_OF_THE_DEMO = ("steps=40", "prompts_per_step=24")
-"""Of `stage=cold_start_grpo`, whose 120 steps of 32 prompts take 14 minutes on a core (`benchmarks/rl_demo.py`)."""
+RL_OF_THE_DEMO = ("steps=40", "prompts_per_step=24", "learning_rate=1.5e-4", "reward_weights.reasoning=1")
+"""Of `stage=cold_start_grpo`, whose 120 steps of 32 prompts take 14 minutes on a core (`benchmarks/rl_demo.py`); larger
+steps make up for fewer."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +54,30 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
     annotate.append("--style=plain")  # the pocket model has to learn to write, too
     common = [f"data={data}", f"seed={seed}"]
 
-    def trainer(stage: str, name: str, *words: str, seconds: int, policy: Path | None = start) -> Stage:
-        given = [] if policy is None else [f"policy={policy}"]
-        return Stage(name, ["trainer", f"stage={stage}", *common, *given, *words, f"out={run / name}"], seconds)
+    def trainer(stage: str, name: str, *words: str, seconds: int) -> Stage:
+        return Stage(name, ["trainer", f"stage={stage}", *common, *words, f"out={run / name}"], seconds)
 
-    def reinforced(algorithm: str, seconds: int) -> Stage:
-        return trainer("cold_start_grpo", algorithm, f"algorithm={algorithm}", *RL_OF_THE_DEMO, seconds=seconds)
+    def reinforced(algorithm: str) -> Stage:
+        words = (f"policy={start}", f"algorithm={algorithm}", *RL_OF_THE_DEMO)
+        return trainer("cold_start_grpo", algorithm, *words, seconds=195)
 
     policies = [f"policies.{name}={run / name}" for name in ("cold_start", "grpo", "grpo_ptr", "sft")]
     evaluate = [*policies, f"evaluator={reward}", f"limit={EVALUATED_CLIPS}"]
     steps = [
-        [[Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 60)]],
-        [[trainer("cold_start", "cold_start", seconds=200, policy=None)]],
+        [[Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 100)]],
         [
-            [reinforced("grpo", 185), trainer("reward", "reward", seconds=100)],
-            [reinforced("grpo_ptr", 195), trainer("full_sft", "sft", seconds=130)],
+            [
+                trainer("cold_start", "cold_start", seconds=180),
+                trainer("reward", "reward", f"policy={start}", seconds=100),
+            ],
+            [trainer("full_sft", "sft", seconds=260)],
         ],
-        [[trainer("evaluate", "evaluate", *evaluate, seconds=70, policy=None)]],
+        [[reinforced("grpo")], [reinforced("grpo_ptr")]],
+        [[trainer("evaluate", "evaluate", *evaluate, seconds=70)]],
         [[Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 10)]],
     ]
     if corpus == "demo":
-        made = Stage("corpus", ["trainer", "stage=demo_corpus", f"seed={seed}", f"out={root}"], 15)
+        made = Stage("corpus", ["trainer", "stage=demo_corpus", f"seed={seed}", f"out={root}"], 45)
         steps.insert(0, [[made]])
     return steps
 

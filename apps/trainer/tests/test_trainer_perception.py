@@ -20,6 +20,7 @@ from speech_records import (
     Utterance,
 )
 from trainer.augment import mask_time
+from trainer.dataset import is_reasoned
 from trainer.perception import (
     LABEL,
     UNKNOWN,
@@ -126,3 +127,15 @@ def test_a_profile_without_a_label_still_teaches_its_levels() -> None:
     table = TargetTable([unlabelled, CLIPS[1]], RAVDESS_8)
     assert table.of(["a"]).classes[0, 0] == UNKNOWN
     assert table.of(["a"]).classes[0, list(table.classes).index("pitch")] != UNKNOWN
+
+
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_cold_start_perceives_all_clips_but_is_told_the_labels_of_its_share(share: float) -> None:
+    """The label of exactly those clips that SFT is shown with reasoning (`is_reasoned`), the level of every clip."""
+    names = [f"clip-{i}" for i in range(40)]
+    shown = [is_reasoned(name, share) for name in names]
+    assert any(shown)
+    table = TargetTable([clip(n, 100.0, Level.LOW, Emotion.SAD) for n in names], RAVDESS_8, reasoning_share=share)
+    classes = table.of(names).classes
+    assert (classes[:, 0] != UNKNOWN).tolist() == shown
+    assert bool((classes[:, list(table.classes).index("pitch")] != UNKNOWN).all())

@@ -10,7 +10,7 @@ the others: the one answer to a comparison teaches an encoder next to nothing (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,7 @@ from speech_records import Cue, LabelSet, MeasuredUtterance
 from speechlm import SpeechLM
 from speechlm.features import audio_token_count, pad_features
 from trainer.baselines import feature_values
+from trainer.dataset import is_reasoned
 
 LABEL = "label"
 CUES = (Cue.PITCH, Cue.ENERGY, Cue.RATE, Cue.CONTOUR_SHAPE, Cue.CONTOUR_DYNAMICS, Cue.GENDER)
@@ -51,10 +52,17 @@ def joined(targets: Iterable[Targets]) -> Targets:
 
 
 class TargetTable:
-    """The targets of every training clip by its utterance id."""
+    """The targets of every training clip by its utterance id; of clips that a cold start is not shown with reasoning
+    (`is_reasoned`), no label.
+    """
 
-    def __init__(self, clips: Sequence[MeasuredUtterance], label_set: LabelSet) -> None:
+    def __init__(
+        self, clips: Sequence[MeasuredUtterance], label_set: LabelSet, *, reasoning_share: float = 1.0
+    ) -> None:
         rows = [_class_names(m, label_set) for m in clips]
+        for m, row in zip(clips, rows, strict=True):
+            if not is_reasoned(m.utterance.utterance_id, reasoning_share):
+                row.pop(LABEL, None)
         self.classes = {name: sorted({row[name] for row in rows if name in row}) for name in (LABEL, *CUES)}
         numbers = np.array([list(feature_values(m.profile).values()) for m in clips], dtype=np.float64)
         known = ~np.isnan(numbers).all(0)
@@ -134,7 +142,7 @@ def encode(model: SpeechLM, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
     return model.encode_audio(padded.to(model.device), lengths.to(model.device)), counts
 
 
-def _class_names(m: MeasuredUtterance, label_set: LabelSet) -> Mapping[str, str]:
+def _class_names(m: MeasuredUtterance, label_set: LabelSet) -> dict[str, str]:
     """The label of a clip and the values of its cues, by name, as far as they are known."""
     label = None if m.utterance.emotion is None else label_set.map(m.utterance.emotion)
     values = cue_values(m.profile, m.levels)

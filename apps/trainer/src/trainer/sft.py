@@ -234,7 +234,7 @@ def _perception(
     if not settings.perception_steps:
         return None, []
     clips = [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)]
-    table = TargetTable(clips, corpus.label_set)
+    table = TargetTable(clips, corpus.label_set, reasoning_share=settings.reasoning_share)
     rng = np.random.default_rng(settings.seed)
     spoken = EpochSampler([m.utterance.utterance_id for m in clips], rng)
     compared = list(features.joined) if isinstance(features, JoinedFeatures) else []

@@ -113,10 +113,11 @@ def _sanity(result: EvaluationResult) -> tuple[SanityCheck, ...]:
 
 
 def _sft_curve(run: Path, system: System) -> Curve:
-    losses = [row["loss"] for row in read_history(run / system.value / HISTORY)]
-    starts = range(0, len(losses), _LOSS_WINDOW)
-    means = tuple(float(np.mean(losses[start : start + _LOSS_WINDOW])) for start in starts)
-    return Curve(system.display, tuple(start + 1 for start in starts), means)
+    """The loss of the texts; perception steps, which come before them, have a loss of their own."""
+    steps = [(int(row["step"]), row["loss"]) for row in read_history(run / system.value / HISTORY) if "loss" in row]
+    windows = [steps[start : start + _LOSS_WINDOW] for start in range(0, len(steps), _LOSS_WINDOW)]
+    means = (float(np.mean([loss for _, loss in window])) for window in windows)
+    return Curve(system.display, tuple(window[0][0] for window in windows), tuple(means))
 
 
 def _judge(quality: Path) -> tuple[JudgeRow, ...]:

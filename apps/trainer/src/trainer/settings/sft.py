@@ -26,7 +26,8 @@ class SFTSettings(OptimizerSettings):
     - `filter_augment_db`: spread of the random EQ augmentation, see `random_eq_bands`; it closes most of the gap to
       unseen voices; `time_mask_share`: longest stretch of a clip that is masked, see `mask_time`
     - `reasoning_share`: of the training clips, how many are learnt with reasoning and label, see `is_reasoned`; the
-      prosody of all is. Below 1 it is a cold start, which leaves the other clips to reinforcement
+      prosody of all is, in words and by auxiliary heads. Below 1 it is a cold start, which leaves the other clips to
+      reinforcement
     - `perception_steps`: before the phases, so many steps of `perception_batch_size` clips train the audio side alone
       by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`)
     - `comparisons`: so many comparative examples of each attribute are joined of recordings (`trainer.comparisons`)
