@@ -179,7 +179,7 @@ def test_an_answer_longer_than_the_model_takes_is_refused(babbling: Path, clip: 
         explain(clip, load_policy(babbling), max_new_tokens=4096)
 
 
-def test_checkpoints_that_are_none_are_refused(babbling: Path, tmp_path: Path) -> None:
+def test_folders_without_a_whole_checkpoint_are_refused(babbling: Path, tmp_path: Path) -> None:
     """Each damage is named with what was expected and what was found."""
 
     def damaged(name: str, text: str | None) -> Path:
@@ -251,7 +251,7 @@ def test_command_without_a_checkpoint_says_how_to_get_one(
         assert words in result.stderr
 
 
-def test_a_scale_that_is_none_is_refused_before_the_model_is_loaded(clip: Path, tmp_path: Path) -> None:
+def test_a_file_without_a_scale_is_refused_before_the_model_is_loaded(clip: Path, tmp_path: Path) -> None:
     """No checkpoint is given either: the scale is named first, with status 2."""
     (tmp_path / "scale.json").write_text("{}")
     result = CliRunner().invoke(app, ["explain", str(clip), "--scale", str(tmp_path / "scale.json")])

@@ -8,9 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import hashlib
-import io
 import re
-import wave
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from math import isfinite, nan
@@ -20,15 +18,16 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 
+from prosody import PitchTrack, Tracks
+from prosody.page import ClipView
 from speech_records import PAPER_9, Claim, Cue, Emotion, Verdict
 from trainer.metrics import Estimate, Prediction, evaluate
 from trainer.metrics import compare as compare_predictions
-from trainer.report.charts import Line, contours, line_chart
-from trainer.report.clip import audio_uri, mark_claims
+from trainer.report.charts import Line, line_chart
 from trainer.report.collect import paired_differences, rl_run, system_result
 from trainer.report.data import (
-    ClipView,
     Curve,
+    ExplainedClip,
     JudgeRow,
     Measure,
     PairedDifference,
@@ -66,13 +65,9 @@ def clip_view() -> ClipView:
     f0 = 200.0 + 60.0 * times
     f0[80:110] = nan
     return ClipView(
-        utterance_id="demo_v15_s07_angry",
-        speaker_id="v15",
-        system=System.GRPO_PTR,
-        label="angry",
-        emotion="angry",
-        transcript="Leave the box by the door",
+        name="demo_v15_s07_angry",
         text=THINK,
+        is_reasoning=True,
         claims=(
             claim("pitch is high", Cue.PITCH, "high", Verdict.SUPPORTED, "median 243 Hz, 88th percentile"),
             claim("contour is rising", Cue.CONTOUR_SHAPE, "rising", Verdict.SUPPORTED, "rising, confidence 0.81"),
@@ -81,10 +76,17 @@ def clip_view() -> ClipView:
         ),
         samples=(0.6 * swell * np.sin(2 * np.pi * 200 * t)).astype(np.float32),
         sample_rate=rate,
-        pitch_times_s=times,
-        f0_hz=f0,
-        energy_times_s=times,
-        energy_dbfs=20 * np.log10(np.maximum(0.4 * np.sin(np.pi * times / seconds), 1e-4)),
+        tracks=Tracks(
+            duration_s=seconds,
+            sample_rate=rate,
+            pitch=PitchTrack(times, f0, np.isfinite(f0).astype(float)),
+            energy_times_s=times,
+            energy_dbfs=20 * np.log10(np.maximum(0.4 * np.sin(np.pi * times / seconds), 1e-4)),
+            speech=np.ones(len(times), dtype=bool),
+            pauses=(),
+            contour=None,
+            nuclei_s=np.empty(0),
+        ),
     )
 
 
@@ -173,7 +175,7 @@ def report_data() -> ReportData:
             RLRun(System.GRPO_PTR, rl_steps(60, 14), gated=True),
         ),
         judge=(JudgeRow("swapped", 900, 0.91, 0.55, None, 0.76), JudgeRow("own", 1200, 0.83, 0.52, 0.51, 0.57)),
-        clip=clip_view(),
+        clip=ExplainedClip(clip_view(), "v15", System.GRPO_PTR, "angry", "angry", "Leave the box by the door"),
         provenance=Provenance(
             seeds={"corpus": 0, "sft": 0, "grpo": 0},
             versions={"torch": "2.13.0", "emotionthinker-trainer": "0.1.0"},
@@ -393,9 +395,10 @@ def test_hostile_text_stays_text() -> None:
     """The same attack in every field that comes from outside: no element of it exists, all of it can be read."""
     data = report_data()
     assert data.clip is not None
+    said = claim("<script>", Cue.QUOTE, HOSTILE, Verdict.CONTRADICTED, HOSTILE, within=HOSTILE)
     hostile_clip = dataclasses.replace(
-        data.clip, utterance_id=HOSTILE, speaker_id=HOSTILE, transcript=HOSTILE, label=HOSTILE, emotion=None,
-        text=HOSTILE, claims=(claim("<script>", Cue.QUOTE, HOSTILE, Verdict.CONTRADICTED, HOSTILE, within=HOSTILE),),
+        data.clip, speaker_id=HOSTILE, transcript=HOSTILE, label=HOSTILE, emotion=None,
+        view=dataclasses.replace(data.clip.view, name=HOSTILE, text=HOSTILE, claims=(said,)),
     )  # fmt: skip
     data = dataclasses.replace(
         data, corpus=HOSTILE, labels=(HOSTILE, *LABELS[1:]), clip=hostile_clip,
@@ -459,33 +462,6 @@ def test_tables_have_headers() -> None:
         assert all('<th scope="row"' in row for row in body.split("<tr>")[1:])
 
 
-def test_the_sound_is_the_clip() -> None:
-    """0, +1, -1 and an overshoot, as 16-bit PCM: 0, 32767, -32767 and the overshoot clipped to 32767."""
-    uri = audio_uri(np.array([0.0, 1.0, -1.0, 2.0], dtype=np.float32), 16_000)
-    head, _, encoded = uri.partition(",")
-    assert head == "data:audio/wav;base64"
-    with wave.open(io.BytesIO(base64.b64decode(encoded))) as file:
-        assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)
-        assert np.frombuffer(file.readframes(4), dtype="<i2").tolist() == [0, 32767, -32767, 32767]
-
-
-def test_overlapping_claims_show_the_gravest_verdict_and_every_measurement() -> None:
-    """ "high, fast" holds "high" [0, 4) supported inside "high, fast" [0, 10) contradicted: both pieces are red."""
-    text = "high, fast"
-    claims = [
-        claim("high", Cue.PITCH, "high", Verdict.SUPPORTED, "243 Hz", within=text),
-        claim("high, fast", Cue.RATE, "high", Verdict.CONTRADICTED, "3.1 syll/s", within=text),
-    ]
-    root = ET.fromstring(f"<p>{mark_claims(text, claims)}</p>")
-    assert [m.get("class") for m in root] == ["contradicted", "contradicted"]
-    assert [m.text for m in root] == ["high", ", fast"]
-    tip = root[0].find("span")
-    assert tip is not None
-    assert tip.text is not None
-    assert "243 Hz" in tip.text
-    assert "3.1 syll/s" in tip.text
-
-
 def coordinates(path: str) -> list[tuple[str, float, float]]:
     """The commands of an SVG path with their points."""
     found = re.findall(r"([ML]) ([\d.-]+) ([\d.-]+)", path)
@@ -508,34 +484,12 @@ def test_line_chart_places_points_by_value() -> None:
     assert "gate opens, step 4" in "".join(root.itertext())
 
 
-def test_unvoiced_and_unheard_clips_are_drawn_as_such() -> None:
-    """A whispered clip has no pitch, an empty one no samples: the panels say so. Digital silence, −inf dBFS, in the
-    middle of a clip breaks its energy line in two."""
-    data = report_data()
-    assert data.clip is not None
-    whispered = dataclasses.replace(data.clip, f0_hz=np.full_like(data.clip.f0_hz, nan))
-    assert "pitch: no voiced frame" in _Page(render(dataclasses.replace(data, clip=whispered))).text
-    silent = dataclasses.replace(data.clip, samples=np.zeros(0, dtype=np.float32))
-    assert "waveform: no samples" in _Page(render(dataclasses.replace(data, clip=silent))).text
-    energy = data.clip.energy_dbfs.copy()
-    energy[90:100] = -np.inf
-    cut = dataclasses.replace(data.clip, energy_dbfs=energy)
-    root = ET.fromstring(str(contours(cut)))
-    lines = [coordinates(p.get("d", "")) for p in root.iter("path") if p.get("stroke") == "var(--amber)"]
-    (energy_line,) = [line for line in lines if len(line) > 2]
-    assert [command for command, _, _ in energy_line].count("M") == 2
-
-
 def test_parts_that_do_not_fit_are_refused() -> None:
-    """A curve of two lengths, a matrix of the wrong size, claims that stand elsewhere."""
+    """A curve of two lengths, a matrix of the wrong size."""
     with pytest.raises(ReportError, match="2 steps but 1 values"):
         Curve("loss", (1, 2), (0.5,))
     with pytest.raises(ReportError, match="9 rows"):
         dataclasses.replace(report_data(), systems=(SystemResult(System.SFT, {}, ((1, 0), (0, 1))),))
-    with pytest.raises(ReportError, match="does not stand"):
-        dataclasses.replace(
-            clip_view(), text="another text altogether, long enough to hold the spans of the claims, all"
-        )
 
 
 def test_an_older_page_is_replaced_and_the_same_data_give_the_same_page(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from policy import PolicyError, Sampler, sequence_logprobs
 from prosody import AcousticProminence, LevelScale, MeasuredFile, PocketSphinxAligner, measure_file
 from speech_claims import verify
 from speech_records import (
+    LABEL_SETS,
     Claim,
     Emotion,
     Gender,
@@ -65,6 +66,11 @@ class Explanation:
     levels: ProsodyLevels
     policy: PolicyCard
 
+    @property
+    def label(self) -> str | None:
+        """The emotion in the words of the policy's label set."""
+        return None if self.emotion is None else LABEL_SETS[self.policy.label_set].text(self.emotion)
+
 
 def explain(
     clip: str | Path,
@@ -80,11 +86,12 @@ def explain(
 ) -> Explanation:
     """Explain the speech in the file `clip`, at most 30 s long.
 
-    With a `transcript` quotes can be verified and, in English, stressed words are measured. Levels are read as the
-    training data's were: pitch against the voices of the speaker's `gender`, by default the one that the sound tells
-    with confidence, else against all. Energy depends on microphone and gain, so it is read only against a `scale` of
-    recordings made like this one (for a clip of the training corpus `policy.scale`), never against the policy's own by
-    default. Temperature 0 takes the likeliest answer; above it, an answer is sampled with `seed`.
+    - with a `transcript` in `language`, quotes can be verified and, in English, stressed words are measured
+    - pitch is read against the voices of the speaker's `gender`, by default the one that the sound tells with
+      confidence, else against all voices, as it was in the training data
+    - energy depends on microphone and gain: it is read only where `scale` is given, one of recordings made like this
+      (for a clip of the training corpus `policy.scale`)
+    - temperature 0 takes the likeliest answer; above it, an answer is sampled with `seed`
 
     Raises `prosody.ProsodyError` for a file that cannot be decoded or measured, and `ClipError` when no speech is
     found, the clip is too short or too long for the model, or the model cannot answer as asked, for example because
@@ -94,22 +101,14 @@ def explain(
     measured = _measure(clip, transcript, language)
     try:
         features = log_mel(measured.audio.samples, policy.model.features)
-        rollout = Sampler(policy.model).sample(
-            [features],
-            [emotion_question(policy.label_set)],
-            temperature=temperature,
-            max_new_tokens=max_new_tokens,
-            seeds=seed,
-        )
+        text = _ask(policy, features, temperature=temperature, max_new_tokens=max_new_tokens, seed=seed)
         probabilities = label_probabilities(policy.model, features, policy.label_set)
     except (SpeechLMError, PolicyError) as error:
         raise ClipError(f"{clip}: {error}") from error
-    text = rollout.texts[0][0]
     emotion, problem, reasoning = interpret_response(text, policy.label_set)
     levels = (scale or policy.scale).read(measured.profile, gender=gender)
     if scale is None:
         levels = replace(levels, energy=None)
-    claims = [] if reasoning is None else verify(reasoning, measured.profile, levels, transcript)
     return Explanation(
         source=printable_path(clip),
         emotion=emotion,
@@ -117,7 +116,7 @@ def explain(
         probabilities=probabilities,
         reasoning=reasoning,
         text=text,
-        claims=tuple(claims),
+        claims=() if reasoning is None else tuple(verify(reasoning, measured.profile, levels, transcript)),
         transcript=transcript,
         gender=gender,
         profile=measured.profile,
@@ -134,6 +133,18 @@ def _measure(clip: str | Path, transcript: str | None, language: str) -> Measure
     if measured.profile.speech_start_s is None:
         raise ClipError(f"{clip}: nothing to explain: {'; '.join(measured.profile.notes) or 'no speech found'}")
     return measured
+
+
+def _ask(policy: TrainedPolicy, features: Tensor, *, temperature: float, max_new_tokens: int, seed: int) -> str:
+    """The policy's answer to the question for reasoning and emotion."""
+    rollout = Sampler(policy.model).sample(
+        [features],
+        [emotion_question(policy.label_set)],
+        temperature=temperature,
+        max_new_tokens=max_new_tokens,
+        seeds=seed,
+    )
+    return rollout.texts[0][0]
 
 
 @torch.no_grad()

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from explainer.basis import basis
 from explainer.explanation import Explanation
-from speech_records import LABEL_SETS, Claim, PolicyCard, Verdict
+from prosody.page import SYMBOLS
+from speech_records import Claim, PolicyCard, Verdict
 
 STYLES = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNVERIFIABLE: "yellow"}
-SYMBOLS = {Verdict.SUPPORTED: "✓", Verdict.CONTRADICTED: "✗", Verdict.UNVERIFIABLE: "?"}
 _GRAVEST_LAST = (Verdict.SUPPORTED, Verdict.UNVERIFIABLE, Verdict.CONTRADICTED)
 INDENT = (0, 2)
 
@@ -44,11 +44,10 @@ def printable(text: str) -> str:
 
 
 def _headline(explanation: Explanation) -> Text:
-    if explanation.emotion is None:
+    if explanation.label is None:
         return Text.assemble(("no emotion", "bold yellow"), f": {printable(explanation.problem or '')}")
-    label = LABEL_SETS[explanation.policy.label_set].text(explanation.emotion)
     off = f"  ({printable(explanation.problem)})" if explanation.problem else ""
-    return Text.assemble((label, "bold cyan"), (off, "yellow"))
+    return Text.assemble((explanation.label, "bold cyan"), (off, "yellow"))
 
 
 def _likeliest(explanation: Explanation, *, shown: int = 3) -> Text:

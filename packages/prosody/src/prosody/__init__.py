@@ -9,6 +9,7 @@
 `batch`, `parallel`  many files over processes  `tables`, `output`  rows in and out   `cli`       the command `prosody`
 `alignment`  words in time                  `stress`     prominence, stressed words    `textgrid`  Praat's tiers
 `gender`     a guess about the voice        `perturbation`  jitter, shimmer
+`page`       one clip on an HTML page, with a text whose claims are marked
 `whistress`, `age_gender`, `neural`  optional models, read from folders of weights
 """
 

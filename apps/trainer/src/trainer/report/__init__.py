@@ -3,6 +3,6 @@
 - `collect`: what the page shows, from the output directory of a pipeline run (`collect_report`)
 - `data`: that as frozen records (`ReportData` and its parts)
 - `findings`: plain sentences computed from those numbers
-- `charts`, `clip`: pictures, and the clip with its marked claims
-- `page`: puts them into `page.html.j2` and writes the file (`write_report`)
+- `charts`: pictures of the run
+- `page`: puts them into `page.html.j2` and writes the file (`write_report`); the clip is `prosody.page`'s
 """

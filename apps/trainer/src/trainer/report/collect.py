@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from prosody import load_audio, tracks
+from prosody.page import ClipView
 from speech_records import (
     Verdict,
     from_json,
@@ -23,8 +24,8 @@ from trainer.evaluate import ANSWERS, RESULT, EvaluationResult
 from trainer.metrics import Comparison, Estimate, Evaluation
 from trainer.predict import Answer
 from trainer.report.data import (
-    ClipView,
     Curve,
+    ExplainedClip,
     JudgeRow,
     Measure,
     PairedDifference,
@@ -138,27 +139,27 @@ def _judge(quality: Path) -> tuple[JudgeRow, ...]:
     )
 
 
-def _clip(run: Path, corpus: AnnotatedCorpus) -> ClipView:
+def _clip(run: Path, corpus: AnnotatedCorpus) -> ExplainedClip:
     answer = _illustration(list(read_jsonl(run / "evaluate" / f"{System.GRPO_PTR.value}{ANSWERS}", Answer)))
     utterance = corpus.utterance(answer.utterance_id)
     place = corpus.audio_clip(utterance)
     audio = load_audio(place.path, channel=place.channel, start_s=place.start_s, end_s=place.end_s)
-    measured = tracks(audio.samples, audio.sample_rate)
-    return ClipView(
-        utterance_id=answer.utterance_id,
+    view = ClipView(
+        name=answer.utterance_id,
+        text=parse_response(answer.text, strict=True).think if answer.format_ok else answer.text,
+        is_reasoning=answer.format_ok,
+        claims=answer.claims,
+        samples=audio.samples,
+        sample_rate=audio.sample_rate,
+        tracks=tracks(audio.samples, audio.sample_rate),
+    )
+    return ExplainedClip(
+        view=view,
         speaker_id=answer.speaker_id,
         system=System.GRPO_PTR,
         label=corpus.label_set.text(answer.expected),
         emotion=None if answer.predicted is None else corpus.label_set.text(answer.predicted),
         transcript=utterance.transcript,
-        text=parse_response(answer.text, strict=True).think if answer.format_ok else answer.text,
-        claims=answer.claims,
-        samples=audio.samples,
-        sample_rate=audio.sample_rate,
-        pitch_times_s=measured.pitch.times_s,
-        f0_hz=np.where(measured.pitch.voiced, measured.pitch.f0_hz, np.nan),
-        energy_times_s=measured.energy_times_s,
-        energy_dbfs=measured.energy_dbfs,
     )
 
 

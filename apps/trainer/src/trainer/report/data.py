@@ -10,10 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
-from speech_records import Claim
+from prosody.page import ClipView
 from trainer.errors import TrainerError
 from trainer.metrics import Estimate
 
@@ -176,39 +173,15 @@ class RLRun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClipView:
-    """One held-out clip, its tracks and what a policy said of it.
+class ExplainedClip:
+    """One held-out clip and what the policy `system` said of it; `emotion` is `None` where it named no label."""
 
-    `samples` float32[n] in [-1, 1]; `f0_hz` float[p] with NaN where unvoiced; `energy_dbfs` float[e]. `text` is what
-    the claims' spans count in: the reasoning, or the whole answer where it could not be parsed (`emotion` is `None`).
-    """
-
-    utterance_id: str
+    view: ClipView
     speaker_id: str
     system: System
     label: str
     emotion: str | None
     transcript: str | None
-    text: str
-    claims: tuple[Claim, ...]
-    samples: NDArray[np.float32]
-    sample_rate: int
-    pitch_times_s: NDArray[np.float64]
-    f0_hz: NDArray[np.float64]
-    energy_times_s: NDArray[np.float64]
-    energy_dbfs: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if len(self.pitch_times_s) != len(self.f0_hz) or len(self.energy_times_s) != len(self.energy_dbfs):
-            raise ReportError(f"clip {self.utterance_id}: a track needs one time for each value")
-        for claim in self.claims:
-            if self.text[claim.start : claim.end] != claim.text:
-                raise ReportError(f"clip {self.utterance_id}: claim {claim.text!r} does not stand at its span")
-
-    @property
-    def duration_s(self) -> float:
-        """Length of the clip in seconds."""
-        return len(self.samples) / self.sample_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +228,7 @@ class ReportData:
     sft_curves: tuple[Curve, ...] = ()
     rl_runs: tuple[RLRun, ...] = ()
     judge: tuple[JudgeRow, ...] = ()
-    clip: ClipView | None = None
+    clip: ExplainedClip | None = None
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:

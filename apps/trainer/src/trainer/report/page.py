@@ -1,22 +1,14 @@
-"""From `ReportData` to one self-contained HTML file.
-
-Everything is inside: style, pictures, sound. The page's content security policy forbids scripts and every connection,
-and allows the one style sheet by its hash, so that a hostile transcript could not act even if escaping failed.
-"""
+"""From `ReportData` to one self-contained HTML file, by `prosody.page`."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from speech_records import atomic_write
-from trainer.report import charts, clip, findings
+from prosody.page import render_page, write_page
+from trainer.report import charts, findings
 from trainer.report.charts import Dot, Line
 from trainer.report.data import Measure, ReportData, RLRun, System, SystemResult
 
@@ -35,28 +27,15 @@ def write_report(data: ReportData, out_html: str | os.PathLike[str]) -> Path:
 
     Missing folders are made; an older page is replaced whole or, when writing fails, left as it was.
     """
-    target = Path(out_html)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(target) as file:
-        file.write(render(data))
-    return target
+    return write_page(render(data), out_html)
 
 
 def render(data: ReportData) -> str:
     """The page for `data` as text; the same data give the same page."""
-    style = files("trainer.report").joinpath("style.css").read_text(encoding="utf-8")
-    environment = Environment(
-        loader=PackageLoader("trainer.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=findings.percent, heat=heat, seconds=seconds)
-    return environment.get_template("page.html.j2").render(
+    return render_page(
+        "trainer.report",
+        "page.html.j2",
         data=data,
-        style=Markup(style),  # noqa: S704 - our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
         standing=findings.standing(data),
         comparisons=findings.compare(data.differences),
         gates=[findings.gate(run) for run in data.rl_runs],
@@ -70,10 +49,9 @@ def render(data: ReportData) -> str:
         rewards=[chart for run in data.rl_runs for chart in _rewards(run)],
         policies=[result for result in data.systems if result.confusion is not None],
         recalls=_recalls(data),
-        contours=charts.contours,
-        mark_claims=clip.mark_claims,
-        symbols=clip.SYMBOLS,
-        audio_uri=clip.audio_uri,
+        percent=findings.percent,
+        heat=heat,
+        seconds=seconds,
     )
 
 
