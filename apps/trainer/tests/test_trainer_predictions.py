@@ -7,17 +7,20 @@ from math import comb
 from pathlib import Path
 
 import pytest
+import torch
 
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
+from speechlm import PocketSize, pocket, train_tokenizer
 from trainer.calibration import Selective, calibrate
 from trainer.errors import DataSetError
 from trainer.evaluate import as_prediction, read_predictions
 from trainer.metrics import Prediction, compare, evaluate
+from trainer.predict import write_answers
 
 SAD, HAPPY = Emotion.SAD, Emotion.HAPPY
 
 
-def clip(name: str, emotion: Emotion = SAD) -> MeasuredUtterance:
+def clip(name: str, emotion: Emotion | None = SAD) -> MeasuredUtterance:
     profile = ProsodyProfile(duration_s=1.0, sample_rate=16_000)
     return MeasuredUtterance(Utterance(name, "made", f"{name}.wav", "s", emotion), profile)
 
@@ -45,6 +48,18 @@ def test_answers_of_another_system_are_read_as_ours_are(tmp_path: Path) -> None:
     assert result.calibration is not None
     assert (result.calibration.clips, result.calibration.accuracy, result.calibration.confidence) == (2, 1.0, 0.5)
     assert result.calibration.expected_error == pytest.approx((0.75 + 0.25) / 2)
+
+
+def test_what_a_policy_answers_is_written_as_an_evaluation_reads_it(tmp_path: Path) -> None:
+    """One line for every clip, in their order; a clip without a label is answered like the others."""
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    model = pocket(train_tokenizer(["It sounds sad."], vocab_size=270), seed=0, size=size)
+    clips = [clip("a"), clip("b", None)]
+    features = {name: torch.rand(16, 40 if name == "a" else 60) for name in "ab"}
+    path = write_answers(model, clips, features, dict.fromkeys("ab", "Which?"), out=tmp_path, max_new_tokens=8)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [row["utterance_id"] for row in rows] == ["a", "b"]
+    assert [answer.text for answer in read_predictions(path, clips[:1], PAPER_9)] == [rows[0]["text"]]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ GIVEN = {
     "reward": ["data=d", "out=o", "policy=p"],
     "grpo": ["data=d", "out=o", "policy=p", "reward_model=r"],
     "evaluate": ["data=d", "out=o"],
+    "predict": ["data=d", "policy=p", "out=o"],
     "corpora": ["out=o"],
     "ablation": ["data=d", "out=o"],
     "report": ["run=r", "out=o"],

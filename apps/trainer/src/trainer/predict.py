@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from torch import Tensor
@@ -16,15 +18,18 @@ from speech_records import (
     Emotion,
     LabelSet,
     MeasuredUtterance,
+    atomic_write,
     emotion_question,
     label_question,
     parse_response,
 )
 from speechlm import SpeechLM
+from trainer.checkpoint import accelerator
 from trainer.errors import DataSetError
 from trainer.features import as_float
 from trainer.progress import track
 
+PREDICTIONS = "predictions.jsonl"
 LABEL_TOKENS = 16
 """Most tokens of an answer that is a label; the longest of any label set has four words."""
 
@@ -74,6 +79,29 @@ def predict(
         batch_size=batch_size, max_new_tokens=max_new_tokens, temperature=temperature, seed=seed, what=what,
     )  # fmt: skip
     return [score_response(m, texts[m.utterance.utterance_id][0], label_set) for m in clips]
+
+
+def write_answers(
+    model: SpeechLM,
+    clips: Sequence[MeasuredUtterance],
+    features: Mapping[str, Tensor],
+    questions: Mapping[str, str],
+    *,
+    out: Path,
+    max_new_tokens: int = 160,
+) -> Path:
+    """Write greedy answers to `questions` about `clips`, labelled or not, into `out`: lines of JSON with `utterance_id`
+    and `text`, which `evaluate.read_predictions` reads.
+    """
+    path = out / PREDICTIONS
+    model = model.to(accelerator())
+    texts = _answers(model, clips, features, questions, batch_size=64, max_new_tokens=max_new_tokens, what="predicting")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        for m in clips:
+            name = m.utterance.utterance_id
+            file.write(json.dumps({"utterance_id": name, "text": texts[name][0]}, ensure_ascii=False) + "\n")
+    return path
 
 
 def predict_labels(

@@ -23,6 +23,7 @@ from trainer.settings import (
     EvaluateStage,
     GRPOStage,
     PolicyStage,
+    PredictStage,
     ReportStage,
     RewardStage,
     SFTStage,
@@ -145,6 +146,20 @@ def evaluate(settings: EvaluateStage) -> None:
         _say(f"{name:>22}  accuracy {row.accuracy.value:.3f}  UAR {row.unweighted_average_recall.value:.3f}")
 
 
+def predict(settings: PredictStage) -> None:
+    """Write down what a policy answers, as `predictions=` of an evaluation takes it."""
+    from trainer.predict import write_answers
+
+    model = _policy(settings)
+    corpus, features = _data(settings)
+    clips = corpus.split(settings.split) if corpus.has(settings.split) else []
+    clips = [*clips, *corpus.unlabelled(settings.split)][: settings.limit]
+    if not clips:
+        raise ConfigError(f"{settings.data} has no clip in split {settings.split!r}")
+    path = write_answers(model, clips, features, corpus.questions(clips), out=Path(settings.out))
+    _say(f"{len(clips)} answers in {path}")
+
+
 def corpora(settings: CorporaStage) -> None:
     """Evaluate policies on several corpora, and put them in one table."""
     from trainer.corpora import run_corpora
@@ -181,6 +196,7 @@ STAGES: Mapping[str, Callable[[Any], None]] = {
     "reward": reward,
     "grpo": grpo,
     "evaluate": evaluate,
+    "predict": predict,
     "corpora": corpora,
     "ablation": ablation,
     "report": report,
@@ -193,7 +209,7 @@ def run(name: str, values: Mapping[str, Any]) -> None:
     if name not in STAGES:
         raise ConfigError(f"unknown stage {name!r}; there are {', '.join(STAGES)}")
     settings = read_settings(STAGE_SETTINGS[name], dict(values) | {"name": name})
-    if isinstance(settings, TrainStage | EvaluateStage):
+    if isinstance(settings, TrainStage | EvaluateStage | PredictStage):
         from trainer.progress import silence_libraries
 
         silence_libraries()
@@ -242,9 +258,9 @@ def feature_spec(model: Mapping[str, Any]) -> FeatureSpec:
     return FeatureSpec(**{f.name: values[f.name] for f in fields(FeatureSpec) if f.name in values})
 
 
-def _policy(settings: TrainStage) -> SpeechLM:
-    """The policy that a stage trains, if it takes the features that `model=` extracts; its weights are float32 whatever
-    the files hold, for in bfloat16 a step of 1e-6 is lost in rounding.
+def _policy(settings: TrainStage | PredictStage) -> SpeechLM:
+    """The policy that a stage trains or asks, if it takes the features that `model=` extracts; its weights are float32
+    whatever the files hold, for in bfloat16 a step of 1e-6 is lost in rounding.
     """
     import torch
 
@@ -279,17 +295,19 @@ def _prepare(model: SpeechLM, settings: PolicyStage) -> None:
         enable_gradient_checkpointing(model)
 
 
-def _data(settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, StoredFeatures]:
+def _data(settings: TrainStage | EvaluateStage | PredictStage) -> tuple[AnnotatedCorpus, StoredFeatures]:
     return _features(_corpus(settings), settings)
 
 
-def _corpus(settings: TrainStage | EvaluateStage) -> AnnotatedCorpus:
+def _corpus(settings: TrainStage | EvaluateStage | PredictStage) -> AnnotatedCorpus:
     from trainer.dataset import AnnotatedCorpus
 
     return AnnotatedCorpus.read(Path(settings.data))
 
 
-def _features(corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage) -> tuple[AnnotatedCorpus, StoredFeatures]:
+def _features(
+    corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage | PredictStage
+) -> tuple[AnnotatedCorpus, StoredFeatures]:
     """The data set without the clips that the model cannot take, which are named, and the features of the others."""
     from trainer.features import FOLDER, load_features, with_features
 

@@ -14,6 +14,7 @@ from trainer.settings.other_stages import (
     CorporaStage,
     CorpusStage,
     EvaluateStage,
+    PredictStage,
     ReportStage,
     TrackStage,
 )
@@ -28,6 +29,7 @@ STAGE_SETTINGS: Mapping[str, type[StageSettings]] = {
     "reward": RewardStage,
     "grpo": GRPOStage,
     "evaluate": EvaluateStage,
+    "predict": PredictStage,
     "corpora": CorporaStage,
     "ablation": AblationStage,
     "report": ReportStage,
@@ -47,6 +49,7 @@ __all__ = [
     "OnCollapse",
     "OptimizerSettings",
     "PolicyStage",
+    "PredictStage",
     "ReportStage",
     "RewardSettings",
     "RewardStage",

@@ -55,6 +55,21 @@ class EvaluateStage(StageSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PredictStage(StageSettings):
+    """`policy` answers the clips of `split` of the data set `data`, labelled or not, of which `limit` are taken, or all."""
+
+    data: str
+    policy: str
+    out: str
+    split: str = "test"
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("limit", self.limit, self.limit is None or self.limit >= 1, ">= 1, or null for all clips")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorporaStage(StageSettings):
     """The same `policies` on several `corpora`, annotated data sets by name; `null` ones are said to be absent.
     `evaluate` holds further settings of that stage.
