@@ -56,7 +56,7 @@ class EvaluateStage(StageSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictStage(StageSettings):
-    """`policy` answers the clips of `split` of the data set `data`, labelled or not, of which `limit` are taken, or all."""
+    """`policy` answers the clips of `split` of the data set `data`, labelled or not; `limit` of them, or all."""
 
     data: str
     policy: str
