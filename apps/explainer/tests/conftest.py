@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from policy import sequence_logprobs
 from prosody import LevelScale, analyze
-from speech_records import PAPER_9, Emotion, LabelSet, emotion_question
+from speech_records import PAPER_9, Emotion, LabelSet, emotion_question, label_question
 from speechlm import PocketSize, SpeechLM, load_checkpoint, log_mel, pocket, save_checkpoint, train_tokenizer
 
 RATE = 16_000
@@ -84,12 +84,14 @@ def babbling(tmp_path_factory: pytest.TempPathFactory, random_model: SpeechLM, s
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory, babbling: Path, scale: LevelScale, clip: Path) -> Path:
-    """The checkpoint of a policy that answers the clip at 240 Hz with `ANSWER`, asked for nine labels or for two."""
+    """The checkpoint of a policy that answers the clip at 240 Hz with `ANSWER`, asked for nine labels or for two, and
+    with "angry", asked for the label alone.
+    """
     model = load_checkpoint(babbling)
     features = log_mel(soundfile.read(clip, dtype="float32")[0], model.features)
     sad_or_happy = LabelSet("SAD_OR_HAPPY", (Emotion.SAD, Emotion.HAPPY))
-    questions = [emotion_question(PAPER_9), emotion_question(sad_or_happy)]
-    batch = model.collate([features] * 2, questions, [ANSWER] * 2)
+    questions = [emotion_question(PAPER_9), emotion_question(sad_or_happy), label_question(PAPER_9)]
+    batch = model.collate([features] * 3, questions, [ANSWER, ANSWER, "angry"])
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(300):
         logprobs = sequence_logprobs(model, batch)

@@ -36,6 +36,10 @@ from speechlm.features import MAX_SECONDS
 STRESS: Final = AcousticProminence(PocketSphinxAligner())
 """How `annotator` finds stressed words, too, unless it is given a model for them."""
 
+LABELS_AT_LEAST: Final = 0.5
+"""How likely some label must be as an answer for the labels to be compared: the policies that learnt to answer by one
+give 0.97 and more, the demo's cold start and what was reinforced from it 1e-8."""
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -44,7 +48,8 @@ class Explanation:
     - `emotion` is `None` when the answer cannot be read, names none of the policy's labels, or several; `problem` then
       says which. An answer off the think/answer form is read leniently (`speech_records.parse_response`), and `problem`
       says how it is off
-    - `probabilities` are those of the labels when the policy is asked for the label alone, without reasoning
+    - `probabilities` are those of the labels when the policy is asked for the label alone, without reasoning; empty
+      where it never learnt to answer that
     - `text` is the answer as it was written; `reasoning` its think part, in which the claims' spans count
     - `claims` hold their verdicts and the measured values; `profile` and `levels` are what they were checked against,
       and `gender` is what the caller said of the speaker
@@ -149,10 +154,15 @@ def _ask(policy: TrainedPolicy, features: Tensor, *, temperature: float, max_new
 
 @torch.no_grad()
 def label_probabilities(model: SpeechLM, features: Tensor, label_set: LabelSet) -> dict[str, float]:
-    """How likely each label is as the whole answer to `label_question`, in the order of the set; they sum to 1."""
+    """How likely each label is as the whole answer to `label_question`, in the order of the set; they sum to 1.
+
+    Empty for a policy that would rather write something else, as one that never learnt to answer by the label alone.
+    """
     labels = [label_set.text(label) for label in label_set.labels]
     packed = model.pack([features], [label_question(label_set)], [labels])
     scores = packed.unpack(sequence_logprobs(model, packed)).sum(-1)
+    if float(scores.exp().sum()) < LABELS_AT_LEAST:
+        return {}
     return dict(zip(labels, scores.softmax(0).tolist(), strict=True))
 
 

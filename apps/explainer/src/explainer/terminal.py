@@ -51,6 +51,8 @@ def _headline(explanation: Explanation) -> Text:
 
 
 def _likeliest(explanation: Explanation, *, shown: int = 3) -> Text:
+    if not explanation.probabilities:
+        return Text("Asked for the label alone: an answer that this policy never learnt", style="dim")
     likeliest = sorted(explanation.probabilities.items(), key=lambda entry: -entry[1])[:shown]
     listed = ", ".join(f"{label} {100 * share:.0f} %" for label, share in likeliest)
     return Text(f"Asked for the label alone: {listed}", style="dim")
