@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from speech_claims.counterfactuals import incompatible
-from speech_claims.finding import find
 from speech_claims.gold import GoldSentence, read_gold
 from speech_claims.lexicon import GENERIC, HYPOTHETICAL, Kind
 from speech_claims.mentions import find_quotes, find_stress, quoted_spans
 from speech_claims.quantities import quantity
+from speech_claims.reader import find
 from speech_claims.senses import ALONE, SENSES
-from speech_claims.tokens import Word, tokenise
+from speech_claims.tokens import tokenise
+from speech_claims.word import Word
 
 DATA = Path(__file__).resolve().parents[1] / "packages" / "speech_claims" / "tests" / "data"
 TUNED = ("claims.jsonl", "claims_tuned.jsonl", "claims_tuned_2.jsonl", "claims_tuned_3.jsonl", "claims_unseen_1.jsonl")

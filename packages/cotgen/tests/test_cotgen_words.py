@@ -13,7 +13,8 @@ from cotgen.rules.marking import capitalised, mark, unmark
 from cotgen.rules.phrases import POSSESSIVE, SUBJECT, with_degree
 from cotgen.rules.varied_facts import FACTS
 from cotgen.tasks.phrasing import ATTRIBUTES, UNVOICED, VALUES
-from speech_claims.finding import Finding, find
+from speech_claims.finding import Finding
+from speech_claims.reader import find
 from speech_claims.senses import SENSES, value_word
 from speech_records import ContourDynamics, ContourShape, Cue, Emotion, Gender, Level
 

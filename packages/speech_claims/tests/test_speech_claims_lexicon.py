@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from speech_claims.finding import find
 from speech_claims.lexicon import kinds
 from speech_claims.notation import expand, listed
+from speech_claims.reader import find
 from speech_records import Cue
 
 VERBS = {"drift": "drifts", "glide": "glides", "inch": "inches", "go": "goes", "swoop": "swoops", "slide": "slides"}

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from speech_claims import scope
 from speech_claims.lexicon import DEFINITE, OTHERS, Kind
 from speech_claims.senses import RAISING, SENSES, names_person, word_set
-from speech_claims.tokens import REPEATED, Word
+from speech_claims.word import REPEATED, Word
 from speech_records import Cue
 
 # One head; two joined by a conjunction; three or more in a list, also without one.
 _HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
 _HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
 # Over letters to the left of a value word, up to it: where its head stands.
-_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQ]|L(?=[DN]*[BM])|[PA](?=[NDVA]|$)|O(?=[KC]))*$")
-_ADJACENT_LEFT = re.compile(_HEADS + r"L?[DN]*$")
+_COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQG]|L(?=[DN]*[BM])|[PA](?=[NDVA]|$)|O(?=[KC]))*$")
+_ADJACENT_LEFT = re.compile(_HEADS + r"(?:K?L)?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*(?:[KCTR]+[DNE]*|N[DE]*)$")
 _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQ]{0,7}[KCT]+[DNE]*$")
 _AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
@@ -161,6 +161,7 @@ def _in_reach(place: _Place) -> bool:
 
 _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_REPEATED, False, _as_repeat),  # so are loudness and tempo
+    (_ADJACENT_LEFT, True, _as_repeat),  # and the volume likewise
     (_ADJACENT_RIGHT, False, _as_rule),  # high pitch (and energy)
     (_COPULA, True, _as_predicate),  # pitch (and energy) is very high
     (_JOINED_RIGHT, False, _as_rule),  # a high, loud voice

@@ -65,6 +65,7 @@ def kinds() -> Mapping[str, Kind]:
     for kind, listed in GRAMMAR.items():
         _add(table, listed, kind)
     _add(table, IMPOSSIBLE, Kind.DEGREE)
+    _add(table, word_set("denies_all"), Kind.NEGATION)
     for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, UNSETTLED, MENTAL, ABSENT, OTHERS, TIMES):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():

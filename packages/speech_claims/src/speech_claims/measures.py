@@ -9,7 +9,7 @@ from speech_claims import topics
 from speech_claims.lexicon import Kind
 from speech_claims.quantities import Quantity
 from speech_claims.senses import word_set
-from speech_claims.tokens import Word
+from speech_claims.word import Word
 from speech_records import Cue
 
 _REACH = 10
@@ -18,11 +18,13 @@ _CUE_OF_GROUP: Mapping[str, Cue] = {
     "pitch": Cue.PITCH, "energy": Cue.ENERGY, "rate": Cue.RATE, "range": Cue.PITCH_RANGE, "pauses": Cue.PAUSES
 }  # fmt: skip
 _SPANS = frozenset(("span", "spans", "spanning", "covers", "covering", "ranges over"))
-_LASTS = frozenset(("lasts", "lasting", "long", "measures", "measuring", "which", "takes"))
+_LASTS = frozenset(("lasts", "lasting", "long", "measures", "measuring", "which", "takes", "longest", "shortest"))
 """Words of the length of pauses: *one of which lasts 0.8 s*."""
 _NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
 """Units that many things have: without a head that is measured in it, such a number claims nothing."""
 _SHORT_WAY = re.compile(r"[BDPAEMNV]*[OK]?[BDPAEMNV]*")
+_OF_A_NUMBER = re.compile(r"O(?:K?L[BM]|K|B)[DNA]*$")
+"""From a number to what is said of it."""
 _LISTED = ("K", "C", "KC")
 _SAYS = frozenset("BDPAEMN")
 _BOUNDS, _OTHER_MEASURES, _EXTREMES = (word_set(name) for name in ("bounds", "other_measures", "extremes"))
@@ -32,11 +34,25 @@ _STOPS = (Kind.BOUNDARY, Kind.BUT, Kind.QUOTE)
 
 def measures(words: Sequence[Word], letters: str) -> Iterator[tuple[int, Cue, int | None]]:
     """The words that are numbers said of a cue of this clip, in order, each with the cue and the head that names it."""
+    last: tuple[int, Cue, int | None] | None = None
     for i, word in enumerate(words):
-        if word.quantity is not None and not _is_of_else(words, i, word.quantity) and not topics.is_no_claim(words, i):
+        if last is not None and _continues(words, letters, last[0], i):
+            last = (i, *last[1:])
+            yield last
+        elif (
+            word.quantity is not None and not _is_of_else(words, i, word.quantity) and not topics.is_no_claim(words, i)
+        ):
             found = _said_of(words, letters, i, word.quantity)
             if found is not None:
-                yield i, *found
+                last = (i, *found)
+                yield last
+
+
+def _continues(words: Sequence[Word], letters: str, last: int, i: int) -> bool:
+    """*Of 0.6 s and 1.1 s*: whether the number `i` goes on from the last."""
+    one, other = words[last].quantity, words[i].quantity
+    same = one is not None and other is not None and one.unit == other.unit == "s"
+    return same and letters[last + 1 : i] in _LISTED
 
 
 def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> tuple[Cue, int | None] | None:
@@ -49,6 +65,8 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
     for k in range(i - 1, max(-1, i - 1 - _REACH), -1):
         other = words[k].quantity
         is_other = other is not None and bool(number.unit and other.unit)
+        if words[k].kind is Kind.QUOTE and any(w.phrase in _LASTS for w in words[k:i]):
+            continue  # the pause after “sun” lasts 2.3 s
         if words[k].kind in _STOPS or (is_other and not (number.unit == "s" and letters[k + 1 : i] in _LISTED)):
             break
         cue = _cue_of(words[k])
@@ -78,11 +96,25 @@ def _is_of_else(words: Sequence[Word], i: int, number: Quantity) -> bool:
     """Whether the number is a bound, a norm, one end of a movement, or of another thing than the voice."""
     start = next((k + 1 for k in range(i - 1, max(-1, i - 7), -1) if _parts(words[k])), max(0, i - 6))
     end = next((k for k in range(i + 1, i + _NEAR) if k >= len(words) or _parts(words[k])), i + _NEAR)
-    if any(w.phrase in _BOUNDS for w in words[max(start, i - 3) : i]):
+    quote = next((k + 1 for k in range(i - 1, start - 1, -1) if words[k].kind is Kind.QUOTE), start)
+    if any(w.phrase in _BOUNDS for w in words[max(start, quote, i - 3) : i]):
         return True
     is_of_pauses = any(w.group == "pauses" for w in words[max(0, i - _REACH) : i])
     lasts = _LASTS if is_of_pauses else frozenset()
-    if any(w.phrase in _OTHER_MEASURES and w.phrase not in lasts for w in words[start:end]):
+    if any(
+        not _OTHER_MEASURES.isdisjoint((w.phrase, *w.phrase.split(" "))) and w.phrase not in lasts
+        for w in words[start:end]
+    ):
         return True
     is_interval = number.low != number.high
     return not is_interval and any(not _EXTREMES.isdisjoint((w.phrase, w.phrase.split(" ")[0])) for w in words[start:i])
+
+
+def measured_head(words: Sequence[Word], letters: str, i: int) -> tuple[int, str] | None:
+    """The number that word `i` is said of where no head is named, and its group: *it lies at 98 Hz, which is low*."""
+    found = _OF_A_NUMBER.search(letters[max(0, i - _REACH) : i])
+    at = i - len(found.group()) if found is not None else i
+    number = words[at].quantity
+    if number is None or not number.unit:
+        return None
+    return next(((at, group) for group, cue in _CUE_OF_GROUP.items() if cue is number.cues[0]), None)

@@ -28,11 +28,13 @@ _SPEAKING = re.compile(
 _LIST = r"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q++){0,7})"
 _STRESS = r"(?:stress|emphasis|accent|prominence|focus|weight|stresses|accents|beat)"
 _WEIGHT = r"(?:stress(?:es)?|emphasis|accents?|prominence|weight)"
-_STRESSED = r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined|singled out|emphatic)"
+_STRESSED = (
+    r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined|singled out|emphatic|weighted)"
+)
 _STRESSING = (
     r"(?:stress(?:es|ing|ed)|emphasi[sz](?:es|ing|ed|e)|accentuat(?:es|ing|ed|e)|highlight(?:s|ing|ed)?|"
-    r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:hard\s+)?(?:on|into)|singl(?:es|ing|ed)\s+out|"
-    r"punch(?:es|ing|ed)|hit(?:s|ting)|hammer(?:s|ed|ing)?|pick(?:s|ed|ing)\s+out|driv(?:es|ing)\s+home|"
+    r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:\w+\s+)?(?:on|into)|singl(?:es?|ing|ed)\s+out|"
+    r"punch(?:es|ing|ed)?|hit(?:s|ting)?|hammer(?:s|ed|ing)?|pick(?:s|ed|ing)?\s+out|driv(?:es?|ing)\s+home|"
     r"(?:com(?:es|ing)|bear(?:s|ing)|press(?:es|ing))\s+(?:down\s+)?(?:hard(?:er|est)?\s+)?(?:up)?on|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
 )
 _HIT = rf"(?:hits?|hammered|picked\s+out|singled\s+out|leaned\s+on|{_STRESSED}|{_WEIGHT})"
@@ -60,7 +62,7 @@ _STRESS_PATTERNS = tuple(
         rf"{_LIST}\s*(?:←|<-|\()\s*{_WEIGHT}",
         rf"{_STRESSED}\s*:?\s*{_LIST}",
         rf"{_LIST}\s+(?:[\w']+ly\s+)?{_STRESSED}\b",
-        rf"{_STRESS}\s+(?:lies?|falls?|is|rests?)\s*\?\s*(?:up)?on\s+{_LIST}",
+        rf"{_STRESS}(?:\s+(?:lies?|falls?|is|rests?))?\s*\?\s*(?:up)?on\s+{_LIST}",
         rf"\b(?:up)?on\s+{_THE_WORD}{_LIST}\s*,?\s+(?:[\w']+\s+){{1,6}}?{_STRESS}\b",
         rf"\b(?:words?|syllable)\s+{_LIST}\s+(?:is|are|was|were|sounds?|comes?\s+out|gets?)\s+(?:[\w']+\s+){{0,2}}?{_STRONGER}\b",
         rf"{_LIST}\s+(?:is|are|was|were|sounds?|comes?\s+out)\s+(?:[\w']+\s+){{0,2}}?{_STRONGER}\s+than\b",
@@ -77,9 +79,12 @@ _UNSTRESSED = re.compile(
     r"\s+(?:(?:is|was|are|were|does|did|has|had)\s+not|(?:is|was|are|were|does|did|has|had)n['’]t)\b"
 )
 """*“Brilliant” is stressed, while “idea” is not*."""
-_CONTRASTED = re.compile(rf"\b(?:instead\s+of|rather\s+than|not|than)\s+(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE)
+_CONTRASTED = re.compile(
+    rf"\b(?:instead\s+of|rather\s+than|not|than)\s+(?:(?:(?:up)?on|to|at|in)\s+)?{_THE_WORD}$", re.IGNORECASE
+)
 _STRESSED_INSTEAD = re.compile(
-    rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:up)?on\s+)?{_THE_WORD}$", re.IGNORECASE
+    rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:(?:up)?on|to|at|in)\s+)?{_THE_WORD}$",
+    re.IGNORECASE,
 )
 _TERM = re.compile(
     r"\b(?:terms?|labels?|category|expression|notion|called|rated|marked|emotions?|concept|adjective|answer|tagged|"
@@ -109,15 +114,20 @@ _WEIGHTED = rf"(?:{_STRESSED}|{_STRESS}|out)\b"
 _NO_WORD_STRESSED = re.compile(
     "|".join(
         (
-            rf"\b(?:no|not\s+(?:a|any|one))\s+{_ANY}(?:word|syllable)s?\s+{_GETS}{_WEIGHTED}",
+            rf"\b(?:no|not\s+(?:a|any|one)(?:\s+of\s+(?:the|her|his|these|those))?)\s+{_ANY}(?:word|syllable)s?\s+{_GETS}{_WEIGHTED}",
             rf"\bnone\s+of\s+(?:the|her|his|their)\s+words\s+{_GETS}{_WEIGHTED}",
             rf"\bwithout\s+(?:any\s+)?{_ANY}(?:word\s+)?(?:stress|emphasis|accents?)\b",
             rf"\bwithout\s+{_STRESSING}\s+any\b(?:\s+(?:of\s+the\s+)?words?)?",
             rf"\bno\s+{_ANY}(?:word\s+)?(?:stress|emphasis|prominence)\b(?:\s+on\s+any\s+{_ANY}words?)?",
-            rf"\b(?:not|n['’]t|never)\s+(?:\w+\s+or\s+)?(?:stress|emphasi[sz]e|accentuate|highlight|lean\s+on|single\s+out)\s+any\s+{_ANY}words?\b",
+            rf"(?:\bnot|n['’]t|\bnever)\s+(?:\w+\s+or\s+)?(?:stress|emphasi[sz]e|accentuate|highlight|lean\s+on|single\s+out)\s+any\s+{_ANY}words?\b",
             rf"\b{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
             rf"\b(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
-            rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|is|are)\s*(?:none|absent|nowhere)\b",
+            rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|→|->|is|are)\s*(?:none|absent|nowhere|no\s+words?|nil|0)\b",
+            rf"\b(?:no|zero|nil|little|hardly\s+any)\s+{_STRESS}\s+on\s+any\s+{_ANY}words?\b",
+            rf"\b(?:absence|lack)\s+of\s+(?:any\s+)?{_ANY}(?:{_STRESSED}\s+words?|(?:word\s+)?(?:stress|emphasis|accents?)\b)",
+            rf"\b(?:nothing|no\s+(?:part|element|item)s?)\s+(?:in|of|within)\s+(?:the|this|that|her|his)\s+\w+\s+{_GETS}{_WEIGHTED}",
+            rf"\bno\s+{_ANY}(?:word|syllable)s?\s+{_STRESSED}",
+            rf"\b(?:every|each)\s+(?:word|syllable)\s+(?:\w+\s+){{1,3}}?(?:same|equal)\s+{_WEIGHTED}",
             rf"\bno\s+{_ANY}word\s+dominates\b",
             rf"\bnothing\s+is\s+(?:particularly\s+|specially\s+)?{_STRESSED}\b",
         )

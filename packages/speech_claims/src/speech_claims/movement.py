@@ -9,6 +9,7 @@ EVENNESS = frozenset(("steady", "varying"))
 TRENDS = frozenset(("rising", "falling"))
 _TREND = {"high": "rising", "low": "falling"}
 _MOVES = frozenset(("drop", "drops", "fall", "falls", "sinks", "raises", "lowers", "raised", "lowered"))
+_ORDER = ("low", "normal", "high")
 _LEVELS = (Cue.PITCH, Cue.ENERGY, Cue.RATE)
 
 
@@ -31,10 +32,22 @@ def in_time(
     """
     cue, value = sense
     if cue not in _LEVELS or is_of_time(cue, value):
-        return None if change is Change.FROM and not is_of_time(cue, value) else sense
+        return None if change is Change.FROM and not is_of_time(cue, value) and cue is not Cue.PAUSES else sense
     is_moving = is_of_a_part and (phrase.endswith("er") or phrase in _MOVES)
     if change is None and not is_of_a_part:
         return sense
     if (change is Change.TO or (change is None and is_moving)) and value in _TREND:
         return (Cue.CONTOUR_SHAPE if cue is Cue.PITCH else cue), _TREND[value]
     return None
+
+
+def trend(cue: Cue, first: str, last: str) -> tuple[Cue, str] | None:
+    """What two levels of one cue, one after the other, make: *quiet, then louder* is `energy`, `rising`.
+
+    >>> trend(Cue.ENERGY, "low", "high"), trend(Cue.PITCH, "high", "normal")
+    ((<Cue.ENERGY: 'energy'>, 'rising'), (<Cue.CONTOUR_SHAPE: 'contour_shape'>, 'falling'))
+    """
+    if cue not in _LEVELS or first == last or not {first, last} <= set(_ORDER):
+        return None
+    goes = "rising" if _ORDER.index(first) < _ORDER.index(last) else "falling"
+    return (Cue.CONTOUR_SHAPE if cue is Cue.PITCH else cue), goes

@@ -1,4 +1,6 @@
-"""Many phrases in few words: `(high/raised) pitch` is two, `rise(/s)` the verb with and without its ending."""
+"""Many phrases in few words: `(high/raised) pitch` is two, `rise(/s)` the verb with and without its ending,
+`soar~` all forms of a regular verb.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 _INNERMOST = re.compile(r"\(([^()]*)\)")
+_INFLECTED = re.compile(r"([a-z]+)~")
+_DOUBLED = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 _LIST = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -38,5 +42,20 @@ def listed(text: str, lists: Mapping[str, str]) -> tuple[str, ...]:
     """
     phrases: list[str] = []
     for template in filter(None, (" ".join(part.split()) for part in text.split(","))):
-        phrases += expand(_LIST.sub(lambda found: f"({'/'.join(listed(lists[found[1]], lists))})", template))
+        written = _LIST.sub(lambda found: f"({'/'.join(listed(lists[found[1]], lists))})", template)
+        phrases += expand(_INFLECTED.sub(lambda found: f"({'/'.join(inflected(found[1]))})", written))
     return tuple(dict.fromkeys(phrases))
+
+
+def inflected(verb: str) -> tuple[str, str, str, str]:
+    """A regular verb, its third person, its past and its participle.
+
+    >>> inflected("drop"), inflected("vary")
+    (('drop', 'drops', 'dropped', 'dropping'), ('vary', 'varies', 'varied', 'varying'))
+    """
+    if verb.endswith("e") and not verb.endswith("ee"):
+        return verb, f"{verb}s", f"{verb}d", f"{verb[:-1]}ing"
+    if verb.endswith("y") and verb[-2] not in "aeiou":
+        return verb, f"{verb[:-1]}ies", f"{verb[:-1]}ied", f"{verb}ing"
+    stem = verb + verb[-1] if _DOUBLED.fullmatch(verb) else verb
+    return verb, verb + ("es" if verb.endswith(("s", "x", "z", "ch", "sh")) else "s"), f"{stem}ed", f"{stem}ing"

@@ -23,16 +23,28 @@ _NUMBERS |= dict(zip(_TENS, range(20, 100, 10), strict=True))
 _WORDS = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(_ONES)})|{'|'.join((*_TEENS, *_TENS, *_ONES))})"
 _N = rf"(?:\d{{1,2}}|{_WORDS})"
 _OLD = r"(?:years?[\s-]*(?:old|of\s+age)\b|y/?o\b|y(?:ea)?rs?\.?(?:\s+old)?(?!\w)|y\b)"
-_ABOUT = r"(?:about\s+|around\s+|roughly\s+|some\s+|perhaps\s+|approximately\s+|nearly\s+|almost\s+|over\s+|past\s+)?"
+_ABOUT = r"(?:(?:about|around|roughly|some|perhaps|maybe|approximately|nearly|almost|over|past)\s+|ca\.?\s+|~\s*)?"
+_PERSON = (
+    r"(?:girl|boy|child|kid|lad|lass|youth|teen|(?:wo)?man|lady|gentleman|fellow|chap|bloke|guy|person|grand\w+|speaker|"
+    r"sounds?|sounding)"
+)
+_ONE = r"(?:(?:fe)?male|(?:wo)?man|boy|girl|lady|kid|child|(?<![\w.'’-])[fm])"
+_BEHIND = r"(?=\s*(?:[.,;:!?]|$|(?:or\s+so|or\s+there\w+|by|in|with|who|is|and|speak\w*|talk\w*|i\s+\w+)\b))"
+_PART = r"(?:(?:early|mid|late)[\s-])?"
 _YEARS = re.compile(
-    rf"(?<!\w)(?P<years>{_N})[\s-]*{_OLD}"
-    rf"|\bage[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))"
-    rf"|\b(?:girl|boy|child|kid|man|woman|person|grand\w+|speaker|sounds?|sounding)\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d)"
-    r"(?=\s*(?:[.,;:!?]|$|(?:or\s+so|by|in|with|who|is|and)\b))"
-    rf"|(?<![\w.'’-])[fm]\s*,\s*(?P<beside>\d\d)(?=\s*[),.;:]|\s*$)"
-    rf"|\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b"
-    r"|\bin\s+(?:his|her|their)\s+(?:early[\s-]|mid[\s-]|late[\s-])?(?P<decade>[2-9]0)s\b"
-    rf"|\b(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b|\((?P<months>\d{{1,2}});\d{{1,2}}\)",
+    "|".join(
+        (
+            rf"(?<!\w)(?P<years>{_N})[\s-]*{_OLD}",
+            rf"\bage[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))",
+            rf"\b{_PERSON}\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d){_BEHIND}",
+            rf"\b{_ONE}\s*,\s*{_ABOUT}(?P<beside>{_WORDS}|\d\d)(?=\s*(?:[.,;:)]|$)|\s*\n)",
+            rf"\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b",
+            rf"\bin\s+(?:his|her|their)\s+{_PART}(?P<decade>[2-9]0)s\b",
+            rf"\b{_ONE},?\s+{_PART}(?P<tens>[2-9]0)s\b",
+            rf"\b(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b",
+            r"\((?P<months>\d{1,2});\d{1,2}\)",
+        )
+    ),
     re.IGNORECASE,
 )
 _BESIDE = (
@@ -41,12 +53,14 @@ _BESIDE = (
 )
 _SEX = re.compile(
     rf"(?P<female>♀)|(?P<male>♂)"
-    rf"|(?<![\w.'’-])(?P<sign>[FfMm])(?=\s*[,/;]\s*\d|\s*{_BESIDE}(?!\w)|/\d)"
+    rf"|(?<![\w.'’-])(?P<sign>[FfMm])(?=\s*[,/;]?\s*\d0s|\s*[,/;]\s*\d|\s*{_BESIDE}(?!\w)|/\d)"
     rf"|(?i:\b{_BESIDE}\s*[,(:/]?\s*)(?P<after>[FfMm])(?=[,).;:/]|\s*$)"
     rf"|(?i:\b(?:sex|gender)\s*[:=]\s*)(?P<field>[FfMm])(?!\w)"
 )
 
-_GRBAS = re.compile(r"\bGRBAS\b\W{0,3}(?P<ratings>(?:[GRBAS]\s?[0-3][\s,;/]*){2,5})")
+_GRBAS = re.compile(
+    r"(?:\bGRBAS\b\W{0,3}|(?=\bG\s?[0-3][\s,;/]*R\s?[0-3][\s,;/]*B\s?[0-3]))(?P<ratings>(?:[GRBAS]\s?[0-3][\s,;/]*){2,5})"
+)
 _RATING = re.compile(r"(?P<letter>[RBAS])\s?(?P<grade>[0-3])")
 _RATED = {
     "R": (Cue.VOICE_QUALITY, "rough"), "B": (Cue.VOICE_QUALITY, "breathy"), "A": (Cue.ENERGY, "low"),
@@ -75,8 +89,8 @@ def ages(text: str, start: int, end: int) -> Iterator[tuple[int, int, tuple[Cue,
     for match in _YEARS.finditer(text, start, end):
         name = match.lastgroup or ""
         years = _years(match[name])
-        years += 6 if name == "decade" else 3 if name == "ish" else 0
-        first = match.start(name) if name in ("of", "beside") else match.start()
+        years += 6 if name in ("decade", "tens") else 3 if name == "ish" else 0
+        first = match.start(name) if name in ("of", "beside", "tens") else match.start()
         yield first, match.end(), (Cue.AGE, next(age for bound, age in _AGE_BOUNDS if years < bound))
 
 

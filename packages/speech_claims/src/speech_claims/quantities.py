@@ -37,7 +37,7 @@ _SPELLINGS: Mapping[str, str] = {
 _SCALES: Mapping[str, tuple[float, str]] = {"kHz": (1000.0, "Hz"), "ms": (0.001, "s"), "octaves": (12.0, "st")}
 _UNIT = "|".join(f"(?P<{_name}>{spelt})" for _name, spelt in ((f"u{i}", s) for i, s in enumerate(_SPELLINGS.values())))
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBER = rf"(?:(?:minus\s+|[-−–]\s?)?\d+(?:[.,]\d+)*|half\s+an?\b|(?:{'|'.join(_WORDS)})\b)"
+_NUMBER = rf"(?:(?:minus\s+|[-−–]\s?)?\d+(?:[.,]\d+)*|half\s+an?\b|an?(?=\s+octave)|(?:{'|'.join(_WORDS)})\b)"
 _QUANTITY = re.compile(
     rf"(?<![\w.,<>≤≥])(?<![<>≤≥]\s)(?P<first>{_NUMBER})(?:\s*(?:[-–]|to|and)\s*(?P<last>{_NUMBER}))?[\s-]*(?:{_UNIT})(?!\w)",
     re.IGNORECASE,
@@ -46,8 +46,13 @@ _COUNT = re.compile(
     rf"(?<![\w.,])(?P<first>[1-9]\d{{0,5}}|{'|'.join(_WORDS[1:])})(?=(?:\s+[^\W\d_]+){{0,2}}\s+(?:pauses?|breaks|silences|gaps)\b)",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(
+    r"(?:pauses|breaks|gaps|silences)\s*(?:\((?:n|no\.?|count)\))?\s*(?::|=|→|->|\bx)\s*(?P<first>[1-9]\d{0,2})(?!\w|[.,]\d|\s*(?:m?s(?:ec)?\b|/))",
+    re.IGNORECASE,
+)
+"""*Pauses: 2*."""
 _TIMES = re.compile(
-    rf"(?<=\b)(?:paus(?:es|ed|ing)?|hesitat(?:es|ed|ing)?|stops?|stopped|halts?|halted|breaks\s+off)\s+"
+    rf"(?<=\b)(?:paus(?:es|ed|ing)?|hesitat(?:es|ed|ing)?|stops?|stopped|halts?|halted|breaks\s+off)\s+(?:just\s+|only\s+|exactly\s+)?"
     rf"(?P<first>twice|thrice|(?:{'|'.join(_WORDS[1:])}|\d{{1,2}})(?=\s+times\b))",
     re.IGNORECASE,
 )
@@ -99,7 +104,7 @@ def quantities(text: str, start: int, end: int) -> Iterator[tuple[int, int, Quan
         (*_QUANTITY.finditer(text, start, end), *_COUNT.finditer(text, start, end)), key=re.Match.start
     ):
         yield *match.span(), _read(match)
-    for match in _TIMES.finditer(text, start, end):
+    for match in (*_TIMES.finditer(text, start, end), *_COUNTED.finditer(text, start, end)):
         yield *match.span("first"), _read(match)
 
 
@@ -189,6 +194,8 @@ def _number(text: str) -> float:
         return float(_WORDS.index(word) + 1)
     if word in ("twice", "thrice"):
         return 2.0 if word == "twice" else 3.0
+    if word in ("a", "an"):
+        return 1.0
     if word.startswith("half"):
         return 0.5
     digits = re.sub(r"minus|[\s−–]", lambda m: "" if m.group().isspace() else "-", word).replace(" ", "")

@@ -8,8 +8,8 @@ from enum import Enum
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
-from speech_claims.senses import SENSES, names_person
-from speech_claims.tokens import Word
+from speech_claims.senses import SENSES, names_person, word_set
+from speech_claims.word import Word
 from speech_records import Degree
 
 _CLAUSE_ENDS = (Kind.BOUNDARY, Kind.BUT)
@@ -30,15 +30,20 @@ _DEGREES = {
 
 # Over letters to the left: a negation, with at most two ordinary words between (*at no point does he sound loud*),
 # and with values between only where they are joined by *or* (*not loud or fast*) or follow one another (*no rise*).
-_BETWEEN = r"(?:[DABMPHL]|V(?=V))*(?:O(?:[DABMPHL]|V(?=V))*){0,2}"
+_BETWEEN = r"(?:[DABMPHLG]|V(?=V))*(?:O(?:[DABMPHLG]|V(?=V))*){0,2}"
 _NEGATED = re.compile(rf"[NM](?:{_BETWEEN}V[DABMPHLE]*K?R)*{_BETWEEN}$")
+_CONTRASTED = re.compile(r"(?:^|[KXT])ND*VD*CD*$")
+"""*…, not full and ringing* denies both."""
 _OPENS = re.compile(r"(?:^|[XTK])C?A?[DN]*$")
 _DENIED_BEHIND = re.compile(r"D*K?A?[OHD]{1,4}(?:M|BD*N|N)D*(?:[XKT]|$)")
-_DENIED_SHORTLY = re.compile(r"[BK]?N(?:[XKTC]|$)")
-_DENIED_IN_A_LIST = re.compile(r"(?:PA?H|[DE])*B(?=N[D]*(?:[XKT]|$))")
+_DENIED_SHORTLY = re.compile(r"[BK]?(?:N|(?<!K)MD*)(?:[XKTC]|$)")
+_DENIED_RELATIVE = re.compile(r"D*KL[OH]?(?:M|BD*N|N)D*(?:[XKT]|$)")
+_DENIED_IN_A_LIST = re.compile(r"(?:PA?H|[DE])*B(?=[NOV]D*(?:[XKT]|$))")
 _SAYS_NO = frozenset((":", "=", "→", "->", "=>", "⇒"))
 _SHORT_DENIALS = frozenset(("no", "not", "none", "neither", "never", "nope"))
 _ANSWERED = re.compile(r"XD*N(?:[XK]|$)")
+_SAYING = frozenset(("say", "call", "that", "claim", "describe", "hear", "find", "whether", "suggest", "maintain"))
+"""Ends of phrases that deny what a whole clause says."""
 _CAN = ("could", "can", "could not", "couldn't", "cannot", "can't", "could be", "can be")
 _BEING = (
     "be",
@@ -58,7 +63,7 @@ _NO_HEAD = re.compile(r"N[DA]*$")
 _CHANGES = re.compile(r"G[DAP]*(?:VC)?$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
 """Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
-_HARDLY = frozenset(("hardly", "barely", "scarcely", "hardly ever"))
+_HARDLY = word_set("hardly")
 
 
 def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -71,10 +76,14 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     left = "".join("O" if letters[k] == "V" and names_person(words[k].phrase) else letters[k] for k in range(first, i))
     match = _NEGATED.search(left)
     if match is None:
-        return False
-    governed = words[first + match.start() + 1 : i]
-    negation = words[first + match.start()].phrase
-    if _exceeds(words, i, first + match.start()) or (negation.endswith("so much") and _names(governed, "as")):
+        return _CONTRASTED.search(left) is not None or _is_denied_saying(words, i)
+    return _governs(words, i, first + match.start())
+
+
+def _governs(words: Sequence[Word], i: int, at: int) -> bool:
+    """Whether the negation at word `at` reaches word `i`."""
+    governed, negation = words[at + 1 : i], words[at].phrase
+    if _exceeds(words, i, at) or (negation.endswith("so much") and _names(governed, "as")):
         return False
     if any(w.phrase in _ENDS_DENIAL for w in governed):
         return False
@@ -83,11 +92,22 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     return not used or words[i].kind is Kind.HEAD or words[i].phrase in SENSES["pauses"]
 
 
+def _is_denied_saying(words: Sequence[Word], i: int) -> bool:
+    """Whether what the clause says is said not to be so: *I would not go so far as to say that she is … loud*."""
+    for k in range(i - 1, max(-1, i - 1 - CLAUSE_REACH), -1):
+        if words[k].kind in (Kind.BOUNDARY, Kind.BUT) or parts(words[k]):
+            return False
+        if words[k].kind is Kind.NEGATION and words[k].phrase.split(" ")[-1] in _SAYING:
+            return not names_person(words[i].phrase)
+    return False
+
+
 def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether a negation closes the clause that word `i` opens: *fast it isn't*; *loud? Hardly.*"""
-    listed = _DENIED_IN_A_LIST.match(letters, i + 1, i + 1 + REACH)
-    if listed is not None and words[listed.end() - 1].phrase in _SAYS_NO:
-        return True  # tension in voice → no
+    if _is_listed_as_absent(words, letters, i):
+        return True
+    if _DENIED_RELATIVE.match(letters, i + 1, i + 1 + REACH) is not None:
+        return True  # calls it monotonous, which it is not
     opens = _OPENS.search(letters[max(0, i - _NEAR) : i])
     if opens is None or ("A" in opens.group() and words[i - 1].phrase not in ("a", "an")):
         return False
@@ -95,8 +115,17 @@ def _is_denied_behind(words: Sequence[Word], letters: str, i: int) -> bool:
     if _DENIED_BEHIND.match(right) is not None:
         return True
     if _DENIED_SHORTLY.match(right) is not None:
-        return words[i + 1 + (right[0] in "BK")].phrase in _SHORT_DENIALS
+        denial = words[i + 1 + (right[0] in "BK")]
+        return denial.phrase in _SHORT_DENIALS or denial.kind is Kind.NEGATED_COPULA
     return _ANSWERED.match(right) is not None and words[i + 1].phrase == "?"
+
+
+def _is_listed_as_absent(words: Sequence[Word], letters: str, i: int) -> bool:
+    """*Tension in voice → no*."""
+    listed = _DENIED_IN_A_LIST.match(letters, i + 1, i + 1 + REACH)
+    if listed is None or words[listed.end() - 1].phrase not in _SAYS_NO:
+        return False
+    return letters[listed.end()] == "N" or words[listed.end()].phrase in lexicon.ABSENT
 
 
 def _is_outdone(words: Sequence[Word], i: int) -> bool:
@@ -150,6 +179,14 @@ def is_doubled(words: Sequence[Word], letters: str, i: int) -> bool:
     return i > 1 and letters[i - 1] == "C" and words[i - 2].phrase == phrase and phrase.endswith("er")
 
 
+_BEGINS = ("begin", "began", "start", "open", "set", "launch", "kick")
+
+
+_BETWEEN_TWO = re.compile(r"O[AD]*(?:V[OD]?C[AD]*)?$")
+
+_NEAR_BETWEEN = 7
+
+
 class Change(Enum):
     """How a value is said of one end of a change: what the sound turns into, or what it comes from."""
 
@@ -159,19 +196,42 @@ class Change(Enum):
 
 def change(words: Sequence[Word], letters: str, i: int) -> Change | None:
     """Whether word `i` says what the sound turns into or comes from: *gets louder*; *from a whisper to a shout*."""
-    if is_doubled(words, letters, i):
+    if is_doubled(words, letters, i) or _grows_with(words, i):
         return Change.TO
     first = max(0, i - REACH)
     found = _CHANGES.search(letters[first:i])
+    if found is not None and words[first + found.start()].phrase.startswith(_BEGINS):
+        return Change.FROM
     if found is not None:
-        return Change.FROM if words[first + found.start()].phrase.startswith(("begin", "began", "start")) else Change.TO
+        return None if _is_no_change(words, letters, i) else Change.TO
+    return _of_two(words, i)
+
+
+def _of_two(words: Sequence[Word], i: int) -> Change | None:
+    """*From a whisper to a shout*; of *between a murmur and a shout* neither is claimed."""
     clause, place = clause_of(words, i)
     before = [w.phrase for w in clause[max(0, place - _NEAR) : place]]
     behind = [w.phrase for w in clause[place + 1 : place + 3 + _NEAR]]
     if "from" in before and ("to" in behind or "into" in behind):
         return Change.FROM
+    near = clause[max(0, place - _NEAR_BETWEEN) : place]
+    if _names(near, "between") and _BETWEEN_TWO.search("".join(w.kind for w in near)):
+        return Change.FROM
     further = [w.phrase for w in clause[max(0, place - 3 * _NEAR) : place]]
     return Change.TO if "from" in further and ("to" in before or "into" in before) else None
+
+
+def _is_no_change(words: Sequence[Word], letters: str, i: int) -> bool:
+    """*Nor does she get loud* denies the level; *does not get louder* the change."""
+    return not words[i].phrase.split(" ")[0].endswith("er") and is_negated(words, letters, i)
+
+
+def _grows_with(words: Sequence[Word], i: int) -> bool:
+    """*The longer she talks, the softer she becomes*."""
+    if not words[i].phrase.endswith("er") or not i or words[i - 1].phrase != "the":
+        return False
+    clause, place = clause_of(words, i)
+    return place > 3 and clause[0].phrase == "the" and clause[1].phrase.endswith(("er", "more"))
 
 
 def degree(words: Sequence[Word], i: int) -> Degree | None:

@@ -28,8 +28,8 @@ WORDS: Mapping[str, Any] = MappingProxyType(
 def phrases(text: str) -> tuple[str, ...]:
     """The phrases of a list of `english.toml`.
 
-    >>> phrases("{moderately}, moderate")[-2:]
-    ('moderately melodic', 'moderate')
+    >>> phrases("{raises}, up")
+    ('raise', 'raises', 'raising', 'up')
     """
     return listed(text, WORDS["lists"])
 

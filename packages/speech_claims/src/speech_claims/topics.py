@@ -8,15 +8,15 @@ from itertools import pairwise
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
 from speech_claims.scope import clause_of, parts
-from speech_claims.senses import word_set
-from speech_claims.tokens import Word
+from speech_claims.senses import names_person, word_set
+from speech_claims.word import Word
 from speech_records import Cue
 
 _NEAR = 4
-_OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that"))
+_OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that", "as"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
-_OTHER = frozenset(("other", "another", "previous", "earlier", "next"))
+_OTHER = frozenset(("other", "another", "previous", "earlier", "next", "different"))
 _CONDITIONS = frozenset(("if", "had", "were", "unless", "had it", "were it"))
 _SUBJUNCTIVE = frozenset(("would", "might", "could"))
 _IMPERATIVES = word_set("imperatives")
@@ -37,6 +37,11 @@ _IN_GENERAL = frozenset(("speech", "voices", "people", "speakers", "persons", "u
 _GENERAL_REACH = 12
 _PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
 _AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
+_CONCEDES = frozenset(("contrary", "whatever", "no matter", "contrary to"))
+"""Openings of a part that ends at the next comma: *contrary to what the caption says, …*."""
+_LANGUAGES = word_set("languages")
+_REPORTERS, _REPORTING = word_set("reporters"), word_set("reporting")
+_MAY = frozenset(("would", "might", "may", "will", "had", "has", "have", "also"))
 _LABELS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
 
@@ -46,36 +51,64 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     """
     clause, place = clause_of(words, i)
     supposed = lexicon.HYPOTHETICAL - _WISHES if words[0].phrase in _IMPERATIVES else lexicon.HYPOTHETICAL
-    if (
+    return (
         _stands_with(clause, place, supposed)
-        or _is_conditional(clause, place)
         or _stands_after(clause, place, lexicon.ELSEWHERE)
-    ):
-        return True
-    if _would_fit(clause, place) or _has_other_subject(clause):
-        return True
-    if _stands_behind(clause, place, lexicon.UNSETTLED) or _opens_in_general(clause, place):
-        return True
-    if _stands_behind(clause, place, lexicon.INTERPRETS) or _is_supposed(clause, place):
-        return True
-    if _is_of_another(clause, place) or _is_of_persons(clause, place) or _asks_how(clause, place):
-        return True
-    part_end = next(
-        (k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA or clause[k].phrase == "than"),
-        len(clause),
+        or _stands_behind(clause, place, lexicon.UNSETTLED)
+        or _is_set_apart(words, i)
+        or _is_interpreted(clause, place)
+        or any(is_else(clause, place) for is_else in _ELSE)
     )
-    return _stands_behind(clause, part_end, lexicon.GENERIC) and not _is_definite(clause[:place])
 
 
-def _has_other_subject(clause: Sequence[Word]) -> bool:
+def _is_interpreted(clause: Sequence[Word], place: int) -> bool:
+    """Whether cues fit it (*fits a loud voice*); but *consistent with a male speaker* says that he is one."""
+    return _stands_behind(clause, place, lexicon.INTERPRETS) and not names_person(clause[place].phrase)
+
+
+def _is_generic(clause: Sequence[Word], place: int) -> bool:
+    """*A loud voice is often angry*; not *the loud voice*."""
+    ends = (k for k in range(place, len(clause)) if clause[k].kind is Kind.COMMA or clause[k].phrase == "than")
+    at = next((k for k in range(next(ends, len(clause))) if clause[k].phrase in lexicon.GENERIC), None)
+    if at is None:
+        return False
+    return not _is_definite(clause[at if at < place and _ends_a_part(clause, at) else 0 : place])
+
+
+def _ends_a_part(clause: Sequence[Word], at: int) -> bool:
+    """Whether a part of the clause ends before word `at`: *…, and speakers tend to pause*."""
+    return any(parts(w) for w in clause[:at])
+
+
+def _has_other_subject(clause: Sequence[Word], _place: int) -> bool:
     """*The other actor, in the previous clip, shouted*."""
     first = [w for w in clause[:3] if w.kind not in (Kind.ARTICLE, Kind.DEGREE)]
     return len(first) > 1 and first[0].phrase in _OTHER and first[1].kind in (Kind.OTHER, Kind.VALUE)
 
 
+def _is_reported(clause: Sequence[Word], place: int) -> bool:
+    """*My colleague swears that she mumbles*: what somebody else says, up to the last comma."""
+    at = next((k for k in range(place + 1) if clause[k].phrase in _REPORTERS and _reports(clause, k)), None)
+    return at is not None and _reaches(clause, at, place)
+
+
+def _reports(clause: Sequence[Word], at: int) -> bool:
+    behind = [w for w in clause[at + 1 : at + 3] if w.phrase not in _MAY]
+    return bool(behind) and behind[0].phrase.removesuffix(" that") in _REPORTING
+
+
+def _is_set_apart(words: Sequence[Word], i: int) -> bool:
+    """*In her greeting she was softly spoken, but that was another clip*."""
+    but = next((k for k in range(i + 1, min(len(words), i + _GENERAL_REACH)) if words[k].kind is Kind.BUT), None)
+    if but is None or any(w.phrase in (".", "!", "?") for w in words[i:but]):
+        return False
+    behind = [w.phrase for w in words[but + 1 : but + 5]]
+    return behind[:2] in (["that", "was"], ["this", "was"], ["it", "was"]) and not _OTHER.isdisjoint(behind[2:])
+
+
 def _is_conditional(clause: Sequence[Word], place: int) -> bool:
     """*Had he spoken louder, with fewer pauses, the jury might have believed him*: all before *might*."""
-    if all(w.phrase.split(" ")[0] not in _CONDITIONS for w in clause[:2]):
+    if all(w.phrase.split(" ")[0] not in _CONDITIONS or w.kind is Kind.PREPOSITION for w in clause[:2]):
         return False
     return any(w.phrase.split(" ")[0] in _SUBJUNCTIVE for w in clause[place:])
 
@@ -93,11 +126,13 @@ def _stands_behind(clause: Sequence[Word], place: int, triggers: frozenset[str])
 
 def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
     """*In fear, the pitch goes up*; *a sad speaker might be slow*: said of an emotion, whatever its articles."""
-    first = [w.phrase for w in clause[:2]]
-    if len(first) == 2 and first[0] in ("in", "under", "during") and first[1] in lexicon.EMOTIONS:
+    if any(a.phrase == "in" and b.phrase in _LANGUAGES for a, b in pairwise(clause[:place])):
+        return True
+    one, other = ([w.phrase for w in clause[:2]] + ["", ""])[:2]
+    if one in ("in", "under", "during") and other in lexicon.EMOTIONS:
         return True
     before = [w.phrase for w in clause[:place]]
-    if before[:1] and before[0] in lexicon.EMOTIONAL and before[1:2] and before[1] in _IN_GENERAL:
+    if place > 1 and ((one in lexicon.EMOTIONAL and other in _IN_GENERAL) or _is_of_emotion(clause, place)):
         return True
     if any(one in lexicon.EMOTIONS and other == "=" for one, other in pairwise(before)):
         return True
@@ -105,6 +140,13 @@ def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
     if subject is None or not lexicon.MODALS.intersection(before[subject:]):
         return False
     return lexicon.DEFINITE.isdisjoint(before[max(0, subject - 1) :])
+
+
+def _is_of_emotion(clause: Sequence[Word], place: int) -> bool:
+    """*Anger is rarely slow*."""
+    beside = (Kind.DEGREE, Kind.ARTICLE, Kind.NEGATION)
+    is_subject = clause[0].phrase in lexicon.EMOTIONS and clause[1].kind in (Kind.COPULA, Kind.NEGATED_COPULA)
+    return is_subject and all(w.kind in beside or w.phrase in lexicon.GENERIC for w in clause[2:place])
 
 
 def _is_supposed(clause: Sequence[Word], place: int) -> bool:
@@ -196,12 +238,19 @@ def _names_an_emotion(words: Sequence[Word], i: int) -> bool:
 
 def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
     """Whether a trigger is in the same part of the clause, between commas, as word `place`."""
-    if triggers.isdisjoint(w.phrase for w in clause):
+    if triggers.isdisjoint([w.phrase for w in clause]):
         return False
     start = next((k + 1 for k in range(place, -1, -1) if parts(clause[k])), 0)
     end = next((k for k in range(place, len(clause)) if parts(clause[k])), len(clause))
-    at = next((k for k in range(start, end) if clause[k].phrase in triggers), None)
+    at = next((k for k in range(start, end) if clause[k].phrase in triggers and not _is_simile(clause, k)), None)
     return at is not None and not any(w.phrase in _OF_ANOTHER for w in clause[place:at])
+
+
+def _is_simile(clause: Sequence[Word], at: int) -> bool:
+    """Whether *would* only compares: *read it as an old captain would*."""
+    closes = at + 1 >= len(clause) or parts(clause[at + 1])
+    compares = any(w.phrase in ("as", "like", "than", "the way") for w in clause[:at])
+    return closes and compares and clause[at].phrase == "would"
 
 
 def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
@@ -209,11 +258,23 @@ def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) 
     at = next((k for k, w in enumerate(clause[:place]) if w.phrase in triggers), None)
     if at is None:
         return False
+    return _reaches(clause, at, place)
+
+
+def _reaches(clause: Sequence[Word], at: int, place: int) -> bool:
+    """Whether word `place` stands before the last comma behind word `at`, or, after *contrary to*, before the next."""
     commas = [k for k in range(at, len(clause)) if clause[k].kind is Kind.COMMA]
-    return not commas or place < commas[-1]
+    return not commas or place < commas[0 if clause[0].phrase in _CONCEDES else -1]
 
 
 def _is_definite(before: Sequence[Word]) -> bool:
     """Whether the last article before a word is a definite one."""
     articles = [w for w in before if w.kind is Kind.ARTICLE or w.phrase in lexicon.DEFINITE]
     return bool(articles) and articles[-1].phrase in lexicon.DEFINITE
+
+
+_ELSE = (
+    _is_reported, _is_conditional, _would_fit, _has_other_subject, _opens_in_general, _is_supposed, _is_of_another,
+    _is_of_persons, _asks_how, _is_generic,
+)  # fmt: skip
+"""What else keeps a clause from claiming."""

@@ -17,11 +17,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from speech_claims.cue_values import CueValue, cue_values, movements
-from speech_claims.finding import Finding, find
+from speech_claims.finding import Finding
 from speech_claims.mentions import NO_WORD, find_quotes, find_stress, quoted_spans
 from speech_claims.movement import is_of_time
 from speech_claims.quantities import Quantity, agrees, quantity
 from speech_claims.quotes import is_quoted_from, sanitize, words
+from speech_claims.reader import find
 from speech_claims.spans import Occupied
 from speech_records import (
     Claim,
