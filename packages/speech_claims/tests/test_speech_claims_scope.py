@@ -78,6 +78,18 @@ def found(text: str) -> list[str]:
         ("Volume: low -> high.", "energy rising"),
         ("The longer he speaks, the quieter he becomes.", "energy falling"),
         ("Soft at the beginning, very strong at the finish.", ""),
+        ("Volume: soft, then louder, then loudest.", "energy rising"),
+        (
+            "The pitch climbs before coming back down. Pitch: dips, then up.",
+            "contour_shape falling-rising, contour_shape rising-falling",
+        ),
+        ("The volume is no higher than in a normal chat, the tempo likewise.", "energy not high, rate not high"),
+        (
+            "As for the loudness, low isn't the word; as for the tune, flat isn't either.",
+            "contour_dynamics not flat, energy not low",
+        ),
+        ('<prosody rate="fast" pitch="low" volume="loud">', "energy high, pitch low, rate high"),
+        ("Lose the vocal fry; get rid of the whisper.", "voice_quality not creaky, voicing not whispered"),
         # yardsticks, shorthand, ages
         ("The level is well past what one would call normal; the tempo is half the usual.", "energy high, rate low"),
         ("Her loudness does not stray from the average.", "energy normal"),

@@ -16,6 +16,7 @@ from speech_claims.word import REPEATED, Word
 PRONOUNS, REPEATS, REPEATS_DENIED = (word_set(name) for name in ("pronouns", "repeats", "repeats_denied"))
 _TOO = word_set("too")
 _REPEATING, _RECENT = REPEATS | REPEATS_DENIED | _TOO, 5
+_DENYING = (Kind.NEGATION, Kind.NEGATED_COPULA)
 _ANAPHORIC = frozenset("BMNVDG")
 _HEADING = 6
 """Words of a question that is no more than a heading."""
@@ -64,22 +65,25 @@ def resolved(words: list[Word]) -> list[Word]:
     """The words whose letter depends on those around them, with it."""
     head: str | None = None
     former: str | None = None
-    values: list[str] = []
+    values: list[tuple[str, bool]] = []
     resolved: list[Word] = []
     for i, word in enumerate(words):
         if word.phrase in LAST_TWO and head is not None and former is not None and _is_said_of(words, i):
             resolved.append(replace(word, kind=Kind.HEAD, group=former if "f" in word.phrase else head))
             continue
-        value = _last_value(words, i, values)
+        value, is_denied = _last_value(words, i, values)
         if value is not None and word.phrase in REPEATS_DENIED and _is_last_head(words, i):
             resolved += _denied_repeat(word, value)
         else:
             resolved.append(_read(Place(words, i, resolved[-1] if resolved else None), head, value))
+            if is_denied and word.phrase in _TOO and resolved[-1].group == REPEATED:
+                resolved.insert(-1, Word(word.start, word.start, "not", Kind.NEGATION))
         if resolved[-1].kind is Kind.HEAD:
             former = head if resolved[-1].group != head else former
             head = resolved[-1].group
-        elif resolved[-1].kind is Kind.VALUE:
-            values.append(resolved[-1].phrase)
+        elif resolved[-1].kind is Kind.VALUE and all(w.phrase != "than" for w in words[max(0, i - 4) : i]):
+            is_denied = len(resolved) > 1 and resolved[-2].kind in _DENYING
+            values.append((resolved[-1].phrase, is_denied))
     return resolved
 
 
@@ -93,14 +97,15 @@ def _read(place: Place, head: str | None, value: str | None) -> Word:
     return role(place) or word
 
 
-def _last_value(words: Sequence[Word], i: int, values: Sequence[str]) -> str | None:
-    """The last value that word `i` can repeat of the head beside it."""
+def _last_value(words: Sequence[Word], i: int, values: Sequence[tuple[str, bool]]) -> tuple[str | None, bool]:
+    """The last value that word `i` can repeat of the head beside it, and whether it was denied."""
     if words[i].phrase not in _REPEATING:
-        return None
+        return None, False
     near = [w for w in (*words[i + 1 : i + 6], *words[max(0, i - 2) : i][::-1]) if w.kind is Kind.HEAD]
     last = values[-_RECENT:][::-1]
     senses = SENSES[near[0].group or ALONE] if near else {}
-    return next((v for v in last if v in senses or v.split(" ")[0] in senses), last[0] if last else None)
+    fitting = (one for one in last if one[0] in senses or one[0].split(" ")[0] in senses)
+    return next(fitting, last[0] if last else (None, False))
 
 
 def _is_said_of(words: Sequence[Word], i: int) -> bool:

@@ -41,6 +41,8 @@ _PARTICIPLE = re.compile(_HEADS + r"[^HXT]{1,9}K[DN]*BD*$")
 _IS_WHAT = re.compile(r"BOA?(?P<heads>H)(?=B)")
 _BRACKETED = re.compile(_HEADS + r"[DOPBE]{0,5}KD*$")
 _CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
+_TOPIC = re.compile(_HEADS + r"K[DN]*$")
+_TOPICS = word_set("topics")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 
 _QUESTION_REACH = 24
@@ -103,7 +105,8 @@ class _Place:
 def _as_rule(place: _Place) -> bool:
     """Not a value that repeats another, nor *typical* in *a high pitch: typical joy*."""
     words, i = place.words, place.i
-    return words[i].group != REPEATED and not (words[i - 1].phrase == ":" and place.right[:1] == "O")
+    names = place.right[:1] == "O" and words[i + 1].phrase not in ("it", "that", "this")
+    return words[i].group != REPEATED and not (words[i - 1].phrase == ":" and names)
 
 
 def _as_predicate(place: _Place) -> bool:
@@ -150,6 +153,12 @@ def _participial(place: _Place) -> bool:
     return any(w.phrase in ("being", "remaining", "staying") for w in place.words[max(0, place.i - 4) : place.i])
 
 
+def _as_topic(place: _Place) -> bool:
+    """Whether the head is named as a topic only: *as for the tempo, slow is not the word*."""
+    start = place.i - len(place.way)
+    return _as_rule(place) and any(w.phrase in _TOPICS for w in place.words[max(0, start - 4) : start])
+
+
 def _moving(place: _Place) -> bool:
     contour = SENSES["contour"].get(place.words[place.i].phrase)
     return contour is not None and contour[0] is Cue.CONTOUR_SHAPE
@@ -181,6 +190,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_BRACKETED, True, _in_brackets),  # F0 212 Hz (high)
     (_AFTER_APPOSITION, True, _as_rule),  # the voice, high as a bird's, trembled
     (_AFTER_PARENTHESIS, True, _as_rule),  # the tempo, unlike the pitch, is hectic
+    (_TOPIC, True, _as_topic),  # as for the tempo, slow …
     (_FAR_LEFT, True, _in_reach),  # the nearest head of the clause
 )
 """Where a head stands; whether that is left of the value; and what else must hold."""

@@ -18,7 +18,8 @@ from speech_records import Cue
 
 _DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
 _SINGLE = r"‘[^‘\n]*?’(?!\w)|(?<!\w)'(?:[^'\n]|(?<=\w)'(?=\w))+'(?!\w)"
-_QUOTED = re.compile(rf"{_DOUBLE}|{_SINGLE}")
+_QUOTED = re.compile(rf"(?P<tag><[a-z]+\s[^<>\n]{{0,300}}>)|{_DOUBLE}|{_SINGLE}")
+"""Quotes; those of a tag (*<prosody rate="slow">*) are none."""
 _SPEAKING = re.compile(
     r"\b(?:say(?:s|ing)?|said|ask(?:s|ed)?|words?|phrase|sentence|line|transcript|utter(?:s|ed|ance)?|reads?|hear|"
     r"speaks?|spoken|repl(?:y|ies)|exclaims?|text)\b[^.!?“\"]{0,30}$",
@@ -142,7 +143,7 @@ def quoted_spans(text: str) -> list[Span]:
     >>> [("The speaker says “so it is”.")[a:b] for a, b in quoted_spans("The speaker says “so it is”.")]
     ['“so it is”']
     """
-    return [match.span() for match in _QUOTED.finditer(text)]
+    return [match.span() for match in _QUOTED.finditer(text) if match["tag"] is None]
 
 
 def without_quotes(text: str) -> str:

@@ -27,8 +27,6 @@ _LOOK_ALIKES = str.maketrans(
     "ABEKMHOPCTYXISJaeopcyxisjdlhqwABEZHIKMNOPTYXavopuxi",
 )
 _STRUCK = re.compile(r"~~[^~\n]{0,400}~~|<(s|del|strike)>[^<\n]{0,400}</\1>|<!--[^\n]{0,400}?-->", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r'(?<=\w)="([^"\n<>]{0,40})"')
-"""*rate="slow"* of a markup, which is no quote."""
 _OVERLAYS = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20e6")
 """Combining marks that strike a letter through."""
 _TURNS_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
@@ -127,7 +125,6 @@ def readable(text: str, transcript: str | None) -> Readable:
     for match in _STRUCK.finditer(plain):
         suspect.append(match.start())
     plain = _STRUCK.sub(lambda match: " " * len(match.group()), plain)
-    plain = _ATTRIBUTE.sub(r"= \1,", plain)
     quotes = quoted_spans(plain)
     unquoted = _blanked(plain, quotes)
     suspect = [i for i in suspect if not _inside(i, quotes)]

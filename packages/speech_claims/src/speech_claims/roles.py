@@ -16,6 +16,7 @@ _HAS = frozenset(("has", "have", "had"))
 _PARTICIPLES = ("ed", "ept", "eld", "ought", "ung", "wn", "ven", "ken", "sen")
 _PERSONS, _SIZES, _MOVEMENTS, _KEEPS = (word_set(name) for name in ("persons", "sizes", "movements", "keeps"))
 _LOOSE_HEADS, _NEAR_VOICE = word_set("loose_heads"), 10
+_THEN = frozenset(("then", "and", "and then", "to", "before"))
 _UP = {"up": "high", "down": "low"}
 _KEYS = frozenset((":", "="))
 
@@ -182,6 +183,15 @@ def _of_a_kept_pitch(place: Place) -> Word | None:
     return replace(place.word, phrase=_UP[place.word.phrase])
 
 
+def _of_a_turn(place: Place) -> Word | None:
+    """*Dips, then up*."""
+    before = place.before
+    if before is None or before.phrase not in _THEN:
+        return None
+    moves = any(_is_movement(w) for w in place.words[max(0, place.i - 4) : place.i])
+    return replace(place.word, phrase=f"{place.word.phrase}ward") if moves else None
+
+
 def _turned(kind: Kind, applies: Callable[[Place], bool]) -> Callable[[Place], Word | None]:
     return lambda place: replace(place.word, kind=kind) if applies(place) else None
 
@@ -215,7 +225,7 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     **dict.fromkeys(_LOOSE_HEADS, (_of_a_loose_head,)),
     **dict.fromkeys(("average", "mean", "median", "normal", "usual"), (_of_a_mean,)),
     **dict.fromkeys(("above", "below"), (_of_a_bare_comparison,)),
-    **dict.fromkeys(_UP, (_of_a_kept_pitch,)),
+    **dict.fromkeys(_UP, (_of_a_kept_pitch, _of_a_turn)),
     **dict.fromkeys(RELATIVES, (_turned(Kind.RELATIVE, lambda place: place.is_behind(Kind.HEAD, Kind.COMMA)),)),
     # the tempo slackens word by word
     **dict.fromkeys(word_set("step_by_step"), (_turned(Kind.DEGREE, lambda place: place.is_behind(Kind.VALUE)),)),
@@ -237,6 +247,8 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
     "to": (_turned(Kind.DEGREE, lambda place: place.is_behind(Kind.HEAD) and place.is_before(Kind.VALUE)),),
     "some": (_turned(Kind.DEGREE, _is_before_a_number),),
     "about": (_turned(Kind.PREPOSITION, lambda place: place.is_before(Kind.ARTICLE)),),  # nothing rough about the voice
+    # rises before collapsing
+    "before": (_turned(Kind.AND, lambda place: place.is_behind(Kind.VALUE) and place.is_before(Kind.VALUE)),),
     "either": (_turned(Kind.DEGREE, lambda place: place.is_last() and _is_denied_before(place)),),
     "none": (_turned(Kind.NEGATION, _is_before_a_verb),),  # of the pauses none is long
 }

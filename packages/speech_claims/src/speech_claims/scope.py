@@ -162,7 +162,7 @@ def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
     first = i + 1 + (letters[i : i + 2] == "VH")  # *excessive speed can be excluded*
     for k in range(first, min(len(words), i + _ABSENT_REACH)):
         if words[k].phrase in lexicon.ABSENT and letters[k + 1 : k + 2] != "H":
-            return letters[k] != "N" or "B" in letters[i:k]
+            return letters[k] != "N" or "B" in letters[i:k] or words[k].phrase == "0"
         if letters[k] in "VHXTC":
             return False
     return False

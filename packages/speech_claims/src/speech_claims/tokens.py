@@ -20,10 +20,10 @@ from speech_claims.yardsticks import yardsticks
 _ABBREVIATED = r"(?i:\b(?:freq|vol|avg|ave|approx|spkr|artic|intens|incl|occ|esp|incr|decr|mod|max|min|int|i\.e)\.)"
 _RAW = re.compile(
     rf"\bw/(?:o\b)?|{_ABBREVIATED}(?=\s*[a-z\d↑↓→=:,;])|[^\W_]+(?:['’][^\W_]+)*"
-    r"|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/·•]|\s\+\s"
+    r"|&|->|=>|\+\+|[↑↓↗↘→⇒=|]|\s[-–]\s|[.!?;:,\n()—…/·•\x22]|\s\+\s"
 )
 _PUNCTUATION = {
-    **dict.fromkeys((",", "(", ")", "|"), Kind.COMMA),
+    **dict.fromkeys((",", "(", ")", "|", '"'), Kind.COMMA),
     **dict.fromkeys((":", "->", "=>", "→", "⇒", "="), Kind.COPULA),  # "pitch: high"
     "/": Kind.AND,
 }

@@ -171,7 +171,7 @@ def _is_of_another(clause: Sequence[Word], place: int) -> bool:
         ):
             break
         if clause[k].kind is Kind.OTHER and clause[k].phrase in lexicon.OTHERS:
-            return True
+            return k < place - 1 or clause[k - 1].kind is not Kind.OTHER  # that early-morning fry
     behind = [w for w in clause[place + 1 : place + 5] if w.kind not in (Kind.COMMA, Kind.VALUE)][:2]
     attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
     return attributive and bool(behind) and behind[0].phrase in lexicon.OTHERS

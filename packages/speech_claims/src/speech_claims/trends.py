@@ -17,7 +17,7 @@ _THEN = frozenset(
     ("then", "->", "→", "=>", "⇒", "later", "followed by", "afterwards", "before", "and then", "by the end", "finally")
 )
 _FIRST = word_set("first_part")
-_BETWEEN = re.compile(r"[KCDBOPXEG]{1,5}")
+_BETWEEN = re.compile(r"[KCDBOPEGV]{1,6}")
 _REACH = 24
 Part = tuple[int, Cue, str]
 
@@ -57,7 +57,7 @@ def _in_sequence(
 
 def _is_then(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     names_it = any(w.phrase in _THEN for w in words[i + 1 : k])
-    return names_it and "X" not in letters[i + 1 : k] and _BETWEEN.fullmatch(letters, i + 1, k) is not None
+    return names_it and _BETWEEN.fullmatch(letters, i + 1, k) is not None
 
 
 def _begins(words: Sequence[Word], letters: str, i: int) -> bool:
