@@ -5,8 +5,10 @@
 Each seed trains a cold start (SFT on the prosody of all training clips and on the reasoning about a tenth of them), and
 from it GRPO and GRPO-PTR on the other nine tenths. The stages run as `python -m trainer.stages`, so
 neither Hydra nor MLflow is needed, nor audio where the data set's features are cached. All policies then answer every
-test clip, greedily and sampled at temperature 1. Intervals are paired bootstraps over clips, within a seed and over the
-clips of all seeds together. `--grpo NAME=VALUE` and `--sft NAME=VALUE` try other settings. What is finished is kept.
+test clip, greedily and sampled at temperature 1. Intervals of accuracy are paired bootstraps over clips, within a seed
+and over the clips of all seeds together; that of supported claims is one over speakers and seeds. The measurement that
+checks the claims is also what rewards them in GRPO-PTR. `--grpo NAME=VALUE` and `--sft NAME=VALUE` try other settings.
+What is finished is kept.
 
 Bars: GRPO and GRPO-PTR at least 7 points of greedy accuracy above their start, intervals above 0, in the mean over the
 seeds; GRPO-PTR's supported claims at least 3 points above GRPO's. Status 1 where one is missed.
@@ -48,6 +50,7 @@ REINFORCEMENT: dict[str, Any] = {
     "learning_rate": 1e-4,
     "steps": 120,
     "prompts_per_step": 32,
+    "micro_batch_size": 8,
     "kl_coefficient": 0.0,
     "filter_augment_db": 6.0,
 }
@@ -57,7 +60,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
         "algorithm": "grpo_ptr",
         "factual": "verified",
         "criterion_weights": [1.0, 0.0, 0.0, 0.0],
-        "schedule": {"threshold": 0.3, "window": 4, "tolerance": 0.15},
+        "schedule": {"threshold": 0.42, "window": 4, "tolerance": 0.15},
     },
 }
 POLICIES = ("cold_start", *ALGORITHMS)
@@ -127,6 +130,25 @@ def supported(answers: list[Answer]) -> float:
     return sum(v is Verdict.SUPPORTED for v in verdicts) / max(1, len(verdicts))
 
 
+def claims_gain(pairs: list[tuple[list[Answer], list[Answer]]]) -> list[float]:
+    """How much larger the share of supported claims of the first answers of each pair is, a pair a seed, and the 95 %
+    interval of a bootstrap over seeds and speakers.
+    """
+    speakers = sorted({a.speaker_id for first, _ in pairs for a in first})
+    counts = np.zeros((len(pairs), len(speakers), 2, 2))  # supported claims and all, of both
+    for seed, pair in enumerate(pairs):
+        for which, given in enumerate(pair):
+            for a in given:
+                right = sum(claim.verdict is Verdict.SUPPORTED for claim in a.claims)
+                counts[seed, speakers.index(a.speaker_id), which] += right, len(a.claims)
+    rng = np.random.default_rng(0)
+    seeds, voices = (rng.integers(n, size=(DRAWS, n)) for n in counts.shape[:2])
+    drawn = np.array([counts[s][:, v].sum((0, 1)) for s, v in zip(seeds, voices, strict=True)])
+    shares = [found[..., 0] / np.maximum(1, found[..., 1]) for found in (counts.sum((0, 1)), drawn)]
+    mean, low, high = shares[0][0] - shares[0][1], *np.quantile(shares[1][:, 0] - shares[1][:, 1], (0.025, 0.975))
+    return [round(float(x), 4) for x in (mean, low, high)]
+
+
 def interval(gains: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:
     """Mean of paired differences and the 95 % interval of a bootstrap over clips."""
     drawn = gains[np.random.default_rng(0).integers(len(gains), size=(DRAWS, len(gains)))].mean(axis=1)
@@ -147,12 +169,11 @@ def summarize(found: dict[str, list[Answer]], seeds: list[int]) -> dict[str, Any
                 "seeds": [interval(gain) for gain in by_seed],
                 "all": interval(np.mean(by_seed, axis=0)),
             }
-    pairs = [(rows[f"{s}/grpo_ptr/greedy"]["supported"], rows[f"{s}/grpo/greedy"]["supported"]) for s in seeds]
-    claims = float(np.mean([ptr - plain for ptr, plain in pairs]))
+    claims = claims_gain([(found[f"{s}/grpo_ptr/greedy"], found[f"{s}/grpo/greedy"]) for s in seeds])
     best = max(rows[name]["accuracy"] for name in rows if name.endswith("greedy"))
     reached = [gains[f"{a}, greedy"]["all"] for a in ALGORITHMS]
-    met = all(gain[0] >= GAIN_BAR and gain[1] > 0 for gain in reached) and claims >= CLAIMS_BAR
-    return {"policies": rows, "gains": gains, "supported_gain": round(claims, 4), "best": best, "met": met}
+    met = all(gain[0] >= GAIN_BAR and gain[1] > 0 for gain in reached) and claims[0] >= CLAIMS_BAR
+    return {"policies": rows, "gains": gains, "supported_gain": claims, "best": best, "met": met}
 
 
 def main() -> int:
@@ -202,7 +223,8 @@ def _table(result: dict[str, Any]) -> str:
         seeds = "  ".join(f"{100 * m:+.1f} ({100 * a:+.1f} to {100 * b:+.1f})" for m, a, b in gain["seeds"])
         m, a, b = (100 * x for x in gain["all"])
         lines.append(f"{name:28} {m:+.1f} points ({a:+.1f} to {b:+.1f}); by seed {seeds}")
-    lines.append(f"supported claims, GRPO-PTR over GRPO: {100 * result['supported_gain']:+.1f} points")
+    m, a, b = (100 * x for x in result["supported_gain"])
+    lines.append(f"supported claims, GRPO-PTR over GRPO: {m:+.1f} points ({a:+.1f} to {b:+.1f})")
     return "\n".join([*lines, f"{result['seconds']} on {result['device']}", "met" if result["met"] else "NOT met"])
 
 
