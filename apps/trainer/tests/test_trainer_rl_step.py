@@ -191,31 +191,10 @@ def test_what_is_verified_takes_the_place_of_the_judge() -> None:
     )
     made.training_step([measured("u1"), measured("u2")], 0)
     assert judge.asked == []
+    assert made.history[0]["verified"] == pytest.approx(0.25)
+    assert not any(name.startswith("score_") for name in made.history[0])
     assert made.history[0]["reasoning"] == pytest.approx((1.0 + 0.2 + 0.2 + 0.2) / 4)
     assert made.history[0]["reward"] == pytest.approx((1.8 + 0.4 + 1.4 + 0.4) / 4)
-
-
-def test_with_a_floor_of_coverage_the_share_of_supported_claims_is_verified() -> None:
-    """The clips offer pitch and energy. True of one and false of the other, which is half right and covers half, 0.5;
-    and true of one alone, all of what is said and half of what is offered. Enough with a floor of 0.5: R_v 0.5 and 1,
-    where the faithfulness score gives 0 and 0.5; with one of 1, half of that."""
-    levels = ProsodyLevels(
-        "made", "0", pitch=LevelReading(Level.HIGH, 250.0, 90.0), energy=LevelReading(Level.HIGH, -9, 90)
-    )
-    offering = replace(clip("u1"), levels=levels)
-    answers = [format_answer(said, "sad") for said in ("The pitch is high. The energy is low.", "The pitch is high.")]
-    for floor, expected in ((None, (0.0 + 0.5) / 2), (0.5, (0.5 + 1.0) / 2), (1.0, (0.25 + 0.5) / 2)):
-        made, _ = module(
-            [[answers, answers]],
-            factual=Factual.VERIFIED,
-            coverage_floor=floor,
-            criterion_weights=(1.0, 0.0, 0.0, 0.0),
-            schedule=ProgressiveSchedule(threshold=0.0, window=1),
-        )
-        made.training_step([offering, replace(offering, utterance=clip("u2").utterance)], 0)
-        assert made.history[0]["verified"] == pytest.approx(expected)
-        assert made.history[0]["reasoning"] == pytest.approx((1 + 4 * expected) / 5)
-        assert not any(name.startswith("score_") for name in made.history[0])
 
 
 def test_beside_the_judge_the_mean_of_both_counts() -> None:

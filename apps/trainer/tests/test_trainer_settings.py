@@ -109,7 +109,6 @@ def test_the_demo_trains_with_these_values() -> None:
         ({"algorithm": "ppo"}, "algorithm must be one of grpo, grpo_ptr, got 'ppo'"),
         ({"reward_model": None}, "algorithm=grpo_ptr needs reward_model=DIR"),
         ({"workers": 0}, "workers is 0, expected >= 1"),
-        ({"coverage_floor": 0.0}, "coverage_floor is 0.0, expected a share above 0"),
         ({"micro_batch_tokens": 0}, "micro_batch_tokens is 0, expected >= 1"),
         ({"advantages": "gdpo", "devices": 2}, "advantages is gdpo, expected others than gdpo with several devices"),
     ],

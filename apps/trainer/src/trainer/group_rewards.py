@@ -48,8 +48,8 @@ def reasoning_scores(
         uncertainty = made.uncertainty.view(b, k, CRITERIA)
     if settings.factual is Factual.JUDGED:
         return ReasoningScores(scores, judged, uncertainty)
-    floor, asked = settings.coverage_floor, zip(groups.batch, groups.texts, strict=True)
-    verified = torch.tensor([[verified_reward(m, text, floor=floor) for text in texts] for m, texts in asked])
+    asked = zip(groups.batch, groups.texts, strict=True)
+    verified = torch.tensor([[verified_reward(m, text) for text in texts] for m, texts in asked])
     return ReasoningScores(factual_scores(scores, verified, settings.factual), judged, uncertainty, verified)
 
 

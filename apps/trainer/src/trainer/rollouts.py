@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from policy import Rollout
-from speech_claims import ClaimsError, faithfulness, supported_share
+from speech_claims import ClaimsError, faithfulness
 from speech_records import AnswerFormatError, Emotion, LabelSet, MeasuredUtterance, parse_response
 
 
@@ -71,18 +71,16 @@ def passes(lengths: Sequence[int], *, count: int | None, tokens: int | None) -> 
     return made
 
 
-def verified_reward(clip: MeasuredUtterance, text: str, *, floor: float | None = None) -> float:
-    """R_v of an answer's reasoning about its clip, in [0, 1]: its faithfulness score or, with a `floor` of coverage,
-    its share of supported claims, see `speech_claims.faithfulness`.
+def verified_reward(clip: MeasuredUtterance, text: str) -> float:
+    """R_v: the faithfulness score in [0, 1] of an answer's reasoning about its clip, see `speech_claims.faithfulness`.
 
     0 for an answer without form, and for one too long to be scored.
     """
     try:
         think = parse_response(text, strict=True).think
-        made = faithfulness(think, clip.profile, clip.levels, clip.utterance.transcript)
+        return faithfulness(think, clip.profile, clip.levels, clip.utterance.transcript).score
     except (AnswerFormatError, ClaimsError):
         return 0.0
-    return made.score if floor is None else supported_share(made, floor=floor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ Needs the standard library and `speech_records` only.
 """
 
 from speech_claims.errors import ClaimsError
-from speech_claims.faithfulness import FaithfulnessScore, faithfulness, supported_share
+from speech_claims.faithfulness import FaithfulnessScore, faithfulness
 from speech_claims.verification import judge, verify, verify_trace
 
-__all__ = ["ClaimsError", "FaithfulnessScore", "faithfulness", "judge", "supported_share", "verify", "verify_trace"]
+__all__ = ["ClaimsError", "FaithfulnessScore", "faithfulness", "judge", "verify", "verify_trace"]

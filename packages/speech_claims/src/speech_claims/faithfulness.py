@@ -137,28 +137,6 @@ def score_claims(claims: Iterable[Claim], offered: Sequence[Cue], *, obscured: i
     return FaithfulnessScore(score, tuple(offered), earned, contradicted, excluded, undecided, obscured, quotes)
 
 
-def supported_share(made: FaithfulnessScore, *, floor: float) -> float:
-    """How much of what a text says is right, in [0, 1], provided that it says enough.
-
-        E / (E + K) · min(1, E / (floor · |O|))      E = sum of e(c) over c in O
-
-    Unlike the score, it does not pay for a claim that is right no more often than the others, once the share E / |O| of
-    what is offered has reached `floor`. 0 where nothing is earned; with a floor of 0 one right claim earns everything.
-
-    Of two cues offered, one is right and one claim wrong: 1/2, which covers 1/2 of the offer:
-
-    >>> profile = ProsodyProfile(duration_s=2.0, sample_rate=16000, f0_range_st=12.0, hnr_db=20.0)
-    >>> made = faithfulness("The pitch range is wide. The voice is rough.", profile, None, None)
-    >>> made.score, [supported_share(made, floor=floor) for floor in (0.5, 1.0)]
-    (0.0, [0.5, 0.25])
-    """
-    earned, wrong = sum(made.earned.values()), len(made.contradicted) + len(made.excluded)
-    if not earned:
-        return 0.0
-    enough = floor * len(made.offered)
-    return earned / (earned + wrong) * (min(1.0, earned / enough) if enough else 1.0)
-
-
 def summarise(scores: Sequence[FaithfulnessScore]) -> FaithfulnessSummary | None:
     """Means over `scores`; `None` without any."""
     if not scores:

@@ -71,9 +71,7 @@ class GRPOSettings(OptimizerSettings):
       unless specified; `unparseable`: see `grpo_ptr.Unparseable`; `degenerate`: τ of groups that are all right or all
       wrong, 0 to 1; `trust`: whether τ weighs R_t at all
     - `factual`: whose word the factual score is, the reward model's (`judged`), the measurement's (`verified`) or both;
-      `verified` with `criterion_weights=[1,0,0,0]` needs no reward model; `coverage_floor`: what is measured is the
-      share of supported claims of an answer that states at least this share of what its clip offers, the faithfulness
-      score unless specified
+      `verified` with `criterion_weights=[1,0,0,0]` needs no reward model
     - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
     - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
@@ -118,7 +116,6 @@ class GRPOSettings(OptimizerSettings):
     degenerate: float = 1.0
     trust: bool = True
     factual: Factual = Factual.JUDGED
-    coverage_floor: float | None = None
     overlong_buffer: int = 0
     sampling_rounds: int = 1
     inner_epochs: int = 1
@@ -154,8 +151,6 @@ class GRPOSettings(OptimizerSettings):
         w = self.criterion_weights
         fits = w is None or (len(w) == CRITERIA and min(w) >= 0 and abs(sum(w) - 1) <= 1e-6)
         check("criterion_weights", w, fits, f"{CRITERIA} numbers >= 0 that sum to 1")
-        f = self.coverage_floor
-        check("coverage_floor", f, f is None or 0 < f <= 1, "a share above 0 and at most 1, or null")
         fits = 0 <= self.overlong_buffer <= self.max_new_tokens
         check("overlong_buffer", self.overlong_buffer, fits, f"0 to max_new_tokens={self.max_new_tokens}")
         check("loss", self.loss, self.loss in LOSSES, f"one of {', '.join(LOSSES)}")
