@@ -46,7 +46,7 @@ def main(arguments_given: Sequence[str] | None = None) -> int:
             if root
             else spread(list(read_jsonl(Path(name), MeasuredUtterance)), arguments.clips)
         )
-        results[Path(name).stem] = scores(read)
+        results[name] = scores(read)
     if arguments.json:
         print(json.dumps({c: {n: s and asdict(s) for n, s in made.items()} for c, made in results.items()}, indent=2))
     else:
