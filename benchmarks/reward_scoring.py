@@ -1,10 +1,11 @@
 """What judging a rollout costs: 64 texts about 8 clips, packed behind their clips, against one by one.
 
-K = 8 texts of about 60 words about each of 8 clips of 4 s, judged by a reward model of random weights (speed does not
-know what they mean): `pocket`, and the size of Whisper-base and SmolLM2-135M. Packed, the texts about a clip share its
-audio and prompt (`speechlm.PackedGroup`); the scores must be the same. CPU time in interleaved pairs after a short run.
+K = 8 texts of about 60 words about each of 8 clips, of 10 s and of 4 s, judged by a reward model of random weights
+(speed does not know what they mean): `pocket`, and the size of Whisper-base and SmolLM2-135M. Packed, the texts about a
+clip share its audio and prompt (`speechlm.PackedGroup`); the scores must be the same. CPU time in interleaved pairs
+after a short run.
 
-    OMP_NUM_THREADS=1 python benchmarks/reward_scoring.py [--pairs 3] [--models pocket compact] [--seconds 4] [--json]
+    OMP_NUM_THREADS=1 python benchmarks/reward_scoring.py [--pairs 3] [--models pocket compact] [--seconds 10 4]
 
 Bars: the median pair at least 2.5 times faster, scores within 0.001. Leaves with status 1 when one is missed.
 """
@@ -27,7 +28,7 @@ from torch import Tensor
 from rewardmodel import Clip, RewardModel
 from speechlm import PocketSize, SpeechLM, pocket, train_tokenizer
 
-CLIPS, K, SECONDS = 8, 8, 4
+CLIPS, K, SECONDS = 8, 8, (10.0, 4.0)
 MIN_SPEEDUP, MAX_DIFFERENCE = 2.5, 1e-3
 TEXT = (
     "<think>The speaker says “the door is open”. The pitch is {0}. The energy is {1}. The speaking rate is {2}. The "
@@ -107,13 +108,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--pairs", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of a clip")
+    parser.add_argument("--seconds", type=float, nargs="+", default=SECONDS, help="lengths of a clip")
     parser.add_argument("--models", nargs="+", choices=models(), default=list(models()))
     chosen = parser.parse_args()
     transformers.logging.set_verbosity_error()
     found = {
-        name: measure(make(), pairs=chosen.pairs, seconds=chosen.seconds)
+        f"{name}, clips of {seconds:g} s": measure(make(), pairs=chosen.pairs, seconds=seconds)
         for name, make in models().items()
+        for seconds in chosen.seconds
         if name in chosen.models
     }
     if chosen.json:

@@ -23,10 +23,11 @@ from speech_records import (
     ProsodyProfile,
     RewardScores,
     Utterance,
+    to_json,
 )
 from speechlm import PocketSize, pocket, train_tokenizer
 from trainer.reward import fit_claims, fit_criteria, held_out_voices, read_texts, train_clip_head
-from trainer.reward_data import ClipTexts, Source, Text
+from trainer.reward_data import ClipTexts, Source, Text, read_graded
 from trainer.reward_pictures import draw
 from trainer.reward_quality import (
     ClaimQuality,
@@ -217,7 +218,7 @@ def test_the_heads_learn_what_is_heard_and_leave_the_backbone_alone(
     model.requires_grad_(False)
     backbone = {name: value.clone() for name, value in model.backbone.state_dict().items()}
     texts = read_texts(model, heard)
-    before = ordinal_loss(model.heads.scores(torch.zeros(len(texts.readings), 7)), texts.criteria)
+    before = ordinal_loss(model.heads.scores(torch.zeros(len(texts.readings), 8)), texts.criteria)
     assert before.item() == pytest.approx(math.log(2), abs=1e-4)
     features = {about.name: clip for about, clip in zip(heard.about, heard.clips, strict=True)}
     settings = RewardSettings(epochs=40, batch_size=2, warmup_steps=5, save_every=0)
@@ -244,3 +245,15 @@ def test_without_validation_voices_a_fifth_of_the_voices_of_every_corpus_is_held
     assert counts == {"ten": 2, "two": 1, "one": 2}
     assert {m.utterance.utterance_id for m in held_out + others} == {f"u{i}" for i in range(22)}
     assert len(held_out) + len(others) == 22
+
+
+def test_graded_traces_of_a_file_that_cannot_be_used_are_named_and_the_rest_is_taken(tmp_path: Path) -> None:
+    """Line 2 has a score of 7, line 3 is cut off; line 4 is about a clip that is not asked for, which is no fault."""
+    good = to_json(text(Source.GRADED).graded)
+    rows = [good, good.replace("5.0", "7.0", 1), good[:-9], good.replace('"a1"', '"b1"')]
+    file = tmp_path / "graded.jsonl"
+    file.write_text("\n".join(rows) + "\n")
+    failed: list[FailedItem] = []
+    clip = MeasuredUtterance(Utterance("a1", "made", "a.wav", "s1"), ProsodyProfile(1.0, 16_000))
+    assert [to_json(g) for g in read_graded(file, [clip], failed.append)] == [good]
+    assert [item.id.rpartition(":")[2] for item in failed] == ["2", "3"]

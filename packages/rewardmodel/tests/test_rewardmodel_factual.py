@@ -24,22 +24,24 @@ CERTAIN = dict.fromkeys((Cue.PITCH, Cue.ENERGY, Cue.PITCH_RANGE, Cue.RATE), 1.0)
 def test_the_mean_is_that_over_all_verdicts() -> None:
     """Two values of one cue, two names of another and a denial: 32 combinations, each scored by `score_claims`."""
     chances = (0.9, 0.3, 0.6, 0.7, 0.2)
-    expected = 0.0
+    expected = earning = 0.0
     for world in product((Verdict.SUPPORTED, Verdict.CONTRADICTED), repeat=len(CLAIMS)):
         weight = prod(p if v is Verdict.SUPPORTED else 1 - p for p, v in zip(chances, world, strict=True))
         verified = [
             Claim(c.start, c.end, c.text, c.cue, c.value, v) for c, v in zip(CLAIMS, world, strict=True)
         ]  # fmt: skip
-        expected += weight * score_claims(verified, tuple(CERTAIN)).score
-    mean, _ = expected_faithfulness(CLAIMS, [False] * 5, chances, CERTAIN)
+        found = score_claims(verified, tuple(CERTAIN)).score
+        expected, earning = expected + weight * found, earning + weight * (found > 0.0)
+    mean, _, chance = expected_faithfulness(CLAIMS, [False] * 5, chances, CERTAIN)
     assert mean == pytest.approx(expected, abs=1e-9)
+    assert chance == pytest.approx(earning, abs=1e-9)
 
 
 def test_certain_verdicts_give_the_score_itself() -> None:
     """Pitch right, energy wrong, two more cues offered: max(0, 1 - 1) / 4 and 1 / 4, neither uncertain."""
     claims = [CLAIMS[0], Claim(9, 10, "x", Cue.ENERGY, "high", Verdict.UNVERIFIABLE)]
-    assert expected_faithfulness(claims, [False] * 2, [1.0, 0.0], CERTAIN) == (0.0, 0.0)
-    assert expected_faithfulness(claims[:1], [False], [1.0], CERTAIN) == (0.25, 0.0)
+    assert expected_faithfulness(claims, [False] * 2, [1.0, 0.0], CERTAIN) == (0.0, 0.0, 0.0)
+    assert expected_faithfulness(claims[:1], [False], [1.0], CERTAIN) == (0.25, 0.0, 1.0)
 
 
 def test_nothing_is_gained_by_repeating_hiding_or_stuffing() -> None:
@@ -53,6 +55,6 @@ def test_nothing_is_gained_by_repeating_hiding_or_stuffing() -> None:
 
 def test_a_cue_that_may_not_be_offered_counts_as_much() -> None:
     """Half the time pitch is offered, beside energy: 0.5 · 1 / (1 + 0.5)."""
-    mean, _ = expected_faithfulness([CLAIMS[0]], [False], [1.0], {Cue.PITCH: 0.5, Cue.ENERGY: 1.0})
+    mean, _, _ = expected_faithfulness([CLAIMS[0]], [False], [1.0], {Cue.PITCH: 0.5, Cue.ENERGY: 1.0})
     assert mean == pytest.approx(1 / 3)
     assert set(CERTAIN) < set(OFFERED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,12 @@ def test_an_untrained_model_orders_by_likelihood_and_gives_three_to_the_rest(tin
 
 
 def test_scores_do_not_depend_on_how_rows_are_batched_or_padded(tiny_model: RewardModel) -> None:
-    """A row alone is neither padded nor shares its clip: rows of different lengths, batched by two, must agree."""
+    """A row alone is neither padded nor shares its clip: rows of different lengths, batched by two, must agree. Claims
+    and cues on offer are made likely, so that factual scores differ."""
     features = clips(40, 64)
+    with torch.no_grad():
+        tiny_model.heads.heard[1] = 2.0
+        tiny_model.heads.clip.layers[-1].bias[len(VALUES) : len(VALUES) + len(OFFERED)] = 5.0
     together = score(tiny_model, features, [QUESTION] * 3, TEXTS, audio_index=[0, 1, 1], batch_size=2)
     alone = [
         score(tiny_model, [features[clip]], [QUESTION], [text]) for clip, text in zip([0, 1, 1], TEXTS, strict=True)
@@ -187,7 +192,8 @@ def test_the_clip_head_learns_what_is_true_of_which_clip(
 
 def test_interpretation_costs_by_distance_of_the_answer_from_what_is_heard(tiny_model: RewardModel) -> None:
     """A head that is sure of anger: the right answer costs 0, the next emotion less than the farthest, no emotion as
-    much as that; half of it is evidence. Of the two cues on offer one is named: 2 · 1/2 - 1 = 0."""
+    much as that; half of it is evidence. Of the two cues on offer one is named: 2 · 1/2 - 1 = 0. What the language
+    model would have concluded, here anger for certain too, costs the same."""
     heads, readings = tiny_model.heads, []
     for answer in ("angry", "frustrated", "calm", "loud"):
         text = f"<think>The pitch is high.</think><answer>{answer}</answer>"
@@ -197,13 +203,51 @@ def test_interpretation_costs_by_distance_of_the_answer_from_what_is_heard(tiny_
         sure = torch.where(torch.tensor([e.value == "angry" for e in EMOTIONS]), 50.0, -50.0)
         offers = torch.where(torch.tensor([c in (Cue.PITCH, Cue.ENERGY) for c in OFFERED]), 50.0, -50.0)
         clip = ClipLogits(torch.zeros(1, len(VALUES)), offers[None], sure[None])
-        found = heads.evidence(states, readings, clip, torch.zeros(4))
+        concluded = replace(states, labels=sure.softmax(-1).expand(4, -1))
+        found = heads.evidence(concluded, readings, clip, torch.zeros(4))
     right, near, far, none = found[:, 4].tolist()
     assert right == pytest.approx(0.0, abs=1e-6)
     assert 0.5 < near < far <= 2.0
     assert none == pytest.approx(float(MISLABEL_COSTS[EMOTIONS.index(Emotion.ANGRY)].max()) / 2)
     assert found[:, 5].tolist() == pytest.approx([0.5] * 4)
     assert found[:, 6].tolist() == pytest.approx([0.0] * 4)
+    assert torch.equal(found[:, 7], found[:, 4])
+
+
+def test_the_language_models_own_conclusion_is_read_where_the_text_draws_its(tiny_model: RewardModel) -> None:
+    """At the label of the last sentence, after a space; where that names none, at the answer, after none. The
+    probabilities are those of the token there, among the first tokens of all emotions."""
+    backbone = tiny_model.backbone
+    thinks = ("An angry start. So it is angry.", "It is angry. So it is said.")
+    readings = [read(backbone.tokenizer, f"<think>{think}</think><answer>angry</answer>") for think in thinks]
+    for reading, before, space in zip(readings, ("So it is", "<answer>"), (" ", ""), strict=True):
+        assert backbone.tokenizer.decode(reading.ids[: reading.label]).endswith(before)
+        first = [backbone.tokenizer(space + e.value, add_special_tokens=False)["input_ids"][0] for e in EMOTIONS]
+        assert list(reading.labels) == first
+    with torch.no_grad():
+        labels = tiny_model.states(tiny_model.pack(sounds(40), [QUESTION], [readings]), readings).labels
+        for n, reading in enumerate(readings):
+            alone = backbone.collate(sounds(40), [QUESTION], [list(reading.ids)])
+            start = int(alone.completion_mask[0].nonzero()[0])
+            said = backbone.head(backbone(alone)[0, start + reading.label - 1])[list(reading.labels)].exp()
+            for i, token in enumerate(reading.labels):  # emotions with the same first token share its probability
+                of_token = said[i] / reading.labels.count(token)
+                total = sum(said[reading.labels.index(t)] for t in set(reading.labels))
+                assert float(labels[n, i]) == pytest.approx(float(of_token / total), rel=1e-3)
+
+
+def test_a_text_that_hardly_earns_a_fact_gets_the_lowest_factual_score(tiny_model: RewardModel) -> None:
+    """A head that is sure of every value and of all nine cues on offer; what it says is shifted to as sure a no: 1. As
+    it is, the one cue that is named earns 1 + 4 / 9."""
+    text = "<think>The pitch is high.</think><answer>angry</answer>"
+    scores = []
+    for shift in (-100.0, 0.0):
+        with torch.no_grad():
+            tiny_model.heads.clip.layers[-1].weight.zero_()
+            tiny_model.heads.clip.layers[-1].bias.fill_(50.0)
+            tiny_model.heads.heard[1] = shift
+        scores.append(float(tiny_model.judge(clips(40), [QUESTION], [text]).scores[0, 0]))
+    assert scores == [1.0, pytest.approx(1 + 4 / 9)]
 
 
 def test_checkpoints_keep_the_scores(tiny_model: RewardModel, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from rewardmodel import MAX_GAIN, OFFERED, PROBES, Clip, RewardModel, expected_faithfulness, read
+from rewardmodel.model import MIN_CHANCE
 from speech_records import Cue, Degree, format_answer
 from speechlm import train_tokenizer
 
@@ -34,7 +35,8 @@ def test_no_probe_gains_on_facts(name: str, likely: float) -> None:
             else likely if (c.cue, c.value) in said else (1 - likely) / 2 if c.cue in named else 0.4
             for c in reading.claims
         ]  # fmt: skip
-        return 4.0 * expected_faithfulness(reading.claims, reading.obscured, chances, offered)[0]
+        mean, _, chance = expected_faithfulness(reading.claims, reading.obscured, chances, offered)
+        return 4.0 * mean if chance > MIN_CHANCE else 0.0
 
     before, after = factual(THINK), factual(PROBES[name](THINK, QUESTION))
     assert after <= before + 0.01

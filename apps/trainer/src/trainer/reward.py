@@ -16,7 +16,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from rewardmodel import ClipHead, ClipTargets, Reading, RewardModel, States, clip_loss, hear, ordinal_loss, read
+from rewardmodel import (
+    ClipHead,
+    ClipTargets,
+    GradedTrace,
+    Reading,
+    RewardModel,
+    States,
+    clip_loss,
+    hear,
+    ordinal_loss,
+    read,
+)
 from speech_records import MeasuredUtterance
 from speech_records.failures import FailureLog
 from speechlm import SpeechLM
@@ -28,7 +39,7 @@ from trainer.fit import fit
 from trainer.modules import Batches, MicroBatches, StageModule
 from trainer.progress import track
 from trainer.resume import remove_state
-from trainer.reward_data import ClipTexts, Source, Text, sample_answers, texts_about
+from trainer.reward_data import ClipTexts, Source, Text, read_graded, sample_answers, texts_about
 from trainer.reward_pictures import draw
 from trainer.reward_quality import claim_quality
 from trainer.reward_report import VERDICTS, HeldOut, RewardReport, calibrate, measure, with_people, write_report
@@ -114,8 +125,13 @@ def train_reward_model(
     clips = {split: corpus.split(split) for split in (TRAIN, VALIDATION, TEST) if corpus.has(split)}
     if VALIDATION not in clips:
         clips[VALIDATION], clips[TRAIN] = held_out_voices(clips[TRAIN], seed=settings.seed)
+    versions = None
+    if graded is not None:
+        with FailureLog("trainer", out / "graded.errors.jsonl") as failed:
+            versions = read_graded(graded, clips[VALIDATION] + clips[TEST], failed)
     texts = {
-        split: _texts(backbone, corpus, clips[split], features, settings, graded=graded) for split in (VALIDATION, TEST)
+        split: _texts(backbone, corpus, clips[split], features, settings, versions=versions)
+        for split in (VALIDATION, TEST)
     }
     choosing, heard = (HeldOut(texts[split], features, corpus.questions(clips[split])) for split in (VALIDATION, TEST))
     untrained = claim_quality(heard.judge(model, heard.clips, (Source.SWAPPED, Source.OWN)))
@@ -269,14 +285,14 @@ def _texts(
     features: Mapping[str, Tensor],
     settings: RewardSettings,
     *,
-    graded: Path | None,
+    versions: Sequence[GradedTrace] | None,
 ) -> list[ClipTexts]:
     """Texts about `text_clips` of `clips`, or all."""
     if settings.text_clips < len(clips):
         rows = np.random.default_rng(settings.seed).choice(len(clips), size=settings.text_clips, replace=False)
         clips = [clips[i] for i in sorted(rows)]
     answers = sample_answers(policy, clips, features, corpus, k=ANSWERS, seed=settings.seed)
-    return texts_about(clips, corpus, answers, swapped=ANSWERS, seed=settings.seed, graded_file=graded)
+    return texts_about(clips, corpus, answers, swapped=ANSWERS, seed=settings.seed, versions=versions)
 
 
 def _criteria(text: Text) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ The same text goes with several clips and its verdicts with the clip, so that a 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -27,8 +27,9 @@ from speech_records import (
     ReasoningTrace,
     format_answer,
     parse_response,
-    read_jsonl,
 )
+from speech_records.failures import Report
+from speech_records.streams import good_lines
 from speechlm import SpeechLM
 from trainer.dataset import AnnotatedCorpus
 from trainer.features import as_float
@@ -111,10 +112,10 @@ def texts_about(
     *,
     swapped: int,
     seed: int,
-    graded_file: Path | None = None,
+    versions: Sequence[GradedTrace] | None = None,
 ) -> list[ClipTexts]:
     """For every clip, all of one split, all its `answers`, `swapped` texts of other clips, half of these answers too,
-    and its trace, whole and with every fault, or what `graded_file` (of `rewardmodel build`) has of it. Clips without
+    and its trace, whole and with every fault, or what `versions` (of `rewardmodel build`) has of it. Clips without
     reasoning are left out.
     """
     chosen = {m.utterance.utterance_id for m in clips}
@@ -122,8 +123,7 @@ def texts_about(
     traces = {t.utterance_id: t for split in splits for t in corpus.traces(split or "") if t.utterance_id in chosen}
     clips = [m for m in clips if m.utterance.utterance_id in traces]
     graded: dict[str, list[GradedTrace]] = defaultdict(list)
-    versions = read_jsonl(graded_file, GradedTrace) if graded_file else _graded(clips, traces, corpus, seed=seed)
-    for version in versions:
+    for version in _graded(clips, traces, corpus, seed=seed) if versions is None else versions:
         if version.utterance_id in traces:
             graded[version.utterance_id].append(version)
     rng = Random(seed)
@@ -140,6 +140,12 @@ def texts_about(
         judged += [(version, Source.GRADED) for version in graded[name]]
         made.append(ClipTexts(m, tuple(Text(_written(g, corpus), g, source) for g, source in judged)))
     return made
+
+
+def read_graded(file: Path, clips: Iterable[MeasuredUtterance], failed: Report) -> list[GradedTrace]:
+    """What a file of graded traces has of `clips`; lines that cannot be used go to `failed`."""
+    names = {m.utterance.utterance_id for m in clips}
+    return [g for _, g in good_lines(file, GradedTrace, failed) if g.utterance_id in names]
 
 
 def _judged(

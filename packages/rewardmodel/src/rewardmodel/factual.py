@@ -31,15 +31,16 @@ _Said = tuple[Cue, str, bool]
 
 def expected_faithfulness(
     claims: Sequence[Claim], obscured: Sequence[bool], probabilities: Sequence[float], offered: Mapping[Cue, float]
-) -> tuple[float, float]:
-    """Mean and standard deviation of the score in [0, 1] of `claims` that hold with these probabilities.
+) -> tuple[float, float, float]:
+    """Mean and standard deviation of the score in [0, 1] of `claims` that hold with these probabilities, and the
+    probability that it is above 0.
 
     `offered` are the probabilities that the clip offers each of `OFFERED`. A claim that is made twice counts once, with
     the mean of its probabilities.
 
     >>> loud = Claim(0, 4, "loud", Cue.ENERGY, "high", Verdict.UNVERIFIABLE)
     >>> expected_faithfulness([loud], [False], [0.5], {Cue.ENERGY: 1.0, Cue.PITCH: 1.0})
-    (0.25, 0.25)
+    (0.25, 0.25, 0.5)
     """
     size = max(1.0, sum(offered.values()))
     mentions: dict[Cue, dict[_Said, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -57,7 +58,8 @@ def expected_faithfulness(
         totals = _added(totals, [(0.0, 1.0 - measured), *zip(outcomes, shares, strict=True)])
     scores = [(min(1.0, max(0.0, total) / size), p) for total, p in totals.items()]
     mean = sum(score * p for score, p in scores)
-    return mean, sqrt(max(0.0, sum((score - mean) ** 2 * p for score, p in scores)))
+    deviation = sqrt(max(0.0, sum((score - mean) ** 2 * p for score, p in scores)))
+    return mean, deviation, sum(p for score, p in scores if score > 0.0)
 
 
 @lru_cache(maxsize=4096)

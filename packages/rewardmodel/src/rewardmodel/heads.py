@@ -2,7 +2,7 @@
 
 - *Claims*: a value that can be heard (`hearing.VALUES`) is judged by the sound of the clip alone. Every other claim,
   and every claim while the clip head is untrained, by the log-likelihood that the language model gives its value.
-- *Criteria*: seven numbers about a text, each about 1 in size, give the log-odds that a score lies above 1, 2, 3 and 4,
+- *Criteria*: eight numbers about a text, each about 1 in size, give the log-odds that a score lies above 1, 2, 3 and 4,
   one direction with four thresholds (an ordinal regression).
 """
 
@@ -31,7 +31,7 @@ OTHERS = RewardScores.CRITERIA[1:]
 LIKELIHOOD, PRIOR = 0.5, 1.25
 """What log-odds are made of log-likelihoods by: 0.5 x + 1.25, about what logistic regression finds for the demo's SFT
 policy on 50 clips of its training voices (0.54 and 1.27)."""
-EVIDENCE = 7
+EVIDENCE = 8
 """Numbers about a whole text, see `Heads.evidence`."""
 NEVER = -20.0
 """Log-odds of what no clip supports: an impossible degree."""
@@ -85,16 +85,16 @@ def ordinal_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class Heads(nn.Module):
-    """All of a reward model but its backbone, of hidden size `width`; float32, whatever the backbone is in."""
+    """All of a reward model but its backbone, for clips of `size` numbers; float32, whatever the backbone is in."""
 
     claim_temperature: Tensor
     """What the log-odds of claims are divided by, so that probabilities mean what they say."""
     listens: Tensor
     """Whether the clip head has been trained."""
 
-    def __init__(self, width: int, *, device: torch.device | None = None) -> None:
+    def __init__(self, size: int, *, device: torch.device | None = None) -> None:
         super().__init__()
-        self.clip = ClipHead(width, device=device)
+        self.clip = ClipHead(size, device=device)
         self.heard = nn.Parameter(torch.tensor([1.0, 0.0], device=device))
         self.said = nn.Parameter(torch.tensor([LIKELIHOOD, PRIOR], device=device))
         self.criteria = nn.Linear(EVIDENCE, len(OTHERS), bias=False, device=device)
@@ -131,13 +131,15 @@ class Heads(nn.Module):
     def evidence(self, states: States, readings: Sequence[Reading], clips: ClipLogits, claims: Tensor) -> Tensor:
         """What can be told of each text, float[N, EVIDENCE]: the four numbers of `States.evidence`; what its answer
         costs in expectation, given the emotion that the clip expresses; the share of its cues that is wrong, in
-        expectation; and the share of the cues on offer that it speaks of.
+        expectation; the share of the cues on offer that it speaks of; and what its answer costs in expectation, given
+        the emotion that the language model would have concluded from what is said before.
         """
         chances = claims.sigmoid().tolist()
         emotions, offered = clips.emotions.softmax(-1), clips.offered.sigmoid().tolist()
-        costs = (emotions @ MISLABEL_COSTS.to(emotions.device)).tolist()
+        table = MISLABEL_COSTS.to(emotions.device)
+        costs, expected = (emotions @ table).tolist(), (states.labels @ table).tolist()
         rows, start = [], 0
-        for row, reading in zip(states.clip.tolist(), readings, strict=True):
+        for row, reading, concluded in zip(states.clip.tolist(), readings, expected, strict=True):
             own = chances[start : start + len(reading.claims)]
             start += len(reading.claims)
             worst: dict[Cue, float] = defaultdict(lambda: 1.0)
@@ -146,7 +148,8 @@ class Heads(nn.Module):
             wrong = sum(1.0 - p for p in worst.values()) / max(1, len(worst))
             spoken = sum(p for cue, p in zip(OFFERED, offered[row], strict=True) if cue in worst)
             covered = spoken / max(1.0, sum(offered[row]))
-            rows.append([_cost(costs[row], reading.emotion) / 2.0, wrong, 2.0 * covered - 1.0])
+            of_sound, of_text = (_cost(cost, reading.emotion) / 2.0 for cost in (costs[row], concluded))
+            rows.append([of_sound, wrong, 2.0 * covered - 1.0, of_text])
         return torch.cat([states.evidence, states.evidence.new_tensor(rows).view(-1, EVIDENCE - 4)], dim=-1)
 
     def scores(self, evidence: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ from speechlm import SpeechBatch, SpeechLM
 VALUES: tuple[tuple[Cue, str], ...] = tuple(sorted({sense for words in SENSES.values() for sense in words.values()}))
 """The claims (cue, value) that can be told from the sound alone: all but stressed words, numbers and quotes."""
 EMOTIONS = tuple(Emotion)
-PARTS = 4
-"""Stretches of a clip whose states are averaged by themselves, so that a rise can be told from a fall."""
+PARTS, FRAME_PARTS = 4, 8
+"""Stretches of a clip of which states, and log-mel frames, are averaged by themselves: a rise is told from a fall."""
 HIDDEN = 128
 DROPPED = 0.3
 """Share of the hidden units that are dropped in training (our choice)."""
@@ -92,9 +92,8 @@ class ClipHead(nn.Module):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, width: int, *, device: torch.device | None = None) -> None:
+    def __init__(self, size: int, *, device: torch.device | None = None) -> None:
         super().__init__()
-        size = (PARTS + 1) * width
         self.register_buffer("mean", torch.zeros(size, device=device))
         self.register_buffer("spread", torch.ones(size, device=device))
         last = nn.Linear(HIDDEN, len(VALUES) + len(OFFERED) + len(EMOTIONS), device=device)
@@ -126,25 +125,41 @@ def clip_loss(logits: ClipLogits, targets: ClipTargets) -> dict[str, Tensor]:
     }
 
 
-def pooled_audio(hidden: Tensor, batch: SpeechBatch, audio_id: int) -> Tensor:
-    """What `ClipHead` is given: of the states `hidden[R, T, D]` of each row's audio tokens the means of `PARTS`
-    stretches and the standard deviation, float32 `[R, (PARTS + 1) D]`.
+def sound_size(backbone: SpeechLM) -> int:
+    """How many numbers `pooled_audio` gives about a clip."""
+    return 2 * (PARTS + 1) * backbone.head.in_features + 2 * FRAME_PARTS * backbone.features.num_mel_bins + 1
+
+
+def pooled_audio(hidden: Tensor, embedded: Tensor, batch: SpeechBatch, audio_id: int) -> Tensor:
+    """What `ClipHead` is given, float32 `[R, sound_size]`: of each row's audio tokens, as the text tower leaves them
+    (`hidden[R, T, D]`) and as it is given them (`embedded[R, T, D]`), the means of `PARTS` stretches and the standard
+    deviation; of the log-mel frames of its clip both for each of `FRAME_PARTS`; the logarithm of their number.
     """
     is_audio = (batch.input_ids == audio_id) & ~batch.completion_mask
-    return torch.stack([_pooled(row[chosen].float()) for row, chosen in zip(hidden, is_audio, strict=True)])
+    pooled = []
+    for row, chosen in enumerate(is_audio):
+        frames = batch.features[row, :, : int(batch.feature_lengths[row])].T
+        tokens = [x[row, chosen].float() for x in (hidden, embedded)]
+        states = [x for of in tokens for x in (*(part.mean(0) for part in _parts(of, PARTS)), of.std(0, correction=0))]
+        of_frames = [
+            x for part in _parts(frames.float(), FRAME_PARTS) for x in (part.mean(0), part.std(0, correction=0))
+        ]
+        pooled.append(torch.cat([*states, *of_frames, batch.feature_lengths[row].float().log()[None]]))
+    return torch.stack(pooled)
 
 
 @torch.no_grad()
 def hear(backbone: SpeechLM, features: list[Tensor]) -> Tensor:
     """The pooled audio states of log-mel clips; whatever is asked about a clip stands behind it and changes nothing."""
     batch = backbone.collate(features, [""] * len(features))
-    return pooled_audio(backbone(batch), batch, backbone.audio_id)
+    embedded = backbone.embed(batch)
+    return pooled_audio(backbone(batch, embedded), embedded, batch, backbone.audio_id)
 
 
-def _pooled(tokens: Tensor) -> Tensor:
-    n = len(tokens)
-    parts = [tokens[n * i // PARTS : max(n * (i + 1) // PARTS, n * i // PARTS + 1)].mean(0) for i in range(PARTS)]
-    return torch.cat([*parts, tokens.std(0, correction=0)])
+def _parts(x: Tensor, count: int) -> list[Tensor]:
+    """`count` stretches of the rows of `x`, each of one at least."""
+    n = len(x)
+    return [x[n * i // count : max(n * (i + 1) // count, n * i // count + 1)] for i in range(count)]
 
 
 def _verdicts(m: MeasuredUtterance) -> list[float]:

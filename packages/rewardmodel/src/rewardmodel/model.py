@@ -1,6 +1,7 @@
 """The reward model: a speech LLM that is given clip, question and reasoning, and small heads on what it then knows.
 
-The factual score is 1 + 4 times the faithfulness that is expected of its claims' probabilities (`rewardmodel.factual`).
+The factual score is 1 + 4 times the faithfulness that is expected of its claims' probabilities (`rewardmodel.factual`),
+and 1 for a text that likely earns nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from rewardmodel.errors import CheckpointError, ScoreShapeError, TraceError, TraceTooLongError
 from rewardmodel.factual import OFFERED, expected_faithfulness
 from rewardmodel.heads import SCORE_MIN, SCORE_SPAN, Heads, Logits
-from rewardmodel.hearing import VALUES
+from rewardmodel.hearing import VALUES, sound_size
 from rewardmodel.judging import Clip, Judgement, JudgementBuilder, clip_numbers
 from rewardmodel.reading import Reading, read
 from rewardmodel.states import States
@@ -32,8 +33,11 @@ from speechlm import (
     save_checkpoint,
 )
 
-ARCHITECTURE = "speechlm+claims/3"
+ARCHITECTURE = "speechlm+claims/4"
 CARD, HEAD = "reward.json", "reward_head.safetensors"
+MIN_CHANCE = 0.3
+"""A text that earns any fact with a lower probability gets what it most likely deserves, a factual score of 1: the
+threshold at which order and rank correlation agree best on the demo's validation voices."""
 BATCH_SIZE = 32
 """Texts that `judge` runs at once (our choice: four groups of eight answers)."""
 
@@ -48,7 +52,7 @@ class RewardModel(nn.Module):
     def __init__(self, backbone: SpeechLM) -> None:
         super().__init__()
         self.backbone = backbone
-        self.heads = Heads(backbone.head.in_features, device=backbone.device)
+        self.heads = Heads(sound_size(backbone), device=backbone.device)
 
     def pack(self, features: list[Tensor], questions: list[str], readings: Sequence[Sequence[Reading]]) -> PackedGroup:
         """The texts of each clip behind one copy of its prompt."""
@@ -138,9 +142,10 @@ class RewardModel(nn.Module):
             reading = readings[i]
             own, chances = chances[: len(reading.claims)], chances[len(reading.claims) :]
             on_offer = dict(zip(OFFERED, offered[group], strict=True))
-            mean, deviation = expected_faithfulness(reading.claims, reading.obscured, own, on_offer)
+            mean, deviation, chance = expected_faithfulness(reading.claims, reading.obscured, own, on_offer)
+            factual = SCORE_MIN + (SCORE_SPAN * mean if chance > MIN_CHANCE else 0.0)
             made.claims[i], made.probabilities[i] = reading.claims, tuple(own)
-            made.scores[i] = torch.tensor([SCORE_MIN + SCORE_SPAN * mean, *scores[n]])
+            made.scores[i] = torch.tensor([factual, *scores[n]])
             made.uncertainty[i] = torch.tensor([SCORE_SPAN * deviation, *deviations[n]])
 
     def save(self, directory: Path) -> None:

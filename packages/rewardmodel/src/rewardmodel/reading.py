@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ class Reading:
     - `values`: the tokens, from and up to, in which a claim's value is said for the first time in the text, and the one
       behind, which ends it: *rising* is not *rising-falling*
     - `sentences`: the tokens, from and up to, of every sentence; the last one holds the answer too
+    - `label`: the token with which the conclusion, or else the answer, begins to name the emotion; `labels` are those
+      with which it would name each of `Emotion`
     - `obscured`: which claims earn no credit, as their sentence is not what it looks like
 
     Without measurements the verdict of every claim is that it cannot be verified.
@@ -47,6 +50,8 @@ class Reading:
     emotion: Emotion | None
     values: tuple[tuple[int, int], ...]
     sentences: tuple[tuple[int, int], ...]
+    label: int
+    labels: tuple[int, ...]
     obscured: tuple[bool, ...]
 
 
@@ -106,14 +111,31 @@ def read(tokenizer: PreTrainedTokenizerFast, text: str, measured: MeasuredUttera
     for claim in claims:
         first = bisect_right(token_ends, start + claim.start + _value_offset(claim))
         said.setdefault((claim.cue, claim.value), (first, bisect_left(token_ends, start + claim.end) + 2))
+    sentences = _sentences(whole, token_ends)
+    at = _label_at(whole, parsed.answer, token_ends[sentences[-1][0] - 1] if len(sentences) > 1 else 0)
     return Reading(
         ids=tuple(encoded["input_ids"]),
         claims=claims,
         emotion=parsed.emotion,
         values=tuple(said[claim.cue, claim.value] for claim in claims),
-        sentences=_sentences(whole, token_ends),
+        sentences=sentences,
+        label=bisect_right(token_ends, at),
+        labels=_first_tokens(tokenizer, after_space=whole[at - 1].isspace()),
         obscured=parsed.obscured,
     )
+
+
+def _label_at(text: str, answer: str, last: int) -> int:
+    """Where `answer` is first said from `last` on, where the last sentence begins."""
+    found = re.compile(rf"(?<![\w-]){re.escape(answer)}(?![\w-])", re.IGNORECASE).search(text, last)
+    return text.rindex(answer) if found is None else found.start()
+
+
+def _first_tokens(tokenizer: PreTrainedTokenizerFast, *, after_space: bool) -> tuple[int, ...]:
+    """The first token of every emotion's name."""
+    names = [f" {emotion.value}" if after_space else emotion.value for emotion in Emotion]
+    encoded: list[list[int]] = tokenizer(names, add_special_tokens=False)["input_ids"]
+    return tuple(ids[0] for ids in encoded)
 
 
 def _sentences(text: str, token_ends: list[int]) -> tuple[tuple[int, int], ...]:

@@ -14,6 +14,9 @@ from rewardmodel.reading import Reading
 from speech_claims.faithfulness import named_cue
 from speechlm import PackedGroup, SpeechLM
 
+TOKENS_AT_ONCE = 256
+"""Tokens whose probabilities over the whole vocabulary are held at once: 50 MB of 49 152 words."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class States:
@@ -23,25 +26,29 @@ class States:
     - `clip` int64[N]: the clip that a text is about
     - `values` float[M]: the log-likelihoods of the values of claims
     - `evidence` float[N, 4]: what the likelihoods tell of whole texts, see `_evidence`
+    - `labels` float[N, emotions]: how likely each emotion is to be named where the text names its own
     """
 
     sound: Tensor
     clip: Tensor
     values: Tensor
     evidence: Tensor
+    labels: Tensor
 
     @classmethod
     def of(cls, backbone: SpeechLM, packed: PackedGroup, readings: Sequence[Reading]) -> States:
         """What `backbone` makes of the packed texts `readings`."""
-        hidden: Tensor = backbone(packed)
+        embedded = backbone.embed(packed.batch)
+        hidden: Tensor = backbone(packed, embedded)
         places = _Places.of(packed)
         said = _logprobs(backbone, hidden, packed)
         spans = [(i, *span) for i, reading in enumerate(readings) for span in reading.values]
         return cls(
-            sound=pooled_audio(hidden, packed.batch, backbone.audio_id),
+            sound=pooled_audio(hidden, embedded, packed.batch, backbone.audio_id),
             clip=places.rows,
             values=_sums(said, places, spans),
             evidence=_evidence(said, places, readings),
+            labels=_labels(backbone, hidden, packed, places, readings),
         )
 
     @classmethod
@@ -80,10 +87,29 @@ def _logprobs(backbone: SpeechLM, hidden: Tensor, packed: PackedGroup) -> Tensor
     """The log-probability of every token of the texts, float[R, T], 0 elsewhere."""
     mask = packed.batch.completion_mask
     row, _ = mask.nonzero(as_tuple=True)
-    logits = backbone.head(hidden[row, packed.before[mask]]).float()
-    chosen = logits.gather(-1, packed.batch.input_ids[mask][:, None])[:, 0] - logits.logsumexp(-1)
-    said: Tensor = chosen.new_zeros(mask.shape).masked_scatter(mask, chosen)
+    parts = zip(
+        hidden[row, packed.before[mask]].split(TOKENS_AT_ONCE),
+        packed.batch.input_ids[mask].split(TOKENS_AT_ONCE),
+        strict=True,
+    )
+    chosen = []
+    for states, tokens in parts:
+        logits = backbone.head(states).float()
+        chosen.append(logits.gather(-1, tokens[:, None])[:, 0] - logits.logsumexp(-1))
+    said: Tensor = torch.zeros(mask.shape, device=mask.device).masked_scatter(mask, torch.cat(chosen))
     return said
+
+
+def _labels(
+    backbone: SpeechLM, hidden: Tensor, packed: PackedGroup, places: _Places, readings: Sequence[Reading]
+) -> Tensor:
+    """The probabilities of the first tokens of emotions at each text's label; emotions with the same one share it."""
+    at = places.at(list(range(len(readings))), [reading.label for reading in readings])
+    tokens = torch.tensor([reading.labels for reading in readings], device=hidden.device)
+    logits = backbone.head(hidden[at[0], packed.before[at]]).float().gather(-1, tokens)
+    sharing = (tokens[:, :, None] == tokens[:, None]).sum(-1)
+    chances: Tensor = (logits - sharing.log()).softmax(-1)
+    return chances
 
 
 def _sums(said: Tensor, places: _Places, spans: Sequence[tuple[int, int, int]]) -> Tensor:

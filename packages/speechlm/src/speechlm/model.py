@@ -209,11 +209,15 @@ class SpeechLM(nn.Module):
         )
         return TextState(output.last_hidden_state, output.past_key_values if keep_cache else None)
 
-    def forward(self, batch: SpeechBatch | PackedGroup) -> Tensor:
-        """Last hidden states `[N, T, D]` of a batch or of packed groups; the head is not applied."""
+    def forward(self, batch: SpeechBatch | PackedGroup, embedded: Tensor | None = None) -> Tensor:
+        """Last hidden states `[N, T, D]` of a batch or of packed groups; the head is not applied.
+
+        `embedded` is what `embed` gives for it, where that is needed elsewhere, too.
+        """
+        if embedded is None:
+            embedded = self.embed(batch if isinstance(batch, SpeechBatch) else batch.batch)
         if isinstance(batch, SpeechBatch):
-            return self.run_text(self.embed(batch), batch.attention_mask).hidden
-        embedded = self.embed(batch.batch)
+            return self.run_text(embedded, batch.attention_mask).hidden
         with packed_attention(self.text_tower) as by_layout:
             if by_layout:
                 layout = layout_of(batch.group, batch.answer, answers=batch.answers)
