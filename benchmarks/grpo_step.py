@@ -54,7 +54,7 @@ class Repeating(Sampler):
 
 
 class Unpacked(GRPOModule):
-    """Scores every answer behind a copy of clip and prompt."""
+    """Scores every answer after a copy of clip and prompt."""
 
     def loss(self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor, **_: Any) -> LossResult:
         """As `GRPOModule.loss`, without a reference."""

@@ -1,4 +1,4 @@
-"""How accurate `prosody` is, on recordings of real speech, held against hand labels and known truth.
+"""How accurate `prosody` is, on recordings of real speech, compared with hand labels and known truth.
 
 Fitted on RAVDESS actors 1–16, EmoDB speakers 03, 08–12 and nEMO WR0 SM0 EB0 IC0 KD0 (syllable weights, gender,
 prominence); measured on RAVDESS actors 17–20, EmoDB 13, 14 and nEMO TP0, MP0, except where a line says otherwise.

@@ -1,4 +1,4 @@
-"""What judging a rollout costs: 64 texts about 8 clips, packed behind their clips, against one by one.
+"""What judging a rollout costs: 64 texts about 8 clips, packed after their clips, against one by one.
 
 K = 8 texts of about 60 words about each of 8 clips, of 10 s and of 4 s, judged by a reward model of random weights
 (speed does not know what they mean): `pocket`, and the size of Whisper-base and SmolLM2-135M. Packed, the texts about a

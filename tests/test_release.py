@@ -1,4 +1,4 @@
-"""`make release` on a small copy of the house, with the real towncrier and the real build."""
+"""`make release` on a small copy of the repository, with the real towncrier and the real build."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class Runner:
         _say(f"the pipeline took {_clock(time.monotonic() - began)} now; its stages: {took}")
 
     def _run_lane(self, lane: Lane, chain: str, *, alone: bool) -> str:
-        """Run a lane behind what `chain` stands for; the chain behind it."""
+        """Run a lane after what `chain` stands for; the chain after it."""
         for stage in lane:
             chain = hashlib.sha256(f"{chain}\n{shlex.join(stage.command)}".encode()).hexdigest()
             receipt = self._run / f".{stage.name}.finished.json"

@@ -162,7 +162,7 @@ def test_an_interrupt_is_one_line_and_status_130(root: Path, tmp_path: Path) -> 
 
 
 def test_workers_end_with_a_killed_parent(root: Path, tmp_path: Path) -> None:
-    """A worker of a run that was killed alone, without its group, must not wait for work for ever."""
+    """A worker of a run that was killed alone, without its group, must not wait for work without end."""
     command = [
         sys.executable, "-m", "annotator_worker", "run", "--local", "--corpus", "manifest", "--root", str(root),
         "-o", str(tmp_path), "--workers", "2",

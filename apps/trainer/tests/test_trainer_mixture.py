@@ -24,7 +24,7 @@ def column(name: str, accuracy: float, chance: float) -> PerceptionColumn:
 
 
 def test_a_change_leaves_what_was_before_it() -> None:
-    """A label that needs nothing any more is not drawn behind the change (factor 0); 20 steps before it are the same
+    """A label that needs nothing any more is not drawn after the change (factor 0); 20 steps before it are the same
     examples as without, and the sizes and the phase without labels too."""
     plain = plan_batches(EXAMPLES, PHASES, seed=1)
     changed = plan_batches(EXAMPLES, PHASES, seed=1, changes=[(20, {Task.LABEL: 0.0})])
@@ -34,7 +34,7 @@ def test_a_change_leaves_what_was_before_it() -> None:
 
 
 def test_a_training_that_goes_on_has_the_same_plan() -> None:
-    """One plan sees two validations, behind steps 13 and 33 of a training with three steps before its texts, as they
+    """One plan sees two validations, after steps 13 and 33 of a training with three steps before its texts, as they
     come; another is made when both are in the history, as after a stop."""
     rows: list[dict[str, float]] = [{"step": 13, f"{FACTOR}label": 0.2, f"{FACTOR}attribute": 1.0}, {"step": 20},
                                     {"step": 33, f"{FACTOR}label": 1.0, f"{FACTOR}attribute": 1e-9}]  # fmt: skip

@@ -127,7 +127,7 @@ def train(
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
 def test_a_killed_training_ends_as_one_that_never_stopped(tmp_path: Path) -> None:
-    """SIGKILL at a random step behind a kept state; the run that was not killed says what must come out."""
+    """SIGKILL at a random step after a kept state; the run that was not killed says what must come out."""
     rng = np.random.default_rng(15)
     steps = {kind: int(rng.integers(EVERY, STEPS)) for kind in RUNS}
     words = {kind: [sys.executable, __file__, kind, str(tmp_path / kind), str(step)] for kind, step in steps.items()}

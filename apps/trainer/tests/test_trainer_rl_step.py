@@ -1,4 +1,4 @@
-"""The RL step itself: answers from a script, everything behind them real. Numbers are worked from the equations."""
+"""The RL step itself: answers from a script, everything after them real. Numbers are worked from the equations."""
 
 from __future__ import annotations
 
@@ -449,7 +449,7 @@ def rebuilt(made: GRPOModule, script: list[list[Sequence[str]]], **changes: Any)
 
 
 def test_the_gate_may_see_the_accuracy_of_validation_clips() -> None:
-    """All rollouts are right, but the gate waits for validation: 0.4 behind step 1 and 0.8 behind step 3. With a window
+    """All rollouts are right, but the gate waits for validation: 0.4 after step 1 and 0.8 after step 3. With a window
     of one it opens at step 4, the first that begins after 0.5 was reached."""
     script: list[list[Sequence[str]]] = [[[RIGHT, WRONG], [RIGHT, RIGHT]] for _ in range(4)]
     made, _ = module(

@@ -208,7 +208,7 @@ def test_cues_that_all_speak_against_the_label_are_owned_up_to() -> None:
 
 
 def test_pronouns_wait_for_the_speaker() -> None:
-    """*He* and *his* stand only behind the sentence that says who speaks."""
+    """*He* and *his* stand only after the sentence that says who speaks."""
     texts = [re.sub("“[^”]*”", "", write(clip("loud"), seed=seed).think) for seed in range(40)]
     found = [(text, re.search(r"\b(?:he|his)\b", text, re.IGNORECASE)) for text in texts]
     before = [text[: pronoun.start()] for text, pronoun in found if pronoun]

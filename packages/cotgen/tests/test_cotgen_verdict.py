@@ -1,4 +1,4 @@
-"""Where texts decide: found in what every writer writes, behind the evidence and before the weighing."""
+"""Where texts decide: found in what every writer writes, after the evidence and before the weighing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def found(text: str) -> str | None:
 
 @pytest.mark.parametrize("opening", OPENINGS)
 def test_the_verdict_ends_with_its_clause(opening: str) -> None:
-    """By hand: behind the words that introduce it, up to the mark that ends the clause; a full stop inside a word
+    """By hand: after the words that introduce it, up to the mark that ends the clause; a full stop inside a word
     (*3.5*) ends none."""
     assert found(f"It is loud. This {opening} a plain delivery, and all fits.") == "a plain delivery"
     assert found(f"This {opening} speech at 3.5 syllables; so be it. It sounds like more.") == "speech at 3.5 syllables"
@@ -44,7 +44,7 @@ def test_the_verdict_ends_with_its_clause(opening: str) -> None:
 
 
 def test_texts_without_a_verdict_have_none() -> None:
-    """What is quoted was said by the speaker and is no verdict; an opening with nothing behind it is none either."""
+    """What is quoted was said by the speaker and is no verdict; an opening with nothing after it is none either."""
     assert found("She says “it sounds like rain” in a low voice.") is None
     assert found("She says “it sounds like rain”; it sounds like boredom.") == "boredom"
     assert found("So that is what it sounds like ") is None
@@ -54,7 +54,7 @@ def test_texts_without_a_verdict_have_none() -> None:
 @pytest.mark.parametrize("style", list(Style))
 def test_the_rules_decide_behind_all_evidence_and_before_they_weigh(style: Style) -> None:
     """In 280 texts over all emotions: exactly one verdict, which holds a portrait of the emotion; the cues that fit and
-    those against are named behind it, and every cue that is weighed was stated before it; the salient style names cues
+    those against are named after it, and every cue that is weighed was stated before it; the salient style names cues
     without values there, so that it claims nothing twice."""
     weighed = 0
     for number, made in enumerate(measured_utterances(280, seed=7)):

@@ -98,4 +98,4 @@ def test_the_batch_around_an_answer_changes_it_beside_a_boundary_only(
     assert max((d for found in differing.values() for d in found), default=0) < (1e-4 if dtype == "float32" else 0.03)
     assert len(set(map(tuple, together.values()))) > 90
     if dtype == "bfloat16":
-        assert any(differing.values())  # or nothing would have been held against a boundary
+        assert any(differing.values())  # or nothing would have been compared at a boundary

@@ -1,4 +1,4 @@
-"""The decoder behind shared prompts against transformers' own pass over each answer behind its own prompt."""
+"""The decoder with shared prompts against transformers' own pass over each answer after its own prompt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUESTIONS = ["How does it sound?", "How does the voice of the speaker sound?", "
 
 @pytest.fixture
 def decoder(model: SpeechLM, clips: ClipMaker) -> Callable[..., Decoder]:
-    """A decoder behind prompts of 40, 101 and 64 frames, padded to the longest."""
+    """A decoder after prompts of 40, 101 and 64 frames, padded to the longest."""
 
     def make(k: int, limit: int = ROOM + 8) -> Decoder:
         batch = model.collate(clips(40, 101, 64), QUESTIONS)

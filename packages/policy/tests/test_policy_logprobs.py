@@ -31,7 +31,7 @@ def naive(model: SpeechLM, batch: SpeechBatch, temperature: float) -> Tensor:
 
 @pytest.fixture
 def batch(model: SpeechLM, clips: ClipMaker) -> SpeechBatch:
-    """Answers of text, of sampled ids that hold a placeholder, and of nothing, behind prompts of different length."""
+    """Answers of text, of sampled ids that hold a placeholder, and of nothing, after prompts of different length."""
     answers: list[str | list[int]] = ["The pitch is high.", [50, model.audio_id, 60], []]
     return model.collate(clips(40, 101), [Q, LONG_Q, Q], answers, audio_index=[0, 1, 1])
 

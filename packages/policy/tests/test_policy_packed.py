@@ -1,4 +1,4 @@
-"""Packed groups against the same answers unpacked, each behind its own copy of clip and prompt."""
+"""Packed groups against the same answers unpacked, each after its own copy of clip and prompt."""
 
 from __future__ import annotations
 

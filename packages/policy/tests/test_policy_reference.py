@@ -29,7 +29,7 @@ ANSWERS = ["The pitch is high.", "Sad."]
 
 @pytest.fixture
 def batches(model: SpeechLM, clips: ClipMaker) -> list[SpeechBatch | PackedGroup]:
-    """The same answers in rows of their own and packed behind one prompt."""
+    """The same answers in rows of their own and packed after one prompt."""
     rows = model.collate(clips(40), [Q, Q], ANSWERS, audio_index=[0, 0])
     return [rows, model.pack(clips(40), [Q], [ANSWERS])]
 

@@ -51,8 +51,8 @@ def test_greedy_equals_transformers_generate(model: SpeechLM, clips: ClipMaker, 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 1.5])
 def test_logprobs_are_those_of_teacher_forcing(model: SpeechLM, clips: ClipMaker, temperature: float) -> None:
-    """The same ids scored in one pass without a cache, each answer behind its own prompt: this also says that answer
-    (b, k) stands behind prompt b."""
+    """The same ids scored in one pass without a cache, each answer after its own prompt: this also says that answer
+    (b, k) belongs to prompt b."""
     features = clips(40, 101)
     rollout = Sampler(model).sample(features, QUESTIONS, k=8, temperature=temperature, max_new_tokens=40, seeds=0)
     answers = sampled_ids(rollout)
@@ -166,7 +166,7 @@ def test_without_seeds_the_global_generator_is_used(model: SpeechLM, clips: Clip
 
 def test_audio_and_prefix_are_run_once_for_all_answers(model: SpeechLM, clips: ClipMaker) -> None:
     """Counted where it happens: 141 frames of two clips once; two prefixes once, then at every step one token of each
-    answer that goes on behind it. Of the 12 answers some end on their way."""
+    answer that goes on after it. Of the 12 answers some end on their way."""
     frames: list[int] = []
     rows: list[tuple[int, ...]] = []
     model.audio_tower.register_forward_hook(

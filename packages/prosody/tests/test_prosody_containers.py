@@ -45,7 +45,7 @@ def refused(path, raw: bytes) -> str:
     ],
 )
 def test_a_cut_wav_is_found_out_behind_any_number_of_chunks(tmp_path, chunk):
-    """libsndfile's own log has room for some 2 000 characters; behind it no loss is named."""
+    """libsndfile's own log has room for some 2 000 characters; after it no loss is named."""
     raw = encoded("WAV", "PCM_16")
     at = raw.index(b"data")
     raw = raw[:at] + 40 * chunk + raw[at:]
@@ -125,7 +125,7 @@ def test_a_long_mp3_has_no_seams(tmp_path):
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
 def test_ogg_ends_where_its_last_page_says(tmp_path, subtype):
-    """A cut between two pages, without the last page, and whole with other bytes behind it."""
+    """A cut between two pages, without the last page, and whole with other bytes after it."""
     raw = encoded("OGG", subtype)
     last = raw.rindex(b"OggS")
     middle = raw.index(b"OggS", len(raw) // 2)

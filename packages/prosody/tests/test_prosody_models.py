@@ -1,4 +1,4 @@
-"""The optional models: tiny ones of the same classes with random weights, saved as safetensors and held against
+"""The optional models: tiny ones of the same classes with random weights, saved as safetensors and compared with
 transformers itself. Nothing here says how well the released weights do: they are not at hand.
 """
 
@@ -131,7 +131,7 @@ def test_whistress_refuses_what_does_not_fit(whistress_folder):
     backend = prosody.WhiStress(whistress_folder)
     with pytest.raises(prosody.AlignmentError, match="reads at most 448"):
         backend.stressed_words(voice(), RATE, transcript="word " * 200)
-    with pytest.raises(prosody.AlignmentError, match="hears 30 s"):
+    with pytest.raises(prosody.AlignmentError, match="window is 30 s"):
         backend.stressed_words(voice(31.0), RATE, transcript="word")
     with pytest.raises(prosody.AlignmentError, match="empty"):
         backend.stressed_words(voice(), RATE, transcript=" ")

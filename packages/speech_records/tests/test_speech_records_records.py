@@ -118,7 +118,7 @@ COLONS = ["12:30.wav", "rec 10:15.wav", "take:2.wav", "2026-01-01T12:30:00/x.wav
     "path", ["a.wav", "Actor_01/03-01.wav", "weird..name.wav", "dir.with.dots/x.flac", "ä ö.wav", *COLONS]
 )
 def test_paths_inside_the_root_are_accepted(path: str) -> None:
-    """Dots are dangerous only as a whole path component, a colon only behind a drive letter or a URL's scheme."""
+    """Dots are dangerous only as a whole path component, a colon only after a drive letter or a URL's scheme."""
     assert Utterance(**VALID[Utterance] | {"audio_path": path}).audio_path == path
 
 

@@ -24,7 +24,7 @@ def test_every_group_is_a_row(model: SpeechLM, clips: ClipMaker) -> None:
     assert packed.group.tolist() == [[0] * (p + 3) + padding, [1] * (p + 3) + padding, [2] * (p + 14)]
     assert packed.batch.input_ids[2, p + 8 :].tolist() == [80, 81, 82, 83, 84, 85]
     assert packed.answer[2, p + 8 :].tolist() == [3, 4, 5, 5, 5, 5]
-    n = p + 8  # positions begin anew behind the prompt of each answer
+    n = p + 8  # positions restart after the prompt of each answer
     assert packed.positions[2].tolist() == [*range(n), n, n, n, n + 1, n + 2, n + 3]
     assert packed.positions[0, : p + 3].tolist() == [*range(p), p, p + 1, p]
     assert packed.before[2, n:].tolist() == [n - 1, n - 1, n - 1, n + 2, n + 3, n + 4]
@@ -32,7 +32,7 @@ def test_every_group_is_a_row(model: SpeechLM, clips: ClipMaker) -> None:
 
 
 def test_values_are_unpacked_in_the_order_of_the_answers(model: SpeechLM, clips: ClipMaker) -> None:
-    """The ids themselves; zeros behind the shorter answers."""
+    """The ids themselves; shorter answers padded with zeros."""
     packed = model.pack(clips(8, 8, 40), [Q] * 3, GROUPS)
     found = packed.unpack(packed.batch.input_ids).tolist()
     assert [[token for token in row if token] for row in found] == [a for group in GROUPS for a in group]

@@ -192,7 +192,7 @@ def evaluate_policies(
 
     `split` is what they are evaluated on: the test split for figures to report, another to choose settings with.
     `perception` clear cases of each class are asked in the perception test, and `forgetting` clips are to be
-    transcribed, 0 for none. With `spec`, which says what `features` are, a policy that hears something else is refused.
+    transcribed, 0 for none. With `spec`, which says what `features` are, a policy that takes another input is refused.
     """
     out.mkdir(parents=True, exist_ok=True)
     clips = held_out(corpus, limit=limit, seed=seed, split=split)

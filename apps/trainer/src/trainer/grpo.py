@@ -199,7 +199,7 @@ class GRPOModule(StageModule):
         return [self.questions.get(m.utterance.utterance_id, self.question) for m in batch]
 
     def _validated(self) -> float | None:
-        """The accuracy that the first process measured behind the step before this one, if it did."""
+        """The accuracy that the first process measured after the step before this one, if it did."""
         seen = self.history[-1].get("sampled_accuracy") if self.history else None
         measured = sum_over_ranks(float(seen is not None))
         total = sum_over_ranks(seen or 0.0)
@@ -263,7 +263,7 @@ class GRPOModule(StageModule):
         return result.loss
 
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
-        """Clip the gradient, behind which all phases of the step are over: how fast it sampled is recorded."""
+        """Clip the gradient, after which all phases of the step are over: how fast it sampled is recorded."""
         super().configure_gradient_clipping(*args, **kwargs)
         spent = self.history[-1].get("seconds_rollout")
         if spent is not None:
@@ -321,7 +321,7 @@ class GRPOModule(StageModule):
         counts: tuple[float, float] | None = None,
         part: int = 0,
     ) -> LossResult:
-        """The loss over answers `tokens[B, K, T]` to B clips, each group packed behind one prompt.
+        """The loss over answers `tokens[B, K, T]` to B clips, each group packed after one prompt.
 
         `questions` are those about the clips, with all labels unless specified; `sampled` the log-probabilities that
         the sampler reported, for importance weights; `counts` the answers and tokens of the whole step, where these are

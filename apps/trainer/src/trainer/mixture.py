@@ -40,7 +40,7 @@ def _need(accuracy: float, chance: float) -> float:
 
 
 def changes_in(history: Sequence[Mapping[str, float]]) -> Changes:
-    """The steps behind which factors hold, and these, from the metrics of a training."""
+    """The steps after which factors hold, and these, from the metrics of a training."""
     found = []
     for row in history:
         factors = {Task(n.removeprefix(FACTOR)): value for n, value in row.items() if n.startswith(FACTOR)}

@@ -59,7 +59,7 @@ class Batches(Generic[Planned, Ready]):
             yield batch
 
     def after(self, steps: int) -> Batches[Planned, Ready]:
-        """The batches behind the first `steps`, which are not made."""
+        """The batches after the first `steps`, which are not made."""
         return Batches(self._plan[steps:], self._make)
 
     def shared(self, rank: int, ranks: int) -> Batches[Any, Ready]:
@@ -176,7 +176,7 @@ class StageModule(LightningModule):
 
     def add_up(self, losses: Sequence[Callable[[], Tensor]]) -> Tensor:
         """The first of the `losses` of a step's parts, none of which is computed yet; `backward` computes the others,
-        each behind the backward pass of that before it. They must add up to the loss of the step. Without any, a loss
+        each after the backward pass of that before it. They must add up to the loss of the step. Without any, a loss
         that teaches nothing.
         """
         if not losses:
@@ -224,7 +224,7 @@ class StageModule(LightningModule):
         self.history[-1] = average_metrics(self.history[-1])
 
     def record(self, step: int, **metrics: float) -> None:
-        """Keep the metrics of one step, counted from 1 in this process, and from there in `history` behind `done`."""
+        """Keep the metrics of one step, counted from 1 in this process, and from there in `history` after `done`."""
         self.history.append({"step": self.done + step, **metrics})
 
     def groups(self) -> list[dict[str, Any]]:

@@ -115,7 +115,7 @@ def predict_labels(
     what: str | None = "predicting labels",
 ) -> list[Answer]:
     """Greedy answers to `label_question` (`score_label`), in the order of `clips`, with the probability of each: what
-    the model hears, without the explanation that may lose it.
+    the model perceives, without the explanation that may lose it.
     """
     questions = questions or dict.fromkeys((m.utterance.utterance_id for m in clips), label_question(label_set))
     texts = _answers(model, clips, features, questions, batch_size=batch_size, max_new_tokens=LABEL_TOKENS, what=what)

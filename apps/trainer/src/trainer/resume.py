@@ -79,7 +79,7 @@ def steps_done(out: Path, identity: Mapping[str, str]) -> int:
 
 class Checkpoints(Callback):
     """Restores the state of a stopped training as this one begins, and keeps it every `every` of its `total` steps, but
-    for the last, behind which the result is saved; 0 keeps none.
+    for the last, after which the result is saved; 0 keeps none.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str], *, every: int, done: int, total: int) -> None:

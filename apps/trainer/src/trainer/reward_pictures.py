@@ -1,4 +1,4 @@
-"""The pictures of a reward model's quality: what it hears, cue by cue, and what its probabilities mean."""
+"""The pictures of a reward model's quality: what it perceives, cue by cue, and what its probabilities mean."""
 
 from __future__ import annotations
 

@@ -198,7 +198,7 @@ def warnings(report: RewardReport) -> list[str]:
             if name in other and (right.auroc or 0.0) - (other[name].auroc or 0.0) < MIN_AUDIO_GAP:
                 said.append(
                     f"THE MODEL DOES NOT LISTEN: on {name} texts its verdicts have an AUROC of {right.auroc}, and "
-                    f"{other[name].auroc} with {what}; train it on more clips or from a policy that hears more"
+                    f"{other[name].auroc} with {what}; train it on more clips or from a policy that perceives more"
                 )
     for name, gain in report.probes.items():
         if gain["mean"] > MAX_GAIN:

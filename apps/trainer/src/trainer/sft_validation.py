@@ -1,4 +1,4 @@
-"""Looking after SFT while it runs: what the policy hears of voices that it is not trained on, family by family."""
+"""Looking after SFT while it runs: what the policy perceives of voices that it is not trained on, family by family."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def sft(settings: SFTStage) -> None:
 
 
 def reward(settings: RewardStage) -> None:
-    """Train the reward model on what was measured, as the SFT policy hears it, and measure how well it judges."""
+    """Train the reward model on what was measured, from the SFT policy's states, and measure how well it judges."""
     from trainer.reward import train_reward_model
     from trainer.reward_report import warnings
 

@@ -54,7 +54,7 @@ class TrackingRecord:
 class Tracker:
     """Keeps the metrics of a run in its output directory, and sends them where a tracking store is configured.
 
-    The command line configures one (`MLFLOW_TRACKING_URI`); without, nothing is sent. A training that goes on behind
+    The command line configures one (`MLFLOW_TRACKING_URI`); without, nothing is sent. A training that goes on after
     its first `done` steps is one run with them: `kept` are their metrics. Of several processes only one `writes`.
     """
 

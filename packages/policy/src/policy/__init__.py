@@ -2,7 +2,7 @@
 
 The prompt itself, clip and question, is written by `speechlm.prompt`.
 
-- `policy.sampler` — `Sampler`, K answers per prompt behind one encoded prefix, as a `Rollout`
+- `policy.sampler` — `Sampler`, K answers per prompt from one encoded prefix, as a `Rollout`
 - `policy.decoding` — one token at a time for the K answers of every prompt
 - `policy.randomness` — `sequence_seeds`, a seed for every answer
 - `policy.token_sampling` — one token from a row of scores

@@ -1,4 +1,4 @@
-"""One token at a time for K answers behind each prompt, with what they share held and read once.
+"""One token at a time for K answers to each prompt, with what they share held and read once.
 
 transformers' own cache holds the prompt once per answer and is reallocated with each token. `Decoder` holds the keys
 and values of a prompt once: the queries of all its answers are multiplied with them in one product, and only the
@@ -48,7 +48,7 @@ class _Layer:
 
 
 class Decoder:
-    """The text tower behind `prefix`, the cache of P left-padded prompts, for `k` answers to each.
+    """The text tower after `prefix`, the cache of P left-padded prompts, for `k` answers to each.
 
     `prompt_mask` int64[P, T] is 1 on real tokens; `limit` is how many tokens an answer may have. Row p·k + j is answer
     j to prompt p, until `keep` takes rows away. Raises `OptionError` where a layer's sliding window is shorter than

@@ -29,7 +29,7 @@ def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temp
     rows, tokens = (batch.batch if isinstance(batch, PackedGroup) else batch).input_ids.shape
     with memory_limit(
         f"scoring {rows} rows of {tokens} tokens",
-        lower="the groups or answers of a batch, pack answers behind their prompt, or enable gradient checkpointing",
+        lower="the groups or answers of a batch, pack the answers to a prompt, or enable gradient checkpointing",
     ):
         ids, mask, states = _predicting(model, batch)
         scores = head_logprobs(model.head, states, ids[mask], temperature=temperature)

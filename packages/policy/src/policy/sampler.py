@@ -25,7 +25,7 @@ class Rollout:
     """K sampled answers to each of B prompts.
 
     - `texts`: B tuples of K decoded answers, without the end token
-    - `tokens` int64[B, K, T], `mask` bool[B, K, T]: real tokens, the end token included; padding behind them
+    - `tokens` int64[B, K, T], `mask` bool[B, K, T]: real tokens, the end token included; padding after them
     - `logprobs` float32[B, K, T]: under the distribution that was sampled, that is after temperature (greedy: the
       softmax at temperature 1), 0 where `mask` is false
     - `ended` bool[B, K]: the answer ended before the limit, by the end token

@@ -185,7 +185,7 @@ def _voc(file: BinaryIO, size: int, where: str) -> Layout:
 
 
 def _flv(file: BinaryIO, size: int, where: str) -> Layout:
-    """Flash video: tags, each behind the size of the one before it."""
+    """Flash video: tags, each after the size of the one before it."""
     at = int.from_bytes(read_at(file, 5, 4), "big") + 4
     while at + 11 <= size:
         at += 11 + int.from_bytes(read_at(file, at + 1, 3), "big") + 4

@@ -57,7 +57,7 @@ def mpeg_layout(file: BinaryIO, where: str, *, frames: int) -> Layout:
     """The layout of an MP3 (or MP2, MP1) file of which libsndfile takes the length to be `frames` samples.
 
     Every frame is counted. Without an information frame (Xing, Info, VBRI), or where that counts other frames than
-    there are, the stream behind it is decoded to its end whatever its length was taken to be.
+    there are, the stream after it is decoded to its end whatever its length was taken to be.
     """
     size = file.seek(0, 2)
     found = _mpeg_frames(file, size, where)

@@ -163,7 +163,7 @@ def _count(word: str, code: str) -> int | None:
 def _english_spelling(word: str) -> str:
     """A word with accents, in letters whose sound the rules know.
 
-    An é at the end is spoken (café, fiancée), a letter with two dots behind a vowel is a syllable of its own (naïve,
+    An é at the end is spoken (café, fiancée), a letter with two dots after a vowel is a syllable of its own (naïve,
     Zoë).
 
     >>> [_english_spelling(word) for word in ("résumé", "naïve", "façade", "zoë")]

@@ -121,7 +121,7 @@ class WhiStress:
         if len(signal) > self._extractor.n_samples:
             longest = self._extractor.n_samples / DEFAULT_SAMPLE_RATE
             raise AlignmentError(
-                f"the clip lasts {len(signal) / DEFAULT_SAMPLE_RATE:.1f} s, Whisper hears {longest:g} s at once: cut it"
+                f"the clip lasts {len(signal) / DEFAULT_SAMPLE_RATE:.1f} s, Whisper's window is {longest:g} s: cut it"
             )
         loud = signal / max(peak(signal), 1e-9)  # as in its training
         return self._extractor(loud, sampling_rate=DEFAULT_SAMPLE_RATE, return_tensors="pt")["input_features"]

@@ -59,11 +59,11 @@ def parse_response(text: str, *, strict: bool) -> StrictResponse | LenientRespon
 
     1. What the strict parser takes is read as it does. Otherwise tags may be spelled `< Think >` or `<THINKING>`, and a
        code fence and special tokens (`<|im_end|>`, `</s>`) around the text or the answer are taken off.
-    2. A second turn, a `<think>` behind a finished first answer, is left out.
-    3. The reasoning ends at the last `</think>` that has an `<answer>` behind it, so tags that it quotes, from a
+    2. A second turn, a `<think>` after a finished first answer, is left out.
+    3. The reasoning ends at the last `</think>` that has an `<answer>` after it, so tags that it quotes, from a
        transcript for example, stay in it. Unclosed, it ends at the last `<answer>`; where there is a `</think>` but no
-       answer behind it, what follows it is the answer, or else the last one inside it.
-    4. The answer is the first behind the reasoning that is not empty; unclosed, it ends with the text. Tags inside
+       answer after it, what follows it is the answer, or else the last one inside it.
+    4. The answer is the first after the reasoning that is not empty; unclosed, it ends with the text. Tags inside
        either part are taken out. A text without any tag has neither reasoning nor answer.
 
     >>> found = parse_response('<think>"Say <answer>happy</answer>", low.</think> So: <Answer>Sad', strict=False)
@@ -128,7 +128,7 @@ def _first_turn(text: str) -> str:
 
 
 def _ended(before: str, behind: str, last_answer: int) -> tuple[str | None, str | None]:
-    """A closed reasoning without an `<answer>` behind it."""
+    """A closed reasoning without an `<answer>` after it."""
     if untagged := _bare(_STRICT_TAG.split(behind, maxsplit=1)[0]) or _bare(behind):
         return _think(before), untagged
     opened = before.find("<think>")
@@ -140,7 +140,7 @@ def _ended(before: str, behind: str, last_answer: int) -> tuple[str | None, str 
 
 
 def _think(part: str) -> str | None:
-    """The reasoning, which starts behind the first tag if that opens it."""
+    """The reasoning, which starts after the first tag if that opens it."""
     first = _STRICT_TAG.search(part)
     return _bare(part[first.end() :] if first is not None and first[0] == "<think>" else part)
 

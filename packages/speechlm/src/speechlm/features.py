@@ -36,7 +36,7 @@ class FeatureSpec:
 
     `silence_behind`: whether silence follows the clip, as Whisper's and Qwen2.5-Omni's own extractors pad it, so that
     what is left of a hop at its end makes a frame too. Otherwise only full hops count, and the end is mirrored.
-    `trim_db`: frames before the first and behind the last that come within so many decibels of the loudest one are left
+    `trim_db`: frames before the first and after the last that come within so many decibels of the loudest one are left
     out, but for a margin of five; `None` keeps them all.
     """
 

@@ -49,7 +49,7 @@ class GraftReport:
     """What became of every weight: names in the new model, and of `unused` in the source.
 
     - `copied`: equal to a source weight; `zeroed`: biases that the source does not have
-    - `new`: random, to be trained (with a range of rows behind a table's name); `never_run`: new, and never run
+    - `new`: random, to be trained (with a range of rows after a table's name); `never_run`: new, and never run
     - `unused`: source weights without a place in the new model
     - `added_tokens`: special tokens that the language model's tokenizer lacked
     """

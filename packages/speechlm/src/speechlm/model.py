@@ -82,7 +82,7 @@ class SpeechLM(nn.Module):
     def features(self) -> FeatureSpec:
         """The log-mel features that the audio tower reads.
 
-        Released and grafted models name no window in their configuration: they mean Whisper's, with silence behind; a
+        Released and grafted models name no window in their configuration: they mean Whisper's, with silence after it; a
         grafted one says how it wants silence trimmed.
         """
         config = self.thinker.config

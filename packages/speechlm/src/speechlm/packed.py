@@ -1,4 +1,4 @@
-"""Groups of answers behind shared prompts, packed so that every prompt and its clip run once.
+"""Groups of answers that share prompts, packed so that every prompt and its clip run once.
 
 A row holds the prompt of its group, then the K answers one after the other. Every answer attends to the prompt and to
 itself (a block mask) and counts its positions from the end of the prompt, so it is computed as if it were alone.
@@ -23,7 +23,7 @@ class PackedGroup:
     """R rows of T tokens, each a prompt with its group of answers.
 
     - `batch`: tokens, masks and clips, as in an unpacked batch; rows are padded on the right
-    - `positions` int64[R, T]: rotary positions, restarted behind the prompt for each answer
+    - `positions` int64[R, T]: rotary positions, restarted after the prompt for each answer
     - `group` int64[R, T]: the prompt that a token belongs to, which is its row, -1 on padding
     - `answer` int64[R, T]: the answer that a token belongs to, counted through all prompts; -1 elsewhere
     - `before` int64[R, T]: the column whose hidden state predicts an answer's token; 0 elsewhere
@@ -50,7 +50,7 @@ class PackedGroup:
         return seen.tril_()
 
     def unpack(self, values: Tensor) -> Tensor:
-        """`values[R, T]` of answer tokens as `[answers, longest answer]`, in the order given to `pack`, 0 behind."""
+        """`values[R, T]` of answer tokens as `[answers, longest answer]`, in `pack`'s order, padded with 0."""
         answer = self.answer[self.batch.completion_mask]
         lengths = torch.bincount(answer, minlength=self.answers)
         width = int(lengths.max())
@@ -68,7 +68,7 @@ def pack(
     *,
     system: str | None = None,
 ) -> PackedGroup:
-    """Pack `completions[i]`, all answers to question i about clip i, behind one copy of their prompt, in one row.
+    """Pack `completions[i]`, all answers to question i about clip i, after one copy of their prompt, in one row.
 
     `system` is that of `collate`. Raises `BatchError` when counts differ or a question has no answer, and whatever
     `collate` raises.

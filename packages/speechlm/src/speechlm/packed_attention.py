@@ -1,7 +1,7 @@
 """Attention of packed groups without the products that their block mask would throw away.
 
 A dense pass multiplies every token of a row with every other one. Here each prompt attends to itself once, and each
-answer to its prompt and itself, as rows of their own: K answers of T tokens behind P cost P² / 2 + K·T·(P + T) instead
+answer to its prompt and itself, as rows of their own: K answers of T tokens after P cost P² / 2 + K·T·(P + T) instead
 of (P + K·T)².
 """
 
@@ -24,7 +24,7 @@ PACKED = "speechlm_packed"
 class PackedLayout:
     """The places of the tokens of G prompts and A answers among the R·T of all rows.
 
-    - `prompts` int64[G, longest], `answers` int64[A, longest]: their places, -1 behind the last
+    - `prompts` int64[G, longest], `answers` int64[A, longest]: their places, padded with -1
     - `owner` int64[A]: the prompt of each answer
     - `seen` bool[A, 1, answer, prompt + answer]: what each token of an answer attends to
     """
@@ -72,7 +72,7 @@ def packed_attention(text_tower: nn.Module) -> Iterator[bool]:
 
 
 def _places(key: Tensor, count: int) -> Tensor:
-    """The places of each key from 0 to `count` in `key[n]`, in order: `int64[count, longest]`, -1 behind the last."""
+    """The places of each key from 0 to `count` in `key[n]`, in order: `int64[count, longest]`, padded with -1."""
     keys, order = key.sort(stable=True)
     lengths = torch.bincount(keys[keys >= 0], minlength=count)
     real = torch.arange(max(1, int(lengths.max())), device=key.device) < lengths[:, None]

@@ -78,7 +78,7 @@ def marked(text: str, key: Key | None = None) -> str:
 
 
 def fact(key: Key, text: str) -> Fact:
-    """The phrases for one value of one cue, one to a line of `text`, written out; nouns stand behind `=`."""
+    """The phrases for one value of one cue, one to a line of `text`, written out; nouns follow `=`."""
     lines = [line.strip() for line in text.strip().split("\n")]
     clauses = expand(line for line in lines if not line.startswith("= "))
     nouns = expand(line.removeprefix("= ") for line in lines if line.startswith("= "))

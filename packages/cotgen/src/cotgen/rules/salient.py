@@ -4,7 +4,7 @@ The plain style states every cue, so many of its claims lie close to the border 
 that listens well errs. Here a cue is stated when its measurement lies clearly on one side (`clarity`), and the weighing
 names cues without their values, so that no cue is given two. The order is fixed: whether a cue is stated is decided at
 one place, not by the luck of the order. No word of a transcript is written that is in another language than the texts:
-a language model that cannot write it gets every quote wrong, and then the verdict behind it.
+a language model that cannot write it gets every quote wrong, and then the verdict after it.
 """
 
 from __future__ import annotations

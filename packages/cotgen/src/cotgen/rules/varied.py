@@ -199,7 +199,7 @@ class _Writer:
     def settle(self, sentences: Sequence[str], readings: Mapping[Cue, CueValue]) -> list[str]:
         """The sentences with speaker and possessives named, and in capitals where they begin.
 
-        A pronoun stands only behind the sentence that says what the speaker is.
+        A pronoun stands only after the sentence that says what the speaker is.
         """
         gender = _value(readings, Cue.GENDER)
         introduced = False

@@ -4,7 +4,7 @@
 - attribute: pitch, energy, rate, contour and melody, all at once and one at a time
 - comparative: three variants of one sentence, in which order an attribute varies
 - reasoning: think, then answer (cold start)
-- label: the emotion's label and nothing else, which keeps apart what a model hears and what its explanation makes of it
+- label: the emotion's label and nothing else, which tells what a model perceives from what its explanation makes of it
 - asr, text: the words that were said; text without speech. Data sets hold none: `trainer` makes them of transcripts and
   of a file of texts, so that a model does not forget what it could
 
