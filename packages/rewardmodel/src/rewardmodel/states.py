@@ -88,8 +88,8 @@ def _logprobs(backbone: SpeechLM, hidden: Tensor, packed: PackedGroup) -> Tensor
     mask = packed.batch.completion_mask
     row, _ = mask.nonzero(as_tuple=True)
     parts = zip(
-        hidden[row, packed.before[mask]].split(TOKENS_AT_ONCE),
-        packed.batch.input_ids[mask].split(TOKENS_AT_ONCE),
+        torch.split(hidden[row, packed.before[mask]], TOKENS_AT_ONCE),
+        torch.split(packed.batch.input_ids[mask], TOKENS_AT_ONCE),
         strict=True,
     )
     chosen = []
