@@ -60,15 +60,18 @@ def test_claims_are_found_and_judged(names: tuple[str, ...], f1: float, detected
         assert agreement.verdict_accuracy >= 0.97
 
 
+FIRST_SCORES = (0.901, 0.943, 0.894, 0.902, 0.831, 0.859, 0.876, 0.910, 0.889, 0.940, 0.913)
+
+
 @pytest.mark.parametrize(
     ("name", "f1"),
-    [(f"claims_unseen_{n}.jsonl", f1) for n, f1 in enumerate((0.9, 0.94, 0.89, 0.9, 0.83, 0.85, 0.87, 0.91, 0.88), 1)],
+    [(f"claims_unseen_{n}.jsonl", f1) for n, f1 in enumerate(FIRST_SCORES, 1)],
 )
 def test_unseen_authors_are_read_no_worse_than_at_first(name: str, f1: float) -> None:
-    """Their first scores, 0.901, 0.943, 0.894, 0.902, 0.831, 0.859, 0.876, 0.910 and 0.889 (docs/claims.md)."""
+    """Their first scores (docs/claims.md), to a thousandth."""
     agreement = agree(sentences(name), CLIPS)
     assert agreement.f1 is not None
-    assert agreement.f1 >= f1
+    assert agreement.f1 >= f1 - 0.001
 
 
 def test_three_hundred_sentences_half_of_them_kept_out() -> None:
