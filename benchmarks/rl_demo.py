@@ -30,7 +30,8 @@ import torch
 
 from speech_records import Verdict, write_jsonl
 from speechlm import load_checkpoint
-from trainer.dataset import TEST, AnnotatedCorpus
+from trainer.dataset import AnnotatedCorpus
+from trainer.evaluate import held_out
 from trainer.features import FOLDER, load_features
 from trainer.predict import Answer, predict
 
@@ -103,7 +104,7 @@ def answers(data: Path, folders: list[Path], limit: int | None) -> dict[str, lis
     corpus = AnnotatedCorpus.read(data)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     found: dict[str, list[Answer]] = {}
-    clips = corpus.split(TEST)[:: 1 if limit is None else -(-len(corpus.split(TEST)) // limit)]
+    clips = held_out(corpus, limit=limit, seed=0)
     features = None
     for folder in folders:
         model = load_checkpoint(folder, device=device)
@@ -183,7 +184,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/rl_demo"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="stages trained at the same time")
-    parser.add_argument("--limit", type=int, help="test clips to evaluate on, all unless specified")
+    parser.add_argument(
+        "--limit", type=int, help="test clips to evaluate on, evenly of voices and emotions; all unless specified"
+    )
     for stage in ("sft", "grpo"):
         parser.add_argument(f"--{stage}", nargs="*", default=[], metavar="NAME=VALUE", help="JSON values")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
