@@ -184,9 +184,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/rl_demo"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--jobs", type=int, default=1, help="stages trained at the same time")
-    parser.add_argument(
-        "--limit", type=int, help="test clips to evaluate on, evenly of voices and emotions; all unless specified"
-    )
+    parser.add_argument("--limit", type=int, help="test clips, evenly of voices and emotions; all unless specified")
     for stage in ("sft", "grpo"):
         parser.add_argument(f"--{stage}", nargs="*", default=[], metavar="NAME=VALUE", help="JSON values")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
