@@ -100,7 +100,8 @@ def milliseconds(sentences: Sequence[GoldSentence]) -> float:
     verify("The pitch is high.", nothing.profile, nothing.levels, None)  # reads the lexicon
     began = time.process_time()
     for sentence in sentences:
-        verify(sentence.text, nothing.profile, nothing.levels, sentence.transcript)
+        new = sentence.text + " "  # what is in a text that was read before is kept
+        verify(new, nothing.profile, nothing.levels, sentence.transcript)
     return 1000.0 * (time.process_time() - began) / max(1, len(sentences))
 
 

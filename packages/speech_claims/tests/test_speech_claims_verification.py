@@ -62,6 +62,18 @@ def test_a_claim_knows_its_words_and_what_was_measured() -> None:
     assert claim.verdict is Verdict.CONTRADICTED
 
 
+def test_a_text_is_judged_anew_for_every_clip_and_transcript() -> None:
+    """What was read in a text once is kept. The pitch of `loud` is high, that of `quiet` is not, by the file of clips;
+    and only the first transcript has the quoted words.
+    """
+    text = 'The pitch is high in "the dog".'
+    assert found(text, "loud")[0] == ("pitch", "high", "supported")
+    assert found(text, "quiet")[0] == ("pitch", "high", "contradicted")
+    profile, levels = CLIPS["loud"].profile, CLIPS["loud"].levels
+    said = [verify(text, profile, levels, words)[-1].verdict for words in ("The dog ran.", "A cat.", "The dog ran.")]
+    assert said == [Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.SUPPORTED]
+
+
 @pytest.mark.parametrize(
     ("percentile", "level", "claimed", "verdict"),
     [

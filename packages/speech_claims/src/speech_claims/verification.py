@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from speech_claims.cue_values import CueValue, cue_values, movements
@@ -35,6 +36,8 @@ from speech_records import (
     Verdict,
 )
 
+_LONGEST_KEPT = 4096
+"""Characters of the longest text whose claims are kept in memory."""
 NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
 
@@ -57,18 +60,26 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
     voicing whispered contradicted 60 % of the speech is voiced
     rate high unverifiable None
     """
+    read = _findings if len(text) <= _LONGEST_KEPT else _findings.__wrapped__
+    return judge(text, read(text, transcript), profile, levels, transcript)
+
+
+@lru_cache(maxsize=8192)
+def _findings(text: str, transcript: str | None) -> tuple[Finding, ...]:
+    """What `text` claims, whatever was measured; kept, as a text is scored against several clips and by several parts
+    of a score.
+    """
     quotes = quoted_spans(text)
     stress = find_stress(text, quotes=quotes, transcript=transcript)
     stressed = [(f.start, f.end) for f in stress]
     taken = Occupied(len(text), stressed)
     free = [q for q in quotes if taken.is_free((q[0], q[0] + 1))]
     masked = [*quotes, *stressed]
-    findings = [
+    return (
         *stress,
         *find_quotes(text, quotes=free, transcript=transcript, stressed=stress),
         *find(text, quotes=_merged(masked), last=_of_last_word(text, quotes, transcript)),
-    ]
-    return judge(text, findings, profile, levels, transcript)
+    )
 
 
 def _of_last_word(text: str, quotes: Iterable[tuple[int, int]], transcript: str | None) -> frozenset[int]:
