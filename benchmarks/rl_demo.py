@@ -82,12 +82,12 @@ def plan(
     return [starts, rest]
 
 
-def train(settings: dict[str, Any]) -> None:
-    """Run a stage, unless it has finished before with these settings; its output is in `OUT.log`."""
+def run_once(settings: dict[str, Any], result: str = "policy.json") -> None:
+    """Run a stage, unless it has finished before with these settings and its `result`; its output is in `OUT.log`."""
     out = Path(settings["out"])
     config, log = out.with_suffix(".json"), out.with_suffix(".log")
     text = json.dumps(settings, indent=2)
-    if (out / "policy.json").is_file() and config.is_file() and config.read_text() == text:
+    if (out / result).is_file() and config.is_file() and config.read_text() == text:
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     config.write_text(text)
@@ -198,7 +198,7 @@ def main() -> int:
     data, out = arguments.data.resolve(), arguments.out.resolve()
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for stages in plan(data, out, arguments.seeds, sft, grpo):
-            list(pool.map(train, stages))
+            list(pool.map(run_once, stages))
     trained = time.monotonic() - began
     folders = [out / str(seed) / name for seed in arguments.seeds for name in POLICIES]
     result = summarize(answers(data, folders, arguments.limit), arguments.seeds)

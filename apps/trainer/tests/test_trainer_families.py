@@ -17,7 +17,7 @@ from speechlm import PocketSize, load_preset, train_only
 from trainer.curriculum import Phase
 from trainer.dataset import AnnotatedCorpus
 from trainer.errors import ConfigError
-from trainer.families import described, read_texts, training_examples, without_data
+from trainer.families import described, read_texts, split_examples, without_data
 from trainer.settings import SFTSettings, SFTStage
 from trainer.settings.reading import read_settings
 from trainer.sft import train_sft
@@ -58,7 +58,7 @@ def texts(root: Path) -> Path:
 
 def test_transcripts_and_texts_are_families(tmp_path: Path) -> None:
     """Two clips have a transcript that fits, one has none; texts are about no clip."""
-    found, failed = training_examples(corpus(tmp_path), [Phase("a", 1, 1, WEIGHTS)], texts(tmp_path))
+    found, failed = split_examples(corpus(tmp_path), "train", [Phase("a", 1, 1, WEIGHTS)], texts(tmp_path))
     spoken = [e for e in found if e.task is Task.ASR]
     assert [(e.utterance_id, e.target) for e in spoken] == [("u0", TEXT), ("u1", TEXT)]
     assert [(e.question, e.target, e.utterance_id) for e in found if e.task is Task.TEXT] == [
@@ -78,7 +78,7 @@ def test_transcripts_and_texts_are_families(tmp_path: Path) -> None:
         ),
         (Task.REASONING, {"target": "no form"}, "its label None is not one of PAPER_9"),
         (Task.LABEL, {"audio_path": "u1.wav"}, "its clip is u1.wav, that of its utterance is u0.wav"),
-        (Task.LABEL, {"utterance_id": "u9"}, "its utterance 'u9' is not in the training split"),
+        (Task.LABEL, {"utterance_id": "u9"}, "its utterance 'u9' is not in its split"),
         (Task.STRESS, {"target": "window"}, "its stressed word 'window' is not in the transcript of its clip"),
         (Task.COMPARATIVE, {"target": "low, low, high"}, "its variants are equal: 'low, low, high'"),
     ],
@@ -87,7 +87,7 @@ def test_what_cannot_be_right_is_left_out_by_name(tmp_path: Path, task: Task, ch
     """Each is one example of a file that another program wrote; the others stay."""
     good = SFTExample("u0/odd", task, "u0", "u0.wav", "what?", "sad", "train")
     data = broken(corpus(tmp_path), replace(good, **change))
-    found, failed = training_examples(data, [Phase("a", 1, 1, {t: 1.0 for t in Task if t is not Task.ASR})], None)
+    found, failed = split_examples(data, "train", [Phase("a", 1, 1, {t: 1.0 for t in Task if t is not Task.ASR})], None)
     assert [(item.id, item.message) for item in failed] == [("u0/odd", why)]
     assert {e.task for e in found} == {Task.LABEL, Task.REASONING}
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_right_is_left_out_by_name(tmp_path: Path, task: Task, ch
 def test_a_family_without_data_is_named(tmp_path: Path) -> None:
     """No clip knows a stressed word, and no file of texts is given."""
     phases = [Phase("a", 1, 1, WEIGHTS)]
-    found, _ = training_examples(corpus(tmp_path), phases, None)
+    found, _ = split_examples(corpus(tmp_path), "train", phases, None)
     assert without_data(found, phases) == [Task.TEXT, Task.STRESS]
 
 

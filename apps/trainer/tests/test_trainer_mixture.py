@@ -11,7 +11,7 @@ from trainer.curriculum import Phase, plan_batches
 from trainer.errors import ConfigError
 from trainer.metrics import Estimate
 from trainer.mixture import FACTOR, Plan, needs
-from trainer.perception_scores import PerceptionColumn, PerceptionReport
+from trainer.perception_scores import PerceptionColumn
 from trainer.settings import SFTSettings
 
 TASKS = (Task.ATTRIBUTE, Task.LABEL)
@@ -52,12 +52,12 @@ def test_a_training_that_goes_on_has_the_same_plan() -> None:
 
 def test_what_is_needed_is_the_distance_from_all_right() -> None:
     """By hand: pitch 0.6 of three is 0.4 / (2/3) = 0.6 from all right, rate below chance counts 1; order 0.95 of six
-    is 0.06, raised to a fifth; a label at 0.5 of nine is 0.5625. No stress was asked, so it keeps its weight."""
+    is 0.06, raised to a fifth, as is reasoning without fault; a label at 0.5 of nine is 0.5625. No stress was asked, so
+    it keeps its weight."""
     order = column("order of pitch", 0.95, 1 / 6)
     columns = (column("pitch", 0.6, 1 / 3), column("rate", 0.2, 1 / 3))
-    report = PerceptionReport(columns, (order,), None, 0.0)
-    found = needs(report, label_accuracy=0.5, labels=9)
-    wanted = {Task.ATTRIBUTE: 0.8, Task.COMPARATIVE: 0.2, Task.LABEL: 0.5625, Task.REASONING: 0.5625}
+    found = needs([*columns, order, column("label", 0.5, 1 / 9), column("reasoning", 1.0, 1 / 9)])
+    wanted = {Task.ATTRIBUTE: 0.8, Task.COMPARATIVE: 0.2, Task.LABEL: 0.5625, Task.REASONING: 0.2}
     assert found == pytest.approx(wanted)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,13 +25,14 @@ from speech_records import (
 )
 from speechlm import PocketSize, load_preset
 from trainer.curriculum import Phase
-from trainer.dataset import AnnotatedCorpus
+from trainer.dataset import AnnotatedCorpus, feature_key
 from trainer.errors import DataSetError
 from trainer.mixture import LEAST, changes_in
 from trainer.perception_scores import Asked, PerceptionTest, calibrated, choose
 from trainer.settings import SFTSettings
 from trainer.sft import train_sft
-from trainer.sft_validation import MACRO
+from trainer.sft_validation import MACRO, HeldOutLosses
+from trainer.tracking import VALIDATIONS, read_history
 
 HERTZ = {Level.LOW: 110.0, Level.NORMAL: 190.0, Level.HIGH: 330.0}
 ORDER = (Level.HIGH, Level.LOW, Level.NORMAL)
@@ -124,14 +126,16 @@ def test_the_choice_is_the_likeliest_whole_answer(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
 def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> None:
     """At a rate of 1e-30 nothing changes: the second validation is no better than the first, the third neither, so with
-    a patience of two the training ends there, and the policy of the first is kept."""
+    a patience of two the training ends there, and the policy of the first is kept. With all tokens of a label weighing
+    the same, the family's loss is the mean over its examples of their mean token's. No text has a verdict or a form, so
+    reasoned answers name no label."""
     data = corpus(tmp_path, "a", "b", split="validation")
     size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
     model = load_preset("pocket", seed=0, size=size, texts=["What is the pitch? pitch low"], vocab_size=300)
     generator = torch.Generator().manual_seed(0)
     features = {key: torch.rand(16, 40, generator=generator) for key in data.audio_clips()}
     settings = SFTSettings(
-        phases=(Phase("a", 12, 2, {Task.ATTRIBUTE: 0.5, Task.LABEL: 0.5}),),
+        phases=(Phase("a", 12, 2, {Task.ATTRIBUTE: 0.5, Task.LABEL: 0.5, Task.REASONING: 0.1}),),
         learning_rate=1e-30, validate_every=2, validation_questions=5, validation_clips=8, patience=2, save_every=0,
         adaptive_weights=True,
     )  # fmt: skip
@@ -139,9 +143,24 @@ def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> Non
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5, 6]
     validated = [row for row in history if MACRO in row]
     assert [row["step"] for row in validated] == [2, 4, 6]
-    names = ("validation_pitch", "validation_order_of_pitch", "validation_label")
-    assert validated[0][MACRO] == pytest.approx(sum(validated[0][name] for name in names) / 3)
-    assert {name for row in history for name in row if name.startswith("loss_")} <= {"loss_attribute", "loss_label"}
+    names = ("pitch", "order of pitch", "label", "reasoning")
+    assert validated[0][MACRO] == pytest.approx(
+        sum(validated[0][f"validation_{name.replace(' ', '_')}"] for name in names) / 4
+    )
+    lines: list[dict[str, Any]] = [dict(row) for row in read_history(tmp_path / "out" / VALIDATIONS)]
+    assert [(line["step"], line["macro"]) for line in lines] == [(row["step"], row[MACRO]) for row in validated]
+    columns = {column["name"]: column for column in lines[0]["columns"]}
+    assert list(columns) == list(names)
+    assert columns["pitch"]["regression"] == 1.0
+    assert [sum(map(sum, columns[name]["confusion"])) for name in ("pitch", "label", "reasoning")] == [15, 8, 8]
+    sad = columns["reasoning"]["choices"].index("sad")
+    assert columns["reasoning"]["confusion"][sad][-1] == 8
+    told = HeldOutLosses(data, features, settings).examples[Task.LABEL]
+    with torch.no_grad():
+        alone = [model.collate([features[feature_key(e)]], [e.question], [e.target]) for e in told]
+        means = [float(-sequence_logprobs(model, b).sum() / b.completion_mask.sum()) for b in alone]
+    assert lines[0]["loss"]["label"] == pytest.approx(sum(means) / 8, rel=1e-4)
+    assert lines[0]["loss"]["label"] == validated[0]["validation_loss_label"]
     assert all(sum(v for k, v in row.items() if k.startswith("loss_")) == pytest.approx(row["loss"]) for row in history)
     assert (tmp_path / "out" / "best" / "policy.json").is_file()
     needed = max(LEAST, min(1.0, (1 - validated[0]["validation_label"]) / (1 - 1 / 9)))

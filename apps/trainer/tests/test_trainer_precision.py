@@ -31,7 +31,8 @@ from trainer.grpo import GRPOModule
 from trainer.modules import Batches, MicroBatches, StageModule
 from trainer.reward import HeardBatch, RewardModule
 from trainer.settings import Algorithm, GRPOSettings, OptimizerSettings, RewardSettings, SFTSettings, SFTStage
-from trainer.sft import SFTModule, WeightedBatch
+from trainer.sft import SFTModule
+from trainer.weighting import WeightedBatch
 
 SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 STEPS = 50

@@ -30,8 +30,9 @@ from trainer.grpo import GRPOModule
 from trainer.modules import Batches, MicroBatches, StageModule
 from trainer.resume import FOLDER, identity_of, remove_state
 from trainer.settings import GRPOSettings, SFTSettings
-from trainer.sft import SFTModule, WeightedBatch
+from trainer.sft import SFTModule
 from trainer.tracking import HISTORY, read_history
+from trainer.weighting import WeightedBatch
 
 SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 STEPS, EVERY = 12, 2

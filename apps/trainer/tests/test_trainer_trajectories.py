@@ -42,8 +42,9 @@ from trainer.modules import Batches, MicroBatches, StageModule, share_of
 from trainer.resume import FOLDER
 from trainer.reward import HeardBatch, RewardModule
 from trainer.settings import GRPOSettings, RewardSettings, SFTSettings, Strategy
-from trainer.sft import SFTModule, WeightedBatch
+from trainer.sft import SFTModule
 from trainer.tracking import HISTORY, read_history
+from trainer.weighting import WeightedBatch
 
 SIZE = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 NAMES = tuple(f"u{i}" for i in range(8))

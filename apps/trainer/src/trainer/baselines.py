@@ -90,6 +90,17 @@ def run_baselines(
     )
 
 
+def prosody_accuracy(
+    train: Sequence[MeasuredUtterance], test: Sequence[MeasuredUtterance], label_set: LabelSet
+) -> float | None:
+    """Accuracy of `prosody_classifier` on the labels of `test`; `None` where training knows fewer than two labels."""
+    train, truth = _labelled(train, label_set)
+    test, wanted = _labelled(test, label_set)
+    if len(set(truth)) < 2:
+        return None
+    return float(prosody_classifier().fit(features(train), truth).score(features(test), wanted))
+
+
 def prosody_classifier() -> Pipeline:
     """Logistic regression on `features`: mean imputation with a column that says so, standardised, L2 with C = 1.
 

@@ -28,18 +28,18 @@ MAX_WORDS_PER_S = 8.0
 """A transcript that says more than this belongs to another clip, or to one that was cut; fast readers reach six."""
 
 
-def training_examples(
-    corpus: AnnotatedCorpus, phases: Sequence[Phase], texts: Path | None
+def split_examples(
+    corpus: AnnotatedCorpus, split: str, phases: Sequence[Phase], texts: Path | None
 ) -> tuple[list[SFTExample], list[FailedItem]]:
-    """The training split's examples of every family that a phase gives a weight, and those that cannot be right.
+    """A split's examples of every family that a phase gives a weight, and those that cannot be right.
 
     Raises `ConfigError` where `texts` is not a file of texts.
     """
     asked = {task for phase in phases for task, weight in phase.weights.items() if weight > 0}
-    clips = {m.utterance.utterance_id: m for m in (*corpus.split(TRAIN), *corpus.unlabelled(TRAIN))}
+    clips = {m.utterance.utterance_id: m for m in (*corpus.split(split), *corpus.unlabelled(split))}
     found: list[SFTExample] = []
     failed: list[FailedItem] = []
-    written = (e for e in corpus.examples(TRAIN) if e.task in asked or not asked)
+    written = (e for e in corpus.examples(split) if e.task in asked or not asked)
     spoken = _asr_examples(clips) if Task.ASR in asked else iter(())
     for example in chain(written, spoken):
         problem = _problem(example, clips.get(example.utterance_id), corpus.label_set)
@@ -117,7 +117,7 @@ def _asr_examples(clips: Mapping[str, MeasuredUtterance]) -> Iterator[SFTExample
 def _problem(example: SFTExample, clip: MeasuredUtterance | None, label_set: LabelSet) -> str | None:
     """Why an example cannot be right about its clip; `None` when it may be."""
     if clip is None:
-        return f"its utterance {example.utterance_id!r} is not in the training split"
+        return f"its utterance {example.utterance_id!r} is not in its split"
     if example.task is not Task.COMPARATIVE and example.audio_path != clip.utterance.audio_path:
         return f"its clip is {example.audio_path}, that of its utterance is {clip.utterance.audio_path}"
     return _wrong_target(example, clip, label_set)

@@ -12,7 +12,7 @@ from statistics import fmean
 
 from cotgen.tasks import SFTExample, Task
 from trainer.curriculum import Changes, Phase, plan_batches
-from trainer.perception_scores import PerceptionReport
+from trainer.perception_scores import PerceptionColumn
 
 LEAST = 0.2
 """A family that is answered without fault keeps this share of its weight, so that it is not forgotten."""
@@ -20,19 +20,20 @@ FACTOR = "weight_factor_"
 """How the names of the factors in a history begin."""
 
 
-def needs(report: PerceptionReport, *, label_accuracy: float, labels: int) -> dict[Task, float]:
-    """Factors in [`LEAST`, 1] by family, from accuracy against chance; reasoning has that of the label alone, which its
-    verdict is, and a family that the test does not ask for has none.
+def needs(columns: Sequence[PerceptionColumn]) -> dict[Task, float]:
+    """Factors in [`LEAST`, 1] by family, the mean over what was asked of it, from accuracy against chance; a family
+    that was not asked about has none.
     """
-    stress = [column for column in report.columns if column.name == "stress"]
-    found = {
-        Task.ATTRIBUTE: [(c.accuracy.value, c.chance) for c in report.columns if c not in stress],
-        Task.STRESS: [(c.accuracy.value, c.chance) for c in stress],
-        Task.COMPARATIVE: [(c.accuracy.value, c.chance) for c in report.order],
-        Task.LABEL: [(label_accuracy, 1 / labels)],
-        Task.REASONING: [(label_accuracy, 1 / labels)],
-    }
-    return {task: fmean(_need(*pair) for pair in pairs) for task, pairs in found.items() if pairs}
+    found: dict[Task, list[float]] = {}
+    for column in columns:
+        found.setdefault(_family(column.name), []).append(_need(column.accuracy.value, column.chance))
+    return {task: fmean(factors) for task, factors in found.items()}
+
+
+def _family(column: str) -> Task:
+    if column.startswith("order of "):
+        return Task.COMPARATIVE
+    return Task(column) if column in list(Task) else Task.ATTRIBUTE
 
 
 def _need(accuracy: float, chance: float) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from lightning.pytorch import Callback
 from torch import Tensor
 
 from cotgen.tasks import SFTExample, Task
-from policy import sequence_logprobs
-from speechlm import SpeechBatch, SpeechLM, load_preset
+from speechlm import SpeechLM, load_preset
 from speechlm.freezing import part_weights, trainable_parts
 from trainer.augment import mask_time, random_eq_bands
 from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
@@ -24,7 +23,7 @@ from trainer.comparisons import JoinedFeatures, joined_examples, token_levels
 from trainer.curriculum import EpochSampler, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
 from trainer.errors import ConfigError
-from trainer.families import described, training_examples, without_data
+from trainer.families import described, split_examples, without_data
 from trainer.features import as_float
 from trainer.fit import fit
 from trainer.mixture import Plan
@@ -41,20 +40,7 @@ from trainer.perception import (
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
 from trainer.sft_validation import SFTValidation
-from trainer.weighting import Marked, Part, claim_spans, completion_parts, decision_span, sft_loss_weights
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedBatch:
-    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them."""
-
-    speech: SpeechBatch
-    weights: Tensor
-    family: str = "text"
-
-    def to(self, device: torch.device) -> WeightedBatch:
-        """The same batch on another device."""
-        return replace(self, speech=self.speech.to(device), weights=self.weights.to(device))
+from trainer.weighting import WeightedBatch, mark_reasoning, weighted_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +88,7 @@ class SFTModule(StageModule):
 
     def _loss(self, part: WeightedBatch, rows: int) -> Tensor:
         """What a part of the step adds to its loss, the mean over `rows`."""
-        loss = -(sequence_logprobs(self.model, part.speech) * part.weights).sum() / rows
+        loss = part.loss(self.model, rows)
         row = self.history[-1]
         for name in ("loss", f"loss_{part.family}"):
             row[name] = row.get(name, 0.0) + float(loss.detach())
@@ -151,7 +137,7 @@ def train_sft(
     """
     torch.manual_seed(settings.seed)
     examples, features = _learnt(model, corpus, features, settings)
-    marked, without_verdict = mark_reasoning(corpus, examples)
+    marked, without_verdict = mark_reasoning(corpus, examples, TRAIN)
     if without_verdict:
         sys.stderr.write(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
@@ -167,10 +153,7 @@ def train_sft(
 
     def weighted(chosen: Sequence[SFTExample]) -> WeightedBatch:
         clips = augmented(feature_key(e) for e in chosen if e.task is not Task.TEXT)
-        about = [None] * len(chosen) if not clips else None  # all of a batch are of one family
-        speech = model.collate(clips, [e.question for e in chosen], [e.target for e in chosen], audio_index=about)
-        weights = example_weights(model, speech, chosen, marked, settings).to(model.device)
-        return WeightedBatch(speech, weights, chosen[0].task.value)
+        return weighted_batch(model, clips, chosen, marked, settings)
 
     def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
         perceived = [c for c in planned if isinstance(c, ClipToPerceive)]
@@ -194,7 +177,7 @@ def train_sft(
     callbacks: list[Callback] = []
     if settings.validate_every:
         keep = partial(save_policy, card=card, scale=corpus.scale, out=out / BEST)
-        callbacks.append(SFTValidation(corpus, features, settings, total=len(steps), keep=keep))
+        callbacks.append(SFTValidation(corpus, features, settings, out=out, total=len(steps), keep=keep))
     fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data, callbacks=callbacks)
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
@@ -208,7 +191,7 @@ def _learnt(
 
     Raises `ConfigError` where text would train nothing.
     """
-    examples, failed = training_examples(corpus, settings.mixture, Path(settings.texts) if settings.texts else None)
+    examples, failed = split_examples(corpus, TRAIN, settings.mixture, Path(settings.texts) if settings.texts else None)
     for item in failed:
         sys.stderr.write(f"left out: {item.id}: {item.message}\n")
     examples = with_reasoning(examples, settings.reasoning_share)
@@ -246,38 +229,3 @@ def _perception(
 
     heads = PerceptionHeads(int(model.thinker.config.text_config.hidden_size), table)
     return heads, [drawn() for _ in range(settings.perception_steps)]
-
-
-def mark_reasoning(corpus: AnnotatedCorpus, examples: Sequence[SFTExample]) -> tuple[dict[str, Marked], int]:
-    """Decision and claims about the sound in the targets of the training split's reasoning examples, by example, and
-    how many of them state no verdict.
-    """
-    of = {e.utterance_id: e for e in examples if e.task is Task.REASONING}
-    marked: dict[str, Marked] = {}
-    without_verdict = 0
-    for trace in corpus.traces(TRAIN):
-        if trace.utterance_id in of:
-            example = of[trace.utterance_id]
-            decision, is_stated = decision_span(example.target, trace.think)
-            without_verdict += not is_stated
-            claims = claim_spans(example.target, trace.think, trace.claims)
-            marked[example.example_id] = Marked(decision, tuple(claims))
-    return marked, without_verdict
-
-
-def example_weights(
-    model: SpeechLM,
-    speech: SpeechBatch,
-    examples: Sequence[SFTExample],
-    marked: Mapping[str, Marked],
-    settings: SFTSettings,
-) -> Tensor:
-    """`sft_loss_weights` of a batch; `marked` as of `mark_reasoning`."""
-    parts = torch.full(speech.input_ids.shape, int(Part.PROMPT))
-    for row, mask, example in zip(parts, speech.completion_mask.cpu(), examples, strict=True):
-        where = marked.get(example.example_id, Marked())
-        row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, where))
-    text_share = 1.0 - settings.decision_share - settings.claim_share
-    return sft_loss_weights(
-        parts, {Part.TEXT: text_share, Part.CLAIM: settings.claim_share, Part.DECISION: settings.decision_share}
-    )

@@ -26,6 +26,8 @@ HISTORY = "history.jsonl"
 RECORD = "tracking.json"
 SAMPLES = "samples.jsonl"
 """Answers of a reinforcement run, from `trainer.validation.Samples`."""
+VALIDATIONS = "validation.jsonl"
+"""What SFT found on validation voices, from `trainer.sft_validation`."""
 EXPERIMENT = "emotionthinker"
 METRICS_AT_ONCE = 1000
 """MLflow's limit for one request."""
@@ -72,14 +74,13 @@ class Tracker:
         self._away = False
         self._history: TextIO | None = None
         out.mkdir(parents=True, exist_ok=True)
-        self.kept = [row for row in read_history(out / HISTORY) if row["step"] <= done] if done else []
+        self.kept = history_until(out / HISTORY, done)
         if not writes:
             return
         if not done:
             given = {name: str(value) for name, value in parameters.items()}
             _write(out, TrackingRecord(run_name, given, provenance(), self.every))
-        with atomic_write(out / HISTORY) as file:
-            file.writelines(json.dumps(row) + "\n" for row in self.kept)
+        keep_until(out / HISTORY, done)
         self._history = (out / HISTORY).open("a", encoding="utf-8")
         self._send()
 
@@ -155,7 +156,7 @@ def _send(out: Path, record: TrackingRecord, rows: list[dict[str, float]], *, fi
     if due:
         _write(out, replace(record, sent=int(due[-1]["step"])))
     if finished:
-        for name in (RECORD, SAMPLES):
+        for name in (RECORD, SAMPLES, VALIDATIONS):
             if (out / name).is_file():
                 client.log_artifact(record.run_id, str(out / name))
         client.set_terminated(record.run_id)
@@ -172,6 +173,18 @@ def read_history(path: Path) -> list[dict[str, float]]:
     """The metrics of every step, from a history file; a last line that was cut off, when its process died, is none."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def history_until(path: Path, done: int) -> list[dict[str, Any]]:
+    """The lines of a file about steps up to `done`, of which a training that begins has none."""
+    return [row for row in read_history(path) if row["step"] <= done] if done else []
+
+
+def keep_until(path: Path, done: int) -> None:
+    """Keep those lines alone: a training that goes on takes the steps after them again."""
+    kept = history_until(path, done)
+    with atomic_write(path) as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
 
 
 def provenance() -> dict[str, str]:

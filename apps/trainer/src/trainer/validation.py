@@ -12,12 +12,12 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from speech_records import LabelSet, MeasuredUtterance, Verdict, atomic_write
+from speech_records import LabelSet, MeasuredUtterance, Verdict
 from speechlm import SpeechLM
 from trainer.errors import CollapseError
 from trainer.predict import Answer, predict
 from trainer.settings import GRPOSettings, OnCollapse
-from trainer.tracking import SAMPLES, read_history
+from trainer.tracking import SAMPLES, keep_until
 
 SAMPLED = 10
 """Every how many steps answers are written down."""
@@ -105,9 +105,7 @@ class Samples(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         """Keep the samples of the steps that a resumed training does not take again."""
         if trainer.is_global_zero:
-            kept = [row for row in read_history(self.path) if row["step"] <= pl_module.done] if pl_module.done else []
-            with atomic_write(self.path) as file:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
+            keep_until(self.path, pl_module.done)
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Write down the first prompt of the step when it is due."""

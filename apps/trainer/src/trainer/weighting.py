@@ -1,18 +1,23 @@
-"""How much each token counts in SFT."""
+"""How much each token counts in SFT, and batches in which it does."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from cotgen.tasks import SFTExample, Task
 from cotgen.verdict import verdict_span
+from policy import sequence_logprobs
 from speech_records import Claim, Cue
+from speechlm import SpeechBatch, SpeechLM
+from trainer.dataset import AnnotatedCorpus
+from trainer.settings import SFTSettings
 
 _ANSWER = re.compile("<answer>(.+?)</answer>", re.DOTALL)
 
@@ -34,6 +39,66 @@ class Marked:
 
     decision: Span | None = None
     claims: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedBatch:
+    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them."""
+
+    speech: SpeechBatch
+    weights: Tensor
+    family: str = "text"
+
+    def to(self, device: torch.device) -> WeightedBatch:
+        """The same batch on another device."""
+        return replace(self, speech=self.speech.to(device), weights=self.weights.to(device))
+
+    def loss(self, model: SpeechLM, rows: int) -> Tensor:
+        """Weighted negative log-likelihood of the completions: what they add to the mean over `rows`."""
+        return -(sequence_logprobs(model, self.speech) * self.weights).sum() / rows
+
+
+def weighted_batch(
+    model: SpeechLM,
+    clips: list[Tensor],
+    examples: Sequence[SFTExample],
+    marked: Mapping[str, Marked],
+    settings: SFTSettings,
+) -> WeightedBatch:
+    """The batch of `examples` of one family and of their `clips`, of which texts have none; `marked` as of
+    `mark_reasoning`.
+    """
+    about = None if clips else [None] * len(examples)
+    questions, targets = [e.question for e in examples], [e.target for e in examples]
+    speech = model.collate(clips, questions, targets, audio_index=about)
+    parts = torch.full(speech.input_ids.shape, int(Part.PROMPT))
+    for row, mask, example in zip(parts, speech.completion_mask.cpu(), examples, strict=True):
+        where = marked.get(example.example_id, Marked())
+        row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, where))
+    text_share = 1.0 - settings.decision_share - settings.claim_share
+    weights = sft_loss_weights(
+        parts, {Part.TEXT: text_share, Part.CLAIM: settings.claim_share, Part.DECISION: settings.decision_share}
+    )
+    return WeightedBatch(speech, weights.to(model.device), examples[0].task.value)
+
+
+def mark_reasoning(
+    corpus: AnnotatedCorpus, examples: Sequence[SFTExample], split: str
+) -> tuple[dict[str, Marked], int]:
+    """Decision and claims about the sound in the targets of a split's reasoning examples, by example, and how many of
+    them state no verdict.
+    """
+    of = {e.utterance_id: e for e in examples if e.task is Task.REASONING}
+    marked: dict[str, Marked] = {}
+    without_verdict = 0
+    for trace in corpus.traces(split):
+        if trace.utterance_id in of:
+            example = of[trace.utterance_id]
+            decision, is_stated = decision_span(example.target, trace.think)
+            without_verdict += not is_stated
+            claims = claim_spans(example.target, trace.think, trace.claims)
+            marked[example.example_id] = Marked(decision, tuple(claims))
+    return marked, without_verdict
 
 
 def completion_parts(tokenizer: PreTrainedTokenizerFast, completion: str, marked: Marked) -> list[Part]:
