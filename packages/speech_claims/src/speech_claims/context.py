@@ -17,6 +17,9 @@ PRONOUNS, REPEATS, REPEATS_DENIED = (word_set(name) for name in ("pronouns", "re
 _TOO = word_set("too")
 _REPEATING, _RECENT = REPEATS | REPEATS_DENIED | _TOO, 5
 _DENYING = (Kind.NEGATION, Kind.NEGATED_COPULA)
+_MEASURES = frozenset(
+    ("spans", "covers", "measures", "averages", "ranges", "comprises", "extends", "reaches", "spanning")
+)
 _ANAPHORIC = frozenset("BMNVDG")
 _HEADING = 6
 """Words of a question that is no more than a heading."""
@@ -143,4 +146,4 @@ def _refers(place: Place, head: str) -> bool:
         return (
             place.before is not None and place.before.kind is Kind.VALUE and not place.before.phrase.startswith("not")
         )
-    return place.following is not None and place.following.kind in _ANAPHORIC
+    return place.following is not None and (place.following.kind in _ANAPHORIC or place.following.phrase in _MEASURES)

@@ -34,6 +34,7 @@ _IS_SO = re.compile(
     r"\b(?:have|has|hear|heard|find|found|get|see|case|is|does|do)(?: (?:here|now|too|indeed|in this \w+))*"
 )
 """After a supposed value: *a raised pitch, which we have here*."""
+_UNDERSTATED = frozenset(("understatement", "understating", "putting it mildly"))
 _YES = frozenset(("yes", "yeah", "that too", "that", "it is", "she is", "he is", "it does", "she does", "he does"))
 _OTHER_END = re.compile(r"[DA]*K?[DA]*R[DAP]*V")
 
@@ -81,6 +82,8 @@ def is_open(words: Sequence[Word], letters: str, i: int) -> bool:
 def is_affirmed(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether what word `i` supposes is said to be so: *whether the voice is deep, and it is*."""
     end = next((k for k in range(i + 1, min(len(words), i + _REACH)) if words[k].phrase in _STOPS), len(words))
+    if any(w.phrase in _UNDERSTATED for w in words[i + 1 : end]):
+        return True  # to say that she pauses would be an understatement
     comma = next((k for k in range(i + 1, end) if letters[k] == "K"), end)
     if end - comma <= _IS_SO_REACH and _IS_SO.fullmatch(" ".join(w.phrase for w in words[comma + 1 : end])):
         return not is_open(words, letters, i)

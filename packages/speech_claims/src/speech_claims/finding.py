@@ -11,7 +11,6 @@ from speech_claims.lexicon import Kind
 from speech_claims.senses import word_set
 from speech_claims.spans import Span
 from speech_claims.word import Word
-from speech_claims.yardsticks import OFF_THE_NORM
 from speech_records import Cue, Degree
 
 _NORM_REACH = 5
@@ -19,7 +18,7 @@ _BEYOND = {
     **dict.fromkeys(("above", "over", "beyond", "exceed", "exceeds", "exceeding"), "high"),
     **dict.fromkeys(("below", "under", "beneath"), "low"),
 }
-_ONLY_DENIED = word_set("only_denied")
+_ONLY_DENIED, _OFF_NORM = word_set("only_denied"), word_set("off_norm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def finding_of(
     denied = denied or answer(words, letters, i) is Answer.NO
     if denied and claimed[0] is Cue.CONTOUR_DYNAMICS and words[i].phrase in _ONLY_DENIED:
         claimed, denied = (Cue.CONTOUR_DYNAMICS, "flat"), False  # the melody hardly moves
-    if words[i].phrase == OFF_THE_NORM:
+    if words[i].phrase in _OFF_NORM:
         denied = not denied
     claimed = _beside_the_norm(words, i, claimed)
     if denied and (claimed == (Cue.PAUSES, "present") or words[i].phrase == "single"):

@@ -14,14 +14,15 @@ from speech_records import Cue
 
 # One head; two joined by a conjunction; three or more in a list, also without one.
 _HEADS = r"(?P<heads>H(?:K[ADN]*H)+K?[CRN]+[ADN]*H|H(?:K[ADN]*H){2,}|H(?:[CRN]+[ADN]*H)*)"
-_HEADS_RIGHT = r"(?P<heads>H(?:[KCR]+H(?![DN]*[VBM]))*)"
+_HEADS_RIGHT = r"(?P<heads>H(?:(?:KD*H(?![DN]*[VBMP]))*K?[CR]+D*H(?![DN]*[VBM]))?)"
 # Over letters to the left of a value word, up to it: where its head stands.
 _COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQG]|L(?=[DN]*[BM])|[PA](?=[NDVA]|$)|O(?=[KC]))*$")
 _ADJACENT_LEFT = re.compile(_HEADS + r"(?:K?L)?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*(?:[KCTR]+[DNE]*|N[DE]*)$")
-_LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQ]{0,7}[KCT]+[DNE]*$")
+_LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQVH]{0,9}[KCT]+[DNE]*$")
+_LAST_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQVHKB]{0,12}[KCT]+[DNE]*$")
 _AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
-_AFTER_PARENTHESIS = re.compile(_HEADS + r"K[^XTK]{1,10}K[DN]*[BM][NDVCRAB]*$")
+_AFTER_PARENTHESIS = re.compile(_HEADS + r"K[^XTK]{1,10}K[DN]*[BM][NDVCRABG]*$")
 _APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
 _FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
@@ -30,7 +31,7 @@ _JOINED_RIGHT = re.compile(r"(?:[DV]|[KCRT]+(?=[DVN])|[KCR]+O(?=H)|NA?(?=[DV]))*
 _ATTRIBUTIVE = re.compile(r"AD*$")
 _IN_HEAD = re.compile(r"[DE]*P[AD]*(?P<heads>H(?:[KCR]+[AD]*H(?![DN]*[VBM]))*)")
 _IN_HEAD_OF_NEXT = re.compile(r"(?:D*[KCR]+D*V)+[DE]*P[AD]*(?P<heads>H)")
-_OBJECT = re.compile(r"D*A[DO]?D*(?P<heads>H)")
+_OBJECT = re.compile(r"(?:[NRCT]+V)?D*A[DO]?D*(?P<heads>H)")
 _REPEATED = re.compile(r"D*A*D*(?P<heads>H(?:[KCRN]+[ADN]*H)*)")
 _HOW = re.compile(r"[DN]*A[DO]{0,2}(?P<heads>H)(?=[DNO]*[BM])")
 _FRONTED = re.compile(r"[DOPE]{0,4}KA?[DO]?(?P<heads>H)")
@@ -44,7 +45,12 @@ _CLOSES = re.compile(r"[DEPOAH]{0,8}(?:[KXC]|$)")
 _TOPIC = re.compile(_HEADS + r"K[DN]*$")
 _TOPICS = word_set("topics")
 _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
+_CONTRASTED = re.compile(r"(H)(KN[AD]*HK(?=L?[DN]*[BMGV]))")
+"""*The pitch, not the loudness, is raised*: the second head is set apart."""
+_SETS_APART = frozenset(("not", "rather than", "instead of", "as opposed to"))
+_SET_APART = re.compile(r"KN[AD]*(?P<head>H)(?=[XKTC]|$)")
 
+_CHANGES = word_set("only_denied") - word_set("off_norm")
 _QUESTION_REACH = 24
 _QUESTION = re.compile(r"XC?D*$")
 _OF_SPEECH = word_set("of_speech") | word_set("persons") | word_set("speech")
@@ -54,6 +60,7 @@ def heads_of(words: Sequence[Word], letters: str, i: int) -> Iterator[list[int]]
     """Candidate heads of the value word `i` by the patterns of `_PATTERNS`, best first, nearest head first."""
     first = max(0, i - scope.REACH)
     left, right = _without_persons(words, letters, first, i), letters[i + 1 : i + 1 + scope.REACH]
+    left = _CONTRASTED.sub(lambda found: found[1] + Kind.DEGREE * len(found[2]), left)
     for pattern, is_left, applies in _PATTERNS:
         match = pattern.search(left) if is_left else pattern.match(right)
         if match is None or not applies(_Place(words, i, left, right, match.group())):
@@ -68,7 +75,22 @@ def _without_persons(words: Sequence[Word], letters: str, first: int, i: int) ->
     """The letters before word `i`, where persons are ordinary words: *the voice of the woman is high*."""
     if Kind.VALUE not in letters[first:i]:
         return letters[first:i]
-    return "".join(Kind.OTHER if names_person(words[k].phrase) else letters[k] for k in range(first, i))
+    return "".join(Kind.OTHER if _is_person(words[k]) else letters[k] for k in range(first, i))
+
+
+def _is_person(word: Word) -> bool:
+    return names_person(word.phrase) or (word.sense is not None and word.sense[0] in (Cue.AGE, Cue.GENDER))
+
+
+def contrasted_head(words: Sequence[Word], letters: str, i: int, head: int) -> int | None:
+    """The head that is set against `head`: *the pitch, not the loudness, is raised*."""
+    for k in (head, i):
+        found = _SET_APART.match(letters, k + 1)
+        if found is None or words[k + 2].phrase not in _SETS_APART:
+            continue
+        if words[found.start("head")].group != words[head].group:
+            return found.start("head")
+    return None
 
 
 def is_of_else(words: Sequence[Word], head: int) -> bool:
@@ -113,6 +135,16 @@ def _as_predicate(place: _Place) -> bool:
     """Not *an unusually high* before *nor an unusually low pitch*."""
     joined = _ATTRIBUTIVE.search(place.left) is not None and _JOINED_RIGHT.match(place.right) is not None
     return _as_rule(place) and not joined
+
+
+def _as_movement(place: _Place) -> bool:
+    return _moving(place) and place.left[-1:] == Kind.AT_END
+
+
+def _as_attribute(place: _Place) -> bool:
+    """Not *constant* of *the loudness constant, hardly any pauses*."""
+    has_own = _ADJACENT_LEFT.search(place.left) is not None and place.right[:1] == Kind.COMMA
+    return _as_rule(place) and not has_own
 
 
 def _as_repeat(place: _Place) -> bool:
@@ -164,20 +196,27 @@ def _moving(place: _Place) -> bool:
     return contour is not None and contour[0] is Cue.CONTOUR_SHAPE
 
 
+def _moving_then(place: _Place) -> bool:
+    return _moving(place) and place.words[place.i - 1].phrase in ("then", "and then", "finally", "before")
+
+
 def _in_reach(place: _Place) -> bool:
-    return (_moving(place) or not {"B", "M"}.isdisjoint(place.way)) and _as_rule(place)
+    changes = place.words[place.i].phrase in _CHANGES
+    return (_moving(place) or changes or not {"B", "M"}.isdisjoint(place.way)) and _as_rule(place)
 
 
 _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_REPEATED, False, _as_repeat),  # so are loudness and tempo
     (_ADJACENT_LEFT, True, _as_repeat),  # and the volume likewise
     (_ADJACENT_RIGHT, False, _as_rule),  # high pitch (and energy)
+    (_IN_HEAD, False, _as_movement),  # the last word drops in pitch
     (_COPULA, True, _as_predicate),  # pitch (and energy) is very high
-    (_JOINED_RIGHT, False, _as_rule),  # a high, loud voice
+    (_JOINED_RIGHT, False, _as_attribute),  # a high, loud voice
     (_ADJACENT_LEFT, True, _as_rule),  # energy low; pitch rises
     (_IN_HEAD, False, _as_rule),  # high in pitch; a rise in pitch
     (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
     (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
+    (_LAST_VERB, True, _moving_then),  # the pitch rises, peaks on the verb, and then sinks
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume
     (_HOW, False, _after_how),  # how high the pitch is

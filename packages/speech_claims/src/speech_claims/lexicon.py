@@ -59,6 +59,11 @@ HEDGES, SLIGHT, STRONG, EXTREME, IMPOSSIBLE = (
 """Words that put a claim with reserve, and those that say its degree."""
 
 
+_BESIDE = (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, UNSETTLED, MENTAL, ABSENT, OTHERS, TIMES)
+_FRAMES = ("subjects", "sounds", "relatives", "other_times", "this_clip", "opposites")
+"""Sets of phrases that `frames` looks for."""
+
+
 def kinds() -> Mapping[str, Kind]:
     """Every phrase of the lexicon with its letter. Where a phrase has two, the one that can carry a claim wins."""
     table: dict[str, Kind] = {}
@@ -66,7 +71,7 @@ def kinds() -> Mapping[str, Kind]:
         _add(table, listed, kind)
     _add(table, IMPOSSIBLE, Kind.DEGREE)
     _add(table, word_set("denies_all"), Kind.NEGATION)
-    for beside in (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, UNSETTLED, MENTAL, ABSENT, OTHERS, TIMES):
+    for beside in (*_BESIDE, *map(word_set, _FRAMES)):
         _add(table, beside - set(table), Kind.OTHER)
     for senses in SENSES.values():
         _add(table, senses, Kind.VALUE)

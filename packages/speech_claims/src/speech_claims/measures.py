@@ -17,11 +17,33 @@ _NEAR = 4
 _CUE_OF_GROUP: Mapping[str, Cue] = {
     "pitch": Cue.PITCH, "energy": Cue.ENERGY, "rate": Cue.RATE, "range": Cue.PITCH_RANGE, "pauses": Cue.PAUSES
 }  # fmt: skip
-_SPANS = frozenset(("span", "spans", "spanning", "covers", "covering", "ranges over"))
-_LASTS = frozenset(("lasts", "lasting", "long", "measures", "measuring", "which", "takes", "longest", "shortest"))
+_SPANS = frozenset(
+    (
+        "span",
+        "spans",
+        "spanning",
+        "covers",
+        "covering",
+        "ranges over",
+        "ranges",
+        "extends",
+        "spreads",
+        "roams",
+        "moves",
+        "within",
+    )
+)
+_RANGES = frozenset(("ranges", "ranging", "extends", "extending", "moves", "travels", "spreads"))
+_IS_NORM = re.compile(r"^(?:is|was|being) (?:\S+ ){0,3}(?:norm|average|baseline|usual|mean for)\b")
+"""*For which 110 Hz is this speaker's norm*."""
+_LASTS = frozenset(
+    ("lasts", "lasting", "long", "measures", "measuring", "which", "takes", "longest", "shortest", "each", "them")
+)
 """Words of the length of pauses: *one of which lasts 0.8 s*."""
 _NEEDS_HEAD = frozenset(("s", "st", "dB", ""))
 """Units that many things have: without a head that is measured in it, such a number claims nothing."""
+_HIGHEST_HZ = 2000.0
+"""Above it a number says something of a pitch only where it names the pitch."""
 _SHORT_WAY = re.compile(r"[BDPAEMNV]*[OK]?[BDPAEMNV]*")
 _OF_A_NUMBER = re.compile(r"O(?:K?L[BM]|K|B)[DNA]*$")
 """From a number to what is said of it."""
@@ -67,7 +89,8 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
         is_other = other is not None and bool(number.unit and other.unit)
         if words[k].kind is Kind.QUOTE and any(w.phrase in _LASTS for w in words[k:i]):
             continue  # the pause after “sun” lasts 2.3 s
-        if words[k].kind in _STOPS or (is_other and not (number.unit == "s" and letters[k + 1 : i] in _LISTED)):
+        goes_on = (number.unit == "s" and letters[k + 1 : i] in _LISTED) or any(w.phrase in _SPANS for w in words[k:i])
+        if words[k].kind in _STOPS or (is_other and not goes_on):
             break
         cue = _cue_of(words[k])
         if cue is Cue.PITCH and number.unit == "st" and any(w.phrase in _SPANS for w in words[k:i]):
@@ -81,7 +104,8 @@ def _said_of(words: Sequence[Word], letters: str, i: int, number: Quantity) -> t
         )
         if cue is not None and is_near and (cue in number.cues or set(between) <= _SAYS):
             return cue, k
-    return None if number.unit in _NEEDS_HEAD else (number.cues[0], None)
+    is_of_no_voice = number.unit in _NEEDS_HEAD or (number.unit == "Hz" and number.low > _HIGHEST_HZ)
+    return None if is_of_no_voice else (number.cues[0], None)
 
 
 def _parts(word: Word) -> bool:
@@ -94,10 +118,13 @@ def _cue_of(word: Word) -> Cue | None:
 
 def _is_of_else(words: Sequence[Word], i: int, number: Quantity) -> bool:
     """Whether the number is a bound, a norm, one end of a movement, or of another thing than the voice."""
-    start = next((k + 1 for k in range(i - 1, max(-1, i - 7), -1) if _parts(words[k])), max(0, i - 6))
+    start = next((k + 1 for k in range(i - 1, max(-1, i - _REACH), -1) if _parts(words[k])), max(0, i - _REACH + 1))
     end = next((k for k in range(i + 1, i + _NEAR) if k >= len(words) or _parts(words[k])), i + _NEAR)
     quote = next((k + 1 for k in range(i - 1, start - 1, -1) if words[k].kind is Kind.QUOTE), start)
-    if any(w.phrase in _BOUNDS for w in words[max(start, quote, i - 3) : i]):
+    spans = any(w.phrase.split(" ")[0] in _RANGES for w in words[max(start, i - 3) : i])
+    if not spans and any(w.phrase in _BOUNDS for w in words[max(start, quote, i - 3) : i]):
+        return True
+    if number.unit and _IS_NORM.search(" ".join(w.phrase for w in words[i + 1 : i + 7])):
         return True
     is_of_pauses = any(w.group == "pauses" for w in words[max(0, i - _REACH) : i])
     lasts = _LASTS if is_of_pauses else frozenset()

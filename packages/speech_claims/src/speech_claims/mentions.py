@@ -22,19 +22,21 @@ _QUOTED = re.compile(rf"(?P<tag><[a-z]+\s[^<>\n]{{0,300}}>)|{_DOUBLE}|{_SINGLE}"
 """Quotes; those of a tag (*<prosody rate="slow">*) are none."""
 _SPEAKING = re.compile(
     r"\b(?:say(?:s|ing)?|said|ask(?:s|ed)?|words?|phrase|sentence|line|transcript|utter(?:s|ed|ance)?|reads?|hear|"
+    r"(?:opens?|begins?|starts?|ends?|closes?|finish(?:es)?)\s+(?:off\s+)?(?:with|on|by)|"
     r"speaks?|spoken|repl(?:y|ies)|exclaims?|text)\b[^.!?“\"]{0,30}$",
     re.IGNORECASE,
 )
 
-_LIST = r"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*(?:on\s+)?Q++){0,7})"
-_STRESS = r"(?:stress|emphasis|accent|prominence|focus|weight|stresses|accents|beat)"
-_WEIGHT = r"(?:stress(?:es)?|emphasis|accents?|prominence|weight)"
+_AGAIN = r"(?:(?:then|again|also|once\s+more|later)\s+)?(?:on\s+)?(?:the\s+word\s+)?"
+_LIST = rf"(?P<words>Q++(?:(?:\s*,)?\s*(?:and|or|&|,)\s*{_AGAIN}Q++){{0,7}})"
+_STRESS = r"(?:stress|nucleus|emphasis|accent|prominence|focus|weight|stresses|accents|beat)"
+_WEIGHT = r"(?:stress(?:es)?|nucleus|emphasis|accents?|prominence|weight)"
 _STRESSED = (
     r"(?:stressed|emphasi[sz]ed|accented|prominent|highlighted|accentuated|underlined|singled out|emphatic|weighted)"
 )
 _STRESSING = (
     r"(?:stress(?:es|ing|ed)|emphasi[sz](?:es|ing|ed|e)|accentuat(?:es|ing|ed|e)|highlight(?:s|ing|ed)?|"
-    r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:\w+\s+)?(?:on|into)|singl(?:es?|ing|ed)\s+out|"
+    r"underlin(?:es|ing|ed|e)|stress|accent(?:s|ing|ed)|lean(?:s|ing|ed)?\s+(?:\w+\s+)?(?:on|into)|singl(?:es?|ing|ed)\s+out|dwell(?:s|ing|ed)?\s+on|linger(?:s|ing|ed)?\s+(?:up)?on|bit(?:es?|ing)\s+off|"
     r"punch(?:es|ing|ed)?|hit(?:s|ting)?|hammer(?:s|ed|ing)?|pick(?:s|ed|ing)?\s+out|driv(?:es?|ing)\s+home|"
     r"(?:com(?:es|ing)|bear(?:s|ing)|press(?:es|ing))\s+(?:down\s+)?(?:hard(?:er|est)?\s+)?(?:up)?on|(?:gives?|giving|lends?|lending|adds?|adding)\s+(?:[\w']+\s+){0,2}?(?:weight|emphasis|stress)\s+to)"
 )
@@ -48,9 +50,12 @@ _CARRIES = (
     r"has|have)"
 )
 _THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
+_NOT_THIS = rf"(?:\s*,?\s*(?:and\s+)?(?:not|rather\s+than|instead\s+of)\s+(?:on\s+)?{_THE_WORD}Q+)?"
+_DOES_STRESS = rf"(?:[\w']+\s+){{0,4}}?(?:{_STRESSED}|{_STRESSING}|{_STRESS})"
 _STRESS_PATTERNS = tuple(
     re.compile(pattern)
     for pattern in (
+        rf"\bit\s+(?:is|was|['’]s)\s+(?:on\s+)?{_THE_WORD}{_LIST}(?={_NOT_THIS}\s*,?\s*(?:that|which)\s+{_DOES_STRESS}\b)",
         rf"(?:(?:no|the|strong|clear|main|most|particular|extra)\s+)*{_STRESS}\s+(?:[\w']+\s+){{0,4}}?(?:up)?on\s+{_THE_WORD}{_LIST}",
         rf"(?:(?:does|do)\s+not\s+|doesn't\s+)?{_STRESSING}\s+{_THE_WORD}{_LIST}",
         rf"{_STRESSED}\s+(?:words?|syllables?)\s*(?:is|are|:|being|here\s+is)?\s*{_LIST}",
@@ -123,6 +128,7 @@ _NO_WORD_STRESSED = re.compile(
             rf"(?:\bnot|n['’]t|\bnever)\s+(?:\w+\s+or\s+)?(?:stress|emphasi[sz]e|accentuate|highlight|lean\s+on|single\s+out)\s+any\s+{_ANY}words?\b",
             rf"\b{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
             rf"\b(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
+            rf"\b{_STRESS}\s+there\s+(?:is|are)\s+none\b",
             rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|→|->|is|are)\s*(?:none|absent|nowhere|no\s+words?|nil|0)\b",
             rf"\b(?:no|zero|nil|little|hardly\s+any)\s+{_STRESS}\s+on\s+any\s+{_ANY}words?\b",
             rf"\b(?:absence|lack)\s+of\s+(?:any\s+)?{_ANY}(?:{_STRESSED}\s+words?|(?:word\s+)?(?:stress|emphasis|accents?)\b)",
@@ -163,7 +169,7 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
     """The words that `text` calls stressed, or, negated, not stressed: quoted words, and unquoted ones that the
     transcript holds. Each word is one claim.
     """
-    blanked = _blank(text, quotes)
+    blanked = quotes_blanked(text, quotes)
     starts = [start for start, _ in quotes]
     findings: list[Finding] = []
     taken = Occupied(len(text))
@@ -172,6 +178,10 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
             if taken.is_free(match.span()):
                 inside = quotes[bisect_left(starts, match.start("words")) : bisect_left(starts, match.end("words"))]
                 negated = _NOT.search(match.group()) is not None
+                negated = (
+                    negated
+                    or _CONTRASTED.search(blanked, max(0, match.start("words") - 40), match.start("words")) is not None
+                )
                 claims = _stress_claims(text, match.span(), inside, negated=negated)
                 findings += claims
                 for claim in claims:
@@ -216,7 +226,7 @@ def _is_place(text: str, start: int, word: str, stressed: frozenset[str]) -> boo
     return word in stressed or _WHERE.search(text, max(0, start - 30), start) is not None
 
 
-def _blank(text: str, quotes: Sequence[Span]) -> str:
+def quotes_blanked(text: str, quotes: Sequence[Span]) -> str:
     """`text` in small letters, every quote replaced by a run of one capital of the same length, which patterns name."""
     pieces: list[str] = []
     position = 0

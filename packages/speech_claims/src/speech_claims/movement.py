@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speech_claims.scope import Change
+from speech_claims.changes import Change
 from speech_records import Cue
 
 EVENNESS = frozenset(("steady", "varying"))

@@ -18,6 +18,7 @@ _AGE_BOUNDS = (
 _ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _TEENS = ("ten", "eleven", "twelve", *(f"{n}teen" for n in ("thir", "four", "fif", "six", "seven", "eigh", "nine")))
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_DECADES = "|".join((*(f"{ten[:-1]}ies" for ten in _TENS), "[2-9]0s"))
 _NUMBERS = {word: n for n, word in enumerate((*_ONES, *_TEENS), start=1)}
 _NUMBERS |= dict(zip(_TENS, range(20, 100, 10), strict=True))
 _WORDS = rf"(?:(?:{'|'.join(_TENS)})[\s-](?:{'|'.join(_ONES)})|{'|'.join((*_TEENS, *_TENS, *_ONES))})"
@@ -30,6 +31,7 @@ _PERSON = (
 )
 _ONE = r"(?:(?:fe)?male|(?:wo)?man|boy|girl|lady|kid|child|(?<![\w.'’-])[fm])"
 _BEHIND = r"(?=\s*(?:[.,;:!?]|$|(?:or\s+so|or\s+there\w+|by|in|with|who|is|and|speak\w*|talk\w*|i\s+\w+)\b))"
+_PARTS = {"early": 2, "mid": 6, "late": 8}
 _PART = r"(?:(?:early|mid|late)[\s-])?"
 _YEARS = re.compile(
     "|".join(
@@ -41,6 +43,7 @@ _YEARS = re.compile(
             rf"\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b",
             rf"\bin\s+(?:his|her|their)\s+{_PART}(?P<decade>[2-9]0)s\b",
             rf"\b{_ONE},?\s+{_PART}(?P<tens>[2-9]0)s\b",
+            rf"(?<!his )(?<!her )(?<!their )\b(?P<part>early|mid|late)[\s-](?P<plural>{_DECADES})\b",
             rf"\b(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b",
             r"\((?P<months>\d{1,2});\d{1,2}\)",
         )
@@ -90,6 +93,7 @@ def ages(text: str, start: int, end: int) -> Iterator[tuple[int, int, tuple[Cue,
         name = match.lastgroup or ""
         years = _years(match[name])
         years += 6 if name in ("decade", "tens") else 3 if name == "ish" else 0
+        years += _PARTS[match["part"].lower()] if name == "plural" else 0
         first = match.start(name) if name in ("of", "beside", "tens") else match.start()
         yield first, match.end(), (Cue.AGE, next(age for bound, age in _AGE_BOUNDS if years < bound))
 
@@ -107,6 +111,8 @@ def sexes(text: str, start: int, end: int) -> Iterator[tuple[int, int, tuple[Cue
 
 
 def _years(text: str) -> int:
-    if text.isdigit():
-        return int(text)
+    if text.rstrip("s").isdigit():
+        return int(text.rstrip("s"))
+    if text.lower().endswith("ties"):
+        text = text[:-3] + "y"
     return sum(_NUMBERS[word] for word in re.split(r"[\s-]", text.lower()))

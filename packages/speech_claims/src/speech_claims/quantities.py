@@ -51,9 +51,15 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 """*Pauses: 2*."""
+_OF_THEM = re.compile(
+    rf"\b(?:pauses|breaks|gaps|silences)\b[^.!?;]{{0,40}}?\bthere\s+(?:are|were)\s+(?:only\s+|just\s+|exactly\s+|no\s+more\s+than\s+)?"
+    rf"(?P<first>{'|'.join(_WORDS[1:])}|[2-9])\b(?=\s*(?:of\s+them|in\s+all|altogether)?\s*(?:[.,;:!]|$))",
+    re.IGNORECASE,
+)
+"""*Consider the pauses: there are five of them*."""
 _TIMES = re.compile(
-    rf"(?<=\b)(?:paus(?:es|ed|ing)?|hesitat(?:es|ed|ing)?|stops?|stopped|halts?|halted|breaks\s+off)\s+(?:just\s+|only\s+|exactly\s+)?"
-    rf"(?P<first>twice|thrice|(?:{'|'.join(_WORDS[1:])}|\d{{1,2}})(?=\s+times\b))",
+    rf"(?<=\b)(?:paus(?:e[sd]?|ing)|hesitat(?:e[sd]?|ing)|stops?(?:\s+(?:dead|short))?|stopped|halts?|halted|breaks\s+off)\s+(?:just\s+|only\s+|exactly\s+)?"
+    rf"(?:\?\s*(?:only\s+|just\s+)?)?(?P<first>twice|thrice|(?:{'|'.join(_WORDS[1:])}|\d{{1,2}})(?=\s+times\b))",
     re.IGNORECASE,
 )
 """*Hesitates twice*."""
@@ -104,7 +110,8 @@ def quantities(text: str, start: int, end: int) -> Iterator[tuple[int, int, Quan
         (*_QUANTITY.finditer(text, start, end), *_COUNT.finditer(text, start, end)), key=re.Match.start
     ):
         yield *match.span(), _read(match)
-    for match in (*_TIMES.finditer(text, start, end), *_COUNTED.finditer(text, start, end)):
+    counted = (pattern.finditer(text, start, end) for pattern in (_TIMES, _COUNTED, _OF_THEM))
+    for match in (one for found in counted for one in found):
         yield *match.span("first"), _read(match)
 
 

@@ -11,19 +11,19 @@ import re
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from speech_claims import scope, topics
+from speech_claims import changes, scope, topics
 from speech_claims.echoes import Answer, answer, denied_before, is_affirmed, is_open
 from speech_claims.finding import Finding, finding_of, measure_of
-from speech_claims.heads import heads_of, is_of_else
+from speech_claims.heads import contrasted_head, heads_of, is_of_else
 from speech_claims.lexicon import Kind
 from speech_claims.measures import measured_head, measures
 from speech_claims.movement import in_time
 from speech_claims.pauses import bare_heads, pauses_something, single_pauses
 from speech_claims.senses import AGE_OF_PERSON, ALONE, SENSES, sense_of, word_set
 from speech_claims.spans import Occupied, Span
-from speech_claims.subjects import has_other_age, is_particle, is_symbol, speaks_of_speech
+from speech_claims.subjects import has_other_age, is_of_person, is_particle, is_symbol, speaks_of_speech
 from speech_claims.tokens import tokenise
-from speech_claims.trends import with_trends
+from speech_claims.trends import opposed, with_trends
 from speech_claims.turns import denied_turn, joined_turns, marked_at_end, turn_of_last
 from speech_claims.word import REPEATED, Word
 from speech_records import Cue
@@ -34,6 +34,7 @@ _OTHER_SUBJECTS = word_set("other_subjects")
 _NEAR_VOICE = 5
 _ADJACENT = frozenset(("small", "big", "large", "huge", "tiny"))
 """Sizes that are said of pauses only directly before them."""
+_UNSHAKEN = frozenset(("steady", "even", "stable", "unwavering", "firm"))
 _ONLY_DENIED = word_set("only_denied")
 _DENIED_ALONE = word_set("denied_alone")
 
@@ -66,6 +67,7 @@ def find(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -
     found = _said_once(joined_turns(found, words, letters), letters)
     found = with_trends(found, state.parts, words, letters)
     findings = [f for _, f in found]
+    findings += opposed(words, found)
     for i, head in denied_before(words, letters, suppressed):
         findings += _denied(words, letters, i, head, state)
     for i, cue, head in measures(words, letters):
@@ -93,13 +95,15 @@ def _denied(words: Sequence[Word], letters: str, i: int, head: int | None, state
         cue, value = SENSES[words[head].group or ALONE][words[i].phrase]
         yield Finding(words[head].start, words[head].end, cue, value, negated=True)
     elif head is None and i not in state.taken:
-        yield from (replace(f, negated=True) for f in _claims_of(words, letters, i, state) if not f.negated)
+        made = (f for f in _claims_of(words, letters, i, state) if not f.negated)
+        yield from (replace(f, negated=not is_of_person(words, i, f.cue)) for f in made)
 
 
 def _claims_of(words: Sequence[Word], letters: str, i: int, state: _State) -> Iterator[Finding]:
     """The claims that the value word `i` makes: one for each head it is said of, or one by itself."""
     word = words[i]
-    for heads in heads_of(words, letters, i):
+    for found in heads_of(words, letters, i):
+        heads = [i - 1] if is_symbol(word) and letters[i - 1 : i] == "H" else found  # pitch ↑ energy ↓
         if is_symbol(word) and not _is_beside(letters, i, heads[0]):
             return  # loudness ↑, jitter ↑
         claimed = [(h, sense) for h in heads if (sense := _sense_here(words, i, h)) is not None]
@@ -120,7 +124,7 @@ def _claims_of(words: Sequence[Word], letters: str, i: int, state: _State) -> It
 def _claims_of_heads(
     words: Sequence[Word], letters: str, i: int, claimed: Sequence[tuple[int, tuple[Cue, str]]], state: _State
 ) -> Iterator[Finding]:
-    change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
+    change, is_of_a_part = changes.change(words, letters, i), scope.is_of_a_part(words, i)
     for h, sense in claimed:
         said = in_time(words[i].phrase, sense, change, is_of_a_part=is_of_a_part)
         if said is None:
@@ -130,11 +134,21 @@ def _claims_of_heads(
             state.taken.add(h)
         if said is not None and span is not None:
             yield finding_of(words, letters, i, span, (said[0], marked_at_end(words, i, *said)))
+        other = contrasted_head(words, letters, i, h)
+        if (
+            other is not None
+            and other not in state.taken
+            and (said := _sense(words[other].group, words[i])) is not None
+        ):
+            state.taken.add(other)
+            yield Finding(words[other].start, words[other].end, *said, negated=True)
 
 
 def _sense_here(words: Sequence[Word], i: int, head: int) -> tuple[Cue, str] | None:
     """What the value word `i` says of `head`; sizes are said of pauses only directly before them."""
     sense = _sense(words[head].group, words[i])
+    if words[head].group == "voice" and words[i].phrase in _UNSHAKEN:
+        return None  # a steady voice
     is_far = sense is not None and sense[0] is Cue.PAUSES and words[i].phrase in _ADJACENT and head != i + 1
     return None if is_far else sense
 
@@ -163,7 +177,7 @@ def _claims_alone(words: Sequence[Word], letters: str, i: int, state: _State) ->
         or _in_the_voice(words, i)
         or _in_a_row(words, letters, i)
     )
-    change, is_of_a_part = scope.change(words, letters, i), scope.is_of_a_part(words, i)
+    change, is_of_a_part = changes.change(words, letters, i), scope.is_of_a_part(words, i)
     said = None if sense is None else in_time(word.phrase, sense, change, is_of_a_part=is_of_a_part)
     if said is None and sense is not None:
         state.parts.append((i, *sense))

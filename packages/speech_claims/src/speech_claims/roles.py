@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from speech_claims.lexicon import Kind
-from speech_claims.senses import AGES_OF_PERSONS, SENSES, YOUNG_PERSONS, word_set
+from speech_claims.senses import AGES_OF_PERSONS, SENSES, YOUNG_PERSONS, names_person, word_set
 from speech_claims.word import Word
 from speech_records import Cue
 
@@ -61,6 +61,8 @@ def role(place: Place) -> Word | None:
     word = place.word
     if word.kind is Kind.OTHER and _is_transparent(place):
         return replace(word, kind=Kind.DEGREE)
+    if word.kind is Kind.HEAD and _is_whose(place):
+        return replace(word, kind=Kind.DEGREE, group=None)
     for rule in _RULES.get(word.phrase, ()):
         read = rule(place)
         if read is not None:
@@ -95,6 +97,17 @@ def _is_participle(place: Place) -> bool:
         return False
     behind = next((w for w in words[i + 1 : i + 4] if w.kind is not Kind.DEGREE), None)
     return behind is not None and behind.kind is Kind.VALUE
+
+
+def _is_whose(place: Place) -> bool:
+    """Whether the word only says whose the head before it is: *the speed of the young woman's speech fluctuates*."""
+    words, i = place.words, place.i
+    if words[i].group not in ("voice", "delivery"):
+        return False
+    of = next((k for k in range(i - 1, max(0, i - 5), -1) if words[k].phrase == "of"), None)
+    if of is None or words[of - 1].kind is not Kind.HEAD or words[of - 1].group in ("voice", "delivery", "pauses"):
+        return False
+    return all(w.kind in (Kind.ARTICLE, Kind.OTHER, Kind.DEGREE) or names_person(w.phrase) for w in words[of + 1 : i])
 
 
 def _of_a_person(place: Place) -> Word | None:
@@ -169,7 +182,8 @@ def _of_a_bare_comparison(place: Place) -> Word | None:
     is_value = words[k].phrase in _KEYS and k > 0 and words[k - 1].kind is Kind.HEAD
     following = place.following
     closes = place.is_last() or (following is not None and following.phrase in ("it", "that", "this"))
-    if not closes or not (is_value or place.is_behind(Kind.HEAD)):
+    points_back = following is not None and not place.is_last() and place.is_behind(Kind.COPULA, Kind.DEGREE)
+    if not closes or not (is_value or points_back or place.is_behind(Kind.HEAD)):
         return None
     return replace(place.word, phrase=f"{place.word.phrase} average", kind=Kind.VALUE)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import Enum
 
 from speech_claims import lexicon
 from speech_claims.lexicon import Kind
@@ -44,6 +43,7 @@ _SHORT_DENIALS = frozenset(("no", "not", "none", "neither", "never", "nope"))
 _ANSWERED = re.compile(r"XD*N(?:[XK]|$)")
 _SAYING = frozenset(("say", "call", "that", "claim", "describe", "hear", "find", "whether", "suggest", "maintain"))
 """Ends of phrases that deny what a whole clause says."""
+_EXPERIENCED = ("heard", "known", "met", "encountered", "listened to", "come across")
 _CAN = ("could", "can", "could not", "couldn't", "cannot", "can't", "could be", "can be")
 _BEING = (
     "be",
@@ -59,16 +59,21 @@ _BEING = (
     "sounded",
     "any",
 )
+_UNHEARD = re.compile(
+    r"\b(?:not|never|cannot|can't|didn't|don't|couldn't) (?:hear|heard|find|found|detect|notice|observe)\w*$"
+)
+"""*I have not heard a pause*."""
 _NO_HEAD = re.compile(r"N[DA]*$")
-_CHANGES = re.compile(r"G[DAP]*(?:VC)?$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
 """Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
-_HARDLY = word_set("hardly")
+_HARDLY, _VARIES_LITTLE = word_set("hardly"), word_set("vary_little")
 
 
 def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether what word `i` says is denied."""
     first = max(0, i - REACH)
+    if words[i].phrase in _VARIES_LITTLE:
+        return True
     if _is_absent(words, letters, i) or _is_denied_behind(words, letters, i) or _is_outdone(words, i):
         return True
     if names_person(words[i].phrase) and i and words[i - 1].phrase == "the":
@@ -83,7 +88,8 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
 def _governs(words: Sequence[Word], i: int, at: int) -> bool:
     """Whether the negation at word `at` reaches word `i`."""
     governed, negation = words[at + 1 : i], words[at].phrase
-    if _exceeds(words, i, at) or (negation.endswith("so much") and _names(governed, "as")):
+    is_outdone = negation.endswith("so much") or ("so much" in " ".join(w.phrase for w in governed))
+    if _exceeds(words, i, at) or (is_outdone and words[i - 1].phrase == "as"):
         return False
     if any(w.phrase in _ENDS_DENIAL for w in governed):
         return False
@@ -133,7 +139,7 @@ def _is_outdone(words: Sequence[Word], i: int) -> bool:
     before = [w.phrase for w in words[max(0, i - 2) : i]]
     far = words[max(0, i - 10) : i]
     return "than" in before and (
-        _names(far, "more of", "more like") or (before[-1] == "than" and _names(far[-4:], "rather"))
+        _names(far, "more of", "more like", "sooner") or (before[-1] == "than" and _names(far[-4:], "rather"))
     )
 
 
@@ -142,6 +148,8 @@ def _exceeds(words: Sequence[Word], i: int, negation: int) -> bool:
     near = words[max(0, negation - 2) : i]
     first = words[i].phrase.split(" ")[0]
     comparative = first.endswith("er") or "more" in (first, words[i - 1].phrase)
+    if comparative and _names(words[max(0, negation - 2) : i], *_EXPERIENCED):
+        return True  # never have I heard a slower reading
     return comparative and _names(near, *_CAN) and _names(near, *_BEING)
 
 
@@ -154,7 +162,9 @@ def denies_head(words: Sequence[Word], letters: str, i: int) -> bool:
     answered = [w.phrase for w in words[i + 1 : i + 3]]
     if answered in (["?", "none"], ["?", "no"], [":", "none"], [":", "no"]):
         return True
-    return _NO_HEAD.search(letters[max(0, i - REACH) : i]) is not None or _is_absent(words, letters, i)
+    heard = " ".join(w.phrase for w in words[max(0, i - 3) : max(0, i - 1)])
+    unheard = letters[i - 1 : i] in ("D", "A") and _UNHEARD.search(heard) is not None
+    return unheard or _NO_HEAD.search(letters[max(0, i - REACH) : i]) is not None or _is_absent(words, letters, i)
 
 
 def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -177,61 +187,6 @@ def is_doubled(words: Sequence[Word], letters: str, i: int) -> bool:
     """Whether word `i` is the second of *louder and louder*."""
     phrase = words[i].phrase
     return i > 1 and letters[i - 1] == "C" and words[i - 2].phrase == phrase and phrase.endswith("er")
-
-
-_BEGINS = ("begin", "began", "start", "open", "set", "launch", "kick")
-
-
-_BETWEEN_TWO = re.compile(r"O[AD]*(?:V[OD]?C[AD]*)?$")
-
-_NEAR_BETWEEN = 7
-
-
-class Change(Enum):
-    """How a value is said of one end of a change: what the sound turns into, or what it comes from."""
-
-    TO = "to"
-    FROM = "from"
-
-
-def change(words: Sequence[Word], letters: str, i: int) -> Change | None:
-    """Whether word `i` says what the sound turns into or comes from: *gets louder*; *from a whisper to a shout*."""
-    if is_doubled(words, letters, i) or _grows_with(words, i):
-        return Change.TO
-    first = max(0, i - REACH)
-    found = _CHANGES.search(letters[first:i])
-    if found is not None and words[first + found.start()].phrase.startswith(_BEGINS):
-        return Change.FROM
-    if found is not None:
-        return None if _is_no_change(words, letters, i) else Change.TO
-    return _of_two(words, i)
-
-
-def _of_two(words: Sequence[Word], i: int) -> Change | None:
-    """*From a whisper to a shout*; of *between a murmur and a shout* neither is claimed."""
-    clause, place = clause_of(words, i)
-    before = [w.phrase for w in clause[max(0, place - _NEAR) : place]]
-    behind = [w.phrase for w in clause[place + 1 : place + 3 + _NEAR]]
-    if "from" in before and ("to" in behind or "into" in behind):
-        return Change.FROM
-    near = clause[max(0, place - _NEAR_BETWEEN) : place]
-    if _names(near, "between") and _BETWEEN_TWO.search("".join(w.kind for w in near)):
-        return Change.FROM
-    further = [w.phrase for w in clause[max(0, place - 3 * _NEAR) : place]]
-    return Change.TO if "from" in further and ("to" in before or "into" in before) else None
-
-
-def _is_no_change(words: Sequence[Word], letters: str, i: int) -> bool:
-    """*Nor does she get loud* denies the level; *does not get louder* the change."""
-    return not words[i].phrase.split(" ")[0].endswith("er") and is_negated(words, letters, i)
-
-
-def _grows_with(words: Sequence[Word], i: int) -> bool:
-    """*The longer she talks, the softer she becomes*."""
-    if not words[i].phrase.endswith("er") or not i or words[i - 1].phrase != "the":
-        return False
-    clause, place = clause_of(words, i)
-    return place > 3 and clause[0].phrase == "the" and clause[1].phrase.endswith(("er", "more"))
 
 
 def degree(words: Sequence[Word], i: int) -> Degree | None:

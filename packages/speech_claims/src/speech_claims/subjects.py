@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from speech_claims import scope, topics
+from speech_claims.generalities import says_of_an_emotion
 from speech_claims.lexicon import Kind
 from speech_claims.senses import ALONE, SENSES, word_set
 from speech_claims.word import Word
@@ -23,7 +24,7 @@ _SPEAKERS = word_set("persons") | {"speaker", "voice"}
 
 def speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
     """Not of a fast fan or a quiet room, of how a pitch rises, or of an emotion's name."""
-    if topics.is_of_else(words, letters, i, cue) or topics.says_of_an_emotion(words, i) or _is_cause(words, i):
+    if topics.is_of_else(words, letters, i, cue) or says_of_an_emotion(words, i) or _is_cause(words, i):
         return False
     if words[i].phrase.endswith("ly") and cue in (Cue.ENERGY, Cue.RATE, Cue.CONTOUR_DYNAMICS):
         return not _is_adverb_of_else(words, letters, i, cue)
@@ -77,6 +78,11 @@ def is_particle(words: Sequence[Word], i: int) -> bool:
     """*Up* of *a fired-up manner*; not of *the volume is up*."""
     is_said = words[i - 1].kind in (Kind.HEAD, Kind.COPULA, Kind.DEGREE, Kind.AND, Kind.COMMA, Kind.NEGATION)
     return words[i].phrase in ("up", "down") and i > 0 and not is_said
+
+
+def is_of_person(words: Sequence[Word], i: int, cue: Cue) -> bool:
+    """Whether word `i` only says who is spoken of, which no denial takes back: *they say that the woman shouts*."""
+    return cue in (Cue.GENDER, Cue.AGE) and any(w.phrase == "the" for w in words[max(0, i - 3) : i])
 
 
 def has_other_age(words: Sequence[Word], i: int) -> bool:

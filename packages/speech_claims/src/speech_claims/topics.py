@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from speech_claims import lexicon
+from speech_claims.frames import answers_would, asks_for, is_framed_elsewhere
+from speech_claims.generalities import is_definite, is_of_persons, names_an_emotion, opens_in_general
 from speech_claims.lexicon import Kind
 from speech_claims.scope import clause_of, parts
 from speech_claims.senses import names_person, word_set
@@ -26,23 +27,15 @@ _IS = frozenset(("is", "are", "was", "were", "isn't", "aren't", "'s"))
 _STAYS = ("remain", "stay", "sound", "seem", "lie", "sits")
 _TOPIC_REACH = 7
 _SPEAKER = frozenset(("he", "she", "speaker", "i", "they", "his", "her", "his own", "her own"))
-_PLURAL_PERSONS = frozenset(
-    ("people", "speakers", "men", "women", "males", "females", "children", "kids", "adults", "teenagers", "teens")
-)
 _CLOSE_TO_WOULD = 4
 _OWN = frozenset(("his", "her", "my", "our", "their", "your", "his own", "her own"))
 _TALKING = frozenset(("talking", "talks", "speaking", "speaks", "says", "said", "reads", "sings"))
 _ABOUT = frozenset(("about", "mentions", "mention", "concerns", "misses", "addresses", "asks", "tells"))
-_IN_GENERAL = frozenset(("speech", "voices", "people", "speakers", "persons", "utterances"))
 _GENERAL_REACH = 12
-_PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
-_AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
 _CONCEDES = frozenset(("contrary", "whatever", "no matter", "contrary to"))
 """Openings of a part that ends at the next comma: *contrary to what the caption says, …*."""
-_LANGUAGES = word_set("languages")
 _REPORTERS, _REPORTING = word_set("reporters"), word_set("reporting")
 _MAY = frozenset(("would", "might", "may", "will", "had", "has", "have", "also"))
-_LABELS = frozenset(("emotion", "label", "category", "answer", "class", "emotions", "labels"))
 
 
 def is_no_claim(words: Sequence[Word], i: int) -> bool:
@@ -50,15 +43,27 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     a kind of delivery that cues would fit.
     """
     clause, place = clause_of(words, i)
-    supposed = lexicon.HYPOTHETICAL - _WISHES if words[0].phrase in _IMPERATIVES else lexicon.HYPOTHETICAL
+    if _is_extreme(clause, place):
+        return False
+    is_prompt = words[0].phrase in _IMPERATIVES or asks_for(clause, place)
+    supposed = lexicon.HYPOTHETICAL - _WISHES if is_prompt else lexicon.HYPOTHETICAL
     return (
         _stands_with(clause, place, supposed)
         or _stands_after(clause, place, lexicon.ELSEWHERE)
         or _stands_behind(clause, place, lexicon.UNSETTLED)
         or _is_set_apart(words, i)
+        or answers_would(words, i)
         or _is_interpreted(clause, place)
         or any(is_else(clause, place) for is_else in _ELSE)
     )
+
+
+def _is_extreme(clause: Sequence[Word], place: int) -> bool:
+    """*Were it any quieter, one would have to call it a whisper*."""
+    if not place or clause[place - 1].phrase != "any" or not clause[place].phrase.endswith("er"):
+        return False
+    opens = clause[0].phrase in ("were", "were it", "if", "was") or place == 1
+    return opens and any(w.phrase.startswith("would") for w in clause[place:])
 
 
 def _is_interpreted(clause: Sequence[Word], place: int) -> bool:
@@ -72,7 +77,7 @@ def _is_generic(clause: Sequence[Word], place: int) -> bool:
     at = next((k for k in range(next(ends, len(clause))) if clause[k].phrase in lexicon.GENERIC), None)
     if at is None:
         return False
-    return not _is_definite(clause[at if at < place and _ends_a_part(clause, at) else 0 : place])
+    return not is_definite(clause[at if at < place and _ends_a_part(clause, at) else 0 : place])
 
 
 def _ends_a_part(clause: Sequence[Word], at: int) -> bool:
@@ -124,31 +129,6 @@ def _stands_behind(clause: Sequence[Word], place: int, triggers: frozenset[str])
     return not triggers.isdisjoint([w.phrase for w in clause[:place]])
 
 
-def _opens_in_general(clause: Sequence[Word], place: int) -> bool:
-    """*In fear, the pitch goes up*; *a sad speaker might be slow*: said of an emotion, whatever its articles."""
-    if any(a.phrase == "in" and b.phrase in _LANGUAGES for a, b in pairwise(clause[:place])):
-        return True
-    one, other = ([w.phrase for w in clause[:2]] + ["", ""])[:2]
-    if one in ("in", "under", "during") and other in lexicon.EMOTIONS:
-        return True
-    before = [w.phrase for w in clause[:place]]
-    if place > 1 and ((one in lexicon.EMOTIONAL and other in _IN_GENERAL) or _is_of_emotion(clause, place)):
-        return True
-    if any(one in lexicon.EMOTIONS and other == "=" for one, other in pairwise(before)):
-        return True
-    subject = next((k for k in range(place - 1) if before[k] in lexicon.EMOTIONAL and before[k + 1] in _PERSONS), None)
-    if subject is None or not lexicon.MODALS.intersection(before[subject:]):
-        return False
-    return lexicon.DEFINITE.isdisjoint(before[max(0, subject - 1) :])
-
-
-def _is_of_emotion(clause: Sequence[Word], place: int) -> bool:
-    """*Anger is rarely slow*."""
-    beside = (Kind.DEGREE, Kind.ARTICLE, Kind.NEGATION)
-    is_subject = clause[0].phrase in lexicon.EMOTIONS and clause[1].kind in (Kind.COPULA, Kind.NEGATED_COPULA)
-    return is_subject and all(w.kind in beside or w.phrase in lexicon.GENERIC for w in clause[2:place])
-
-
 def _is_supposed(clause: Sequence[Word], place: int) -> bool:
     """Whether a part before that of word `place` says *would*, and no verb since says what is: *the voice would be
     louder, the tempo faster*.
@@ -174,7 +154,10 @@ def _is_of_another(clause: Sequence[Word], place: int) -> bool:
             return k < place - 1 or clause[k - 1].kind is not Kind.OTHER  # that early-morning fry
     behind = [w for w in clause[place + 1 : place + 5] if w.kind not in (Kind.COMMA, Kind.VALUE)][:2]
     attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
-    return attributive and bool(behind) and behind[0].phrase in lexicon.OTHERS
+    if not attributive or not behind or behind[0].phrase not in lexicon.OTHERS:
+        return False
+    is_verb = "".join(w.kind for w in clause[place + 1 : place + 3]) in ("OA", "OH") or behind[0].phrase == "runs"
+    return not is_verb  # a growl colours the voice
 
 
 def is_of_else(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
@@ -183,7 +166,9 @@ def is_of_else(words: Sequence[Word], letters: str, i: int, cue: Cue) -> bool:
         return _is_another_person(words, letters, i)
     if cue is Cue.RATE:
         return letters[i + 1 : i + 2] != "H" and _is_mental(words, i)
-    return words[i].phrase in ("whisper", "a whisper") and _names_an_emotion(words, i)
+    if cue is Cue.ENERGY and i and words[i - 1].phrase in lexicon.MENTAL:
+        return True  # types loudly
+    return words[i].phrase in ("whisper", "a whisper") and names_an_emotion(words, i)
 
 
 def _is_another_person(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -202,13 +187,6 @@ def _is_another_person(words: Sequence[Word], letters: str, i: int) -> bool:
     return letters[i + 1 : i + 2] == "P" and any(w.phrase in lexicon.OTHERS for w in words[i + 2 : i + 2 + _NEAR])
 
 
-def says_of_an_emotion(words: Sequence[Word], i: int) -> bool:
-    """Whether the clause of word `i` says what an emotion is: *anger is the loudest of emotions*."""
-    clause, place = clause_of(words, i)
-    names_one = 1 < place <= _NEAR and clause[0].phrase in lexicon.EMOTIONS and clause[1].kind is Kind.COPULA
-    return names_one and all(w.kind in (Kind.DEGREE, Kind.ARTICLE) for w in clause[2:place])
-
-
 def _is_mental(words: Sequence[Word], i: int) -> bool:
     """Whether the clause of word `i` speaks of a judgement or of time: *some emotions are quickly ruled out*."""
     clause, place = clause_of(words, i)
@@ -220,20 +198,6 @@ def _asks_how(clause: Sequence[Word], place: int) -> bool:
     """*How fast she might be*."""
     how = any(w.phrase == "how" for w in clause[max(0, place - 2) : place])
     return how and any(w.phrase in ("might", "might be", "may", "may be") for w in clause[place:])
-
-
-def _is_of_persons(clause: Sequence[Word], place: int) -> bool:
-    """Whether word `place` names persons at large: *higher than is typical of men*."""
-    if clause[0].phrase in _PLURAL_PERSONS and place < _GENERAL_REACH:
-        return True  # *children speak at a higher pitch*
-    before = {w.phrase for w in clause[max(0, place - 2) : place]}
-    return clause[place].phrase in _PLURAL_PERSONS and not before.isdisjoint(_AMONG)
-
-
-def _names_an_emotion(words: Sequence[Word], i: int) -> bool:
-    """Whether the clause of word `i` speaks of emotions as labels: *the emotion is whisper*."""
-    clause, _ = clause_of(words, i)
-    return any(w.phrase in _LABELS for w in clause)
 
 
 def _stands_with(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
@@ -255,10 +219,17 @@ def _is_simile(clause: Sequence[Word], at: int) -> bool:
 
 def _stands_after(clause: Sequence[Word], place: int, triggers: frozenset[str]) -> bool:
     """Whether word `place` stands behind a trigger and before the clause's last comma behind it."""
-    at = next((k for k, w in enumerate(clause[:place]) if w.phrase in triggers), None)
+    at = next((k for k, w in enumerate(clause[:place]) if w.phrase in triggers and not _compares(clause, k)), None)
     if at is None:
         return False
     return _reaches(clause, at, place)
+
+
+def _compares(clause: Sequence[Word], at: int) -> bool:
+    """*Unlike the pitch, which is high, the loudness is low*."""
+    behind = next((w for w in clause[at + 1 : at + 3] if w.kind is not Kind.ARTICLE), None)
+    is_cue = behind is not None and behind.kind is Kind.HEAD and behind.group not in ("voice", "delivery")
+    return clause[at].phrase == "unlike" and is_cue
 
 
 def _reaches(clause: Sequence[Word], at: int, place: int) -> bool:
@@ -267,14 +238,8 @@ def _reaches(clause: Sequence[Word], at: int, place: int) -> bool:
     return not commas or place < commas[0 if clause[0].phrase in _CONCEDES else -1]
 
 
-def _is_definite(before: Sequence[Word]) -> bool:
-    """Whether the last article before a word is a definite one."""
-    articles = [w for w in before if w.kind is Kind.ARTICLE or w.phrase in lexicon.DEFINITE]
-    return bool(articles) and articles[-1].phrase in lexicon.DEFINITE
-
-
 _ELSE = (
-    _is_reported, _is_conditional, _would_fit, _has_other_subject, _opens_in_general, _is_supposed, _is_of_another,
-    _is_of_persons, _asks_how, _is_generic,
+    _is_reported, _is_conditional, _would_fit, _has_other_subject, opens_in_general, _is_supposed, _is_of_another,
+    is_of_persons, _asks_how, _is_generic, is_framed_elsewhere,
 )  # fmt: skip
 """What else keeps a clause from claiming."""

@@ -110,4 +110,4 @@ def _is_turn(one: Finding, other: Finding) -> bool:
 def _follows(words: Sequence[Word], letters: str, i: int, k: int) -> bool:
     between = letters[i + 1 : k].replace("V", "O")  # sinks to the middle and climbs
     in_sequence = any(w.phrase in _SEQUENCE for w in words[i + 1 : k])
-    return in_sequence and re.fullmatch(r"[DKCAPOEHQ]{0,8}", between) is not None
+    return in_sequence and re.fullmatch(r"[DKCAPOEHQB]{0,9}", between) is not None

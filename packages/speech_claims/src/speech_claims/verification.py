@@ -19,7 +19,8 @@ from types import MappingProxyType
 
 from speech_claims.cue_values import CueValue, cue_values, movements
 from speech_claims.finding import Finding
-from speech_claims.mentions import NO_WORD, find_quotes, find_stress, quoted_spans
+from speech_claims.frames import is_unheard
+from speech_claims.mentions import NO_WORD, find_quotes, find_stress, quoted_spans, quotes_blanked
 from speech_claims.movement import is_of_time
 from speech_claims.quantities import Quantity, agrees, quantity
 from speech_claims.quotes import is_quoted_from, sanitize, words
@@ -61,6 +62,8 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
     rate high unverifiable None
     """
     quotes = quoted_spans(text)
+    if is_unheard(quotes_blanked(text, quotes)):
+        return []
     stress = find_stress(text, quotes=quotes, transcript=transcript)
     stressed = [(f.start, f.end) for f in stress]
     taken = Occupied(len(text), stressed)

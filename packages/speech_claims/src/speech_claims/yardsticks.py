@@ -28,7 +28,9 @@ _EXPECTED = (
     rf"what\s+(?:{_ONE}\s+){{1,4}}(?:expects?|expected|call|calls|consider|considered|hears?|heard|thought|called|"
     r"find|finds|normal|usual|typical|average|customary|ordinary|needed|required|necessary|considered|comfortable)"
     r"(?:\s+(?:normal|usual|typical|average|ordinary))?"
-    rf"(?:\s+(?:of|from|in|for)\s+{_WHOSE}{{0,2}}(?:{_NORMAL}\s+)?(?:{_NORM}|(?=\w)))?"
+    rf"(?:\s+(?:of|from|in|for)\s+{_WHOSE}{{0,2}}(?:{_NORMAL}\s+)?(?:{_NORM}|\w+))?"
+    rf"|what\s+(?:it|he|she|they)\s+(?:ought|should|needs?|used|has|have)\s+(?:to\s+)?be"
+    rf"|where\s+(?:an?|the|most|his|her|one|you|i|we)\s+(?:[\w-]+\s+){{0,4}}?(?:would|usually|normally|ordinarily|might|expects?|lies?|sits?)(?:\s+(?:sit|lie|be|stay|expect|put|find)(?:\s+it)?)?"
 )
 _YARDSTICK = (
     rf"{_WHOSE}{{0,3}}(?:own\s+)?(?:{_EXPECTED}|{_NORMAL}(?:\s+(?:{_NORM}|level|value|figure|mark))?|{_NORM})(?!\w)"
