@@ -74,6 +74,16 @@ def test_what_has_finished_is_kept_until_something_before_it_changes(tmp_path: P
     assert [line.split()[0] for line in ran(tmp_path)] == ["c", "last"]
 
 
+def test_changed_code_runs_everything_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has finished came from other code."""
+    steps = [[[noted("first", tmp_path)]], [[noted("last", tmp_path)]]]
+    Runner(steps, tmp_path).run()
+    assert len(ran(tmp_path)) == 2
+    monkeypatch.setitem(Runner.run.__globals__, "code_hash", lambda: "other")
+    Runner(steps, tmp_path).run()
+    assert [line.split()[0] for line in ran(tmp_path)] == ["first", "last"]
+
+
 @pytest.mark.parametrize("corpus", ["demo", "ravdess"])
 def test_every_command_of_the_demo_is_one_that_the_trainer_takes(corpus: str, tmp_path: Path) -> None:
     """Composed and read as the command line does; each stage is given once, and its policy is one made before it."""

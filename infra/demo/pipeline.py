@@ -3,9 +3,9 @@
     python infra/demo/pipeline.py --corpus demo
     python infra/demo/pipeline.py --corpus ravdess --root DIR
 
-A stage that has finished is kept as long as its command and those before it are unchanged, so a killed run goes on
-where it stopped; `--list` prints the commands instead of running them. What is trained runs in two lanes side by side,
-a core each, and what they print is in `OUT/logs/`.
+A stage that has finished is kept as long as its command, those before it and the code are unchanged, so a killed run
+goes on where it stopped; `--list` prints the commands instead of running them. What is trained runs in two lanes side
+by side, a core each, and what they print is in `OUT/logs/`.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Runner:
     def run(self) -> None:
         """All steps in order. Raises `SystemExit` with the status of a stage that fails."""
         (self._run / "logs").mkdir(parents=True, exist_ok=True)
-        began, chain = time.monotonic(), ""
+        began, chain = time.monotonic(), code_hash()
         for number, lanes in enumerate(self._steps):
             left = sum(max(sum(s.seconds for s in lane) for lane in step) for step in self._steps[number:])
             _say(f"about {_clock(left)} left")
@@ -128,6 +128,16 @@ class Runner:
         with self._lock:
             self._durations[stage.name] = seconds
             (self._run / "durations.json").write_text(json.dumps(self._durations, indent=2) + "\n")
+
+
+def code_hash() -> str:
+    """SHA-256 of the source files of all packages and apps, this one included."""
+    made, root = hashlib.sha256(Path(__file__).read_bytes()), Path(__file__).parents[2]
+    for folder in ("packages", "apps"):
+        for file in sorted(root.glob(f"{folder}/*/src/**/*")):
+            if file.is_file() and file.suffix != ".pyc":
+                made.update(f"{file.relative_to(root)}\n".encode() + file.read_bytes())
+    return made.hexdigest()
 
 
 def stages_of(steps: list[list[Lane]]) -> list[Stage]:
