@@ -174,6 +174,34 @@ def measured(name: str) -> MeasuredUtterance:
     return replace(clip(name), levels=levels)
 
 
+def test_each_claim_earns_what_it_is_worth_among_those_of_its_cue_once_the_gate_is_open() -> None:
+    """The pitch is high. In the first group one of two claims about it is true: A = ±0.5 / (0.5 + 1e-4), half of it at
+    the tokens of each claim and nothing at others; “Größer” takes more tokens than it has letters. In the second both
+    are true: 0.
+    """
+    true, false = "Größer: the pitch is high.", "The pitch is low."
+    answers = [[format_answer(true, "sad"), format_answer(false, "angry")]]
+    answers.append([format_answer(true, "sad"), format_answer("Well, the pitch is high.", "angry")])
+    verified = {"factual": Factual.VERIFIED, "criterion_weights": (1.0, 0.0, 0.0, 0.0), "claim_credit": 0.5}
+    opened, _ = module([answers], **verified, schedule=ProgressiveSchedule(threshold=0.0, window=1))
+    opened.training_step([measured("u1"), measured("u2")], 0)
+    assert opened.history[0]["supported_claims"] == pytest.approx(0.75)
+    assert opened._groups is not None
+    groups, advantages, by_token = opened._groups
+    given = by_token - advantages[..., None]
+    torch.testing.assert_close(given[1], torch.zeros_like(given[1]))
+    for answer, sign in ((0, 1), (1, -1)):
+        credited = given[0, answer] != 0.0
+        torch.testing.assert_close(given[0, answer][credited], torch.full((int(credited.sum()),), sign * 0.4999))
+        text = opened.model.tokenizer.decode(groups.tokens[0, answer][credited])
+        assert text.strip(" .").lower() in ("pitch is high", "pitch is low")
+
+    shut, _ = module([answers], **verified)
+    shut.training_step([measured("u1"), measured("u2")], 0)
+    assert shut._groups is not None
+    torch.testing.assert_close(shut._groups[2], shut._groups[1][..., None].expand(shut._groups[2].shape))
+
+
 def test_what_is_verified_takes_the_place_of_the_judge() -> None:
     """Gate open, all weight on the verified criterion, no reward model. The clips offer one cue, their pitch. The first
     group: right and true (R_v 1, R_t 1), wrong with a contradiction beside the truth (R_v 0, R_t 0.2). The second:

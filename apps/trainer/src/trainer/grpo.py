@@ -30,6 +30,7 @@ from speech_records import LabelSet, MeasuredUtterance, emotion_question
 from speechlm import SpeechLM, audio_token_count
 from speechlm.prompt import prompt_ids
 from trainer.augment import random_eq_bands
+from trainer.claim_credit import claim_credit
 from trainer.distributed import max_over_ranks, place, sum_over_ranks
 from trainer.errors import ConfigError
 from trainer.features import as_float
@@ -87,7 +88,7 @@ class GRPOModule(StageModule):
         reference = Reference.of(model) if settings.kl_coefficient else None
         self.frozen = FrozenModels(reference, reward_model)
         self._loss = _loss_of(settings)
-        self._groups: tuple[Groups, Tensor] | None = None
+        self._groups: tuple[Groups, Tensor, Tensor] | None = None
         self._old: dict[int, Tensor] = {}
         self._counts = (0.0, 0.0)
         self._sampled: Groups
@@ -147,8 +148,10 @@ class GRPOModule(StageModule):
         passes = int(max_over_ranks(len(losses)))  # of all processes, whose passes meet where weights are sharded
         return self.add_up([*losses, *[self._idle] * (passes - len(losses))])
 
-    def _judged(self, batch: list[MeasuredUtterance], step: int) -> tuple[Groups, Tensor] | None:
-        """The groups to learn from and the advantages of their answers; `None` where there are none."""
+    def _judged(self, batch: list[MeasuredUtterance], step: int) -> tuple[Groups, Tensor, Tensor] | None:
+        """The groups to learn from, the advantages of their answers [B, K], and those of the answers' tokens [B, K, T];
+        `None` where there are none.
+        """
         s = self.settings
         self._old.clear()
         sampled = self._roll_out(batch)
@@ -159,7 +162,11 @@ class GRPOModule(StageModule):
             return None
         advantages = ADVANTAGES[s.advantages or LOSS_ADVANTAGES[s.loss]](breakdown, s.deviation)
         self._metrics |= reward_metrics(breakdown, advantages, groups)
-        return groups, advantages
+        by_token = advantages[..., None].expand(groups.mask.shape)
+        if gate_open and s.claim_credit:
+            credit, self._metrics["supported_claims"] = claim_credit(groups, self.model.tokenizer)
+            by_token = by_token + s.claim_credit * credit
+        return groups, advantages, by_token
 
     def _gate(self, sampled: Groups, step: int) -> bool:
         """Whether reasoning rewards enter, once the accuracy of this step, or of validation, has been seen."""
@@ -209,7 +216,7 @@ class GRPOModule(StageModule):
         """The answers to the first prompt of the step, and what they earned; none where nothing is learnt from."""
         if self._groups is None:
             return []
-        groups, advantages = self._groups
+        groups, advantages, _ = self._groups
         clip, found = (
             groups.batch[0],
             zip(groups.texts[0], groups.correct[0].tolist(), advantages[0].tolist(), strict=True),
@@ -220,7 +227,7 @@ class GRPOModule(StageModule):
         }
         return [about | {"text": text, "correct": right, "advantage": round(a, 4)} for text, right, a in found]
 
-    def _parts(self, groups: Groups, advantages: Tensor) -> list[Callable[[], LossResult]]:
+    def _parts(self, groups: Groups, _: Tensor, advantages: Tensor) -> list[Callable[[], LossResult]]:
         """The losses, yet to be computed, that add up to that of the step, each of whole groups."""
         s, lengths = self.settings, [0] * len(groups.batch)
         if s.micro_batch_tokens is not None:
@@ -232,7 +239,7 @@ class GRPOModule(StageModule):
             chosen = torch.zeros(len(lengths), dtype=torch.bool)
             chosen[passed.start : passed.stop] = True
             part = groups.select(chosen)
-            given = (part.clips, part.tokens, part.mask, advantages[chosen])
+            given = (part.clips, part.tokens, part.mask, advantages[chosen, :, : part.mask.shape[-1]])
             parts.append(
                 partial(
                     self.loss,
@@ -252,7 +259,7 @@ class GRPOModule(StageModule):
     def _idle(self) -> Tensor:
         """A pass that teaches nothing, where this process has less to learn from than another."""
         one = self._sampled.select(torch.arange(len(self._sampled.batch)) == 0)
-        advantages = torch.zeros(one.correct.shape)
+        advantages = torch.zeros(one.mask.shape)
         return 0.0 * self.loss(one.clips, one.tokens, one.mask, advantages, counts=self._counts, part=-1).loss
 
     def _learn(self, part: Callable[[], LossResult]) -> Tensor:
@@ -346,7 +353,7 @@ class GRPOModule(StageModule):
             logprobs=logprobs,
             mask=mask.flatten(0, 1).to(self.device),
             old_logprobs=None if s.inner_epochs == 1 else old,
-            advantages=advantages.flatten().to(self.device),
+            advantages=advantages.flatten(0, 1).to(self.device),
             ref_logprobs=reference,
             token_weights=weights,
             step_completions=None if counts is None else counts[0],

@@ -1,7 +1,7 @@
 """GRPO with progressive, trust-aware reasoning rewards (GRPO-PTR): pure functions on tensors, torch only.
 
-Reading order: `rewards` (equations 1, 3) with `trust` (2), `schedule` (4), `advantages` (5), `surrogates` (6, 10,
-11), `kl` (7), `losses` (8, 9).
+Reading order: `rewards` (equations 1, 3) with `trust` (2), `schedule` (4), `advantages` (5), `claims` (5'),
+`surrogates` (6, 10, 11), `kl` (7), `losses` (8, 9).
 
     format_ok[B,K], correct[B,K], scores[B,K,4]
         ── rewards ──► RewardBreakdown.total[B,K] ── group_advantages ──► A[B,K] ── grpo_loss ──► LossResult
@@ -19,6 +19,7 @@ from grpo_ptr.advantages import (
     group_advantages,
     leave_one_out_advantages,
 )
+from grpo_ptr.claims import claim_advantages
 from grpo_ptr.errors import GrpoPtrError, OptionError, ScoreError, ShapeError, StateError
 from grpo_ptr.kl import KL_ESTIMATORS, k1_kl, k2_kl, k3_kl
 from grpo_ptr.losses import LOSSES, LossInputs, LossResult, cispo_loss, dapo_loss, dr_grpo_loss, grpo_loss, gspo_loss
@@ -63,6 +64,7 @@ __all__ = [
     "centred_advantages",
     "cispo_loss",
     "cispo_surrogate",
+    "claim_advantages",
     "clipped_surrogate",
     "dapo_loss",
     "dr_grpo_loss",

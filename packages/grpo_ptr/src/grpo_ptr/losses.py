@@ -59,7 +59,7 @@ class LossInputs:
     Attributes:
         logprobs: log π(token) under the policy being trained, float [N, T]; the only field that needs a gradient.
         mask: which positions hold tokens of the completion, bool [N, T]. A row may be empty.
-        advantages: A of each completion, float [N]: `advantages[B, K].flatten()`.
+        advantages: A of each completion, float [N]: `advantages[B, K].flatten()`; or of each token, [N, T].
         old_logprobs: under the policy that sampled, [N, T]; `None` when that is the policy being trained (strictly
             on-policy), where the ratio is 1 and an extra forward pass would only repeat `logprobs`.
         ref_logprobs: under the reference policy, [N, T]; needed only where β > 0.
@@ -85,7 +85,7 @@ class LossInputs:
         shape = check_matrix("logprobs", self.logprobs)
         check_shape("mask", self.mask, shape)
         check_bool("mask", self.mask)
-        check_shape("advantages", self.advantages, shape[:1])
+        check_shape("advantages", self.advantages, shape[: max(1, self.advantages.ndim)])
         optional = ("old_logprobs", "ref_logprobs", "token_weights")
         for name, x in ((name, getattr(self, name)) for name in optional):
             if x is not None:
@@ -347,9 +347,10 @@ def _loss(inputs: LossInputs, denominator: Tensor, clip: _Clip, *, beta: float, 
     mask = inputs.mask
     logprobs = _unpadded(inputs, "logprobs")
     old_logprobs = logprobs.detach() if inputs.old_logprobs is None else _unpadded(inputs, "old_logprobs")
-    advantages = widen(inputs.advantages.detach())[:, None]
+    advantages = widen(inputs.advantages.detach())
     if not advantages.isfinite().all():
         raise ScoreError(f"advantages{first_index(~inputs.advantages.isfinite())} is not finite")
+    advantages = advantages if advantages.ndim == 2 else advantages[:, None]
     surrogate, clipped = clip.surrogate(inputs, logprobs, old_logprobs, advantages)
     if inputs.token_weights is not None:
         surrogate = surrogate * widen(_unpadded(inputs, "token_weights"))

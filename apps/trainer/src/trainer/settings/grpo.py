@@ -72,6 +72,8 @@ class GRPOSettings(OptimizerSettings):
       wrong, 0 to 1; `trust`: whether τ weighs R_t at all
     - `factual`: whose word the factual score is, the reward model's (`judged`), the measurement's (`verified`) or both;
       `verified` with `criterion_weights=[1,0,0,0]` needs no reward model
+    - `claim_credit`: weight of what each claim earns by itself, at its own tokens, beside the advantage of its answer
+      (`trainer.claim_credit`), once the gate is open; 0 for none
     - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
     - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
@@ -116,6 +118,7 @@ class GRPOSettings(OptimizerSettings):
     degenerate: float = 1.0
     trust: bool = True
     factual: Factual = Factual.JUDGED
+    claim_credit: float = 0.0
     overlong_buffer: int = 0
     sampling_rounds: int = 1
     inner_epochs: int = 1
