@@ -505,7 +505,7 @@ def test_what_is_not_finite_is_refused_with_the_answer_it_belongs_to(field: str)
 
 def test_refusals() -> None:
     logprobs, mask, advantages = torch.zeros(2, 3), torch.ones(2, 3, dtype=torch.bool), torch.ones(2)
-    with pytest.raises(ShapeError, match=r"advantages has shape \(1, 2\), expected \(2,\)"):
+    with pytest.raises(ShapeError, match=r"advantages has shape \(1, 2\), expected \(2,\) or \(2, 3\)"):
         LossInputs(logprobs, mask, advantages[None])
     with pytest.raises(ShapeError, match="mask has dtype"):
         LossInputs(logprobs, mask.long(), advantages)

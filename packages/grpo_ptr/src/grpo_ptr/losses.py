@@ -85,7 +85,8 @@ class LossInputs:
         shape = check_matrix("logprobs", self.logprobs)
         check_shape("mask", self.mask, shape)
         check_bool("mask", self.mask)
-        check_shape("advantages", self.advantages, shape[: max(1, self.advantages.ndim)])
+        if tuple(self.advantages.shape) not in (shape[:1], shape):
+            raise ShapeError(f"advantages has shape {tuple(self.advantages.shape)}, expected {shape[:1]} or {shape}")
         optional = ("old_logprobs", "ref_logprobs", "token_weights")
         for name, x in ((name, getattr(self, name)) for name in optional):
             if x is not None:
