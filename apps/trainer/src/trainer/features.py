@@ -123,9 +123,14 @@ def load_features(
     return StoredFeatures(dict(sorted(found.items()))), sorted(failed, key=lambda item: item.id)
 
 
+def shard_count(clips: int) -> int:
+    """Into how many shards so many clips go: a power of two, so that few move where there are more."""
+    return 1 << max(0, (clips - 1) // CLIPS_PER_SHARD).bit_length()
+
+
 def _plan_shards(clips: Mapping[str, AudioClip], folder: Path, spec: FeatureSpec) -> list[_Shard]:
     """Which clips lie in which shard. A hash of its key says it, so that a clip more changes one shard."""
-    count = 1 << max(0, (len(clips) - 1) // CLIPS_PER_SHARD).bit_length()
+    count = shard_count(len(clips))
     by_number: dict[int, dict[str, AudioClip]] = {}
     for key in sorted(clips):
         number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:4]) % count

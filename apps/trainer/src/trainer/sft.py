@@ -22,6 +22,8 @@ from trainer.checkpoint import BEST, data_identity, policy_card, save_policy
 from trainer.comparisons import JoinedFeatures, joined_examples, token_levels
 from trainer.curriculum import EpochSampler, with_reasoning
 from trainer.dataset import TRAIN, AnnotatedCorpus, feature_key
+from trainer.encoded import FOLDER as ENCODED
+from trainer.encoded import encode_once, encodes_once
 from trainer.errors import ConfigError
 from trainer.families import described, split_examples, without_data
 from trainer.features import as_float
@@ -173,12 +175,17 @@ def train_sft(
     plan: Batches[Any, Any] = Batches(steps, to_batch)
     if settings.adaptive_weights:
         plan = Batches(range(len(steps)), lambda i: to_batch(heard[i] if i < len(heard) else mixed(i)))
+    if encodes_once(model, settings):
+        keys = {feature_key(e) for batch in mixed.batches for e in batch if e.task is not Task.TEXT}
+        keys |= {clip.key for clips in heard for clip in clips}
+        model.kept_states = encode_once(model, features, keys, corpus.folder / ENCODED)
     sys.stderr.write(f"SFT: {described(mixed.batches, features, model, steps=len(steps))}\n")
     callbacks: list[Callback] = []
     if settings.validate_every:
         keep = partial(save_policy, card=card, scale=corpus.scale, out=out / BEST)
         callbacks.append(SFTValidation(corpus, features, settings, out=out, total=len(steps), keep=keep))
     fit(module, plan, settings, what="SFT", out=out, run_name="sft", data=data, callbacks=callbacks)
+    model.kept_states = None
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module

@@ -7,7 +7,7 @@ positions, so one running index serves all three.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerFast
 
 from speechlm.errors import AudioInputError, BatchError, SpeechLMError
-from speechlm.features import WHISPER, FeatureSpec
+from speechlm.features import WHISPER, FeatureSpec, audio_token_count
 from speechlm.metadata import TrainState
 from speechlm.packed import PackedGroup, pack
 from speechlm.packed_attention import layout_of, packed_attention
@@ -53,6 +53,7 @@ class SpeechLM(nn.Module):
         self.end_id = token_id(tokenizer, TURN_END)
         self.audio_id = token_id(tokenizer, AUDIO)
         self.train_state = TrainState()
+        self.kept_states: Callable[[Tensor, Tensor], Tensor | None] | None = None
         self.eval()  # transformers' loaded models are in evaluation mode, new ones are not: here all start alike
 
     @property
@@ -153,17 +154,37 @@ class SpeechLM(nn.Module):
 
         `features[clips, n_mels, frames]` are log-mel values, `feature_lengths[clips]` their true frame counts. A
         configuration may hold an `audio_feature_gain` that they are multiplied with; released models have none.
+        Where `kept_states` gives the `encoder_states` of all clips, one after the other, only the projection is run.
         Raises `AudioInputError` when the features have another mel count than the audio tower reads.
         """
         if features.shape[1] != self.features.num_mel_bins:
             raise AudioInputError(
                 f"features have {features.shape[1]} mel bins, the model reads {self.features.num_mel_bins}"
             )
+        kept = None if self.kept_states is None else self.kept_states(features, feature_lengths)
+        if kept is not None:
+            return self.audio_tower.proj(kept)  # type: ignore[no-any-return, operator]
         real = torch.arange(features.shape[-1], device=features.device) < feature_lengths[:, None]
         gain = getattr(self.thinker.config, "audio_feature_gain", 1.0)
         flat = (gain * features).permute(0, 2, 1)[real].permute(1, 0).to(self.head.weight.dtype)
         encoded = self.audio_tower(flat, feature_lens=feature_lengths, aftercnn_lens=(feature_lengths - 1) // 2 + 1)
         return encoded.last_hidden_state  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def encoder_states(self, features: Tensor, feature_lengths: Tensor) -> list[Tensor]:
+        """What the encoder makes of each clip before the projection, `[audio tokens, encoder width]`; takes what
+        `encode_audio` takes.
+        """
+        caught: list[Tensor] = []
+        hook = self.audio_tower.proj.register_forward_pre_hook(  # type: ignore[union-attr]
+            lambda _, given: caught.append(given[0])
+        )
+        try:
+            self.encode_audio(features, feature_lengths)
+        finally:
+            hook.remove()
+        counts = [audio_token_count(frames) for frames in feature_lengths.tolist()]
+        return list(torch.split(caught[0], counts))
 
     def embed_tokens(self, input_ids: Tensor) -> Tensor:
         """Embeddings `[..., D]` of token ids `int64[...]`."""
