@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from rewardmodel import RUBRIC, Fault, GradedTrace, ScoredTrace, corrupt
 from rewardmodel.cli import app
-from speech_records import PAPER_9, ReasoningTrace, RewardScores, write_jsonl
+from speech_records import PAPER_9, ReasoningTrace, RewardScores, to_json
 
 runner = CliRunner()
 
@@ -25,11 +25,22 @@ def graded(make_trace: Callable[..., ReasoningTrace]) -> list[GradedTrace]:
     ]
 
 
-def test_report_prints_quality_as_json(graded: list[GradedTrace], tmp_path: Path) -> None:
-    """Predictions equal to the targets: no error."""
-    write_jsonl(tmp_path / "scored.jsonl", [ScoredTrace(g, g.scores) for g in graded])
+@pytest.mark.parametrize("bad_lines", [0, 4])
+def test_report_prints_quality_as_json(bad_lines: int, graded: list[GradedTrace], tmp_path: Path) -> None:
+    """Predictions equal to the targets: no error. A score out of range, NaN, a missing criterion and a line that is cut
+    off are named with line and id, and change nothing."""
+    good = [to_json(ScoredTrace(g, g.scores)) for g in graded]
+    bad = [
+        good[0].replace('"factual_alignment": 5.0', '"factual_alignment": 7.0'),
+        good[1].replace('"factual_alignment": 5.0', '"factual_alignment": NaN'),
+        good[2].replace('"factual_alignment": 5.0, ', ""),
+        good[3][:-9],
+    ]
+    (tmp_path / "scored.jsonl").write_text("\n".join(good + bad[:bad_lines]) + "\n")
     result = runner.invoke(app, ["report", str(tmp_path / "scored.jsonl")])
-    assert result.exit_code == 0
+    assert result.exit_code == int(bad_lines > 0)
+    named = [f"scored.jsonl:{line}: u{i}: " for i, line in enumerate(range(6, 6 + bad_lines))]
+    assert [part for part in named if part not in result.stderr] == []
     printed = json.loads(result.stdout)
     assert set(printed) == {*RewardScores.CRITERIA, "mean"}
     assert printed["factual_alignment"]["mean_absolute_error"] == 0.0
@@ -39,10 +50,8 @@ def test_report_prints_quality_as_json(graded: list[GradedTrace], tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "No such file"),
+        (None, "scored.jsonl does not exist"),
         ("", "expected [N, 4] with N > 0"),
-        ("{", "line 1: not JSON"),
-        ('{"schema_version": "1.0"}', "lacks the field 'graded'"),
     ],
 )
 def test_bad_input_is_one_clear_line(tmp_path: Path, content: str | None, message: str) -> None:

@@ -140,7 +140,8 @@ def open_client(**options):
 def test_the_command_rates_texts_and_names_what_it_cannot(
     by: str, make_clip: ClipMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Line 2 is no JSON and line 3 of an unknown clip; u2 is not answered by the model, u3 has no label."""
+    """Line 2 is no JSON and line 3 of an unknown clip; u2 is not answered by the model, u3 has no label; line 6 is a
+    whole response, line 7 one in which a tag is repeated."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "made_client.py").write_text(CLIENT)
     clips = [make_clip(f"u{i}") for i in range(3)] + [make_clip("u3", emotion=None)]
@@ -149,6 +150,8 @@ def test_the_command_rates_texts_and_names_what_it_cannot(
         json.dumps({"utterance_id": "u0", "text": TRUE}), "{", json.dumps({"utterance_id": "u9", "text": TRUE}),
         json.dumps({"utterance_id": "u2", "text": "It is quiet."}),
         json.dumps({"utterance_id": "u3", "text": TRUE, "emotion": "angry"}),
+        json.dumps({"utterance_id": "u0", "text": response(TRUE)}),
+        json.dumps({"utterance_id": "u1", "text": response("<think>It is loud.")}),
     ]  # fmt: skip
     (tmp_path / "texts.jsonl").write_text("\n".join(rows) + "\n")
     options = ["--by", by, "--client", "made_client:open_client", "--model", "m"]
@@ -159,13 +162,15 @@ def test_the_command_rates_texts_and_names_what_it_cannot(
     ratings = list(read_jsonl(tmp_path / "rated.jsonl", Rating))
     failed = [json.loads(line)["id"] for line in (tmp_path / "rated.jsonl.errors.jsonl").read_text().splitlines()]
     if by == "rules":
-        assert [(r.utterance_id, r.rater, r.scores[0]) for r in ratings] == [("u0", "rules", 3.0), ("u2", "rules", 1.0)]
-        assert failed == ["texts.jsonl:2", "texts.jsonl:3", "u3"]
+        assert [(r.utterance_id, r.rater, r.scores[0]) for r in ratings] == [
+            ("u0", "rules", 3.0), ("u2", "rules", 1.0), ("u0", "rules", 3.0),
+        ]  # fmt: skip
+        assert failed == ["texts.jsonl:2", "texts.jsonl:3", "u3", "u1"]
     else:
         assert [(r.utterance_id, r.rater, r.scores) for r in ratings] == [
-            ("u0", "m", (2.0,) * 4), ("u3", "m", (2.0,) * 4),
+            ("u0", "m", (2.0,) * 4), ("u3", "m", (2.0,) * 4), ("u0", "m", (2.0,) * 4),
         ]  # fmt: skip
-        assert failed == ["texts.jsonl:2", "texts.jsonl:3", "u2"]
+        assert failed == ["texts.jsonl:2", "texts.jsonl:3", "u2", "u1"]
     assert ratings[0].text == response(TRUE, PAPER_9.text(Emotion.ANGRY))
     assert (
         CliRunner().invoke(app, [*words[:-6], "--by", "llm"]).stderr.endswith("a language model needs --model NAME\n")

@@ -19,6 +19,7 @@ from rewardmodel.errors import ScoreShapeError
 from rewardmodel.judging import Clip, Judge
 from rewardmodel.report import CriterionQuality, criterion_quality
 from speech_records import (
+    AnswerFormatError,
     FailedItem,
     LabelSet,
     MeasuredUtterance,
@@ -136,7 +137,7 @@ def ratings_by(
     failed: Report,
 ) -> Iterator[Rating]:
     """A rating of every text that could be judged on all criteria; the others are reported."""
-    texts = [format_answer(trace.think, label_set.text(trace.answer)) for trace, _ in part]
+    texts = [_response(trace, label_set) for trace, _ in part]
     questions = [emotion_question(label_set)] * len(texts)
     found = judge.judge([Clip(measured=clip) for _, clip in part], questions, texts)
     for i, (trace, _) in enumerate(part):
@@ -145,3 +146,11 @@ def ratings_by(
             yield Rating(trace.utterance_id, texts[i], rater, *scores)
         else:
             failed(FailedItem(trace.utterance_id, "judge", "Judgement", problem or "a criterion cannot be told"))
+
+
+def _response(trace: ReasoningTrace, label_set: LabelSet) -> str:
+    """Reasoning and answer as a policy writes them; a text that holds tags is taken for a whole response."""
+    try:
+        return format_answer(trace.think, label_set.text(trace.answer))
+    except AnswerFormatError:
+        return trace.think

@@ -33,12 +33,11 @@ from speech_records import (
     ReasoningTrace,
     atomic_write,
     file_sha256,
-    read_jsonl,
     to_json,
 )
 from speech_records.failures import FailureLog, errors_beside
 from speech_records.shards import shard_paths
-from speech_records.streams import measured_index
+from speech_records.streams import measured_index, records
 
 NAME = "rewardmodel"
 AT_ONCE = 64
@@ -192,11 +191,13 @@ def judge_texts(
 def report(
     scored: Annotated[Path, typer.Argument(help="Graded traces with predicted scores (`ScoredTrace`), JSON Lines.")],
 ) -> None:
-    """Print the quality of a reward model's scores as JSON."""
-    with _clear_errors():
-        read = list(read_jsonl(scored, ScoredTrace))
+    """Print the quality of a reward model's scores as JSON; lines that cannot be used are named and left out."""
+    with _clear_errors(), FailureLog(NAME, None) as failed:
+        read = list(records(scored, ScoredTrace, failed))
         result = quality([s.predicted.as_tuple() for s in read], [s.graded.scores.as_tuple() for s in read])
-    typer.echo(json.dumps({key: asdict(value) for key, value in result.items()}, indent=2))
+        typer.echo(json.dumps({key: asdict(value) for key, value in result.items()}, indent=2))
+        status = failed.finish(f"{len(read)} scored traces")
+    raise typer.Exit(status)
 
 
 @app.command()

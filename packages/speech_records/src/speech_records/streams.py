@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 RecordT = TypeVar("RecordT", bound="DataclassInstance")
 
 _CACHE_KIB = 2048
+_ID = re.compile(rb'"utterance_id": ?"([^"\\]+)"')
 
 
 def records(path: Path, cls: type[RecordT], report: Report) -> Iterator[RecordT]:
@@ -112,5 +114,12 @@ def parse_line(cls: type[RecordT], where: str, raw: bytes, report: Report) -> Re
     try:
         return from_json(cls, raw.decode())
     except (SpeechRecordsError, UnicodeDecodeError) as error:
-        report(FailedItem(where, "read", type(error).__name__, str(error)))
+        report(FailedItem(where, "read", type(error).__name__, _with_id(str(error), raw)))
         return None
+
+
+def _with_id(message: str, raw: bytes) -> str:
+    """`message` with the utterance that a line is about, as far as one can be read there."""
+    found = _ID.search(raw)
+    name = "" if found is None else found.group(1).decode(errors="replace")
+    return message if name in message else f"{name}: {message}"
