@@ -134,6 +134,31 @@ def test_the_style_of_another_writer_does_not_give_wrong_facts_away(
     assert {g.scores.as_tuple() for g in unharmed} == {(5.0, 5.0, 5.0, 5.0)}
 
 
+def test_an_older_wording_of_the_writer_does_not_give_wrong_facts_away(
+    clips: list[MeasuredUtterance], write: Writer
+) -> None:
+    """The same generator once wrote a sentence more: all graded texts are in its wording of today, as made from it."""
+    older = {
+        name: replace(trace, think=f"{trace.think} Mind the gap.") for name, trace in traces_of(clips, write).items()
+    }
+    result = build(clips, older, write=write, label_set=PAPER_9, seed=0)
+    assert result == graded(clips, write)
+
+
+def test_cues_are_lent_within_a_corpus(clips: list[MeasuredUtterance], write: Writer) -> None:
+    """All of one corpus are low and all of another high: other cues are made wrong, never the pitch."""
+    by_corpus = {"low": "one", "high": "other"}
+    apart = [
+        replace(clip, utterance=replace(clip.utterance, corpus=by_corpus[clip.levels.pitch.level.value]))
+        for clip in clips
+        if clip.levels is not None and clip.levels.pitch is not None and clip.levels.pitch.level.value in by_corpus
+    ]
+    corpus_of = {clip.utterance.utterance_id: clip.utterance.corpus for clip in apart}
+    wrong = [g for g in graded(apart, write, per_trace=7).graded if g.fault is Fault.WRONG_FACTS]
+    said = {(corpus_of[g.utterance_id], value) for g in wrong for value in by_corpus if f"pitch is {value}" in g.think}
+    assert said == {("one", "low"), ("other", "high")}
+
+
 def test_refusals(clips: list[MeasuredUtterance], make_clip: ClipMaker, write: Writer) -> None:
     for number in (0, 8):
         with pytest.raises(CorruptionError, match=f"per_trace is {number}, expected 1 to 7"):

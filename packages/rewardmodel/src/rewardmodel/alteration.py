@@ -1,7 +1,7 @@
 """Wrong facts: a trace written about a clip some of whose cues are measured as another clip's are.
 
-The other clips express the same emotion, so that the false facts are as likely with this answer as true ones: the text
-is fluent, argues from what it says, and only the sound shows that it is wrong.
+The other clips are of the same corpus and express the same emotion, so that the false facts are as likely with this
+answer as true ones: the text is fluent, argues from what it says, and only the sound shows that it is wrong.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ def build(
 
     `traces` are keyed by utterance id. `write` writes the traces with wrong facts, and should be what wrote `traces`.
     Where it is another generator, what it writes about the clip as measured is graded too, so that its style does not
-    give wrong facts away.
+    give wrong facts away; where it is the same, what it writes takes the place of the trace, which it may have written
+    otherwise in an earlier version.
 
     `write_fault` puts all faults but mismatched audio in, instead of the rules of `corruption`; it raises
     `CompletionError` where it cannot. The trace for mismatched audio is, by preference, that of a clip in which the
@@ -53,19 +54,19 @@ def build(
     """
     if not 1 <= per_trace <= len(_DAMAGES) + 1:
         raise CorruptionError(f"per_trace is {per_trace}, expected 1 to {len(_DAMAGES) + 1}")
-    fellows: dict[Emotion, list[MeasuredUtterance]] = {}
-    for clip in clips:
-        fellows.setdefault(traces[clip.utterance.utterance_id].answer, []).append(clip)
+    rewritten = [write(clip) for clip in clips]
+    all_traces = [_current(traces[written.utterance_id], written) for written in rewritten]
+    fellows: dict[tuple[str, Emotion], list[MeasuredUtterance]] = {}
+    for clip, trace in zip(clips, all_traces, strict=True):
+        fellows.setdefault((clip.utterance.corpus, trace.answer), []).append(clip)
     lent: dict[str, Lenders] = {}
-    for emotion, same in sorted(fellows.items()):
+    for (_, emotion), same in sorted(fellows.items()):
         lent |= lenders_of(same, generator=Random(f"{seed}:{emotion.value}"))
-    all_traces = [traces[clip.utterance.utterance_id] for clip in clips]
     lenders = _by_quote(all_traces)
     graded: list[GradedTrace] = []
     skipped: Counter[Fault] = Counter()
-    for clip, trace in zip(clips, all_traces, strict=True):
+    for clip, trace, written in zip(clips, all_traces, rewritten, strict=True):
         key = f"{seed}:{trace.utterance_id}"
-        written = write(clip)
         graded += (
             corrupt(unharmed, fault=Fault.NONE, severity=0, generator=Random(key), label_set=label_set)
             for unharmed in ([trace] if written.generator == trace.generator else [trace, written])
@@ -91,6 +92,12 @@ def build(
             except (CorruptionError, CompletionError):
                 skipped[fault] += 1
     return GradedSet(tuple(graded), skipped)
+
+
+def _current(trace: ReasoningTrace, written: ReasoningTrace) -> ReasoningTrace:
+    """What the generator of `trace` writes now, where it is that of `written`; else the trace."""
+    is_same = (written.generator, written.answer) == (trace.generator, trace.answer)
+    return written if is_same else trace
 
 
 def _donor(trace: ReasoningTrace, lenders: Sequence[Sequence[ReasoningTrace]], generator: Random) -> ReasoningTrace:
