@@ -138,7 +138,11 @@ def _of_a_size(place: Place) -> Word | None:
     """*Sharp* of *a sharp fall*."""
     following = place.following
     is_size = place.is_behind(Kind.ARTICLE, Kind.PREPOSITION, Kind.AT_END, Kind.DEGREE, Kind.NEGATION)
-    moves = following is not None and following.phrase in _MOVEMENTS and following.kind is Kind.VALUE
+    moves = (
+        _is_movement(following)
+        and following is not None
+        and (following.phrase in _MOVEMENTS or " " in following.phrase)
+    )
     return replace(place.word, kind=Kind.DEGREE) if is_size and moves else None
 
 
@@ -254,6 +258,10 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
         ),
     ),
     **dict.fromkeys(("though", "however"), (_turned(Kind.DEGREE, _in_brackets),)),
+    # dial the volume down and the speed up
+    "speed up": (
+        lambda place: replace(place.word, sense=(Cue.RATE, "high")) if place.is_behind(Kind.ARTICLE) else None,
+    ),
     "level": (_of_the_level,),
     "dynamics": (lambda place: replace(place.word, group="contour") if place.is_key() else None,),
     "→": (_of_an_arrow,),

@@ -63,7 +63,7 @@ _UNHEARD = re.compile(
     r"\b(?:not|never|cannot|can't|didn't|don't|couldn't) (?:hear|heard|find|found|detect|notice|observe)\w*$"
 )
 """*I have not heard a pause*."""
-_NO_HEAD = re.compile(r"N[DA]*$")
+_NO_HEAD = re.compile(r"(?:N[DA]*|MD*A[DA]*)$")
 _ENDS_DENIAL = frozenset((":", "by", "fit", "fits", "fitting", "match", "matches"))
 """Words behind which a negation no longer holds: *isn't matched by the loud voice*, *what does not fit is the rate*."""
 _HARDLY, _VARIES_LITTLE = word_set("hardly"), word_set("vary_little")
@@ -172,6 +172,8 @@ def _is_absent(words: Sequence[Word], letters: str, i: int) -> bool:
     first = i + 1 + (letters[i : i + 2] == "VH")  # *excessive speed can be excluded*
     for k in range(first, min(len(words), i + _ABSENT_REACH)):
         if words[k].phrase in lexicon.ABSENT and letters[k + 1 : k + 2] != "H":
+            if words[k].phrase.endswith("less"):  # of tremor even less
+                return letters[k + 1 : k + 2] in ("", "X", "K")
             return letters[k] != "N" or "B" in letters[i:k] or words[k].phrase == "0"
         if letters[k] in "VHXTC":
             return False
