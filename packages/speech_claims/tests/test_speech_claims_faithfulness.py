@@ -308,9 +308,9 @@ def test_a_text_of_one_megabyte_is_refused_by_its_length() -> None:
 )
 def test_the_longest_texts_are_scored_in_seconds(unit: str) -> None:
     """No punctuation, control characters, right to left, openings without an end, a character that NFKC makes long."""
-    started = time.perf_counter()
+    started = time.process_time()
     assert 0.0 <= score((unit * MAX_CHARACTERS)[:MAX_CHARACTERS]) <= 1.0
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def clip(name: str, pitch: Level, shape: ContourShape) -> MeasuredUtterance:

@@ -51,11 +51,9 @@ def _of_two(words: Sequence[Word], i: int) -> Change | None:
     if "from" in before and ("to" in behind or "into" in behind):
         return Change.FROM
     near = clause[max(0, place - _NEAR_BETWEEN) : place]
-    if (
-        _names(near, "between")
-        and not _names(near, "them", "these", "those")
-        and _BETWEEN_TWO.search("".join(w.kind for w in near))
-    ):
+    at = next((k for k, w in enumerate(near) if w.phrase == "between"), len(near))
+    between = "".join(w.kind for w in near[at:])
+    if not _names(near[at:], "them", "these", "those") and _BETWEEN_TWO.fullmatch(between):
         return Change.FROM
     further = [w.phrase for w in clause[max(0, place - 3 * _NEAR) : place]]
     return Change.TO if "from" in further and ("to" in before or "into" in before) else None

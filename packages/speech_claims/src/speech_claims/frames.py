@@ -16,6 +16,8 @@ from speech_claims.senses import names_person, word_set
 from speech_claims.word import Word
 
 _SUBJECTS = word_set("subjects") | word_set("speech") | word_set("persons") | word_set("of_speech") | word_set("places")
+_SAYS = word_set("says")
+"""Verbs of those who speak, or who hear a speaker: *the surgeon says*, *the ear hears*."""
 _SOUNDS, _OTHER_TIMES, _THIS_CLIP = word_set("sounds"), word_set("other_times"), word_set("this_clip")
 _SPEAKER = frozenset(("he", "she", "i", "we", "you", "it", "they", "this", "that", "there", "who", "which", "one"))
 _WHICH = frozenset(("which", "who", "that"))
@@ -23,6 +25,7 @@ _ANY = frozenset(
     ("every", "each", "any", "most", "many", "some", "whoever", "anybody", "anyone", "everyone", "everybody")
 )
 _POSSESSIVE = frozenset(("my", "our", "his", "her", "their", "your", "his own", "her own"))
+_HEARSAY = word_set("hearsay")
 _RELATIVES = word_set("relatives")
 _PERSON_ENDINGS = ("er", "or", "ist", "ian", "man", "woman", "men", "women", "ess", "ee", "ant", "person")
 _MOST_NOUNS = 3
@@ -44,6 +47,9 @@ _WANTS = frozenset(
 )
 _TAKES = frozenset(
     ("take", "takes", "took", "taken", "taking", "mistook", "mistake", "mistakes", "mistaken", "pass", "passes")
+)
+_WRITINGS = frozenset(
+    ("script", "words", "text", "title", "caption", "transcript", "story", "letter", "wording", "plot", "lyrics")
 )
 _KINDS = frozenset(("kind", "type", "sort", "form", "variety", "brand"))
 _VOICES = frozenset(
@@ -95,7 +101,17 @@ def is_unheard(text: str) -> bool:
 
 def is_framed_elsewhere(clause: Sequence[Word], place: int) -> bool:
     """Whether word `place` is said of another thing, person or time than the clip's, or of what anybody must do."""
-    rules = (_is_of_another_time, _has_foreign_subject, _is_a_duty, _is_wanted, _is_mistaken, _is_kind_of_emotion)
+    if any(w.phrase in _HEARSAY for w in clause):
+        return True  # he is a loud man, they say
+    rules = (
+        _is_of_another_time,
+        _has_foreign_subject,
+        _is_a_duty,
+        _is_wanted,
+        _is_mistaken,
+        _is_kind_of_emotion,
+        _is_written,
+    )
     return any(applies(clause, place) for applies in rules)
 
 
@@ -156,14 +172,22 @@ def _is_no_voice(opening: Sequence[Word], following: Sequence[Word]) -> bool | N
         return None if is_none and not names_one else False
     run = next((k for k, w in enumerate(opening[at:]) if w.kind is not Kind.OTHER), len(opening) - at)
     nouns = [w.phrase for w in opening[at : at + run]][:_MOST_NOUNS]
+    if _is_possessive(opening[at]) and run > 1:
+        nouns = nouns[1:]  # the violinist's vibrato
     if _SUBJECTS.isdisjoint(nouns) and not (_SOUNDS | lexicon.OTHERS).isdisjoint(nouns[:2]):
         return True
-    if not _SUBJECTS.isdisjoint(nouns) or any(n.endswith(_PERSON_ENDINGS) for n in nouns):
+    if not (_SUBJECTS | _SAYS).isdisjoint(nouns) or any(n.endswith(_PERSON_ENDINGS) for n in nouns):
         return False
     behind = opening[at + run : at + run + 1] or following[:1]
     if run == 1:
+        if opening[0].phrase in _POSSESSIVE:
+            return True  # her handwriting sinks
         return bool(behind) and behind[0].kind in (Kind.COPULA, Kind.NEGATED_COPULA) and behind[0].phrase.isalpha()
     return not behind or behind[0].kind is not Kind.COPULA or behind[0].phrase.isalpha()
+
+
+def _is_possessive(word: Word) -> bool:
+    return word.end - word.start == len(word.phrase) + len("'s")
 
 
 def _is_a_duty(clause: Sequence[Word], place: int) -> bool:
@@ -172,8 +196,10 @@ def _is_a_duty(clause: Sequence[Word], place: int) -> bool:
     if at is None or not at:
         return False
     subject = clause[max(0, at - 3) : at]
-    if any(w.phrase in _SPEAKER or w.kind is Kind.HEAD or w.phrase in lexicon.DEFINITE for w in subject):
+    if any(w.phrase in _SPEAKER - {"one"} or w.kind is Kind.HEAD or w.phrase in lexicon.DEFINITE for w in subject):
         return False
+    if subject[-1].phrase == "one":
+        return True
     return subject[0].phrase in ("a", "an") or (at == 1 and subject[0].phrase.endswith("s"))
 
 
@@ -184,6 +210,12 @@ def _is_wanted(clause: Sequence[Word], place: int) -> bool:
         return False
     near = clause[max(at, place - 1) : place + 1]
     return any(w.phrase.split(" ")[0].endswith("er") or w.phrase in ("more", "less") for w in near)
+
+
+def _is_written(clause: Sequence[Word], place: int) -> bool:
+    """*For all the shouting in the script, the voice is soft*."""
+    behind = [w.phrase for w in clause[place + 1 : place + 4]]
+    return len(behind) > 2 and behind[0] in ("in", "of") and behind[1] in lexicon.DEFINITE and behind[2] in _WRITINGS
 
 
 def _asks(two: Sequence[Word]) -> bool:

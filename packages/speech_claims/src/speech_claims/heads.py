@@ -23,7 +23,8 @@ _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQVH]{0,9}[KCT]+[DNE]*$")
 _LAST_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQVHKB]{0,12}[KCT]+[DNE]*$")
 _AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
 _AFTER_PARENTHESIS = re.compile(_HEADS + r"K[^XTK]{1,10}K[DN]*[BM][NDVCRABG]*$")
-_APPOSED = re.compile(_HEADS + r"K[DN]*(?:V[KCDN]+)*$")
+_APPOSED = re.compile(_HEADS + r"(?:P[ADO]{1,6})?K[DN]*(?:V[KCDN]+)*$")
+_AND_VERB = re.compile(_HEADS + r"[DE]*C[DNE]*$")
 _FAR_LEFT = re.compile(_HEADS + r"[^VHXTGC]{1,9}$")
 # Over letters to the right of a value word: where its head stands.
 _ADJACENT_RIGHT = re.compile(r"D*" + _HEADS_RIGHT)
@@ -48,7 +49,7 @@ _OPENS = re.compile(r"(?:^|[XKT])[DN]*$")
 _CONTRASTED = re.compile(r"(H)(KN[AD]*HK(?=L?[DN]*[BMGV]))")
 """*The pitch, not the loudness, is raised*: the second head is set apart."""
 _SETS_APART = frozenset(("not", "rather than", "instead of", "as opposed to"))
-_SET_APART = re.compile(r"KN[AD]*(?P<head>H)(?=[XKTC]|$)")
+_SET_APART = re.compile(r"(?:K|T)K?N[AD]*(?P<head>H)(?=[XKTC]|$)")
 
 _CHANGES = word_set("only_denied") - word_set("off_norm")
 _QUESTION_REACH = 24
@@ -84,9 +85,9 @@ def _is_person(word: Word) -> bool:
 
 def contrasted_head(words: Sequence[Word], letters: str, i: int, head: int) -> int | None:
     """The head that is set against `head`: *the pitch, not the loudness, is raised*."""
-    for k in (head, i):
+    for k in dict.fromkeys((head, i)):
         found = _SET_APART.match(letters, k + 1)
-        if found is None or words[k + 2].phrase not in _SETS_APART:
+        if found is None or _SETS_APART.isdisjoint(w.phrase for w in words[k + 2 : k + 4]):
             continue
         if words[found.start("head")].group != words[head].group:
             return found.start("head")
@@ -196,6 +197,10 @@ def _moving(place: _Place) -> bool:
     return contour is not None and contour[0] is Cue.CONTOUR_SHAPE
 
 
+def _moving_verb(place: _Place) -> bool:
+    return _moving(place) and place.words[place.i].phrase.split(" ")[0].endswith("s")
+
+
 def _moving_then(place: _Place) -> bool:
     return _moving(place) and place.words[place.i - 1].phrase in ("then", "and then", "finally", "before")
 
@@ -216,6 +221,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_IN_HEAD, False, _as_rule),  # high in pitch; a rise in pitch
     (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
     (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
+    (_AND_VERB, True, _moving_verb),  # starts at a high pitch and descends
     (_LAST_VERB, True, _moving_then),  # the pitch rises, peaks on the verb, and then sinks
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume

@@ -60,7 +60,7 @@ HEDGES, SLIGHT, STRONG, EXTREME, IMPOSSIBLE = (
 
 
 _BESIDE = (INTERPRETS, HYPOTHETICAL, GENERIC, ELSEWHERE, UNSETTLED, MENTAL, ABSENT, OTHERS, TIMES)
-_FRAMES = ("subjects", "sounds", "relatives", "other_times", "this_clip", "opposites")
+_FRAMES = ("subjects", "sounds", "relatives", "other_times", "this_clip", "opposites", "hearsay")
 """Sets of phrases that `frames` looks for."""
 
 

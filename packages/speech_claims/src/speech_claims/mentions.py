@@ -12,8 +12,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from speech_claims.finding import Finding
+from speech_claims.lexicon import Kind
 from speech_claims.quotes import words
 from speech_claims.spans import Occupied, Span
+from speech_claims.tokens import tokenise
 from speech_records import Cue
 
 _DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
@@ -112,6 +114,7 @@ _UNQUOTED = re.compile(
 _BLANK = "Q"
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 """Small letters of the same length: patterns that ignore case take twice as long."""
+_OF_TERMS = frozenset((Kind.VALUE, Kind.HEAD, Kind.DEGREE, Kind.NEGATION, Kind.ARTICLE, Kind.AND, Kind.OR, Kind.COMMA))
 NO_WORD = "no word"
 """The value of the claim that no word is stressed."""
 _ANY = r"(?:(?:single|particular|individual|special|noticeable|audible|obvious|clear|real|strong)\s+)*"
@@ -214,11 +217,19 @@ def find_quotes(
         introduced = _SPEAKING.search(text, max(0, start - 60), start) is not None
         if _TERM.search(text[max(0, start - 40) : start]) and (not spoken or not set(said) <= spoken):
             continue
+        if not introduced and not set(said) <= spoken and _is_a_term(text[start + 1 : end - 1]):
+            continue
         if len(said) > 1 or (
             said and (introduced or (said[0] in spoken and not _is_place(text, start, said[0], called)))
         ):
             findings.append(Finding(start, end, Cue.QUOTE, text[start + 1 : end - 1].strip()))
     return findings
+
+
+def _is_a_term(quoted: str) -> bool:
+    """Whether a quote is a name for a sound and nothing else: *the form says “too fast”*."""
+    kinds = {word.kind for word in tokenise(quoted)}
+    return bool(kinds & {Kind.VALUE, Kind.HEAD}) and kinds <= _OF_TERMS
 
 
 def _is_place(text: str, start: int, word: str, stressed: frozenset[str]) -> bool:

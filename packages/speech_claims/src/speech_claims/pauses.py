@@ -48,6 +48,12 @@ def pauses_something(words: Sequence[Word], letters: str, i: int) -> bool:
     return of_else or (letters[i + 1 : i + 3] == "AO" and behind[0] in DEFINITE)
 
 
+def _are_named(words: Sequence[Word], i: int, taken: set[int]) -> bool:
+    """Whether pauses were claimed before: *hesitates four times, and between the hesitations …*."""
+    before = range(max(0, i - 2 * scope.REACH), i)
+    return any(k in taken and words[k].group == "pauses" for k in before)
+
+
 def bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:
     """Heads without a value: there are pauses, or none; there is no energy or no variation."""
     for i, word in enumerate(words):
@@ -56,6 +62,8 @@ def bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator
         if i and words[i - 1].phrase == "i":  # *I hesitate between two labels*
             continue
         if pauses_something(words, letters, i):
+            continue
+        if word.phrase in _BARE_PAUSES and i and words[i - 1].phrase == "the" and _are_named(words, i, taken):
             continue
         span, denied = (word.start, word.end), scope.denies_head(words, letters, i)
         if word.group == "pauses" and denied:

@@ -42,7 +42,7 @@ _YEARS = re.compile(
             rf"\b{_ONE}\s*,\s*{_ABOUT}(?P<beside>{_WORDS}|\d\d)(?=\s*(?:[.,;:)]|$)|\s*\n)",
             rf"\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b",
             rf"\bin\s+(?:his|her|their)\s+{_PART}(?P<decade>[2-9]0)s\b",
-            rf"\b{_ONE},?\s+{_PART}(?P<tens>[2-9]0)s\b",
+            rf"\b{_ONE},?\s+{_PART}(?P<tens>{_DECADES})\b",
             rf"(?<!his )(?<!her )(?<!their )\b(?P<part>early|mid|late)[\s-](?P<plural>{_DECADES})\b",
             rf"\b(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b",
             r"\((?P<months>\d{1,2});\d{1,2}\)",

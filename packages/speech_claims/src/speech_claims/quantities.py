@@ -37,7 +37,8 @@ _SPELLINGS: Mapping[str, str] = {
 _SCALES: Mapping[str, tuple[float, str]] = {"kHz": (1000.0, "Hz"), "ms": (0.001, "s"), "octaves": (12.0, "st")}
 _UNIT = "|".join(f"(?P<{_name}>{spelt})" for _name, spelt in ((f"u{i}", s) for i, s in enumerate(_SPELLINGS.values())))
 _WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_NUMBER = rf"(?:(?:minus\s+|[-−–]\s?)?\d+(?:[.,]\d+)*|half\s+an?\b|an?(?=\s+octave)|(?:{'|'.join(_WORDS)})\b)"
+_A = r"an?(?=\s+(?:octave|second\s+of\s+(?:silence|quiet))\b)"
+_NUMBER = rf"(?:(?:minus\s+|[-−–]\s?)?\d+(?:[.,]\d+)*|half\s+an?\b|{_A}|(?:{'|'.join(_WORDS)})\b)"
 _QUANTITY = re.compile(
     rf"(?<![\w.,<>≤≥])(?<![<>≤≥]\s)(?P<first>{_NUMBER})(?:\s*(?:[-–]|to|and)\s*(?P<last>{_NUMBER}))?[\s-]*(?:{_UNIT})(?!\w)",
     re.IGNORECASE,

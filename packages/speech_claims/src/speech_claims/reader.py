@@ -31,10 +31,14 @@ from speech_records import Cue
 _ROW = re.compile(r"D*[KC]+D*(?=V)")
 _IN_A_ROW = {"higher": (Cue.PITCH, "high"), "lower": (Cue.PITCH, "low")}
 _OTHER_SUBJECTS = word_set("other_subjects")
+_SENTENCE_END, _ONE_SENTENCE = re.compile(r"[.!?;:]"), 40
 _NEAR_VOICE = 5
 _ADJACENT = frozenset(("small", "big", "large", "huge", "tiny"))
 """Sizes that are said of pauses only directly before them."""
 _UNSHAKEN = frozenset(("steady", "even", "stable", "unwavering", "firm"))
+_KINDS_OF_VOICE = frozenset(
+    ("baritone", "bass", "alto", "contralto", "soprano", "tenor", "falsetto", "murmur", "drawl")
+)
 _ONLY_DENIED = word_set("only_denied")
 _DENIED_ALONE = word_set("denied_alone")
 
@@ -77,7 +81,19 @@ def find(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -
     spans = Occupied(len(text), ((f.start, f.end) for f in findings))
     # A joined turn spans what lies inside it.
     bare = [f for f in bare_heads(words, letters, state.taken) if spans.is_free((f.start, f.end))]
-    return sorted([*findings, *bare], key=lambda f: (f.start, f.end))
+    return _consistent(sorted([*findings, *bare], key=lambda f: (f.start, f.end)), text)
+
+
+def _consistent(findings: Sequence[Finding], text: str) -> list[Finding]:
+    """The findings without denials of what their sentence says: *loud but not shouted*, *slow without dragging*."""
+    kept: list[Finding] = []
+    for k, f in enumerate(findings):
+        near = (*findings[max(0, k - 1) : k], *findings[k + 1 : k + 2])
+        said = (o for o in near if not o.negated and (o.cue, o.value) == (f.cue, f.value))
+        between = (text[min(f.end, o.end) : max(f.start, o.start)] for o in said)
+        if not (f.negated and any(_SENTENCE_END.search(b) is None and len(b) < _ONE_SENTENCE for b in between)):
+            kept.append(f)
+    return kept
 
 
 def _is_said(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -175,6 +191,7 @@ def _claims_alone(words: Sequence[Word], letters: str, i: int, state: _State) ->
         or denied_turn(words, letters, i)
         or turn_of_last(words, letters, i)
         or _in_the_voice(words, i)
+        or _of_a_kind_of_voice(words, i)
         or _in_a_row(words, letters, i)
     )
     change, is_of_a_part = changes.change(words, letters, i), scope.is_of_a_part(words, i)
@@ -200,6 +217,14 @@ def _in_the_voice(words: Sequence[Word], i: int) -> tuple[Cue, str] | None:
     sense = SENSES["voice"].get(words[i].phrase)
     near = words[max(0, i - _NEAR_VOICE) : i + _NEAR_VOICE]
     is_named = any(w.kind is Kind.DEGREE and w.phrase.endswith(" voice") for w in near)
+    return sense if is_named and sense is not None and sense[0] is Cue.VOICE_QUALITY else None
+
+
+def _of_a_kind_of_voice(words: Sequence[Word], i: int) -> tuple[Cue, str] | None:
+    """*A warm, smooth baritone*."""
+    sense = SENSES["voice"].get(words[i].phrase)
+    behind = next((w for w in words[i + 1 : i + 4] if w.kind not in (Kind.COMMA, Kind.DEGREE)), None)
+    is_named = behind is not None and behind.phrase in _KINDS_OF_VOICE
     return sense if is_named and sense is not None and sense[0] is Cue.VOICE_QUALITY else None
 
 

@@ -76,7 +76,7 @@ def is_negated(words: Sequence[Word], letters: str, i: int) -> bool:
         return True
     if _is_absent(words, letters, i) or _is_denied_behind(words, letters, i) or _is_outdone(words, i):
         return True
-    if names_person(words[i].phrase) and i and words[i - 1].phrase == "the":
+    if names_person(words[i].phrase) and i and words[i - 1].phrase in ("the", "this", "that"):
         return False  # it would be wrong to say that the man …
     left = "".join("O" if letters[k] == "V" and names_person(words[k].phrase) else letters[k] for k in range(first, i))
     match = _NEGATED.search(left)
@@ -219,7 +219,7 @@ def is_of_a_part(words: Sequence[Word], i: int) -> bool:
     ):
         return False  # *at first the loud voice suggests anger*
     start = next((k + 1 for k in range(place, -1, -1) if parts(clause[k])), 0)
-    end = next((k for k in range(place, len(clause)) if parts(clause[k])), len(clause))
+    end = next((k for k in range(place, len(clause)) if parts(clause[k]) or clause[k].phrase == "that"), len(clause))
     if start and all(w.phrase in lexicon.TIMES or w.kind in (Kind.AT_END, Kind.COMMA) for w in clause[:start]):
         start = 0
     if any(w.phrase in lexicon.TIMES for w in clause[start:end]):

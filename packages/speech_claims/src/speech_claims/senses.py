@@ -106,7 +106,7 @@ FINAL_PHRASES = frozenset(
 )
 """Phrases that speak of the contour's end without saying so otherwise: *trails off*."""
 
-RAISING = frozenset(phrases("{raises}, {lowers}, (up/down) goes"))
+RAISING = frozenset(phrases("{raises}, {lowers}, {turns_up}, {turns_down}, (up/down) goes"))
 """Verbs whose object is the head: *raises the volume*."""
 
 

@@ -28,6 +28,8 @@ def speaks_of_speech(words: Sequence[Word], letters: str, i: int, cue: Cue) -> b
         return False
     if words[i].phrase.endswith("ly") and cue in (Cue.ENERGY, Cue.RATE, Cue.CONTOUR_DYNAMICS):
         return not _is_adverb_of_else(words, letters, i, cue)
+    if words[i].phrase.endswith("est") and [w.phrase for w in words[i + 1 : i + 3]] in (["of", "the"], ["in", "the"]):
+        return False  # the loudest of the sentence
     is_adjective = cue in (Cue.ENERGY, Cue.RATE) and " " not in words[i].phrase
     is_movement = cue is Cue.CONTOUR_SHAPE and not words[i].phrase.endswith(("up", "down"))
     if is_movement and words[i].phrase in ("rising", "falling") and letters[i + 1 : i + 2] == "O":

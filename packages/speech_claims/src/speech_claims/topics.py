@@ -115,7 +115,7 @@ def _is_conditional(clause: Sequence[Word], place: int) -> bool:
     """*Had he spoken louder, with fewer pauses, the jury might have believed him*: all before *might*."""
     if all(w.phrase.split(" ")[0] not in _CONDITIONS or w.kind is Kind.PREPOSITION for w in clause[:2]):
         return False
-    return any(w.phrase.split(" ")[0] in _SUBJUNCTIVE for w in clause[place:])
+    return any(not _SUBJUNCTIVE.isdisjoint(w.phrase.split(" ")) for w in clause[place:])
 
 
 def _would_fit(clause: Sequence[Word], place: int) -> bool:
