@@ -242,11 +242,10 @@ def fit_claims(model: RewardModel, texts: JudgedTexts) -> float:
     """Fit what turns hearing and likelihood into log-odds of claims; returns the cross-entropy that is left."""
     heads, known = model.heads, ~texts.verdicts.isnan()
     with torch.no_grad():
-        clips = heads.clip(texts.states.sound)
+        evidence = heads.claim_evidence(texts.states, texts.readings, heads.clip(texts.states.sound))
 
     def loss() -> Tensor:
-        claims = heads.claims(texts.states, texts.readings, clips)
-        return binary_cross_entropy_with_logits(claims[known], texts.verdicts[known])
+        return binary_cross_entropy_with_logits(heads.claim_odds(evidence)[known], texts.verdicts[known])
 
     return _minimise(loss, [heads.heard, heads.said])
 

@@ -61,6 +61,18 @@ class Logits:
     clips: ClipLogits
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ClaimEvidence:
+    """Of M claims: what the clip head says of each (`heard`, where it `is_heard`), the log-likelihood of its value
+    (`said`), and whether its degree is impossible; all [M].
+    """
+
+    heard: Tensor
+    said: Tensor
+    is_heard: Tensor
+    is_absurd: Tensor
+
+
 def ordinal_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean binary cross-entropy of ordinal `logits` float [N, C, 4] against `targets` float [N, C] in [1, 5], NaN where
     a text has no target; a scalar, 0 without any.
@@ -112,6 +124,16 @@ class Heads(nn.Module):
 
     def claims(self, states: States, readings: Sequence[Reading], clips: ClipLogits) -> Tensor:
         """The log-odds of all claims, float[M]."""
+        return self.claim_odds(self.claim_evidence(states, readings, clips))
+
+    def claim_odds(self, evidence: ClaimEvidence) -> Tensor:
+        """The log-odds of claims of which this is known, float[M]."""
+        heard = self.heard[0] * evidence.heard + self.heard[1]
+        said = self.said[0] * evidence.said + self.said[1]
+        return torch.where(evidence.is_heard, heard, said).masked_fill(evidence.is_absurd, NEVER)
+
+    def claim_evidence(self, states: States, readings: Sequence[Reading], clips: ClipLogits) -> ClaimEvidence:
+        """What is known of all claims, which no weight of `heard` and `said` changes."""
         rows, columns, signs, absurd = list[int](), list[int](), list[float](), list[bool]()
         for row, reading in zip(states.clip.tolist(), readings, strict=True):
             for claim in reading.claims:
@@ -123,10 +145,12 @@ class Heads(nn.Module):
         device = states.values.device
         sign = torch.tensor(signs, dtype=torch.float32, device=device)
         index = torch.tensor([rows, columns], dtype=torch.long, device=device)
-        heard = self.heard[0] * sign * clips.values[index[0], index[1]] + self.heard[1]
-        said = self.said[0] * states.values + self.said[1]
-        odds = torch.where((sign != 0) & self.listens, heard, said)
-        return odds.masked_fill(torch.tensor(absurd, dtype=torch.bool, device=device), NEVER)
+        return ClaimEvidence(
+            heard=sign * clips.values[index[0], index[1]],
+            said=states.values,
+            is_heard=(sign != 0) & self.listens,
+            is_absurd=torch.tensor(absurd, dtype=torch.bool, device=device),
+        )
 
     def evidence(self, states: States, readings: Sequence[Reading], clips: ClipLogits, claims: Tensor) -> Tensor:
         """What can be told of each text, float[N, EVIDENCE]: the four numbers of `States.evidence`; what its answer
