@@ -18,9 +18,11 @@ from speech_claims.word import Word
 _SUBJECTS = word_set("subjects") | word_set("speech") | word_set("persons") | word_set("of_speech") | word_set("places")
 _SAYS = word_set("says")
 """Verbs of those who speak, or who hear a speaker: *the surgeon says*, *the ear hears*."""
+_SUBJECTS -= {"laugh", "smile", "sigh", "cough"}
 _SOUNDS, _OTHER_TIMES, _THIS_CLIP = word_set("sounds"), word_set("other_times"), word_set("this_clip")
 _SPEAKER = frozenset(("he", "she", "i", "we", "you", "it", "they", "this", "that", "there", "who", "which", "one"))
 _WHICH = frozenset(("which", "who", "that"))
+_EVERY = frozenset(("every", "each", "any", "most", "many"))
 _ANY = frozenset(
     ("every", "each", "any", "most", "many", "some", "whoever", "anybody", "anyone", "everyone", "everybody")
 )
@@ -127,6 +129,8 @@ def _is_of_another_time(clause: Sequence[Word], place: int) -> bool:
 
 def _has_foreign_subject(clause: Sequence[Word], place: int) -> bool:
     """*The kettle whistles at a high pitch*; *her brother, a baritone, …*: the last subject before it."""
+    if names_person(clause[place].phrase) and place and clause[place - 1].phrase in _EVERY:
+        return True  # every actor
     end = place
     while True:
         start = next((k + 1 for k in range(end - 1, -1, -1) if parts(clause[k])), 0)

@@ -17,6 +17,7 @@ _PLURAL_PERSONS = frozenset(
 )
 _IN_GENERAL = frozenset(("speech", "voices", "people", "speakers", "persons", "utterances"))
 _PERSONS = word_set("persons") | {"speakers", "people", "voices", "person", "talkers", "one"}
+_AT_LARGE = _PLURAL_PERSONS | {"voices", "talkers", "listeners", "patients", "clients", "readers", "actors"}
 _AMONG = frozenset(("of", "for", "than", "among", "most", "many", "in", "other", "typical of", "some"))
 _LANGUAGES = word_set("languages")
 _BRINGS = word_set("brings")
@@ -62,7 +63,10 @@ def says_of_an_emotion(words: Sequence[Word], i: int) -> bool:
 
 
 def is_of_persons(clause: Sequence[Word], place: int) -> bool:
-    """Whether word `place` names persons at large: *higher than is typical of men*."""
+    """Whether word `place` names persons at large: *higher than is typical of men*; *deep voices carry further*."""
+    opens = next((k for k, w in enumerate(clause[:5]) if w.kind not in (Kind.VALUE, Kind.DEGREE, Kind.COMMA)), None)
+    if opens is not None and clause[opens].phrase in _AT_LARGE and place <= opens and clause[opens + 1 :]:
+        return clause[opens + 1].kind not in (Kind.COMMA, Kind.BOUNDARY)
     if clause[0].phrase in _PLURAL_PERSONS and place < _GENERAL_REACH:
         return True  # *children speak at a higher pitch*
     before = {w.phrase for w in clause[max(0, place - 2) : place]}

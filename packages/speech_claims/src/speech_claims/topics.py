@@ -17,6 +17,7 @@ _NEAR = 4
 _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that", "as"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
+_WHO = ("agent", "clerk", "er", "or", "ist", "man", "woman")
 _OTHER = frozenset(("other", "another", "previous", "earlier", "next", "different"))
 _CONDITIONS = frozenset(("if", "had", "were", "unless", "had it", "were it"))
 _SUBJUNCTIVE = frozenset(("would", "might", "could"))
@@ -151,6 +152,8 @@ def _is_of_another(clause: Sequence[Word], place: int) -> bool:
         ):
             break
         if clause[k].kind is Kind.OTHER and clause[k].phrase in lexicon.OTHERS:
+            if clause[k + 1].kind is Kind.OTHER and clause[k + 1].phrase.endswith(_WHO):
+                break  # our sales agent
             return k < place - 1 or clause[k - 1].kind is not Kind.OTHER  # that early-morning fry
     behind = [w for w in clause[place + 1 : place + 5] if w.kind not in (Kind.COMMA, Kind.VALUE)][:2]
     attributive = place == 0 or clause[place - 1].kind not in (Kind.COPULA, Kind.NEGATED_COPULA, Kind.HEAD)
