@@ -53,7 +53,7 @@ def finding_of(
 
 def measure_of(words: Sequence[Word], letters: str, i: int, cue: Cue) -> Finding:
     """The finding of the number that word `i` is."""
-    denied = scope.is_negated(words, letters, i)
+    denied = scope.is_negated(words, letters, i) and not scope.is_hardly(words, i)  # barely three semitones
     return Finding(words[i].start, words[i].end, cue, words[i].phrase, denied, None, scope.is_hedged(words, i))
 
 

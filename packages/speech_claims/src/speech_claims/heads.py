@@ -20,6 +20,7 @@ _COPULA = re.compile(_HEADS + r"[DOPANLKE]{0,7}[BMG](?:[NDVKCRTAMBEQG]|L(?=[DN]*
 _ADJACENT_LEFT = re.compile(_HEADS + r"(?:K?L)?[DN]*$")
 _SAME_SUBJECT = re.compile(_HEADS + r"[LDN]*V[DE]*(?:[KCTR]+[DNE]*|N[DE]*)$")
 _LATER_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQVH]{0,9}[KCT]+[DNE]*$")
+_SECOND_VERB = re.compile(_HEADS + r"[DOPAQE]{1,9}[KCT]+[DNE]*$")
 _LAST_VERB = re.compile(_HEADS + r"[LDN]*V[DEOPAQVHKB]{0,12}[KCT]+[DNE]*$")
 _AFTER_APPOSITION = re.compile(_HEADS + r"K[^HXTK]{1,8}K[DN]*$")
 _AFTER_PARENTHESIS = re.compile(_HEADS + r"K[^XTK]{1,10}K[DN]*[BM][NDVCRABG]*$")
@@ -201,6 +202,12 @@ def _moving_verb(place: _Place) -> bool:
     return _moving(place) and place.words[place.i].phrase.split(" ")[0].endswith("s")
 
 
+def _changing_then(place: _Place) -> bool:
+    sense = SENSES["energy"].get(place.words[place.i].phrase)
+    changes = sense is not None and sense[1] in ("rising", "falling")
+    return changes and place.words[place.i - 1].phrase in ("then", "and then", "before")
+
+
 def _moving_then(place: _Place) -> bool:
     return _moving(place) and place.words[place.i - 1].phrase in ("then", "and then", "finally", "before")
 
@@ -222,6 +229,7 @@ _PATTERNS: Sequence[tuple[re.Pattern[str], bool, Callable[[_Place], bool]]] = (
     (_SAME_SUBJECT, True, _as_rule),  # the pitch rises and stays high, without its copula
     (_LATER_VERB, True, _moving),  # the pitch rises to a peak and falls
     (_AND_VERB, True, _moving_verb),  # starts at a high pitch and descends
+    (_SECOND_VERB, True, _changing_then),  # the loudness peaks on the third word and then subsides
     (_LAST_VERB, True, _moving_then),  # the pitch rises, peaks on the verb, and then sinks
     (_IN_HEAD_OF_NEXT, False, _moving),  # rises and then falls in pitch
     (_OBJECT, False, _as_verb),  # raises the volume; so is the volume

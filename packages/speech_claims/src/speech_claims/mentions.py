@@ -51,7 +51,7 @@ _CARRIES = (
     r"(?:is|are|was|were|isn['’]t|aren['’]t|wasn['’]t|weren['’]t|being|gets?|receives?|carr(?:y|ies|ying)|bears?|takes?|"
     r"has|have)"
 )
-_THE_WORD = r"(?:the\s+)?(?:words?\s+|syllable\s+)?"
+_THE_WORD = r"(?:the\s+)?(?:(?:last|final|first|second|third|opening|closing)\s+)?(?:words?\s*,?\s*|syllable\s+)?"
 _NOT_THIS = rf"(?:\s*,?\s*(?:and\s+)?(?:not|rather\s+than|instead\s+of)\s+(?:on\s+)?{_THE_WORD}Q+)?"
 _DOES_STRESS = rf"(?:[\w']+\s+){{0,4}}?(?:{_STRESSED}|{_STRESSING}|{_STRESS})"
 _STRESS_PATTERNS = tuple(
@@ -94,6 +94,8 @@ _STRESSED_INSTEAD = re.compile(
     rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:(?:up)?on|to|at|in)\s+)?{_THE_WORD}$",
     re.IGNORECASE,
 )
+_LIKEWISE = re.compile(r"\b(?P<no>neither|nor|so|as)\s+(?:does|do|is|are|has|was|were)\s+$", re.IGNORECASE)
+"""*“Never” stands out, and so does “again”*."""
 _TERM = re.compile(
     r"\b(?:terms?|labels?|category|expression|notion|called|rated|marked|emotions?|concept|adjective|answer|tagged|"
     r"(?:caption|annotation|annotator|report|rater|model|system|listener)\s+(?:says|said|reads|writes|calls\s+it)|"
@@ -276,6 +278,9 @@ def _contrasted(text: str, blanked: str, quotes: Sequence[Span], found: Sequence
             continue
         if _CONTRASTED.search(before) or _UNSTRESSED.match(blanked, end):
             findings += _stress_claims(text, (start, end), [(start, end)], negated=True)
+        elif (again := _LIKEWISE.search(before)) is not None:
+            negated = again["no"].lower() in ("neither", "nor")
+            findings += _stress_claims(text, (start, end), [(start, end)], negated=negated)
         elif _STRESSED_INSTEAD.search(before):
             findings += _stress_claims(text, (start, end), [(start, end)], negated=False)
     return findings

@@ -57,7 +57,12 @@ def _are_named(words: Sequence[Word], i: int, taken: set[int]) -> bool:
 def bare_heads(words: Sequence[Word], letters: str, taken: set[int]) -> Iterator[Finding]:
     """Heads without a value: there are pauses, or none; there is no energy or no variation."""
     for i, word in enumerate(words):
-        if word.kind is not Kind.HEAD or i in taken or topics.is_no_claim(words, i):
+        if (
+            word.kind is not Kind.HEAD
+            or i in taken
+            or word.phrase in ("them", "they", "it")
+            or topics.is_no_claim(words, i)
+        ):
             continue
         if i and words[i - 1].phrase == "i":  # *I hesitate between two labels*
             continue

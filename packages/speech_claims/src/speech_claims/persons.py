@@ -38,6 +38,7 @@ _YEARS = re.compile(
         (
             rf"(?<!\w)(?P<years>{_N})[\s-]*{_OLD}",
             rf"\bage[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))",
+            rf"\bage\s+(?:is\s+|to\s+be\s+|lies\s+|as\s+|put\s+)?(?:at\s+|near\s+){_ABOUT}(?P<put>{_N})\b",
             rf"\b{_PERSON}\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d){_BEHIND}",
             rf"\b{_ONE}\s*,\s*{_ABOUT}(?P<beside>{_WORDS}|\d\d)(?=\s*(?:[.,;:)]|$)|\s*\n)",
             rf"\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b",
