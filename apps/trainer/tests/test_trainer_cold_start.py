@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def test_the_recipe_is_that_of_the_benchmark() -> None:
     composed = compose_settings(["stage=cold_start_grpo", "data=d", "out=o", "policy=p"])
     values = benchmark["REINFORCEMENT"] | benchmark["ALGORITHMS"]["grpo_ptr"] | given | {"model": composed["model"]}
     assert read_settings(GRPOStage, composed) == read_settings(GRPOStage, values)
+
+
+def test_the_rows_of_the_ablation_can_be_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All rows of `benchmarks/sft_ablation.py` are settings of SFT; `recipe` is that of `trainer stage=full_sft`, with
+    its own number of steps of texts."""
+    folder = Path(__file__).resolve().parents[3] / "benchmarks"
+    monkeypatch.syspath_prepend(folder)
+    rows: dict[str, Any] = runpy.run_path(str(folder / "sft_ablation.py"))
+    composed = compose_settings(["stage=full_sft", "data=d", "out=o"])
+    given = {"name": "sft", "data": "d", "out": "o", "model": composed["model"]}
+    named = rows["RANDOM"] | rows["FROM_POLICY"]
+    read = {name: read_settings(SFTStage, row | given) for name, row in named.items()}
+    recipe, full = read["recipe"], read_settings(SFTStage, composed)
+    assert replace(recipe, name=full.name, phases=()) == replace(full, phases=())
+    assert recipe.phases == tuple(replace(phase, steps=rows["TEXT_STEPS"]) for phase in full.phases)
 
 
 def test_a_share_that_leaves_nothing_to_prompt_is_refused() -> None:
