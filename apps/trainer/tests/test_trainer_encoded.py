@@ -1,4 +1,4 @@
-"""What a frozen encoder makes of clips is computed once."""
+"""What makes steps of SFT cheaper and leaves them the same: a frozen encoder that runs once, compiled layers."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from speechlm.features import pad_features
 from trainer.curriculum import Phase
 from trainer.dataset import AnnotatedCorpus
 from trainer.encoded import FOLDER, encode_once, encodes_once
+from trainer.errors import ConfigError
 from trainer.settings import SFTSettings
 from trainer.sft import train_sft
 
@@ -97,3 +98,26 @@ def test_a_second_training_does_not_run_a_frozen_encoder(tmp_path: Path, monkeyp
     filtered = SFTSettings(phases=settings.phases, filter_augment_db=6.0)
     assert not encodes_once(whole, settings)
     assert not encodes_once(frozen(), filtered)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning", "ignore::DeprecationWarning")
+def test_compiled_layers_train_the_same(tmp_path: Path) -> None:
+    """Four steps of labels, whose batches are of one length, and of reasoning, of others: the weights are those of the
+    same training without compiling, but for the rounding of sums in another order."""
+    data, features = corpus(tmp_path), clips()
+    weights = []
+    for is_compiled in (False, True):
+        settings = SFTSettings(
+            phases=(Phase("a", 4, 4, {Task.LABEL: 1.0}), Phase("b", 4, 2, {Task.REASONING: 1.0})),
+            learning_rate=1e-4, save_every=0, compile_layers=is_compiled,
+        )  # fmt: skip
+        model = frozen()
+        train_sft(model, data, features, settings, out=tmp_path / str(is_compiled))
+        weights.append([w.detach() for w in model.parameters()])
+    torch.testing.assert_close(weights[1], weights[0], atol=1e-4, rtol=1e-3)
+
+
+def test_compiling_is_refused_where_other_calls_run_the_layers() -> None:
+    with pytest.raises(ConfigError, match="compile_layers is True, expected false with validate_every"):
+        SFTSettings(phases=(), validate_every=10, compile_layers=True)

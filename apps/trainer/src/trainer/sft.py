@@ -175,10 +175,7 @@ def train_sft(
     plan: Batches[Any, Any] = Batches(steps, to_batch)
     if settings.adaptive_weights:
         plan = Batches(range(len(steps)), lambda i: to_batch(heard[i] if i < len(heard) else mixed(i)))
-    if encodes_once(model, settings):
-        keys = {feature_key(e) for batch in mixed.batches for e in batch if e.task is not Task.TEXT}
-        keys |= {clip.key for clips in heard for clip in clips}
-        model.kept_states = encode_once(model, features, keys, corpus.folder / ENCODED)
+    _speed_up(model, settings, features, steps, corpus.folder / ENCODED)
     sys.stderr.write(f"SFT: {described(mixed.batches, features, model, steps=len(steps))}\n")
     callbacks: list[Callback] = []
     if settings.validate_every:
@@ -189,6 +186,24 @@ def train_sft(
     save_policy(model, card, corpus.scale, out)
     remove_state(out)
     return module
+
+
+def _speed_up(
+    model: SpeechLM,
+    settings: SFTSettings,
+    features: Mapping[str, Tensor],
+    steps: Sequence[Sequence[ClipToPerceive | SFTExample]],
+    folder: Path,
+) -> None:
+    """Keep what a frozen encoder makes of the clips of all steps, and compile layers, where settings allow it."""
+    if encodes_once(model, settings):
+        planned = [item for step in steps for item in step]
+        keys = {item.key for item in planned if isinstance(item, ClipToPerceive)}
+        keys |= {feature_key(e) for e in planned if isinstance(e, SFTExample) and e.task is not Task.TEXT}
+        model.kept_states = encode_once(model, features, keys, folder)
+    if settings.compile_layers:
+        for layer in model.text_tower.layers:  # type: ignore[union-attr]
+            layer.compile(dynamic=True)
 
 
 def _learnt(
