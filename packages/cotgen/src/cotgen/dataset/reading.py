@@ -113,24 +113,25 @@ class DataSet:
 
     def rows(self, split: str | None = None) -> Iterator[tuple[MeasuredUtterance, ReasoningTrace]]:
         """The rows, of one split or of all: an utterance with its measurements, and the reasoning about it."""
-        with ShardReader(self.folder / "traces.jsonl") as traces:
-            for (where, _, raw), measured in zip(traces, self._records("measured", MeasuredUtterance), strict=True):
-                if split is None or measured.utterance.split == split:
+        with ShardReader(self.folder / "traces.jsonl") as traces, ShardReader(self.folder / "measured.jsonl") as clips:
+            for (where, _, raw), (place, _, line) in zip(traces, clips, strict=True):
+                measured = self._record(MeasuredUtterance, place, line) if _names(split, line) else None
+                if measured is not None and (split is None or measured.utterance.split == split):
                     yield measured, self._record(ReasoningTrace, where, raw)
 
     def measured(self, split: str | None = None) -> Iterator[MeasuredUtterance]:
         """The measured utterances of the rows."""
-        found = self._records("measured", MeasuredUtterance)
+        found = self._records("measured", MeasuredUtterance, naming=split)
         return (m for m in found if split is None or m.utterance.split == split)
 
     def unlabelled(self, split: str | None = None) -> Iterator[MeasuredUtterance]:
         """The measured utterances without a label: their attributes and stress are asked, nobody reasons about them."""
-        found = self._records(UNLABELLED, MeasuredUtterance)
+        found = self._records(UNLABELLED, MeasuredUtterance, naming=split)
         return (m for m in found if split is None or m.utterance.split == split)
 
     def examples(self, split: str | None = None, *, task: Task | None = None) -> Iterator[SFTExample]:
         """The training examples, of one split and task or of all."""
-        found = self._records("sft", SFTExample)
+        found = self._records("sft", SFTExample, naming=split)
         return (e for e in found if (split is None or e.split == split) and (task is None or e.task is task))
 
     def clips(self) -> Iterator[ComparativeClip]:
@@ -156,13 +157,15 @@ class DataSet:
             " `--corpus manifest`"
         )
 
-    def _records(self, stem: str, cls: type[RecordT]) -> Iterator[RecordT]:
+    def _records(self, stem: str, cls: type[RecordT], *, naming: str | None = None) -> Iterator[RecordT]:
+        """The records of a file; with `naming` only those that hold this text, which is quicker than to parse them."""
         path = self.folder / f"{stem}.jsonl"
         if not shard_paths(path):
             return
         with ShardReader(path) as lines:
             for where, _, raw in lines:
-                yield self._record(cls, where, raw)
+                if _names(naming, raw):
+                    yield self._record(cls, where, raw)
 
     def _record(self, cls: type[RecordT], where: str, raw: bytes) -> RecordT:
         try:
@@ -183,3 +186,8 @@ class DataSet:
             if check_files and file_sha256(path) != sha256:
                 return f"{name} differs from the SHA-256 that {DESCRIPTION} names"
         return None
+
+
+def _names(text: str | None, line: bytes) -> bool:
+    """Whether a line of JSON may hold `text` as a value; without a text, or one beyond ASCII, any may."""
+    return text is None or not text.isascii() or json.dumps(text).encode() in line
