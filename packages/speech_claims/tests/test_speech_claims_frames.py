@@ -36,6 +36,10 @@ def found(text: str, transcript: str | None = None) -> str:
         # what an emotion does, what a supposed speaker would sound like
         "Fear raises pitch and tempo.",
         "What would a tired speaker sound like? Slow and hoarse, most likely.",
+        "Joy can make a voice rise, but so can fear.",
+        "He is slow of speech, they say, at home.",
+        "The word “quick” occurs three times.",
+        "Deep voices are thought to carry far.",
         # numbers of the file
         "Exported at 44.1 kHz with 24 bit.",
     ],
@@ -72,7 +76,12 @@ def test_what_is_framed_as_something_else_claims_nothing(text: str) -> None:
         ("The pitch is nothing out of the ordinary.", "pitch normal"),
         ("The last thing she does is mumble.", "energy not low"),
         ("What he took for hoarseness is creak.", "voice_quality creaky"),
+        ("Low though the volume is, it is no whisper.", "energy low, voicing not whispered"),
+        ("A tired old man: rough, low, slow.", "age elderly, gender male, pitch low, rate low, voice_quality rough"),
+        ("Loud but not shouted, and the pitch level.", "contour_shape level, energy high"),
+        ("“Now” stands out, and so does “here”.", "stress here, stress now"),
         # numbers
+        ("The level is 4 dB above her average.", "energy high"),
         ("Consider the pauses: there are four of them.", "pauses 4"),
         ("The pitch lies at 200 Hz and ranges over 9 semitones.", "pitch 200 Hz, pitch_range 9 st"),
         ("A woman in her late forties, or mid-fifties.", "age middle-aged, age middle-aged, gender female"),

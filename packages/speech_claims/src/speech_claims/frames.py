@@ -27,6 +27,7 @@ _ANY = frozenset(
     ("every", "each", "any", "most", "many", "some", "whoever", "anybody", "anyone", "everyone", "everybody")
 )
 _POSSESSIVE = frozenset(("my", "our", "his", "her", "their", "your", "his own", "her own"))
+_NO_PERSONS = word_set("no_persons")
 _HEARSAY = word_set("hearsay")
 _RELATIVES = word_set("relatives")
 _PERSON_ENDINGS = ("er", "or", "ist", "ian", "man", "woman", "men", "women", "ess", "ee", "ant", "person")
@@ -164,7 +165,12 @@ def _names_anybody(opening: Sequence[Word]) -> bool:
     if opening[0].phrase not in _ANY:
         return False
     noun = next((w for w in opening[1:4] if w.kind is Kind.OTHER or names_person(w.phrase)), None)
-    return noun is not None and (names_person(noun.phrase) or noun.phrase.removesuffix("s").endswith(_PERSON_ENDINGS))
+    return noun is not None and (names_person(noun.phrase) or _is_who(noun.phrase.removesuffix("s")))
+
+
+def _is_who(noun: str) -> bool:
+    """Whether `noun` ends as those of persons do: *surveyor*, *clinician*."""
+    return noun.endswith(_PERSON_ENDINGS) and noun not in _NO_PERSONS
 
 
 def _is_no_voice(opening: Sequence[Word], following: Sequence[Word]) -> bool | None:
@@ -180,7 +186,7 @@ def _is_no_voice(opening: Sequence[Word], following: Sequence[Word]) -> bool | N
         nouns = nouns[1:]  # the violinist's vibrato
     if _SUBJECTS.isdisjoint(nouns) and not (_SOUNDS | lexicon.OTHERS).isdisjoint(nouns[:2]):
         return True
-    if not (_SUBJECTS | _SAYS).isdisjoint(nouns) or any(n.endswith(_PERSON_ENDINGS) for n in nouns):
+    if not (_SUBJECTS | _SAYS).isdisjoint(nouns) or any(_is_who(n) for n in nouns):
         return False
     behind = opening[at + run : at + run + 1] or following[:1]
     if run == 1:

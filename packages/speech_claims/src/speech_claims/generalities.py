@@ -49,7 +49,8 @@ def _is_of_emotion(clause: Sequence[Word], place: int) -> bool:
     beside = (Kind.DEGREE, Kind.ARTICLE, Kind.NEGATION)
     if clause[0].phrase not in lexicon.EMOTIONS:
         return False
-    if clause[1].phrase in _BRINGS and not is_definite(clause[:place]):
+    verb = clause[2] if clause[1].phrase in lexicon.MODALS and len(clause) > 2 else clause[1]
+    if verb.phrase in _BRINGS and not is_definite(clause[:place]):
         return True  # anger raises the voice
     is_subject = clause[1].kind in (Kind.COPULA, Kind.NEGATED_COPULA)
     return is_subject and all(w.kind in beside or w.phrase in lexicon.GENERIC for w in clause[2:place])

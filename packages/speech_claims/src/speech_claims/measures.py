@@ -124,6 +124,8 @@ def _is_of_else(words: Sequence[Word], i: int, number: Quantity) -> bool:
     spans = any(w.phrase.split(" ")[0] in _RANGES for w in words[max(start, i - 3) : i])
     if not spans and any(w.phrase in _BOUNDS for w in words[max(start, quote, i - 3) : i]):
         return True
+    if number.unit and words[i + 1 : i + 2] and words[i + 1].phrase.split(" ")[0] in ("above", "below"):
+        return True  # 3 dB above her average
     if number.unit and _IS_NORM.search(" ".join(w.phrase for w in words[i + 1 : i + 7])):
         return True
     is_of_pauses = any(w.group == "pauses" for w in words[max(0, i - _REACH) : i])

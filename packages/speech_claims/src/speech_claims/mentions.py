@@ -94,6 +94,8 @@ _STRESSED_INSTEAD = re.compile(
     rf"\b(?:but|rather)\s+(?:rather\s+)?(?:it\s+is\s+|it's\s+)?(?:(?:(?:up)?on|to|at|in)\s+)?{_THE_WORD}$",
     re.IGNORECASE,
 )
+_AS_A_WORD = re.compile(r"\s+(?:occurs?|appears?|means?|meant|is\s+used|comes\s+up|is\s+ambiguous)\b", re.IGNORECASE)
+"""*The word “loud” occurs twice*."""
 _LIKEWISE = re.compile(r"\b(?P<no>neither|nor|so|as)\s+(?:does|do|is|are|has|was|were)\s+$", re.IGNORECASE)
 """*“Never” stands out, and so does “again”*."""
 _TERM = re.compile(
@@ -218,6 +220,8 @@ def find_quotes(
         said = words(text[start:end])
         introduced = _SPEAKING.search(text, max(0, start - 60), start) is not None
         if _TERM.search(text[max(0, start - 40) : start]) and (not spoken or not set(said) <= spoken):
+            continue
+        if _AS_A_WORD.match(text, end) is not None:
             continue
         if not introduced and not set(said) <= spoken and _is_a_term(text[start + 1 : end - 1]):
             continue

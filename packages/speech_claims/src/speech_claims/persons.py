@@ -30,7 +30,10 @@ _PERSON = (
     r"sounds?|sounding)"
 )
 _ONE = r"(?:(?:fe)?male|(?:wo)?man|boy|girl|lady|kid|child|(?<![\w.'’-])[fm])"
-_BEHIND = r"(?=\s*(?:[.,;:!?]|$|(?:or\s+so|or\s+there\w+|by|in|with|who|is|and|speak\w*|talk\w*|i\s+\w+)\b))"
+_BEHIND = (
+    r"(?=\s*(?:[.,;:!?]|$|(?:or\s+(?:so|more|over|older|there\w+)|"
+    r"by|in|with|who|is|and|speak\w*|talk\w*|i\s+\w+)\b))"
+)
 _PARTS = {"early": 2, "mid": 6, "late": 8}
 _PART = r"(?:(?:early|mid|late)[\s-])?"
 _YEARS = re.compile(

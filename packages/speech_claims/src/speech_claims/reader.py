@@ -19,6 +19,7 @@ from speech_claims.lexicon import Kind
 from speech_claims.measures import measured_head, measures
 from speech_claims.movement import in_time
 from speech_claims.pauses import bare_heads, pauses_something, single_pauses
+from speech_claims.repeats import consistent, said_once
 from speech_claims.senses import AGE_OF_PERSON, ALONE, SENSES, sense_of, word_set
 from speech_claims.spans import Occupied, Span
 from speech_claims.subjects import has_other_age, is_of_person, is_particle, is_symbol, speaks_of_speech
@@ -30,8 +31,8 @@ from speech_records import Cue
 
 _ROW = re.compile(r"D*[KC]+D*(?=V)")
 _IN_A_ROW = {"higher": (Cue.PITCH, "high"), "lower": (Cue.PITCH, "low")}
+_OF_VOICE = (Cue.PITCH, Cue.ENERGY, Cue.VOICE_QUALITY)
 _OTHER_SUBJECTS = word_set("other_subjects")
-_SENTENCE_END, _ONE_SENTENCE = re.compile(r"[.!?;:]"), 40
 _NEAR_VOICE = 5
 _ADJACENT = frozenset(("small", "big", "large", "huge", "tiny"))
 """Sizes that are said of pauses only directly before them."""
@@ -68,7 +69,7 @@ def find(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -
                 found += ((i, f) for f in _claims_of(words, letters, i, state))
             else:
                 suppressed.append(i)
-    found = _said_once(joined_turns(found, words, letters), letters)
+    found = said_once(joined_turns(found, words, letters), letters)
     found = with_trends(found, state.parts, words, letters)
     findings = [f for _, f in found]
     findings += opposed(words, found)
@@ -81,19 +82,7 @@ def find(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = ()) -
     spans = Occupied(len(text), ((f.start, f.end) for f in findings))
     # A joined turn spans what lies inside it.
     bare = [f for f in bare_heads(words, letters, state.taken) if spans.is_free((f.start, f.end))]
-    return _consistent(sorted([*findings, *bare], key=lambda f: (f.start, f.end)), text)
-
-
-def _consistent(findings: Sequence[Finding], text: str) -> list[Finding]:
-    """The findings without denials of what their sentence says: *loud but not shouted*, *slow without dragging*."""
-    kept: list[Finding] = []
-    for k, f in enumerate(findings):
-        near = (*findings[max(0, k - 1) : k], *findings[k + 1 : k + 2])
-        said = (o for o in near if not o.negated and (o.cue, o.value) == (f.cue, f.value))
-        between = (text[min(f.end, o.end) : max(f.start, o.start)] for o in said)
-        if not (f.negated and any(_SENTENCE_END.search(b) is None and len(b) < _ONE_SENTENCE for b in between)):
-            kept.append(f)
-    return kept
+    return consistent(sorted([*findings, *bare], key=lambda f: (f.start, f.end)), text)
 
 
 def _is_said(words: Sequence[Word], letters: str, i: int) -> bool:
@@ -230,9 +219,24 @@ def _of_a_kind_of_voice(words: Sequence[Word], i: int) -> tuple[Cue, str] | None
 
 def _in_a_row(words: Sequence[Word], letters: str, i: int) -> tuple[Cue, str] | None:
     """A pitch among levels that need no head: *this one is higher, louder and faster*."""
+    voice = SENSES["voice"].get(words[i].phrase)
+    if voice is not None and voice[0] in _OF_VOICE and _is_listed(words, letters, i):
+        return voice
     beside = _ROW.match(letters, i + 1)
     other = None if beside is None else sense_of(ALONE, words[beside.end()].phrase)
     return _IN_A_ROW.get(words[i].phrase) if other is not None and other[0] in (Cue.ENERGY, Cue.RATE) else None
+
+
+def _is_listed(words: Sequence[Word], letters: str, i: int) -> bool:
+    """Whether word `i` is an item of a list of words that need no head: *an old man: rough, low, slow*."""
+    if letters[i - 1 : i] not in ("K", "B", "X", "C") or letters[i + 1 : i + 2] not in ("K", "X", "C", ""):
+        return False
+    if letters[i - 1 : i] == "B" and words[i - 1].phrase != ":":
+        return False
+    near = (k for k in (i - 4, i - 2, i + 2, i + 4) if 0 <= k < len(words) and letters[k] == "V")
+    listed = (k for k in near if set(letters[min(i, k) + 1 : max(i, k)]) <= set("KCV"))
+    senses = (sense_of(ALONE, words[k].phrase) for k in listed)
+    return any(sense is not None and sense[0] in (Cue.ENERGY, Cue.RATE, Cue.VOICING) for sense in senses)
 
 
 def _sense(group: str | None, word: Word) -> tuple[Cue, str] | None:
@@ -247,25 +251,6 @@ def _is_bare_change(words: Sequence[Word], letters: str, i: int, sense: tuple[Cu
     """Whether *the pitch changes*, which says nothing of it unless it is denied."""
     is_moving = sense[0] in (Cue.ENERGY, Cue.RATE) and words[i].phrase.startswith(("var", "fluctuat"))
     return words[i].phrase in _ONLY_DENIED and not is_moving and not scope.is_negated(words, letters, i)
-
-
-_ONE_PHRASE = re.compile(r"[DPAOKC]{0,3}")
-"""Between two words of one phrase that say the same: *yells at the top of her lungs*."""
-
-
-def _said_once(found: Sequence[tuple[int, Finding]], letters: str) -> list[tuple[int, Finding]]:
-    """What one phrase says twice, as one claim: *mumbles at low volume*."""
-    once: list[tuple[int, Finding]] = []
-    for i, finding in found:
-        if once and _says_again(once[-1][1], finding) and _ONE_PHRASE.fullmatch(letters, once[-1][0] + 1, i):
-            once[-1] = (i, replace(once[-1][1], end=max(once[-1][1].end, finding.end)))
-        else:
-            once.append((i, finding))
-    return once
-
-
-def _says_again(one: Finding, other: Finding) -> bool:
-    return (one.cue, one.value, one.negated) == (other.cue, other.value, other.negated)
 
 
 def _span(words: Sequence[Word], i: int, head: int, taken: set[int]) -> Span | None:

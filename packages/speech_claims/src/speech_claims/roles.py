@@ -230,6 +230,18 @@ def _in_brackets(place: Place) -> bool:
     return place.is_behind(Kind.COMMA) and place.is_last()
 
 
+def _is_conceded(place: Place) -> bool:
+    """*Low though the volume is, every word is clear*."""
+    opens = place.i == 1 or place.words[place.i - 2].kind in (Kind.BOUNDARY, Kind.COMMA)
+    return opens and place.is_behind(Kind.VALUE) and place.is_before(Kind.ARTICLE)
+
+
+def _of_a_level_pitch(place: Place) -> Word | None:
+    """*The voice is smooth, the pitch level*; not *a high pitch level*, nor *the pitch level is high*."""
+    is_said = place.is_behind(Kind.ARTICLE, Kind.AND, Kind.COMMA) and place.is_last()
+    return replace(place.word, kind=Kind.VALUE, sense=(Cue.CONTOUR_SHAPE, "level")) if is_said else None
+
+
 def _of_an_arrow(place: Place) -> Word | None:
     """*Tempo →, loudness ↑*."""
     stays = place.is_last() and place.is_behind(Kind.HEAD)
@@ -258,6 +270,8 @@ _RULES: Mapping[str, tuple[_Rule, ...]] = {
         ),
     ),
     **dict.fromkeys(("though", "however"), (_turned(Kind.DEGREE, _in_brackets),)),
+    "though": (_turned(Kind.DEGREE, lambda place: _in_brackets(place) or _is_conceded(place)),),
+    "pitch level": (_of_a_level_pitch,),
     # dial the volume down and the speed up
     "speed up": (
         lambda place: replace(place.word, sense=(Cue.RATE, "high")) if place.is_behind(Kind.ARTICLE) else None,
