@@ -43,7 +43,7 @@ COLD_START: dict[str, Any] = {
     "perception_steps": 600,
     "perception_batch_size": 16,
     "learning_rates": {"heads": 2e-3},
-    "phases": [{"name": "texts", "steps": 800, "batch_size": 8, "weights": {"attribute": 0.2, "reasoning": 0.8}}],
+    "phases": [{"name": "texts", "steps": 1000, "batch_size": 8, "weights": {"attribute": 0.2, "reasoning": 0.8}}],
 }
 REINFORCEMENT: dict[str, Any] = {
     "name": "grpo",
@@ -62,7 +62,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
         "factual": "verified",
         "criterion_weights": [1.0, 0.0, 0.0, 0.0],
         "claim_credit": 1.0,
-        "schedule": {"threshold": 0.38, "window": 4, "tolerance": 0.15},
+        "schedule": {"threshold": 0.42, "window": 4, "tolerance": 0.15},
     },
 }
 POLICIES = ("cold_start", *ALGORITHMS)

@@ -27,7 +27,7 @@ FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
 EVALUATED_CLIPS = 480
-RL_OF_THE_DEMO = ("steps=36", "prompts_per_step=24", "learning_rate=1.5e-4", "reward_weights.reasoning=1")
+RL_OF_THE_DEMO = ("steps=40", "prompts_per_step=24", "learning_rate=1.5e-4", "reward_weights.reasoning=1")
 """Of `stage=cold_start_grpo`, whose 120 steps of 32 prompts take 14 minutes on a core (`benchmarks/rl_demo.py`), with
 a larger rate for the fewer steps."""
 
