@@ -32,7 +32,7 @@ _HEARSAY = word_set("hearsay")
 _RELATIVES = word_set("relatives")
 _PERSON_ENDINGS = ("er", "or", "ist", "ian", "man", "woman", "men", "women", "ess", "ee", "ant", "person")
 _MOST_NOUNS = 3
-_REACH = 14
+_REACH, _PROMPT = 14, 20
 _WANTS = frozenset(
     (
         "wants",
@@ -246,7 +246,7 @@ def _is_kind_of_emotion(clause: Sequence[Word], place: int) -> bool:
     return len(behind) > 2 and behind[0] in _KINDS and behind[1] == "of" and behind[2] in lexicon.EMOTIONS
 
 
-def asks_for(clause: Sequence[Word], place: int) -> bool:
+def asks_for(words: Sequence[Word], clause: Sequence[Word], place: int) -> bool:
     """Whether *should* asks for what a voice is to be like: *the delivery should be forceful*."""
     at = next((k for k in range(place) if clause[k].phrase == "should"), None)
     if at is None or not at or any(w.phrase in ("if", "unless", "than") for w in clause[:place]):
@@ -254,9 +254,16 @@ def asks_for(clause: Sequence[Word], place: int) -> bool:
     subject = clause[at - 1]
     is_definite = at > 1 and clause[at - 2].kind is Kind.ARTICLE and clause[at - 2].phrase not in ("a", "an")
     is_voice = is_definite and (subject.kind is Kind.HEAD or subject.phrase in _VOICES)
-    is_wanted = subject.phrase in ("he", "she", "it") or is_voice
+    is_wanted = is_voice or (subject.phrase in ("he", "she", "it") and _opens_without_verb(words))
     phrase = clause[place].phrase.split(" ")[0]
     return is_wanted and not phrase.endswith("er") and phrase != "more" and clause[place - 1].phrase != "more"
+
+
+def _opens_without_verb(words: Sequence[Word]) -> bool:
+    """*An old sailor's voice, never loud. He should pause …*: a prompt names what it wants first."""
+    end = next((k for k, w in enumerate(words[:_PROMPT]) if w.kind is Kind.BOUNDARY), _PROMPT)
+    verbs = (Kind.COPULA, Kind.NEGATED_COPULA)
+    return all(w.phrase not in _SPEAKER and (w.kind not in verbs or w.phrase == ":") for w in words[:end])
 
 
 def answers_would(words: Sequence[Word], i: int) -> bool:

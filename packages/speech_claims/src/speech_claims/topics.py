@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from speech_claims import lexicon
@@ -17,6 +18,8 @@ _NEAR = 4
 _OF_ANOTHER = frozenset(("than", "who", "someone", "somebody", "anyone", "what", "which", "that", "as"))
 """Words behind which somebody or something else is supposed: *this voice is of one who would rather not ask*."""
 _SUPPOSES = frozenset(("would", "would be", "would have", "'d expect", "we'd expect", "might expect", "should have"))
+_SPILLS_OVER = re.compile(r"\bwould (?:have to|need to|be (?:an? )?|turn|become|tip|count|qualify)")
+"""*Any quieter and it would be a whisper*."""
 _WHO = ("agent", "clerk", "er", "or", "ist", "man", "woman")
 _OTHER = frozenset(("other", "another", "previous", "earlier", "next", "different"))
 _CONDITIONS = frozenset(("if", "had", "were", "unless", "had it", "were it"))
@@ -46,7 +49,7 @@ def is_no_claim(words: Sequence[Word], i: int) -> bool:
     clause, place = clause_of(words, i)
     if _is_extreme(clause, place):
         return False
-    is_prompt = words[0].phrase in _IMPERATIVES or asks_for(clause, place)
+    is_prompt = words[0].phrase in _IMPERATIVES or asks_for(words, clause, place)
     supposed = lexicon.HYPOTHETICAL - _WISHES if is_prompt else lexicon.HYPOTHETICAL
     return (
         _stands_with(clause, place, supposed)
@@ -64,7 +67,7 @@ def _is_extreme(clause: Sequence[Word], place: int) -> bool:
     if not place or clause[place - 1].phrase != "any" or not clause[place].phrase.endswith("er"):
         return False
     opens = clause[0].phrase in ("were", "were it", "if", "was") or place == 1
-    return opens and any(w.phrase.startswith("would") for w in clause[place:])
+    return opens and _SPILLS_OVER.search(" ".join(w.phrase for w in clause[place:])) is not None
 
 
 def _is_interpreted(clause: Sequence[Word], place: int) -> bool:
@@ -114,7 +117,11 @@ def _is_set_apart(words: Sequence[Word], i: int) -> bool:
 
 def _is_conditional(clause: Sequence[Word], place: int) -> bool:
     """*Had he spoken louder, with fewer pauses, the jury might have believed him*: all before *might*."""
-    if all(w.phrase.split(" ")[0] not in _CONDITIONS or w.kind is Kind.PREPOSITION for w in clause[:2]):
+    opens = any(w.phrase.split(" ")[0] in _CONDITIONS and w.kind is not Kind.PREPOSITION for w in clause[:2])
+    with_more = clause[0].phrase.startswith("with") and clause[place].phrase.endswith(
+        "er"
+    )  # with a louder voice I would
+    if not opens and not with_more:
         return False
     return any(not _SUBJUNCTIVE.isdisjoint(w.phrase.split(" ")) for w in clause[place:])
 
