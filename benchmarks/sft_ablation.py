@@ -75,19 +75,19 @@ def make(name: str, own: dict[str, Any], *, data: str, out: Path, seed: int, lim
     home = folder(out, name)
     run_once({"name": "sft", "data": data, "seed": seed, "out": str(home)} | own)
     asked = {"name": "evaluate", "data": data, "policies": {"policy": str(home)}, "limit": limit, "perception": 20}
-    run_once(asked | {"out": str(home.with_name(f"{home.name}.evaluation"))}, RESULT)
+    run_once(asked | {"out": str(home.with_name(f"{home.name}_evaluation"))}, RESULT)
 
 
 def row(out: Path, name: str, first: str) -> dict[str, Any] | None:
     """What a row that has finished found; `first` is the row that it is compared with."""
-    evaluation = folder(out, name).with_name(f"{folder(out, name).name}.evaluation")
+    evaluation = folder(out, name).with_name(f"{folder(out, name).name}_evaluation")
     if not (evaluation / RESULT).is_file():
         return None
     policy = json.loads((evaluation / RESULT).read_text())["policies"][0]
     reasoned, alone, perceived = policy["evaluation"], policy["label_only"], policy["perception"]
     history = read_history(folder(out, name) / HISTORY)
     columns = {c["name"]: c["accuracy"]["value"] for c in perceived["columns"]}
-    base = folder(out, first).with_name(f"{folder(out, first).name}.evaluation") / f"policy{ANSWERS}"
+    base = folder(out, first).with_name(f"{folder(out, first).name}_evaluation") / f"policy{ANSWERS}"
     found = {
         "seconds": round(sum(step["seconds_step"] + step["seconds_data"] for step in history)),
         "reasoned": reasoned["accuracy"]["value"],
