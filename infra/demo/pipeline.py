@@ -59,7 +59,7 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
 
     def reinforced(algorithm: str) -> Stage:
         words = (f"policy={start}", f"algorithm={algorithm}", *RL_OF_THE_DEMO)
-        return trainer("cold_start_grpo", algorithm, *words, seconds=225)
+        return trainer("cold_start_grpo", algorithm, *words, seconds=235)
 
     policies = [f"policies.{name}={run / name}" for name in ("cold_start", "grpo", "grpo_ptr", "sft")]
     evaluate = [*policies, f"evaluator={reward}", f"limit={EVALUATED_CLIPS}"]
@@ -67,13 +67,13 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
         [[Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 80)]],
         [
             [
-                trainer("cold_start", "cold_start", seconds=265),
-                trainer("reward", "reward", f"policy={start}", seconds=150),
+                trainer("cold_start", "cold_start", seconds=270),
+                trainer("reward", "reward", f"policy={start}", seconds=135),
             ],
-            [trainer("full_sft", "sft", seconds=340)],
+            [trainer("full_sft", "sft", seconds=315)],
         ],
         [[reinforced("grpo")], [reinforced("grpo_ptr")]],
-        [[trainer("evaluate", "evaluate", *evaluate, seconds=70)]],
+        [[trainer("evaluate", "evaluate", *evaluate, seconds=65)]],
         [[Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 10)]],
     ]
     if corpus == "demo":
