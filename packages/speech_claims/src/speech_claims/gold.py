@@ -59,7 +59,7 @@ class GoldClaim:
 @dataclass(frozen=True, slots=True)
 class GoldSentence:
     """A labelled text. `transcript` is what the speaker says, `clip` the measured clip it speaks of, `format` that of
-    `docs/claims.md` by which it was labelled.
+    `docs/claims.md` by which it was labelled, `style` what kind of text it is.
     """
 
     name: str
@@ -68,6 +68,7 @@ class GoldSentence:
     transcript: str | None = None
     clip: str | None = None
     format: int = FORMAT
+    style: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ def _sentence(row: Any, number: int) -> GoldSentence:
     version = row.get("format", FORMAT if any(_as_format_1(c.key) != c.key for c in claims) else 1)
     if version not in (1, FORMAT):
         raise ValueError(f"format is {version!r}, this version reads 1 and {FORMAT}")
-    return GoldSentence(name, row["text"], claims, row.get("transcript"), row.get("clip"), version)
+    return GoldSentence(name, row["text"], claims, row.get("transcript"), row.get("clip"), version, row.get("style"))
 
 
 def _claim(row: Mapping[str, Any]) -> GoldClaim:
