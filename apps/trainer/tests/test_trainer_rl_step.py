@@ -196,6 +196,11 @@ def test_each_claim_earns_what_it_is_worth_among_those_of_its_cue_once_the_gate_
         text = opened.model.tokenizer.decode(groups.tokens[0, answer][credited])
         assert text.strip(" .").lower() in ("pitch is high", "pitch is low")
 
+    silent = [[format_answer("Well.", "sad"), format_answer("Well.", "angry")]] * 2
+    opened, _ = module([silent], **verified, schedule=ProgressiveSchedule(threshold=0.0, window=1))
+    opened.training_step([measured("u1"), measured("u2")], 0)
+    assert "supported_claims" not in opened.history[0]
+
     shut, _ = module([answers], **verified)
     shut.training_step([measured("u1"), measured("u2")], 0)
     assert shut._groups is not None

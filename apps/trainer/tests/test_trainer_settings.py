@@ -105,6 +105,8 @@ def test_the_demo_trains_with_these_values() -> None:
         ({"advantages": "gae"}, "advantages is gae, expected one of grpo, dr_grpo, leave_one_out, gdpo"),
         ({"clip_low": 1.5}, r"clip_low is 1.5, expected in \[0, 1\]"),
         ({"degenerate": 2.0}, r"degenerate is 2.0, expected a trust weight in \[0, 1\]"),
+        ({"claim_credit": -1.0}, "claim_credit is -1.0, expected >= 0"),
+        ({"claim_credit": float("nan")}, "claim_credit must be a finite number, got nan"),
         ({"reward_weights": {"format": -1.0}}, "reward weight format is -1.0"),
         ({"algorithm": "ppo"}, "algorithm must be one of grpo, grpo_ptr, got 'ppo'"),
         ({"reward_model": None}, "algorithm=grpo_ptr needs reward_model=DIR"),

@@ -18,9 +18,9 @@ from trainer.rollouts import Groups
 _CHECKED = {Verdict.SUPPORTED: True, Verdict.CONTRADICTED: False}
 
 
-def claim_credit(groups: Groups, tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, float]:
+def claim_credit(groups: Groups, tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, float | None]:
     """`grpo_ptr.claim_advantages` at the tokens of every claim that was measured, float [B, K, T], 0 at all others;
-    and the share of these claims that the measurement supports, NaN without any.
+    and the share of these claims that the measurement supports, `None` without any.
 
     Claims of one cue about one clip are compared. Quotes are none, nor is what stands in an answer without form.
     """
@@ -40,7 +40,7 @@ def claim_credit(groups: Groups, tokenizer: PreTrainedTokenizerBase) -> tuple[Te
                 members.append(numbers.setdefault((b, claim.cue), len(numbers)))
     credit = torch.zeros(groups.mask.shape)
     if not where:
-        return credit, float("nan")
+        return credit, None
     given = claim_advantages(torch.tensor(supported), torch.tensor(members))
     for (b, k, tokens), advantage in zip(where, given.tolist(), strict=True):
         credit[b, k, tokens] = advantage

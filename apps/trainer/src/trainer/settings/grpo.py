@@ -147,6 +147,7 @@ class GRPOSettings(OptimizerSettings):
         check("temperature", self.temperature, self.temperature > 0, "> 0: rollouts are sampled")
         check("kl_coefficient", self.kl_coefficient, self.kl_coefficient >= 0, ">= 0")
         check("degenerate", self.degenerate, 0 <= self.degenerate <= 1, "a trust weight in [0, 1]")
+        check("claim_credit", self.claim_credit, self.claim_credit >= 0, ">= 0")
         known = self.kl_estimator in KL_ESTIMATORS
         check("kl_estimator", self.kl_estimator, known, f"one of {', '.join(KL_ESTIMATORS)}")
         cap = self.importance_cap
