@@ -37,6 +37,7 @@ TRAININGS: dict[str, dict[str, Any]] = {
     "grpo_ptr": {
         "name": "grpo", "algorithm": "grpo_ptr", "steps": 8, "prompts_per_step": 8, "kl_coefficient": 0.0,
         "factual": "verified", "criterion_weights": [1.0, 0.0, 0.0, 0.0], "schedule": GATE, "filter_augment_db": 6.0,
+        "claim_credit": 1.0,
     },
 }  # fmt: skip
 

@@ -15,7 +15,7 @@ from speech_claims.finding import Finding
 from speech_claims.lexicon import Kind
 from speech_claims.quotes import words
 from speech_claims.spans import Occupied, Span
-from speech_claims.tokens import tokenise
+from speech_claims.tokens import kinds_in
 from speech_records import Cue
 
 _DOUBLE = r'“[^“”\n]*”|"[^"\n]*"'
@@ -124,28 +124,27 @@ NO_WORD = "no word"
 _ANY = r"(?:(?:single|particular|individual|special|noticeable|audible|obvious|clear|real|strong)\s+)*"
 _GETS = r"(?:is|are|gets?|receives?|carr(?:y|ies)|bears?|has|have|stands?|sticks?|jumps?)\s+(?:[\w']+\s+){0,2}?"
 _WEIGHTED = rf"(?:{_STRESSED}|{_STRESS}|out)\b"
+_NO_WORD_FROM = (
+    rf"(?:no|not\s+(?:a|any|one)(?:\s+of\s+(?:the|her|his|these|those))?)\s+{_ANY}(?:word|syllable)s?\s+{_GETS}{_WEIGHTED}",
+    rf"none\s+of\s+(?:the|her|his|their)\s+words\s+{_GETS}{_WEIGHTED}",
+    rf"without\s+(?:any\s+)?{_ANY}(?:word\s+)?(?:stress|emphasis|accents?)\b",
+    rf"without\s+{_STRESSING}\s+any\b(?:\s+(?:of\s+the\s+)?words?)?",
+    rf"no\s+{_ANY}(?:word\s+)?(?:stress|emphasis|prominence)\b(?:\s+on\s+any\s+{_ANY}words?)?",
+    rf"{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
+    rf"(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
+    rf"{_STRESS}\s+there\s+(?:is|are)\s+none\b",
+    rf"{_STRESS}(?:ed\s+words?)?\s*(?::|=|→|->|is|are)\s*(?:none|absent|nowhere|no\s+words?|nil|0)\b",
+    rf"(?:no|zero|nil|little|hardly\s+any)\s+{_STRESS}\s+on\s+any\s+{_ANY}words?\b",
+    rf"(?:absence|lack)\s+of\s+(?:any\s+)?{_ANY}(?:{_STRESSED}\s+words?|(?:word\s+)?(?:stress|emphasis|accents?)\b)",
+    rf"(?:nothing|no\s+(?:part|element|item)s?)\s+(?:in|of|within)\s+(?:the|this|that|her|his)\s+\w+\s+{_GETS}{_WEIGHTED}",
+    rf"no\s+{_ANY}(?:word|syllable)s?\s+{_STRESSED}",
+    rf"(?:every|each)\s+(?:word|syllable)\s+(?:\w+\s+){{1,3}}?(?:same|equal)\s+{_WEIGHTED}",
+    rf"no\s+{_ANY}word\s+dominates\b",
+    rf"nothing\s+is\s+(?:particularly\s+|specially\s+)?{_STRESSED}\b",
+)
 _NO_WORD_STRESSED = re.compile(
-    "|".join(
-        (
-            rf"\b(?:no|not\s+(?:a|any|one)(?:\s+of\s+(?:the|her|his|these|those))?)\s+{_ANY}(?:word|syllable)s?\s+{_GETS}{_WEIGHTED}",
-            rf"\bnone\s+of\s+(?:the|her|his|their)\s+words\s+{_GETS}{_WEIGHTED}",
-            rf"\bwithout\s+(?:any\s+)?{_ANY}(?:word\s+)?(?:stress|emphasis|accents?)\b",
-            rf"\bwithout\s+{_STRESSING}\s+any\b(?:\s+(?:of\s+the\s+)?words?)?",
-            rf"\bno\s+{_ANY}(?:word\s+)?(?:stress|emphasis|prominence)\b(?:\s+on\s+any\s+{_ANY}words?)?",
-            rf"(?:\bnot|n['’]t|\bnever)\s+(?:\w+\s+or\s+)?(?:stress|emphasi[sz]e|accentuate|highlight|lean\s+on|single\s+out)\s+any\s+{_ANY}words?\b",
-            rf"\b{_STRESSING}\s+(?:no|none\s+of\s+(?:the|her|his))\s+{_ANY}words?\b",
-            rf"\b(?:all|every|each)\s+(?:the\s+)?words?\s+{_GETS}(?:same|equal(?:ly)?|evenly)\s+{_WEIGHTED}",
-            rf"\b{_STRESS}\s+there\s+(?:is|are)\s+none\b",
-            rf"\b{_STRESS}(?:ed\s+words?)?\s*(?::|=|→|->|is|are)\s*(?:none|absent|nowhere|no\s+words?|nil|0)\b",
-            rf"\b(?:no|zero|nil|little|hardly\s+any)\s+{_STRESS}\s+on\s+any\s+{_ANY}words?\b",
-            rf"\b(?:absence|lack)\s+of\s+(?:any\s+)?{_ANY}(?:{_STRESSED}\s+words?|(?:word\s+)?(?:stress|emphasis|accents?)\b)",
-            rf"\b(?:nothing|no\s+(?:part|element|item)s?)\s+(?:in|of|within)\s+(?:the|this|that|her|his)\s+\w+\s+{_GETS}{_WEIGHTED}",
-            rf"\bno\s+{_ANY}(?:word|syllable)s?\s+{_STRESSED}",
-            rf"\b(?:every|each)\s+(?:word|syllable)\s+(?:\w+\s+){{1,3}}?(?:same|equal)\s+{_WEIGHTED}",
-            rf"\bno\s+{_ANY}word\s+dominates\b",
-            rf"\bnothing\s+is\s+(?:particularly\s+|specially\s+)?{_STRESSED}\b",
-        )
-    )
+    rf"(?<!\w)(?:{'|'.join(_NO_WORD_FROM)})"
+    rf"|(?:\bnot|n['’]t|\bnever)\s+(?:\w+\s+or\s+)?(?:stress|emphasi[sz]e|accentuate|highlight|lean\s+on|single\s+out)\s+any\s+{_ANY}words?\b"
 )
 _ON_A_WORD = re.compile(r"[^.!?;]{0,40}?Q")
 
@@ -180,7 +179,7 @@ def find_stress(text: str, *, quotes: Sequence[Span], transcript: str | None) ->
     starts = [start for start, _ in quotes]
     findings: list[Finding] = []
     taken = Occupied(len(text))
-    for pattern in _STRESS_PATTERNS:
+    for pattern in _STRESS_PATTERNS if quotes else ():
         for match in pattern.finditer(blanked):
             if taken.is_free(match.span()):
                 inside = quotes[bisect_left(starts, match.start("words")) : bisect_left(starts, match.end("words"))]
@@ -234,7 +233,7 @@ def find_quotes(
 
 def _is_a_term(quoted: str) -> bool:
     """Whether a quote is a name for a sound and nothing else: *the form says “too fast”*."""
-    kinds = {word.kind for word in tokenise(quoted)}
+    kinds = kinds_in(quoted)
     return bool(kinds & {Kind.VALUE, Kind.HEAD}) and kinds <= _OF_TERMS
 
 

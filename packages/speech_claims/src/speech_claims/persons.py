@@ -36,24 +36,20 @@ _BEHIND = (
 )
 _PARTS = {"early": 2, "mid": 6, "late": 8}
 _PART = r"(?:(?:early|mid|late)[\s-])?"
-_YEARS = re.compile(
-    "|".join(
-        (
-            rf"(?<!\w)(?P<years>{_N})[\s-]*{_OLD}",
-            rf"\bage[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))",
-            rf"\bage\s+(?:is\s+|to\s+be\s+|lies\s+|as\s+|put\s+)?(?:at\s+|near\s+){_ABOUT}(?P<put>{_N})\b",
-            rf"\b{_PERSON}\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d){_BEHIND}",
-            rf"\b{_ONE}\s*,\s*{_ABOUT}(?P<beside>{_WORDS}|\d\d)(?=\s*(?:[.,;:)]|$)|\s*\n)",
-            rf"\b(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b",
-            rf"\bin\s+(?:his|her|their)\s+{_PART}(?P<decade>[2-9]0)s\b",
-            rf"\b{_ONE},?\s+{_PART}(?P<tens>{_DECADES})\b",
-            rf"(?<!his )(?<!her )(?<!their )\b(?P<part>early|mid|late)[\s-](?P<plural>{_DECADES})\b",
-            rf"\b(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b",
-            r"\((?P<months>\d{1,2});\d{1,2}\)",
-        )
-    ),
-    re.IGNORECASE,
+_YEARS_BY = (
+    rf"(?P<years>{_N})[\s-]*{_OLD}",
+    rf"age[d]?\s*(?:[:=]\s*|of\s+)?{_ABOUT}(?P<aged>{_N})\b(?!\s*(?:hz|db|%|s\b|per\b))",
+    rf"age\s+(?:is\s+|to\s+be\s+|lies\s+|as\s+|put\s+)?(?:at\s+|near\s+){_ABOUT}(?P<put>{_N})\b",
+    rf"{_PERSON}\s+(?:of\s+)?{_ABOUT}(?P<of>{_WORDS}|\d\d){_BEHIND}",
+    rf"{_ONE}\s*,\s*{_ABOUT}(?P<beside>{_WORDS}|\d\d)(?=\s*(?:[.,;:)]|$)|\s*\n)",
+    rf"(?:not|n['’]t|cannot|no)\s+(?:be\s+|sound\s+|much\s+)*older\s+than\s+(?P<under>{_N})\b",
+    rf"in\s+(?:his|her|their)\s+{_PART}(?P<decade>[2-9]0)s\b",
+    rf"{_ONE},?\s+{_PART}(?P<tens>{_DECADES})\b",
+    rf"(?<!his )(?<!her )(?<!their )(?P<part>early|mid|late)[\s-](?P<plural>{_DECADES})\b",
+    rf"(?P<ish>{'|'.join(_TENS)})[\s-]?(?:ish|something)\b",
 )
+"""Each from the start of a word on."""
+_YEARS = re.compile(rf"(?<!\w)(?:{'|'.join(_YEARS_BY)})|\((?P<months>\d{{1,2}});\d{{1,2}}\)", re.IGNORECASE)
 _BESIDE = (
     r"(?:pt|pat|patient|client|spkr|speaker|adolescent|adult|child|teen|voice|caller|"
     r"\d{1,2}\s*(?:y|yo|y/o|yrs?|years?))\.?"

@@ -20,7 +20,7 @@ from speech_claims.lexicon import Kind
 from speech_claims.mentions import quoted_spans
 from speech_claims.quotes import is_quoted_from
 from speech_claims.spans import Span
-from speech_claims.tokens import tokenise
+from speech_claims.tokens import kinds_in
 
 _LOOK_ALIKES = str.maketrans(
     "АВЕКМНОРСТУХІЅЈаеорсухіѕјԁӏһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορυχι",
@@ -217,7 +217,7 @@ def _is_scare_quote(text: str, span: Span, transcript: str | None) -> bool:
     is_said = transcript is not None and is_quoted_from(quoted, transcript)
     if is_said and not is_denial_due:
         return False
-    kinds = {word.kind for word in tokenise(quoted)}
+    kinds = kinds_in(quoted)
     if kinds and kinds <= _DENYING and is_denial_due:
         return True
     return not is_said and not _CLAIMING.isdisjoint(kinds)

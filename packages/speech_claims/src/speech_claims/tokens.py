@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 
 from speech_claims import context, lexicon
@@ -67,6 +67,12 @@ def tokenise(text: str, *, quotes: Sequence[Span] = (), last: Container[int] = (
                 words.append(Word(end, end, "", Kind.BOUNDARY))
         position = end
     return context.resolved(context.without_asides(context.with_headings(words)))
+
+
+@lru_cache(maxsize=8192)
+def kinds_in(quoted: str) -> frozenset[Kind]:
+    """The letters of the words of a quote, kept: many texts quote the same words."""
+    return frozenset(word.kind for word in tokenise(quoted))
 
 
 def _numbers(text: str, start: int, end: int) -> list[Word]:

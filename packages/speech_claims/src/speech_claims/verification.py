@@ -61,26 +61,32 @@ def verify(text: str, profile: ProsodyProfile, levels: ProsodyLevels | None, tra
     voicing whispered contradicted 60 % of the speech is voiced
     rate high unverifiable None
     """
+    read = _findings if len(text) <= _LONGEST_KEPT else _findings.__wrapped__
+    return judge(text, read(text, transcript), profile, levels, transcript)
+
+
+@lru_cache(maxsize=1024)
+def _findings(text: str, transcript: str | None) -> tuple[Finding, ...]:
+    """What `text` claims of a clip in which `transcript` is said, kept: one text is read for several scores."""
     quotes = quoted_spans(text)
     if is_unheard(quotes_blanked(text, quotes)):
-        return []
+        return ()
     stress = find_stress(text, quotes=quotes, transcript=transcript)
     stressed = [(f.start, f.end) for f in stress]
     taken = Occupied(len(text), stressed)
     free = [q for q in quotes if taken.is_free((q[0], q[0] + 1))]
-    masked = [*quotes, *stressed]
+    masked = tuple(_merged([*quotes, *stressed]))
     read = _found if len(text) <= _LONGEST_KEPT else _found.__wrapped__
-    findings = [
+    return (
         *stress,
         *find_quotes(text, quotes=free, transcript=transcript, stressed=stress),
-        *read(text, tuple(_merged(masked)), _of_last_word(text, quotes, transcript)),
-    ]
-    return judge(text, findings, profile, levels, transcript)
+        *read(text, masked, _of_last_word(text, quotes, transcript)),
+    )
 
 
 @lru_cache(maxsize=8192)
 def _found(text: str, quotes: tuple[tuple[int, int], ...], last: frozenset[int]) -> tuple[Finding, ...]:
-    """`find`, kept: a text is scored by several parts of a score, and against several clips."""
+    """`find`, kept: one text is scored against several clips."""
     return tuple(find(text, quotes=quotes, last=last))
 
 

@@ -73,7 +73,7 @@ _BARELY_ABOVE = (
     rf"(?:an?\s+|the\s+level\s+of\s+(?:an?\s+)?)?{_FAINT}"
 )
 _LEVELS = re.compile(
-    rf"\b(?:(?P<high>{_A_LOT}{_MORE}\s+{_YARDSTICK})"
+    rf"(?<!\w)(?:(?P<high>{_A_LOT}{_MORE}\s+{_YARDSTICK})"
     rf"|(?P<low>{_A_LOT}{_LESS}\s+{_YARDSTICK})"
     rf"|(?P<off>(?:depart|deviat|stray|differ|diverg)\w*\s+(?:\w+\s+)?from\s+{_YARDSTICK})"
     rf"|(?P<at>(?:that|those)\s+of\s+(?:an?\s+)?{_YARDSTICK})"
