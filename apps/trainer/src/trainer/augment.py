@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Generator, Tensor
 from torch.nn.functional import interpolate
 
+from speechlm.features import PER_DB, TO_LOG_POWER
+
 CONTROL_POINTS = 6
 """Frequencies, evenly spaced on the mel axis, at which a gain is drawn; between them it is interpolated."""
-_PER_DB = 1 / 40
-"""One decibel in units of `speechlm.log_mel`, whose values are 1 + log10(power) / 4."""
-_TO_LOG_POWER = 4 * math.log(10)
 
 
 def random_eq_bands(features: Tensor, sd_db: float, generator: Generator) -> Tensor:
@@ -30,10 +27,10 @@ def random_eq_bands(features: Tensor, sd_db: float, generator: Generator) -> Ten
     """
     if sd_db == 0:
         return features
-    gains = torch.randn(CONTROL_POINTS, generator=generator) * sd_db * _PER_DB
+    gains = torch.randn(CONTROL_POINTS, generator=generator) * sd_db * PER_DB
     curve = interpolate(gains[None, None], size=features.shape[0], mode="linear", align_corners=True)[0, 0]
     filtered = features + curve[:, None]
-    return filtered - (log_power(filtered) - log_power(features)) / _TO_LOG_POWER
+    return filtered - (log_power(filtered) - log_power(features)) / TO_LOG_POWER
 
 
 def mask_time(features: Tensor, share: float, generator: Generator) -> Tensor:
@@ -60,4 +57,4 @@ def mask_time(features: Tensor, share: float, generator: Generator) -> Tensor:
 
 def log_power(features: Tensor) -> Tensor:
     """Natural logarithm of a clip's total mel power, up to a constant."""
-    return (_TO_LOG_POWER * features).logsumexp((0, 1))
+    return (TO_LOG_POWER * features).logsumexp((0, 1))

@@ -15,10 +15,8 @@ from torch.nn.functional import interpolate
 from transformers.audio_utils import hertz_to_mel, mel_to_hertz
 
 from cotgen.tasks import Attribute
-from speechlm.features import MIN_FRAMES, SAMPLE_RATE
+from speechlm.features import MIN_FRAMES, PER_DB, SAMPLE_RATE
 
-PER_DB = 1 / 40
-"""One decibel in units of `speechlm.log_mel`, whose values are 1 + log10(power) / 4."""
 ENVELOPE_HZ = 200.0
 """Spread of the smoothing that leaves the envelope: about the distance of a high voice's harmonics."""
 

@@ -48,7 +48,9 @@ class FeatureSpec:
 
 
 WHISPER = FeatureSpec()
-_TO_LOG_POWER = 4 * math.log(10)
+PER_DB = 1 / 40
+"""One decibel in units of `log_mel`, whose values are 1 + log10(power) / 4."""
+TO_LOG_POWER = 4 * math.log(10)
 """From a value of `log_mel` to the natural logarithm of power."""
 
 
@@ -86,7 +88,7 @@ def trim_silence(features: Tensor, trim_db: float) -> Tensor:
     >>> trim_silence(clip, 40.0).shape
     torch.Size([80, 30])
     """
-    power = (_TO_LOG_POWER * features).logsumexp(0)
+    power = (TO_LOG_POWER * features).logsumexp(0)
     is_speech = power >= power.max() - trim_db * math.log(10) / 10
     first, last = int(is_speech.nonzero()[0]), int(is_speech.nonzero()[-1])
     start = max(0, min(first - TRIM_MARGIN, features.shape[1] - MIN_FRAMES))
