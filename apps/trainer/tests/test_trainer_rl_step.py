@@ -33,7 +33,7 @@ from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train
 from trainer.errors import ConfigError, DataSetError
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches
-from trainer.settings import Algorithm, GateAccuracy, GRPOSettings, SamplerKind
+from trainer.settings import Algorithm, ClaimBaseline, GateAccuracy, GRPOSettings, SamplerKind
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
 RIGHT, WRONG, PRAISED = (
@@ -205,6 +205,28 @@ def test_each_claim_earns_what_it_is_worth_among_those_of_its_cue_once_the_gate_
     shut.training_step([measured("u1"), measured("u2")], 0)
     assert shut._groups is not None
     torch.testing.assert_close(shut._groups[2], shut._groups[1][..., None].expand(shut._groups[2].shape))
+
+
+def test_compared_with_all_claims_of_its_group_a_cue_that_is_often_wrong_loses() -> None:
+    """Pitch and energy are high. Two claims about the pitch are true, the one about the energy is false: alike within
+    their cues, so nothing is earned there; among all three the mean is 2/3 and the deviation √2/3, A = 1/√2 and -√2.
+    """
+    levels = ProsodyLevels(
+        "made", "0", pitch=LevelReading(Level.HIGH, 250.0, 90.0), energy=LevelReading(Level.HIGH, -10.0, 90.0)
+    )
+    loud = replace(clip("u1"), levels=levels)
+    answers = [
+        [format_answer("The pitch is high. The energy is low.", "sad"), format_answer("The pitch is high.", "sad")]
+    ]
+    options = {"factual": Factual.VERIFIED, "criterion_weights": (1.0, 0.0, 0.0, 0.0), "claim_credit": 1.0}
+    for baseline, expected in ((ClaimBaseline.CUE, {0.0}), (ClaimBaseline.GROUP, {0.0, 0.707, -1.414})):
+        opened, _ = module(
+            [answers], **options, claim_baseline=baseline, schedule=ProgressiveSchedule(threshold=0.0, window=1)
+        )
+        opened.training_step([loud], 0)
+        assert opened._groups is not None
+        _, advantages, by_token = opened._groups
+        assert {round(given, 3) for given in (by_token - advantages[..., None]).flatten().tolist()} == expected
 
 
 def test_what_is_verified_takes_the_place_of_the_judge() -> None:

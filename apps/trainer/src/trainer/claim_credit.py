@@ -14,20 +14,24 @@ from grpo_ptr import claim_advantages
 from speech_claims import ClaimsError, verify
 from speech_records import AnswerFormatError, Claim, Cue, MeasuredUtterance, Verdict, parse_response
 from trainer.rollouts import Groups
+from trainer.settings import ClaimBaseline
 
 _CHECKED = {Verdict.SUPPORTED: True, Verdict.CONTRADICTED: False}
 
 
-def claim_credit(groups: Groups, tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, float | None]:
+def claim_credit(
+    groups: Groups, tokenizer: PreTrainedTokenizerBase, *, baseline: ClaimBaseline
+) -> tuple[Tensor, float | None]:
     """`grpo_ptr.claim_advantages` at the tokens of every claim that was measured, float [B, K, T], 0 at all others;
     and the share of these claims that the measurement supports, `None` without any.
 
-    Claims of one cue about one clip are compared. Quotes are none, nor is what stands in an answer without form.
+    Claims about one clip are compared, of one cue or of all as `baseline` says. Quotes are none, nor is what stands in
+    an answer without form.
     """
     unique = sorted(set(groups.tokens[groups.mask].tolist()))
     pieces = dict(zip(unique, tokenizer.batch_decode([[token] for token in unique]), strict=True))
     where, supported, members = list[tuple[int, int, slice]](), list[bool](), list[int]()
-    numbers: dict[tuple[int, Cue], int] = {}
+    numbers: dict[tuple[int, Cue | None], int] = {}
     for b, (clip, texts) in enumerate(zip(groups.batch, groups.texts, strict=True)):
         for k, text in enumerate(texts):
             ends: list[int] | None = None
@@ -37,7 +41,8 @@ def claim_credit(groups: Groups, tokenizer: PreTrainedTokenizerBase) -> tuple[Te
                 first, last = bisect_right(ends, start + claim.start), bisect_left(ends, start + claim.end)
                 where.append((b, k, slice(first, last + 1)))
                 supported.append(_CHECKED[claim.verdict])
-                members.append(numbers.setdefault((b, claim.cue), len(numbers)))
+                cue = claim.cue if baseline is ClaimBaseline.CUE else None
+                members.append(numbers.setdefault((b, cue), len(numbers)))
     credit = torch.zeros(groups.mask.shape)
     if not where:
         return credit, None

@@ -164,7 +164,7 @@ class GRPOModule(StageModule):
         self._metrics |= reward_metrics(breakdown, advantages, groups)
         by_token = advantages[..., None].expand(groups.mask.shape)
         if gate_open and s.claim_credit:
-            credit, supported = claim_credit(groups, self.model.tokenizer)
+            credit, supported = claim_credit(groups, self.model.tokenizer, baseline=s.claim_baseline)
             by_token = by_token + s.claim_credit * credit.to(by_token)
             self._metrics |= {} if supported is None else {"supported_claims": supported}
         return groups, advantages, by_token

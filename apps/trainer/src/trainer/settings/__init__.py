@@ -8,7 +8,15 @@ values, for the command line (`reading`).
 
 from collections.abc import Mapping
 
-from trainer.settings.grpo import Algorithm, GateAccuracy, GRPOSettings, GRPOStage, OnCollapse, SamplerKind
+from trainer.settings.grpo import (
+    Algorithm,
+    ClaimBaseline,
+    GateAccuracy,
+    GRPOSettings,
+    GRPOStage,
+    OnCollapse,
+    SamplerKind,
+)
 from trainer.settings.other_stages import (
     AblationStage,
     CorporaStage,
@@ -40,6 +48,7 @@ __all__ = [
     "STAGE_SETTINGS",
     "AblationStage",
     "Algorithm",
+    "ClaimBaseline",
     "CorporaStage",
     "CorpusStage",
     "EvaluateStage",

@@ -45,6 +45,13 @@ class GateAccuracy(StrEnum):
     VALIDATION = "validation"
 
 
+class ClaimBaseline(StrEnum):
+    """Which claims a single claim is compared with: those of its cue in the group of answers, or all of the group."""
+
+    CUE = "cue"
+    GROUP = "group"
+
+
 class OnCollapse(StrEnum):
     """What to do when a policy collapses (`trainer.validation.collapse_of`)."""
 
@@ -73,7 +80,8 @@ class GRPOSettings(OptimizerSettings):
     - `factual`: whose word the factual score is, the reward model's (`judged`), the measurement's (`verified`) or both;
       `verified` with `criterion_weights=[1,0,0,0]` needs no reward model
     - `claim_credit`: weight of what each claim earns by itself, at its own tokens, beside the advantage of its answer
-      (`trainer.claim_credit`), once the gate is open; 0 for none
+      (`trainer.claim_credit`), once the gate is open; 0 for none; `claim_baseline`: what it is compared with. By `cue`
+      nothing is earned by saying more or less, by `group` also by leaving out the cues that are often wrong
     - `overlong_buffer`: over how many tokens below `max_new_tokens` DAPO's length penalty grows, 0 for none
     - `sampling_rounds`: above 1, DAPO's dynamic sampling: groups that are all right or all wrong are left out, and up
       to this many times `prompts_per_step` prompts are sampled until that many groups are mixed
@@ -119,6 +127,7 @@ class GRPOSettings(OptimizerSettings):
     trust: bool = True
     factual: Factual = Factual.JUDGED
     claim_credit: float = 0.0
+    claim_baseline: ClaimBaseline = ClaimBaseline.CUE
     overlong_buffer: int = 0
     sampling_rounds: int = 1
     inner_epochs: int = 1
