@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.torch import save_file
 
 from cotgen.dataset import BuildConfig, Source, build
 from cotgen.generation import RuleGenerator
@@ -91,6 +93,19 @@ def test_shards_are_read_as_they_are_asked_for(tmp_path: Path, monkeypatch: pyte
     assert len({path.name for path in (tmp_path / "f").iterdir()} - first) == 1
 
 
+def test_features_that_another_process_extracts_are_waited_for(tmp_path: Path) -> None:
+    """Whoever comes while the folder is locked takes what was written meanwhile: there is no audio to extract from."""
+    clips = {"u1": AudioClip(tmp_path / "not-there.wav")}
+    (shard,) = features._plan_shards(clips, tmp_path / "f", FeatureSpec())
+    with ThreadPoolExecutor(1) as pool:
+        with features._locked(tmp_path / "f"):
+            waiting = pool.submit(features.load_features, clips, tmp_path / "f", spec=FeatureSpec(), workers=1)
+            assert wait([waiting], timeout=0.5).not_done
+            save_file({"u1": torch.ones(2, 3)}, shard.path, metadata={"failed": "[]"})
+        found, failed = waiting.result()
+    assert (found["u1"].tolist(), failed) == ([[1.0] * 3] * 2, [])
+
+
 @pytest.mark.slow
 def test_a_silent_clip_is_left_out_by_name(tmp_path: Path) -> None:
     """Samples of −86 dB are what a muted recorder leaves; a faint voice of −60 dB is kept."""
@@ -117,7 +132,7 @@ def test_a_clip_longer_than_the_model_takes_is_left_out_by_name(tmp_path: Path) 
         (item,) = failed
         assert (item.id, item.stage) == ("u2", "features")
         assert "to 30 s" in item.message
-    rest = features.with_features(whole, found)
+    rest = features.without_failed(whole, failed)
     assert [m.utterance.utterance_id for m in rest.split("train")] == ["u1", "u3"]
     assert [t.utterance_id for t in rest.traces("train")] == ["u1", "u3"]
     asked = [(e.utterance_id, e.task) for e in rest.examples("train")]

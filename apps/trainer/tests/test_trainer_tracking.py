@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -63,6 +64,23 @@ def test_a_store_gets_parameters_code_data_and_every_metric(tmp_path: Path, monk
     if head.returncode == 0:
         assert tags["git.commit"] == head.stdout.strip()
     assert "version.torch" in tags
+
+
+def test_metrics_are_sent_at_intervals_and_all_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within an interval nothing is sent; with none every step is, with those before it."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    tracker = Tracker(tmp_path / "out", run_name="sft", steps=3, parameters=PARAMETERS)
+    monkeypatch.setattr("trainer.tracking.SEND_EVERY_S", math.inf)
+    tracker.step({"step": 1, "loss": 1.0})
+    assert record(tmp_path / "out")["sent"] == 0
+    monkeypatch.setattr("trainer.tracking.SEND_EVERY_S", 0.0)
+    tracker.step({"step": 2, "loss": 0.5})
+    assert record(tmp_path / "out")["sent"] == 2
+    monkeypatch.setattr("trainer.tracking.SEND_EVERY_S", math.inf)
+    tracker.step({"step": 3, "loss": 0.25})
+    tracker.close()
+    assert run_of(uri, record(tmp_path / "out")["run_id"])[2] == [(1, 1.0), (2, 0.5), (3, 0.25)]
 
 
 def test_an_unreachable_server_costs_a_warning_and_is_caught_up_with_later(
@@ -147,6 +165,7 @@ def test_a_server_that_dies_in_mid_run_and_comes_back(
     uri, process = server
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    monkeypatch.setattr("trainer.tracking.SEND_EVERY_S", 0.0)
     tracker = Tracker(tmp_path / "out", run_name="sft", steps=3, parameters=PARAMETERS)
     tracker.step({"step": 1, "loss": 1.0})
     assert record(tmp_path / "out")["sent"] == 1

@@ -1,6 +1,7 @@
 """`trainer stage=NAME [setting=value …]`: Hydra composes the configuration, the stage runs, MLflow tracks.
 
-The defaults of all settings are in `trainer.settings`; `trainer/conf` holds only what the demo sets otherwise.
+The defaults of all settings are in `trainer.settings`; `trainer/conf` holds only what the demo sets otherwise. Both
+stages and settings are imported when they are needed: every process that a stage starts imports this module again.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from typing import Any
 
 from speech_records import SpeechRecordsError
 from trainer.errors import ConfigError, TrainerError
-from trainer.settings import STAGE_SETTINGS, plain_defaults, refuse_unknown
-from trainer.stages import STAGES, model_defaults, run
 
 CONFIGURATION = "trainer.conf"
 DEFAULT_TRACKING = "sqlite:///runs/mlflow.db"
@@ -34,6 +33,8 @@ Tracking:             MLFLOW_TRACKING_URI, by default {tracking}; look with `mlf
 
 def main() -> None:
     """Console entry point."""
+    from trainer.stages import STAGES
+
     arguments = sys.argv[1:]
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         stages = "\n".join(f"  stage={name:<12} {(STAGES[name].__doc__ or '').splitlines()[0]}" for name in STAGES)
@@ -47,6 +48,8 @@ def compose_and_run(arguments: list[str]) -> int:
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
+
+    from trainer.stages import run
 
     show = arguments[-2:] == ["--cfg", "job"]
     try:
@@ -66,6 +69,9 @@ def compose_settings(overrides: Sequence[str]) -> dict[str, Any]:
     """The configuration of a stage: defaults of `trainer.settings`, then `conf/`, then Hydra's `overrides`."""
     from hydra import compose, initialize_config_module
     from omegaconf import OmegaConf
+
+    from trainer.settings import STAGE_SETTINGS, plain_defaults, refuse_unknown
+    from trainer.stages import STAGES, model_defaults
 
     if not any(override.startswith("stage=") for override in overrides):
         raise ConfigError(f"say which stage: stage={'|'.join(STAGES)}")

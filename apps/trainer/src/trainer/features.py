@@ -11,10 +11,12 @@ any time.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -103,17 +105,19 @@ def load_features(
     long or silent ones, or on which their process died.
 
     They come from `folder` where it has those of the very clips; then no audio is touched. What is missing is extracted
-    shard by shard, so that a stopped extraction goes on. Raises what `prosody.load_audio` raises for a file that cannot
-    be read.
+    shard by shard, so that a stopped extraction goes on; where another process extracts it already, this one waits.
+    Raises what `prosody.load_audio` raises for a file that cannot be read.
     """
     shards = _plan_shards(clips, folder, spec)
     missing = [shard for shard in shards if not shard.path.is_file()]
     if missing:
-        jobs = [(key, clip, spec) for shard in missing for key, clip in shard.clips.items()]
-        outcomes = map_isolated(_extract, jobs, workers=workers)
-        with Meter("log-mel features", total=len(jobs)) as meter:
-            for shard in missing:
-                shard.write((next(outcomes) for _ in shard.clips), meter)
+        with _locked(folder):
+            missing = [shard for shard in missing if not shard.path.is_file()]
+            jobs = [(key, clip, spec) for shard in missing for key, clip in shard.clips.items()]
+            outcomes = map_isolated(_extract, jobs, workers=workers)
+            with Meter("log-mel features", total=len(jobs)) as meter:
+                for shard in missing:
+                    shard.write((next(outcomes) for _ in shard.clips), meter)
     found: dict[str, Path] = {}
     failed: list[FailedItem] = []
     for shard in shards:
@@ -143,9 +147,18 @@ def _plan_shards(clips: Mapping[str, AudioClip], folder: Path, spec: FeatureSpec
     return shards
 
 
-def with_features(corpus: AnnotatedCorpus, features: Mapping[str, Tensor]) -> AnnotatedCorpus:
-    """The data set without the clips and examples that have no features."""
-    return replace(corpus, left_out=frozenset(corpus.audio_clips().keys() - features.keys()))
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until no other process extracts features into `folder`, and keep others waiting; its end releases them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def without_failed(corpus: AnnotatedCorpus, failed: Iterable[FailedItem]) -> AnnotatedCorpus:
+    """The data set without the clips that have no features, and without the examples about them."""
+    return replace(corpus, left_out=frozenset(item.id for item in failed))
 
 
 def _extract(job: tuple[str, AudioClip, FeatureSpec]) -> NDArray[np.float16]:

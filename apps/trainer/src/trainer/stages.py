@@ -309,13 +309,13 @@ def _features(
     corpus: AnnotatedCorpus, settings: TrainStage | EvaluateStage | PredictStage
 ) -> tuple[AnnotatedCorpus, StoredFeatures]:
     """The data set without the clips that the model cannot take, which are named, and the features of the others."""
-    from trainer.features import FOLDER, load_features, with_features
+    from trainer.features import FOLDER, load_features, without_failed
 
     folder, spec = corpus.folder / FOLDER, feature_spec(settings.model)
     features, failed = load_features(corpus.audio_clips(), folder, spec=spec, workers=settings.workers)
     for item in failed:
         _say(f"left out: {item.id}: {item.message}")
-    return with_features(corpus, features), features
+    return without_failed(corpus, failed), features
 
 
 def _shown(value: float | None) -> str:

@@ -33,6 +33,8 @@ METRICS_AT_ONCE = 1000
 """MLflow's limit for one request."""
 TRACKED_POINTS = 400
 """About as many points a curve has on the tracking server; the history file has every step."""
+SEND_EVERY_S = 10.0
+"""Seconds between two sendings: each takes longer than a step of a small model."""
 PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 """How long a server may keep a training waiting, unless the environment specifies it; MLflow's own are 7 and 120 s."""
 
@@ -71,7 +73,7 @@ class Tracker:
         writes: bool = True,
     ) -> None:
         self.out, self.every = out, max(1, steps // TRACKED_POINTS)
-        self._away = False
+        self._away, self._sent_at = False, 0.0
         self._history: TextIO | None = None
         out.mkdir(parents=True, exist_ok=True)
         self.kept = history_until(out / HISTORY, done)
@@ -85,12 +87,12 @@ class Tracker:
         self._send()
 
     def step(self, metrics: Mapping[str, float]) -> None:
-        """Keep the metrics of a step, `step` among them, and send them when it is their turn."""
+        """Keep the metrics of a step, `step` among them, and now and then send those that were not sent."""
         if self._history is None:
             return
         self._history.write(json.dumps(metrics) + "\n")
         self._history.flush()
-        if metrics["step"] % self.every == 0 and not self._away:
+        if not self._away and time.monotonic() - self._sent_at >= SEND_EVERY_S:
             self._send()
 
     def close(self) -> None:
@@ -104,6 +106,7 @@ class Tracker:
     def _send(self, *, finished: bool = False) -> bool:
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             return False
+        self._sent_at = time.monotonic()
         try:
             send(self.out, finished=finished)
         except TrackingError as error:

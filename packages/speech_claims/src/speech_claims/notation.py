@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import product
 
 _INNERMOST = re.compile(r"\(([^()]*)\)")
 _INFLECTED = re.compile(r"([a-z]+)~")
@@ -24,14 +25,17 @@ def expand(template: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_expanded(template)))
 
 
-def _expanded(template: str) -> Iterator[str]:
-    found = _INNERMOST.search(template)
-    if found is None:
-        yield template
-        return
-    before, after = template[: found.start()], template[found.end() :]
-    for option in found[1].split("/"):
-        yield from _expanded(before + option + after)
+def _expanded(template: str) -> list[str]:
+    between = _INNERMOST.split(template)  # text and alternatives in turn
+    if len(between) == 1 or not any("(" in text for text in between[::2]):
+        choices = (part.split("/") if n % 2 else (part,) for n, part in enumerate(between))
+        return list(map("".join, product(*choices)))
+    before, options, *_ = between
+    after = template[len(before) + len(options) + 2 :]
+    texts: list[str] = []
+    for option in options.split("/"):
+        texts += _expanded(before + option + after)
+    return texts
 
 
 def listed(text: str, lists: Mapping[str, str]) -> tuple[str, ...]:

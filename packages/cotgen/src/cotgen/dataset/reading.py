@@ -131,7 +131,7 @@ class DataSet:
 
     def examples(self, split: str | None = None, *, task: Task | None = None) -> Iterator[SFTExample]:
         """The training examples, of one split and task or of all."""
-        found = self._records("sft", SFTExample, naming=split)
+        found = self._records("sft", SFTExample, naming=split if task is None else task.value)
         return (e for e in found if (split is None or e.split == split) and (task is None or e.task is task))
 
     def clips(self) -> Iterator[ComparativeClip]:
