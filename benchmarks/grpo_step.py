@@ -26,11 +26,12 @@ import transformers
 from rollout import compact, noise
 from torch import Tensor
 
-from grpo_ptr import LossInputs, LossResult
+from grpo_ptr import LossInputs, grpo_loss
 from policy import Rollout, Sampler, sequence_logprobs
 from speech_records import PAPER_9, Emotion, MeasuredUtterance, ProsodyProfile, Utterance
 from speechlm import SpeechLM
 from trainer.grpo import GRPOModule
+from trainer.packed_loss import MicroBatch, packed_loss
 from trainer.settings import Algorithm, GRPOSettings
 
 K, SECONDS, TOKENS = 8, 10, 96
@@ -53,25 +54,23 @@ class Repeating(Sampler):
         return replace(rollout, texts=tuple(tuple(texts[i : i + k]) for i in range(0, len(texts), k)), **grouped)
 
 
-class Unpacked(GRPOModule):
-    """Scores every answer after a copy of clip and prompt."""
-
-    def loss(self, clips: list[Tensor], tokens: Tensor, mask: Tensor, advantages: Tensor, **_: Any) -> LossResult:
-        """As `GRPOModule.loss`, without a reference."""
-        rows = [t[m].tolist() for t, m in zip(tokens.flatten(0, 1), mask.flatten(0, 1), strict=True)]
-        copies = [clip for clip in clips for _ in range(tokens.shape[1])]
-        batch = self.model.collate(copies, [self.question] * len(rows), rows)
-        scores = sequence_logprobs(self.model, batch)
-        return self._loss(LossInputs(scores, batch.completion_mask, advantages.flatten()), beta=0.0)
+def unpacked_loss(model: SpeechLM, micro: MicroBatch) -> Tensor:
+    """The loss of a row for every answer, each after a copy of clip and prompt."""
+    rows = [t[m].tolist() for t, m in zip(micro.tokens.flatten(0, 1), micro.mask.flatten(0, 1), strict=True)]
+    batch = model.collate(
+        [c for c in micro.clips for _ in range(K)], [q for q in micro.questions for _ in range(K)], rows
+    )
+    scores = sequence_logprobs(model, batch)
+    return grpo_loss(LossInputs(scores, batch.completion_mask, micro.advantages[..., 0].flatten()), beta=0.0).loss
 
 
-def module(kind: type[GRPOModule], model: SpeechLM) -> GRPOModule:
+def module(model: SpeechLM, *, repeated: bool) -> GRPOModule:
     """A training of one prompt a step."""
     settings = GRPOSettings(
         algorithm=Algorithm.GRPO, prompts_per_step=1, group_size=K, max_new_tokens=TOKENS, kl_coefficient=0.0
     )
-    made = kind(model, settings, label_set=PAPER_9, features={"u1": noise(1, SECONDS)[0]}, reward_model=None)
-    if kind is Unpacked:
+    made = GRPOModule(model, settings, label_set=PAPER_9, features={"u1": noise(1, SECONDS)[0]}, reward_model=None)
+    if repeated:
         made.sampler = Repeating(model)
     return made.train()
 
@@ -79,14 +78,16 @@ def module(kind: type[GRPOModule], model: SpeechLM) -> GRPOModule:
 def step(made: GRPOModule, optimizer: torch.optim.Optimizer) -> dict[str, float]:
     """CPU seconds of one step and of its training part."""
     of = Utterance("u1", "made", "u1.wav", "s", Emotion.SAD)
+    batch = [MeasuredUtterance(of, ProsodyProfile(duration_s=SECONDS, sample_rate=16_000))]
     began = time.process_time()
     optimizer.zero_grad()
-    judged = made._judged([MeasuredUtterance(of, ProsodyProfile(duration_s=SECONDS, sample_rate=16_000))], 1)  # noqa: SLF001
-    if judged is None:
-        raise RuntimeError("a group without rewards")
-    groups, advantages = judged
+    (micro,) = made._experience(batch, 1).micro_batches  # noqa: SLF001
     sampled = time.process_time()
-    made.loss(groups.clips, groups.tokens, groups.mask, advantages).loss.backward()
+    if isinstance(made.sampler, Repeating):
+        loss = unpacked_loss(made.model, micro)
+    else:
+        loss = packed_loss(made.model, micro, made.settings).result.loss
+    loss.backward()
     trained = time.process_time()
     optimizer.step()
     return {"step": time.process_time() - began, "training": trained - sampled, "sampling": sampled - began}
@@ -95,7 +96,7 @@ def step(made: GRPOModule, optimizer: torch.optim.Optimizer) -> dict[str, float]
 def measure(model: SpeechLM, pairs: int) -> dict[str, Any]:
     """The seconds of both in each pair, and the medians of their ratios."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-9, fused=True)
-    made = {"once": module(GRPOModule, model), "repeated": module(Unpacked, model)}
+    made = {"once": module(model, repeated=False), "repeated": module(model, repeated=True)}
     seconds: dict[str, list[dict[str, float]]] = {name: [] for name in made}
     for pair in range(pairs):
         for name, training in made.items():

@@ -187,6 +187,8 @@ def train_theirs(model: Any, steps: int, folder: Path) -> list[float]:
 
 def same_losses(folder: Path) -> dict[str, float]:
     """How far losses and gradients of both are apart, of the same answers."""
+    from trainer.packed_loss import MicroBatch, packed_loss
+
     model = tiny_model()
     module, batch = our_module(model, 1)
     with torch.no_grad():
@@ -194,7 +196,8 @@ def same_losses(folder: Path) -> dict[str, float]:
             weight.add_(0.02 * torch.randn_like(weight))  # away from the reference
     groups = module._roll_out(batch)  # noqa: SLF001 - the step's own answers
     advantages = torch.randn(PROMPTS, K)
-    ours = module.loss(groups.clips, groups.tokens, groups.mask, advantages).loss
+    micro = MicroBatch(groups.clips, [module.question] * PROMPTS, groups.tokens, groups.mask, advantages)
+    ours = packed_loss(model, micro, module.settings, reference=module.frozen.reference).result.loss
     ours.backward()
     trainer = their_trainer(model, 1, folder)
     trainer.ref_model.load_state_dict(_tower(module.frozen.reference.model))

@@ -13,12 +13,14 @@ from policy import Reference, sequence_logprobs
 from speech_records import PAPER_9, emotion_question
 from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train_tokenizer
 from trainer.grpo import GRPOModule
+from trainer.packed_loss import MicroBatch, packed_loss
 from trainer.settings import Algorithm, GRPOSettings
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=2, num_mel_bins=16)
 ANSWERS = (("The pitch is high.", "a"), ("low and slow", "The voice is loud, the pitch is low."))
 ADVANTAGES = torch.tensor([[1.5, -0.5], [-1.0, 0.25]])
 BETA = 0.1
+SETTINGS = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
 
 
 @pytest.fixture
@@ -42,12 +44,19 @@ def answers(model: SpeechLM) -> tuple[Tensor, Tensor]:
     return tokens.view(2, 2, -1), mask.view(2, 2, -1)
 
 
-def packed_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
-    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
-    module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
-    with torch.no_grad():  # away from the reference, so that the KL term and its gradient are not 0
+def loss_of(
+    model: SpeechLM, reference: Reference | None, clips: list[Tensor], *answers_and_advantages: Tensor
+) -> LossResult:
+    micro = MicroBatch(clips, [emotion_question(PAPER_9)] * 2, *answers_and_advantages)
+    return packed_loss(model, micro, SETTINGS, reference=reference).result
+
+
+def loss_away_from_reference(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
+    """So that the KL term and its gradient are not 0."""
+    reference = Reference.of(model)
+    with torch.no_grad():
         model.head.weight.mul_(1.1)
-    return module.loss(clips, tokens, mask, ADVANTAGES)
+    return loss_of(model, reference, clips, tokens, mask, ADVANTAGES)
 
 
 def unpacked_loss(model: SpeechLM, clips: list[Tensor], tokens: Tensor, mask: Tensor) -> LossResult:
@@ -71,7 +80,7 @@ def test_the_packed_loss_and_its_gradient_are_those_of_unpacked_answers(
 ) -> None:
     """Expected: the loss over one row per answer, each with its own copy of clip and prompt; float32 accuracy."""
     twin = pocket(model.tokenizer, seed=0, size=TINY).eval()
-    packed = packed_loss(model, clips, *answers)
+    packed = loss_away_from_reference(model, clips, *answers)
     plain = unpacked_loss(twin, clips, *answers)
     assert packed.kl is not None and plain.kl is not None  # noqa: PT018
     assert packed.kl > 0
@@ -87,7 +96,7 @@ def test_on_policy_the_surrogate_is_minus_the_mean_advantage(
     model: SpeechLM, clips: list[Tensor], answers: tuple[Tensor, Tensor]
 ) -> None:
     """At ratio 1 every completion's token mean is its advantage: -(1.5 - 0.5 - 1 + 0.25) / 4 = -0.0625."""
-    result = packed_loss(model, clips, *answers)
+    result = loss_away_from_reference(model, clips, *answers)
     assert result.policy_loss.item() == pytest.approx(-0.0625, abs=1e-6)
 
 
@@ -96,8 +105,7 @@ def test_with_lora_the_policy_is_its_own_reference(
 ) -> None:
     """No copy is kept, and loss, KL and gradients are those that a frozen copy of the start gives."""
     add_lora(model, LoraSettings(rank=2))
-    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
-    module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
+    module = GRPOModule(model, SETTINGS, label_set=PAPER_9, features={}, reward_model=None)
     shared, copied = module.frozen.reference, Reference(copy.deepcopy(model).eval(), shared=False)
     assert shared is not None
     assert shared.model is model
@@ -108,8 +116,7 @@ def test_with_lora_the_policy_is_its_own_reference(
 
     results, gradients = [], []
     for reference in (shared, copied):
-        module.frozen.reference = reference
-        results.append(module.loss(clips, *answers, ADVANTAGES))
+        results.append(loss_of(model, reference, clips, *answers, ADVANTAGES))
         gradients.append(torch.autograd.grad(results[-1].loss, moving))
     assert results[0].kl is not None
     assert results[0].kl > 0
@@ -122,15 +129,14 @@ def test_the_order_of_groups_and_of_their_answers_changes_nothing(
     model: SpeechLM, clips: list[Tensor], answers: tuple[Tensor, Tensor]
 ) -> None:
     """Both turned round, with their advantages: same loss, KL and gradients but for float32."""
-    settings = GRPOSettings(algorithm=Algorithm.GRPO, steps=1, prompts_per_step=2, group_size=2, kl_coefficient=BETA)
-    module = GRPOModule(model, settings, label_set=PAPER_9, features={}, reward_model=None)
+    reference = Reference.of(model)
     with torch.no_grad():
         model.head.weight.mul_(1.1)
     results, gradients = [], []
     for order in (slice(None), torch.tensor([1, 0])):
         tokens, mask, advantages = (x[order][:, order] for x in (*answers, ADVANTAGES))
         heard = clips if isinstance(order, slice) else clips[::-1]
-        results.append(module.loss(heard, tokens, mask, advantages))
+        results.append(loss_of(model, reference, heard, tokens, mask, advantages))
         model.zero_grad()
         results[-1].loss.backward()
         gradients.append([weight.grad.clone() for weight in model.parameters() if weight.grad is not None])

@@ -33,6 +33,7 @@ from speechlm import LoraSettings, PocketSize, SpeechLM, add_lora, pocket, train
 from trainer.errors import ConfigError, DataSetError
 from trainer.grpo import GRPOModule
 from trainer.modules import Batches
+from trainer.packed_loss import MicroBatch, packed_loss
 from trainer.settings import Algorithm, ClaimBaseline, GateAccuracy, GRPOSettings, SamplerKind
 
 TINY = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
@@ -186,9 +187,8 @@ def test_each_claim_earns_what_it_is_worth_among_those_of_its_cue_once_the_gate_
     opened, _ = module([answers], **verified, schedule=ProgressiveSchedule(threshold=0.0, window=1))
     opened.training_step([measured("u1"), measured("u2")], 0)
     assert opened.history[0]["supported_claims"] == pytest.approx(0.75)
-    assert opened._groups is not None
-    groups, advantages, by_token = opened._groups
-    given = by_token - advantages[..., None]
+    groups, (micro,) = opened.experience.groups, opened.experience.micro_batches
+    given = micro.advantages - opened.experience.advantages[..., None]
     torch.testing.assert_close(given[1], torch.zeros_like(given[1]))
     for answer, sign in ((0, 1), (1, -1)):
         credited = given[0, answer] != 0.0
@@ -203,8 +203,8 @@ def test_each_claim_earns_what_it_is_worth_among_those_of_its_cue_once_the_gate_
 
     shut, _ = module([answers], **verified)
     shut.training_step([measured("u1"), measured("u2")], 0)
-    assert shut._groups is not None
-    torch.testing.assert_close(shut._groups[2], shut._groups[1][..., None].expand(shut._groups[2].shape))
+    (micro,) = shut.experience.micro_batches
+    torch.testing.assert_close(micro.advantages, shut.experience.advantages[..., None].expand(micro.mask.shape))
 
 
 def test_compared_with_all_claims_of_its_group_a_cue_that_is_often_wrong_loses() -> None:
@@ -224,9 +224,9 @@ def test_compared_with_all_claims_of_its_group_a_cue_that_is_often_wrong_loses()
             [answers], **options, claim_baseline=baseline, schedule=ProgressiveSchedule(threshold=0.0, window=1)
         )
         opened.training_step([loud], 0)
-        assert opened._groups is not None
-        _, advantages, by_token = opened._groups
-        assert {round(given, 3) for given in (by_token - advantages[..., None]).flatten().tolist()} == expected
+        (micro,) = opened.experience.micro_batches
+        given = micro.advantages - opened.experience.advantages[..., None]
+        assert {round(credit, 3) for credit in given.flatten().tolist()} == expected
 
 
 def test_what_is_verified_takes_the_place_of_the_judge() -> None:
@@ -327,7 +327,8 @@ def test_truncated_importance_weights_scale_the_step() -> None:
     sampled = exact - torch.tensor([0.5, 2.0])[None, :, None]
     advantages = torch.tensor([[1.0, -1.0]] * 2)
     sampled = sampled.where(rollout.mask, 0.0)
-    result = made.loss(clips, rollout.tokens, rollout.mask, advantages, sampled=sampled)
+    micro = MicroBatch(clips, [made.question] * 2, rollout.tokens, rollout.mask, advantages, sampled=sampled)
+    result = packed_loss(made.model, micro, made.settings).result
     assert result.policy_loss.item() == pytest.approx(-(math.exp(0.5) - 2.0) / 2, abs=1e-4)
 
 
@@ -563,7 +564,9 @@ def test_importance_weights_of_inner_epochs_are_those_of_the_policy_before_them(
     mismatch."""
     given: list[Tensor] = []
     weigh = importance_weights
-    monkeypatch.setattr("trainer.grpo.importance_weights", lambda *a, **k: (given.append(weigh(*a, **k)), given[-1])[1])
+    monkeypatch.setattr(
+        "trainer.packed_loss.importance_weights", lambda *a, **k: (given.append(weigh(*a, **k)), given[-1])[1]
+    )
     made, _ = module([[[RIGHT, WRONG], [RIGHT, WRONG]]], algorithm=Algorithm.GRPO, importance_cap=2.0, inner_epochs=2)
     optimizer = torch.optim.AdamW(made.parameters(), lr=3e-3)
     for step in range(2):

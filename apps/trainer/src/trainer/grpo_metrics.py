@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from grpo_ptr import LossResult, RewardBreakdown, mixed_groups
+from grpo_ptr import RewardBreakdown, mixed_groups
 from speech_records import LabelSet
+from trainer.packed_loss import PackedLoss
 from trainer.predict import expected_label
 from trainer.rollouts import Groups, label_of
 
@@ -61,16 +62,17 @@ def reward_metrics(breakdown: RewardBreakdown, advantages: Tensor, groups: Group
     return {name: float(value) for name, value in metrics.items()}
 
 
-def loss_metrics(parts: Sequence[LossResult], *, step_tokens: float) -> dict[str, float]:
+def loss_metrics(parts: Sequence[PackedLoss], *, step_tokens: float) -> dict[str, float]:
     """Of a step whose loss is the sum of `parts`, which have `step_tokens` tokens in all; means are over these."""
-    share = [float(part.tokens) / step_tokens for part in parts]
+    results = [part.result for part in parts]
+    share = [float(result.tokens) / step_tokens for result in results]
     metrics = {
-        "loss": sum(float(part.loss) for part in parts),
-        "clip_share": sum(w * float(part.clip_share) for w, part in zip(share, parts, strict=True)),
-        "ratio_min": min(float(part.ratio_min) for part in parts),
-        "ratio_max": max(float(part.ratio_max) for part in parts),
+        "loss": sum(float(result.loss) for result in results),
+        "clip_share": sum(w * float(result.clip_share) for w, result in zip(share, results, strict=True)),
+        "ratio_min": min(float(result.ratio_min) for result in results),
+        "ratio_max": max(float(result.ratio_max) for result in results),
     }
-    kls = [part.kl for part in parts if part.kl is not None]
-    if kls:
-        metrics["kl"] = sum(w * float(kl) for w, kl in zip(share, kls, strict=True))
+    for name, values in (("kl", [r.kl for r in results]), ("mismatch", [part.mismatch for part in parts])):
+        found = [w * float(value) for w, value in zip(share, values, strict=True) if value is not None]
+        metrics |= {name: sum(found)} if found else {}
     return metrics
