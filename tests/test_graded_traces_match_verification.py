@@ -94,7 +94,7 @@ def test_no_word_gives_wrong_facts_away(style: Style) -> None:
     Chance is an area of 0.5. Where value words were exchanged in the finished text, logistic regression on words and
     pairs of words reached 0.87 (plain) and 0.81 (varied).
     """
-    clips = [m for m in measured_utterances(1500, seed=3) if m.utterance.emotion in PAPER_9.labels]
+    clips = [m for m in measured_utterances(750, seed=3) if m.utterance.emotion in PAPER_9.labels]
 
     def write(m: MeasuredUtterance) -> ReasoningTrace:
         return generate(m, label_set=PAPER_9, seed=1, style=style)

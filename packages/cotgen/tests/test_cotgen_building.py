@@ -68,11 +68,11 @@ def test_speech_without_a_label_gives_examples_about_its_prosody(tmp_path: Path)
 
 def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:
     """SIGKILL once a shard is there; the whole build is the reference."""
-    profiles = write(tmp_path / "measured.jsonl", 600)
-    whole = made(profiles, tmp_path / "whole", shard_rows=50)
-    assert (whole.description["counts"]["utterances"], whole.description["counts"]["failed"]) == (600, 0)
+    profiles = write(tmp_path / "measured.jsonl", 300)
+    whole = made(profiles, tmp_path / "whole", shard_rows=25)
+    assert (whole.description["counts"]["utterances"], whole.description["counts"]["failed"]) == (300, 0)
     code = "from cotgen.cli import main; main()"
-    options = ["build", "--profiles", str(profiles), "-o", str(tmp_path / "out"), "--shard-rows", "50"]
+    options = ["build", "--profiles", str(profiles), "-o", str(tmp_path / "out"), "--shard-rows", "25"]
     options += ["--style", "plain", "--question", "Which?"]
     process = subprocess.Popen([sys.executable, "-c", code, *options], stderr=subprocess.DEVNULL)
     end = time.monotonic() + 60
@@ -84,7 +84,7 @@ def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:
     process.wait()
     assert not (tmp_path / "out" / "dataset.json").exists()
     kept = (tmp_path / "out" / shard_name("traces", 0, 12)).stat().st_ino
-    made(profiles, tmp_path / "out", shard_rows=50)
+    made(profiles, tmp_path / "out", shard_rows=25)
     assert (tmp_path / "out" / shard_name("traces", 0, 12)).stat().st_ino == kept, "the first shard was written again"
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import DegenerateDataWarning, binomtest, bootstrap
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+from sklearn.metrics import precision_recall_fscore_support
 
 from speech_records import Claim, Cue, Emotion, LabelSet, Verdict
 from trainer.calibration import Calibration, calibrate
@@ -283,11 +283,12 @@ def _confusions(
     predictions: Sequence[Prediction], speakers: tuple[str, ...], label_set: LabelSet
 ) -> NDArray[np.float64]:
     """Confusion counts of each speaker, [speakers, labels, labels + 1]."""
-    counts = []
-    for speaker in speakers:
-        truth, answers = _named([p for p in predictions if p.speaker_id == speaker])
-        counts.append(confusion_matrix(truth, answers, labels=[*label_set.labels, UNPARSEABLE])[:-1])
-    return np.array(counts, dtype=np.float64)
+    numbers = {label: number for number, label in enumerate((*label_set.labels, None))}
+    places = {speaker: number for number, speaker in enumerate(speakers)}
+    counts = np.zeros((len(speakers), len(label_set.labels), len(numbers)))
+    for p in predictions:
+        counts[places[p.speaker_id], numbers[p.truth], numbers[p.answer]] += 1
+    return counts
 
 
 def _named(predictions: Sequence[Prediction]) -> tuple[list[str], list[str]]:

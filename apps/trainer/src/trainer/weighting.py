@@ -73,8 +73,9 @@ def weighted_batch(
     speech = model.collate(clips, questions, targets, audio_index=about)
     parts = torch.full(speech.input_ids.shape, int(Part.PROMPT))
     for row, mask, example in zip(parts, speech.completion_mask.cpu(), examples, strict=True):
-        where = marked.get(example.example_id, Marked())
-        row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, where))
+        row[mask] = Part.TEXT
+        if example.example_id in marked:
+            row[mask] = torch.tensor(completion_parts(model.tokenizer, example.target, marked[example.example_id]))
     text_share = 1.0 - settings.decision_share - settings.claim_share
     weights = sft_loss_weights(
         parts, {Part.TEXT: text_share, Part.CLAIM: settings.claim_share, Part.DECISION: settings.decision_share}
