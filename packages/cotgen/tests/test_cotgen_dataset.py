@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from cotgen import DataSetError, cli
 from cotgen.dataset import BuildConfig, DataSet, Source, build
-from cotgen.generation import RuleGenerator
+from cotgen.dataset.building import Verify, Written, one_by_one
+from cotgen.generation import Outcome, RuleGenerator
 from cotgen.tasks import Attribute, ComparativeClip, Task, TaskConfig
-from speech_records import PAPER_9, FailedItem, Level, MeasuredUtterance, read_jsonl, write_jsonl
+from speech_records import (
+    PAPER_9,
+    FailedItem,
+    Level,
+    MeasuredUtterance,
+    ReasoningTrace,
+    read_jsonl,
+    write_jsonl,
+)
 
 CLIPS = list(read_jsonl(Path(__file__).parent / "data" / "claims_clips.jsonl", MeasuredUtterance))
 CONFIG = BuildConfig(TaskConfig(PAPER_9, "Which?", 0), shard_rows=3)
@@ -158,6 +170,36 @@ def test_admitted_texts_become_a_data_set(source: Source, tmp_path: Path) -> Non
     ]  # fmt: skip
     without = CliRunner().invoke(cli.app, [str(a) for a in arguments[:-2]])
     assert "--traces FILE" in str(without.exception)
+
+
+def boasting(trace: Any) -> Any:
+    return replace(trace, think=trace.think + " The energy is very high.")
+
+
+class Boasting(RuleGenerator):
+    """Says of the second utterance what was not measured."""
+
+    def generate(self, utterances: Iterable[MeasuredUtterance]) -> Iterator[Outcome]:
+        for outcome in super().generate(utterances):
+            trace = outcome.result
+            is_second = isinstance(trace, ReasoningTrace) and trace.utterance_id == "u1"
+            yield replace(outcome, result=boasting(trace)) if is_second else outcome
+
+
+def in_threads(function: Verify, written: Iterable[Written]) -> Iterator[tuple[Written, Any]]:
+    with ThreadPoolExecutor(2) as pool:
+        for item, done in [(item, pool.submit(function, item)) for item in written]:
+            yield item, done.exception() or done.result()
+
+
+def test_where_traces_are_verified_changes_nothing(source: Source, tmp_path: Path) -> None:
+    """Here and in two threads: one of eight is left out as contradicted, and the files are the same."""
+    made = [
+        build(source, tmp_path / name, CONFIG, generator=Boasting(PAPER_9, seed=0), each=each)
+        for name, each in {"here": one_by_one, "threads": in_threads}.items()
+    ]
+    assert made[0].files == made[1].files
+    assert [(f.id, f.error) for f in made[1].failed() if f.stage == "verify"] == [("u1", "ContradictedError")]
 
 
 def test_a_clip_cannot_leave_its_folder(source: Source, tmp_path: Path) -> None:

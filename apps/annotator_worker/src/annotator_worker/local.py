@@ -27,6 +27,7 @@ from annotator_worker.pipeline import (
 from annotator_worker.records import ComparativePlan, JobSpec, MeasureConfig, Stage, work_key
 from annotator_worker.workfile import WorkFile
 from cotgen.dataset import BuildConfig, DataSet, Source, build
+from cotgen.dataset.building import one_by_one
 from cotgen.generation import Generator
 from cotgen.reasoning import open_generator
 from cotgen.tasks import TaskConfig
@@ -90,8 +91,9 @@ def run(
         everything = (*listing.rejected, *failed, *unmade)
         with open_generator(spec.reasoning, LABEL_SETS[spec.label_set], seed=spec.seed, out=out, say=say) as generator:
             return finish(
-                spec, measured(), scale, out, plans=plans, failed=everything, generator=generator, report=report
-            )
+                spec, measured(), scale, out,
+                plans=plans, failed=everything, generator=generator, workers=workers, report=report,
+            )  # fmt: skip
 
 
 def finish(
@@ -103,11 +105,13 @@ def finish(
     plans: Sequence[ComparativePlan],
     failed: Iterable[FailedItem],
     generator: Generator,
+    workers: int = 1,
     report: Report = silent,
 ) -> DataSet:
     """From measurements, sorted by utterance id, to the data set: where a local run and `collect` meet.
 
-    `plans` name clips that lie in `out` already; `generator` writes the reasoning, or has it from workers that did.
+    `plans` name clips that lie in `out` already; `generator` writes the reasoning, or has it from workers that did;
+    more than one of `workers` verify it in processes of their own.
     """
     (out / WORK).mkdir(parents=True, exist_ok=True)
     write_jsonl(out / LEVELLED, (read_levels(m, scale) for m in measured))
@@ -123,7 +127,8 @@ def finish(
         measuring=_described(spec),
     )
     config = BuildConfig(TaskConfig(LABEL_SETS[spec.label_set], spec.question, spec.seed))
-    made = build(source, out, config, generator=generator, report=partial(report, Stage.REASON))
+    each = partial(map_isolated, workers=workers) if workers > 1 else one_by_one
+    made = build(source, out, config, generator=generator, report=partial(report, Stage.REASON), each=each)
     (out / LEVELLED).unlink()
     return made
 

@@ -26,7 +26,7 @@ from cotgen.dataset.examples import write_examples
 from cotgen.dataset.reading import DESCRIPTION, SCALE, UNLABELLED, DataSet
 from cotgen.dataset.source import Source
 from cotgen.errors import ContradictedError, CotgenError, TaskError
-from cotgen.generation import Generator
+from cotgen.generation import Generator, Outcome
 from cotgen.tasks.examples import TaskConfig, without_stray_stress
 from cotgen.tasks.records import ComparativeClip
 from speech_claims import verify_trace
@@ -57,6 +57,10 @@ CREATE TABLE IF NOT EXISTS failures (line INTEGER, error TEXT, record TEXT);
 
 Report = Callable[[int, int], None]
 """Called with the number of utterances that are done, and how many there are."""
+Written = tuple[MeasuredUtterance, ReasoningTrace | None]
+Verify = Callable[[Written], ReasoningTrace | None]
+Each = Callable[[Verify, Iterable[Written]], Iterator[tuple[Written, ReasoningTrace | Exception | None]]]
+"""Pairs of an item and what a function made of it, or the exception it raised: here, or in other processes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +85,32 @@ def silent(done: int, total: int) -> None:
     """A report that goes nowhere."""
 
 
-def build(source: Source, out: Path, config: BuildConfig, *, generator: Generator, report: Report = silent) -> DataSet:
+def one_by_one(
+    function: Verify, written: Iterable[Written]
+) -> Iterator[tuple[Written, ReasoningTrace | Exception | None]]:
+    """`Each` in this process."""
+    for item in written:
+        try:
+            yield item, function(item)
+        except ContradictedError as error:
+            yield item, error
+
+
+def build(
+    source: Source,
+    out: Path,
+    config: BuildConfig,
+    *,
+    generator: Generator,
+    report: Report = silent,
+    each: Each = one_by_one,
+) -> DataSet:
     """Write the data set of `source` into `out`, continuing one of the same input that was stopped.
 
     `generator` writes the reasoning; a trace whose claims contradict the measurements is left out whoever wrote it. An
     error that the generator raises (a limit is reached, no server answers) leaves the shards that are done. A complete
-    data set of the same input is not touched. Raises `CotgenError` when the input is missing or empty.
+    data set of the same input is not touched. `each` verifies the traces, such as `prosody.parallel.map_isolated` with
+    its `workers`. Raises `CotgenError` when the input is missing or empty.
     """
     if config.shard_rows < 1:
         raise CotgenError(f"a shard holds at least 1 row, not {config.shard_rows}")
@@ -109,7 +133,7 @@ def build(source: Source, out: Path, config: BuildConfig, *, generator: Generato
         for number, lines in enumerate(source.shards(config.shard_rows)):
             first = number * config.shard_rows + 1
             if number not in done:
-                shard = _Shard(db, out, generator=generator, has_columns=config.parquet, first=first)
+                shard = _Shard(db, out, generator=generator, each=each, has_columns=config.parquet, first=first)
                 shard.write(lines, number, count, lambda line: report(line, total))
             report(min(total, first - 1 + config.shard_rows), total)
         _finish(db, out, source, config, {**asked, "inputs": inputs}, shards=count)
@@ -121,9 +145,10 @@ class _Shard:
     """One shard while it is written; everything it learns is one transaction."""
 
     def __init__(
-        self, db: sqlite3.Connection, out: Path, *, generator: Generator, has_columns: bool, first: int
+        self, db: sqlite3.Connection, out: Path, *, generator: Generator, each: Each, has_columns: bool, first: int
     ) -> None:
-        self._db, self._out, self._generator, self._has_columns, self._first = db, out, generator, has_columns, first
+        self._db, self._out, self._has_columns, self._first = db, out, has_columns, first
+        self._generator, self._each = generator, each
         self._checks = RowChecks(db)
 
     def write(self, lines: Iterable[tuple[str, bytes]], number: int, count: int, done: Callable[[int], None]) -> None:
@@ -156,18 +181,25 @@ class _Shard:
         What has no label has no trace.
         """
         read: deque[int] = deque()  # lines that the generator has read and not yet spoken of
-        for outcome in self._generator.generate(self._read(lines, read)):
-            line, measured, result = read.popleft(), outcome.measured, outcome.result
+        outcomes: deque[Outcome] = deque()  # that are not verified yet
+
+        def written() -> Iterator[Written]:
+            for outcome in self._generator.generate(self._read(lines, read)):
+                outcomes.append(outcome)
+                yield outcome.measured, outcome.result if isinstance(outcome.result, ReasoningTrace) else None
+
+        for (measured, _), checked in self._each(_checked, written()):
+            line, outcome = read.popleft(), outcomes.popleft()
+            name, result = measured.utterance.utterance_id, outcome.result
             self._checks.tally.update(card.happened(outcome.counts))
-            if isinstance(result, ReasoningTrace):
-                try:
-                    yield line, measured, verified(measured, result)
-                except ContradictedError as error:
-                    self._fail(line, measured.utterance.utterance_id, "verify", error)
-            elif measured.utterance.emotion is None:
-                yield line, measured, None
+            if not isinstance(result, ReasoningTrace) and measured.utterance.emotion is not None:
+                self._fail(line, name, "reason", result)
+            elif isinstance(checked, ContradictedError):
+                self._fail(line, name, "verify", checked)
+            elif isinstance(checked, Exception):
+                raise checked
             else:
-                self._fail(line, measured.utterance.utterance_id, "reason", result)
+                yield line, measured, checked
             done(line)
 
     def _read(self, lines: Iterable[tuple[str, bytes]], read: deque[int]) -> Iterator[MeasuredUtterance]:
@@ -206,6 +238,11 @@ class _Shard:
     def _fail(self, line: int, name: str, stage: str, error: Exception | FailedItem) -> None:
         failed = error if isinstance(error, FailedItem) else FailedItem.of(name, stage, error)
         self._db.execute("INSERT INTO failures VALUES (?, ?, ?)", (line, failed.error, failed_line(failed)))
+
+
+def _checked(written: Written) -> ReasoningTrace | None:
+    measured, trace = written
+    return None if trace is None else verified(measured, trace)
 
 
 def verified(measured: MeasuredUtterance, trace: ReasoningTrace) -> ReasoningTrace:
