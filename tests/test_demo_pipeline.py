@@ -5,8 +5,13 @@ Stages here are one-line Python programs; the real ones are in `test_pipeline.py
 
 from __future__ import annotations
 
+import os
 import runpy
 import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +87,30 @@ def test_changed_code_runs_everything_anew(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setitem(Runner.run.__globals__, "code_hash", lambda: "other")
     Runner(steps, tmp_path).run()
     assert [line.split()[0] for line in ran(tmp_path)] == ["first", "last"]
+
+
+def test_a_stopped_run_stops_its_stages(tmp_path: Path) -> None:
+    """SIGTERM while both lanes run a stage that writes its number: the status is 143, and neither process is left."""
+    wait = "import os, pathlib, time; pathlib.Path({!r}).write_text(str(os.getpid())); time.sleep(600)"
+    files = [tmp_path / name for name in ("a.pid", "b.pid")]
+    stages = [(file.stem, ["python", "-c", wait.format(str(file))]) for file in files]
+    program = f"""
+import pathlib, runpy, signal
+demo = runpy.run_path({DEMO["__file__"]!r})
+lanes = [[demo["Stage"](name, command, 1)] for name, command in {stages!r}]
+runner = demo["Runner"]([lanes], pathlib.Path({str(tmp_path)!r}))
+signal.signal(signal.SIGTERM, runner.stop)
+runner.run()
+"""
+    runner = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    while not all(file.exists() and file.read_text() for file in files):
+        assert runner.poll() is None
+        time.sleep(0.05)
+    runner.terminate()
+    assert runner.wait() == 128 + signal.SIGTERM
+    for file in files:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(file.read_text()), 0)
 
 
 @pytest.mark.parametrize("corpus", ["demo", "ravdess"])

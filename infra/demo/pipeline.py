@@ -15,11 +15,13 @@ import hashlib
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
 EVALUATED_CLIPS = 480
+REWARD_TEXT_CLIPS = 80
+"""Clips whose texts the reward model is fitted to and measured on, half of the default: a minute less."""
 RL_OF_THE_DEMO = ("steps=40", "prompts_per_step=24", "learning_rate=1.5e-4", "reward_weights.reasoning=1")
 """Of `stage=cold_start_grpo`, whose 120 steps of 32 prompts take 14 minutes on a core (`benchmarks/rl_demo.py`), with
 a larger rate for the fewer steps."""
@@ -59,25 +63,25 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
 
     def reinforced(algorithm: str) -> Stage:
         words = (f"policy={start}", f"algorithm={algorithm}", *RL_OF_THE_DEMO)
-        return trainer("cold_start_grpo", algorithm, *words, seconds=235)
+        return trainer("cold_start_grpo", algorithm, *words, seconds=230)
 
     policies = [f"policies.{name}={run / name}" for name in ("cold_start", "grpo", "grpo_ptr", "sft")]
     evaluate = [*policies, f"evaluator={reward}", f"limit={EVALUATED_CLIPS}"]
     steps = [
-        [[Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 80)]],
+        [[Stage("annotate", [*annotate, f"--seed={seed}", f"--comparative={COMPARATIVE_CLIPS}"], 82)]],
         [
             [
-                trainer("cold_start", "cold_start", seconds=270),
-                trainer("reward", "reward", f"policy={start}", seconds=135),
+                trainer("cold_start", "cold_start", seconds=245),
+                trainer("reward", "reward", f"policy={start}", f"text_clips={REWARD_TEXT_CLIPS}", seconds=75),
             ],
-            [trainer("full_sft", "sft", seconds=315)],
+            [trainer("full_sft", "sft", seconds=290)],
         ],
         [[reinforced("grpo")], [reinforced("grpo_ptr")]],
-        [[trainer("evaluate", "evaluate", *evaluate, seconds=65)]],
-        [[Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 10)]],
+        [[trainer("evaluate", "evaluate", *evaluate, seconds=60)]],
+        [[Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 8)]],
     ]
     if corpus == "demo":
-        made = Stage("corpus", ["trainer", "stage=demo_corpus", f"seed={seed}", f"out={root}"], 40)
+        made = Stage("corpus", ["trainer", "stage=demo_corpus", f"seed={seed}", f"out={root}"], 20)
         steps.insert(0, [[made]])
     return steps
 
@@ -89,6 +93,7 @@ class Runner:
         self._steps, self._run = steps, run
         self._durations: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
         self._numbers = {stage.name: n for n, stage in enumerate(stages_of(steps), start=1)}
 
     def run(self) -> None:
@@ -117,12 +122,36 @@ class Runner:
                 _say(f"{title}: finished earlier, kept")
                 continue
             _say(f"{title}  {shlex.join(stage.command)}")
-            seconds = _run(stage, None if alone else self._run / "logs" / f"{stage.name}.log")
+            seconds = self._run_stage(stage, None if alone else self._run / "logs" / f"{stage.name}.log")
             self._note(stage, seconds)
             receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
             if not alone:
                 _say(f"{title}: finished in {_clock(seconds)}")
         return chain
+
+    def _run_stage(self, stage: Stage, log: Path | None) -> float:
+        """Run one stage, with what it prints in `log` and on one core where that is given; the seconds it took."""
+        began = time.monotonic()
+        command = [str(Path(sys.executable).parent / stage.command[0]), *stage.command[1:]]
+        with nullcontext() if log is None else log.open("wb") as file:
+            environment = os.environ if log is None else os.environ | {"OMP_NUM_THREADS": "1"}
+            process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+        self._running.add(process)
+        status = process.wait()
+        self._running.remove(process)
+        if status == FAILED_ITEMS and stage.name == "annotate":
+            _say("some clips were refused (see errors.jsonl in the data set); the others go on")
+        elif status:
+            said = "" if log is None else f" (see {log})"
+            _say(f"stage {stage.name} failed with status {status}{said}; fix the cause and run the same command again")
+            raise SystemExit(status if status > 0 else 1)
+        return round(time.monotonic() - began, 1)
+
+    def stop(self, number: int, _frame: object) -> None:
+        """Handle a signal: stop with what runs, or it would go on beside the same stage of the next run."""
+        for process in list(self._running):
+            process.terminate()
+        raise SystemExit(128 + number)
 
     def _note(self, stage: Stage, seconds: float) -> None:
         with self._lock:
@@ -143,25 +172,6 @@ def code_hash() -> str:
 def stages_of(steps: list[list[Lane]]) -> list[Stage]:
     """All stages, those of a lane together."""
     return [stage for lanes in steps for lane in lanes for stage in lane]
-
-
-def _run(stage: Stage, log: Path | None) -> float:
-    """Run one stage, with what it prints in `log` and on one core where that is given; the seconds it took."""
-    began = time.monotonic()
-    command = [str(Path(sys.executable).parent / stage.command[0]), *stage.command[1:]]
-    if log is None:
-        status = subprocess.run(command, check=False).returncode
-    else:
-        with log.open("wb") as file:
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            status = subprocess.run(command, stdout=file, stderr=file, env=environment, check=False).returncode
-    if status == FAILED_ITEMS and stage.name == "annotate":
-        _say("some clips were refused (see errors.jsonl in the data set); the others go on")
-    elif status:
-        said = "" if log is None else f" (see {log})"
-        _say(f"stage {stage.name} failed with status {status}{said}; fix the cause and run the same command again")
-        raise SystemExit(status if status > 0 else 1)
-    return round(time.monotonic() - began, 1)
 
 
 def _clock(seconds: float) -> str:
@@ -203,7 +213,9 @@ def main() -> None:
     if arguments.list:
         print("\n".join(shlex.join(stage.command) for stage in stages_of(steps)))
         return
-    Runner(steps, run).run()
+    runner = Runner(steps, run)
+    signal.signal(signal.SIGTERM, runner.stop)
+    runner.run()
     print(_next_steps(run, arguments.corpus))
 
 

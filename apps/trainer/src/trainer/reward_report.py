@@ -54,8 +54,6 @@ QUALITY, SCORED, PROBE_TABLE = "quality.json", "scored.jsonl", "probes.md"
 VERDICTS: Mapping[Verdict, float] = {Verdict.SUPPORTED: 1.0, Verdict.CONTRADICTED: 0.0, Verdict.UNVERIFIABLE: math.nan}
 MIN_AUDIO_GAP = 0.05
 """A model whose verdicts are less than this better with the right clip than with another does not listen."""
-PROBED = 80
-"""Texts that every probe changes."""
 MAX_TEXT_ONLY = 0.60
 """Above this a bag of words finds too many factual faults."""
 
@@ -245,12 +243,14 @@ def with_people(
 
 
 def probe(model: RewardModel, held_out: HeldOut) -> Mapping[str, Mapping[str, float]]:
-    """What `PROBES` change the scores by, on the whole trace and the first of the policy's answers of every clip."""
+    """What `PROBES` change the scores by, on the whole trace and the first of the policy's answers to clips: on half as
+    many texts as there are clips.
+    """
     kinds: dict[tuple[int, Source], tuple[int, Text]] = {}
     for i, text in held_out.texts:
         if text.source is Source.OWN or text.graded.fault is Fault.NONE:
             kinds.setdefault((i, text.source), (i, text))
-    chosen = list(kinds.values())[:PROBED]
+    chosen = list(kinds.values())[: max(1, len(held_out.about) // 2)]
     texts = [(i, text.text) for i, text in chosen]
     for change in PROBES.values():
         for i, text in chosen:
