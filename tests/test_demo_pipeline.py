@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ DEMO: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[1] / "infra" / 
 Runner, Stage, pipeline, stages_of = (DEMO[name] for name in ("Runner", "Stage", "pipeline", "stages_of"))
 
 
-def noted(name: str, run: Path, *, status: int = 0, said: str = "") -> Any:
-    """A stage that appends its name and its number of threads to a file, and ends with `status`."""
+def noted(name: str, run: Path, *, status: int = 0, said: str = "", seconds: float = 0.0) -> Any:
+    """A stage that takes `seconds`, appends its name and its number of threads to a file, and ends with `status`."""
     code = (
-        f"import os, sys; open({str(run / 'ran')!r}, 'a').write({name!r} + ' ' + os.environ.get('OMP_NUM_THREADS', '-')"
-        f" + chr(10)); print({said!r}); sys.exit({status})"
+        f"import os, sys, time; time.sleep({seconds}); threads = os.environ.get('OMP_NUM_THREADS', '-');"
+        f" open({str(run / 'ran')!r}, 'a').write({name!r} + ' ' + threads + chr(10)); print({said!r});"
+        f" sys.exit({status})"
     )
     return Stage(name, ["python", "-c", code], 1)
 
@@ -77,6 +79,28 @@ def test_what_has_finished_is_kept_until_something_before_it_changes(tmp_path: P
     assert ran(tmp_path) == []
     Runner(steps(0, said="other"), tmp_path).run()
     assert [line.split()[0] for line in ran(tmp_path)] == ["c", "last"]
+
+
+def test_a_stage_waits_for_one_of_the_other_lane(tmp_path: Path) -> None:
+    """*d* comes after *a* though its own lane is done at once; where *a* fails neither it nor *b* runs, but *c* does,
+    and another command for *a* runs *d* anew.
+    """
+
+    def steps(status: int, said: str = "") -> list[Any]:
+        last = replace(noted("d", tmp_path), after="a")
+        slow = noted("a", tmp_path, status=status, said=said, seconds=0.5)
+        return [[[slow, noted("b", tmp_path)], [noted("c", tmp_path), last]]]
+
+    with pytest.raises(SystemExit) as failed:
+        Runner(steps(3), tmp_path).run()
+    assert failed.value.code == 3
+    assert sorted(ran(tmp_path)) == ["a 1", "c 1"]
+    Runner(steps(0), tmp_path).run()
+    order = ran(tmp_path)
+    assert sorted(order) == ["a 1", "b 1", "d 1"]
+    assert order[0] == "a 1"
+    Runner(steps(0, said="other"), tmp_path).run()
+    assert sorted(ran(tmp_path)) == ["a 1", "b 1", "d 1"]
 
 
 def test_changed_code_runs_everything_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +38,15 @@ a larger rate for the fewer steps."""
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the pipeline and the seconds it takes on two idle cores, used for the remaining time only."""
+    """One command of the pipeline and the seconds it takes on two idle cores, used for the remaining time only.
+
+    It runs `after` a stage of the other lane, too, where one is named.
+    """
 
     name: str
     command: list[str]
     seconds: int
+    after: str | None = None
 
 
 Lane = list[Stage]
@@ -58,12 +62,12 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
     annotate.append("--style=plain")  # the pocket model has to learn to write, too
     common = [f"data={data}", f"seed={seed}"]
 
-    def trainer(stage: str, name: str, *words: str, seconds: int) -> Stage:
-        return Stage(name, ["trainer", f"stage={stage}", *common, *words, f"out={run / name}"], seconds)
+    def trainer(stage: str, name: str, *words: str, seconds: int, after: str | None = None) -> Stage:
+        return Stage(name, ["trainer", f"stage={stage}", *common, *words, f"out={run / name}"], seconds, after)
 
-    def reinforced(algorithm: str) -> Stage:
+    def reinforced(algorithm: str, after: str | None = None) -> Stage:
         words = (f"policy={start}", f"algorithm={algorithm}", *RL_OF_THE_DEMO)
-        return trainer("cold_start_grpo", algorithm, *words, seconds=230)
+        return trainer("cold_start_grpo", algorithm, *words, seconds=230, after=after)
 
     policies = [f"policies.{name}={run / name}" for name in ("cold_start", "grpo", "grpo_ptr", "sft")]
     evaluate = [*policies, f"evaluator={reward}", f"limit={EVALUATED_CLIPS}"]
@@ -73,10 +77,10 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
             [
                 trainer("cold_start", "cold_start", seconds=245),
                 trainer("reward", "reward", f"policy={start}", f"text_clips={REWARD_TEXT_CLIPS}", seconds=75),
+                reinforced("grpo"),
             ],
-            [trainer("full_sft", "sft", seconds=290)],
+            [trainer("full_sft", "sft", seconds=290), reinforced("grpo_ptr", after="cold_start")],
         ],
-        [[reinforced("grpo")], [reinforced("grpo_ptr")]],
         [[trainer("evaluate", "evaluate", *evaluate, seconds=60)]],
         [[Stage("report", ["trainer", "stage=report", f"run={run}", f"out={run / 'report.html'}"], 8)]],
     ]
@@ -94,6 +98,7 @@ class Runner:
         self._durations: dict[str, float] = {}
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._chains: dict[str, Future[str]] = {stage.name: Future() for stage in stages_of(steps)}
         self._numbers = {stage.name: n for n, stage in enumerate(stages_of(steps), start=1)}
 
     def run(self) -> None:
@@ -112,22 +117,34 @@ class Runner:
 
     def _run_lane(self, lane: Lane, chain: str, *, alone: bool) -> str:
         """Run a lane after what `chain` stands for; the chain after it."""
-        for stage in lane:
-            chain = hashlib.sha256(f"{chain}\n{shlex.join(stage.command)}".encode()).hexdigest()
-            receipt = self._run / f".{stage.name}.finished.json"
-            finished = json.loads(receipt.read_text()) if receipt.is_file() else {}
-            title = f"[{self._numbers[stage.name]}/{len(self._numbers)}] {stage.name}"
-            if finished.get("chain") == chain:
-                self._note(stage, finished["seconds"])
-                _say(f"{title}: finished earlier, kept")
-                continue
-            _say(f"{title}  {shlex.join(stage.command)}")
-            seconds = self._run_stage(stage, None if alone else self._run / "logs" / f"{stage.name}.log")
-            self._note(stage, seconds)
-            receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
-            if not alone:
-                _say(f"{title}: finished in {_clock(seconds)}")
+        for number, stage in enumerate(lane):
+            try:
+                if stage.after is not None:
+                    chain += self._chains[stage.after].result()
+                chain = hashlib.sha256(f"{chain}\n{shlex.join(stage.command)}".encode()).hexdigest()
+                self._finish(stage, chain, alone=alone)
+            except BaseException as error:
+                for missing in lane[number:]:
+                    self._chains[missing.name].set_exception(error)
+                raise
+            self._chains[stage.name].set_result(chain)
         return chain
+
+    def _finish(self, stage: Stage, chain: str, *, alone: bool) -> None:
+        """Run a stage unless it finished earlier, which `chain` tells."""
+        receipt = self._run / f".{stage.name}.finished.json"
+        finished = json.loads(receipt.read_text()) if receipt.is_file() else {}
+        title = f"[{self._numbers[stage.name]}/{len(self._numbers)}] {stage.name}"
+        if finished.get("chain") == chain:
+            self._note(stage, finished["seconds"])
+            _say(f"{title}: finished earlier, kept")
+            return
+        _say(f"{title}  {shlex.join(stage.command)}")
+        seconds = self._run_stage(stage, None if alone else self._run / "logs" / f"{stage.name}.log")
+        self._note(stage, seconds)
+        receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
+        if not alone:
+            _say(f"{title}: finished in {_clock(seconds)}")
 
     def _run_stage(self, stage: Stage, log: Path | None) -> float:
         """Run one stage, with what it prints in `log` and on one core where that is given; the seconds it took."""
