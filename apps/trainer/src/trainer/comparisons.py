@@ -21,7 +21,7 @@ from cotgen.tasks import Attribute, Phrasing, SFTExample, Task
 from cotgen.tasks.phrasing import VALUES, questions
 from speech_records import MeasuredUtterance, Utterance
 from speechlm import FeatureSpec
-from speechlm.features import SAMPLE_RATE, audio_token_count
+from speechlm.features import FRAMES_PER_TOKEN, SAMPLE_RATE, audio_token_count
 from trainer.dataset import TRAIN
 from trainer.perception import UNKNOWN
 from trainer.variants import varied_frames, vary
@@ -39,7 +39,6 @@ MAX_S = 15.0
 """Longest joined clip."""
 RANGE = 2.0
 """How far under a clip's maximum `speechlm.log_mel` goes: 8 decades."""
-FRAMES_PER_TOKEN = 4
 ORDERS = tuple(permutations(range(3)))
 
 
