@@ -29,8 +29,8 @@ FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
 EVALUATED_CLIPS = 480
-REWARD_TEXT_CLIPS = 80
-"""Clips whose texts the reward model is fitted to and measured on, half of the default: a minute less."""
+REWARD_TEXT_CLIPS = 56
+"""Clips whose texts the reward model is fitted to and measured on, a third of the default: a minute less."""
 RL_OF_THE_DEMO = ("steps=40", "prompts_per_step=24", "learning_rate=1.5e-4", "reward_weights.reasoning=1")
 """Of `stage=cold_start_grpo`, whose 120 steps of 32 prompts take 14 minutes on a core (`benchmarks/rl_demo.py`), with
 a larger rate for the fewer steps."""
@@ -76,7 +76,7 @@ def pipeline(corpus: str, root: Path, run: Path, *, seed: int) -> list[list[Lane
         [
             [
                 trainer("cold_start", "cold_start", seconds=245),
-                trainer("reward", "reward", f"policy={start}", f"text_clips={REWARD_TEXT_CLIPS}", seconds=75),
+                trainer("reward", "reward", f"policy={start}", f"text_clips={REWARD_TEXT_CLIPS}", seconds=65),
                 reinforced("grpo"),
             ],
             [trainer("full_sft", "sft", seconds=290), reinforced("grpo_ptr", after="cold_start")],
