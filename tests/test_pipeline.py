@@ -14,12 +14,9 @@ import signal
 import subprocess
 import sys
 import time
-import warnings
-from contextlib import chdir, redirect_stderr
-from io import StringIO
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -27,10 +24,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from speech_records import MeasuredUtterance, ReasoningTrace, Utterance, Verdict, read_jsonl
-from trainer.cli import compose_and_run
 from trainer.settings.other_stages import POLICIES
 from trainer.tracking import HISTORY, read_history
 
+Stage = Callable[..., str]
 BIN = Path(sys.executable).parent
 TINY = ["model.audio_width=32", "model.audio_layers=1", "model.text_width=32", "model.text_layers=1"]
 STEPS = "phases=[{name:all,steps:3,batch_size:4,weights:{attribute:1,reasoning:1,stress:1,comparative:1}}]"
@@ -47,25 +44,8 @@ def command(*words: object, expect: int = 0, cwd: Path) -> subprocess.CompletedP
     return done
 
 
-def stage(*words: str, cwd: Path) -> tuple[int, str]:
-    """What `trainer` does with `words` in `cwd`, in this process, which has imported everything: its exit status and
-    what it wrote to stderr."""
-    tracked = {"MLFLOW_TRACKING_URI": f"sqlite:///{cwd / 'runs' / 'mlflow.db'}"}
-    (cwd / "runs").mkdir(exist_ok=True)
-    said = StringIO()
-    with chdir(cwd), patch.dict(os.environ, tracked), redirect_stderr(said), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning, about itself
-        return compose_and_run(list(words)), said.getvalue()
-
-
-def train(*words: str, cwd: Path) -> None:
-    """A stage that must succeed."""
-    status, said = stage(*words, cwd=cwd)
-    assert status == 0, said
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory: pytest.TempPathFactory, run_stage: Stage) -> Path:
     """A finished small pipeline run: 4 voices, 2 sentences, 9 emotions."""
     home = tmp_path_factory.mktemp("pipeline")
     command("trainer", "stage=demo_corpus", "out=corpus", "voices=4", "sentences=2", cwd=home)
@@ -74,15 +54,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cold = ["stage=cold_start", "data=annotated", "out=cold_start", "reasoning_share=0.5"]
     few = ["perception_steps=2", STEPS]
     command("trainer", *cold, *TINY, *few, cwd=home)
-    train("stage=full_sft", "data=annotated", "out=sft", *TINY, *few, cwd=home)
+    run_stage("stage=full_sft", "data=annotated", "out=sft", *TINY, *few, cwd=home)
     shared = ["data=annotated", "policy=sft"]
-    train("stage=reward", *shared, "out=reward", "epochs=2", "batch_size=8", "text_clips=4", cwd=home)
+    run_stage("stage=reward", *shared, "out=reward", "epochs=2", "batch_size=8", "text_clips=4", cwd=home)
     small = ["steps=3", "prompts_per_step=2", "group_size=3", "max_new_tokens=12", "reward_model=reward"]
     gate = ["schedule.threshold=0", "schedule.window=1"]
     for algorithm in ("grpo", "grpo_ptr"):
         parts = ["train=[lora]", "lora_rank=4"] if algorithm == "grpo" else []
         words = ["stage=grpo", f"algorithm={algorithm}", f"out={algorithm}", *shared, *small, *gate, *parts]
-        train(*words, cwd=home)
+        run_stage(*words, cwd=home)
     policies = [f"policies.{name}={name}" for name in POLICIES]
     evaluate = ["stage=evaluate", "data=annotated", "reward_model=reward", "out=evaluate", "limit=8"]
     command("trainer", *evaluate, *policies, cwd=home)
@@ -162,7 +142,7 @@ def test_a_held_out_clip_is_explained(run: Path) -> None:
     assert explained["profile"]["stressed_words"] is not None
 
 
-def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None:
+def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path, run_stage: Stage) -> None:
     """Each names the folder or setting that is wrong."""
     for words, said in (
         (["stage=sft", "data=nowhere", "out=x"], "nowhere"),
@@ -174,9 +154,7 @@ def test_bad_checkpoints_and_settings_end_with_one_clear_line(run: Path) -> None
         (["stage=track", "out=corpus"], "corpus is not the output directory of a training"),
         (["stage=dream"], "dream"),
     ):
-        status, stderr = stage(*words, cwd=run)
-        last = stderr.strip().splitlines()[-1]
-        assert status == 2
+        last = run_stage(*words, cwd=run, expect=2).strip().splitlines()[-1]
         assert last.startswith("trainer: ")
         assert said in last
     assert command("trainer", "stage=dream", expect=2, cwd=run).stderr.startswith("trainer: ")

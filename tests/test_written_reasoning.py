@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -98,10 +98,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, url: str) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, url: str, run_stage: Callable[..., str]) -> Path:
     """A corpus of 36 clips, annotated by rules; then by the model, from its measurements and from its audio."""
     folder = tmp_path_factory.mktemp("written")
-    command("trainer", "stage=demo_corpus", "out=corpus", "voices=4", "sentences=1", cwd=folder)
+    run_stage("stage=demo_corpus", "out=corpus", "voices=4", "sentences=1", cwd=folder)
     annotate = ["annotator", "run", "--local", "--corpus=demo", "--root=corpus", "--comparative=2", "--workers=2"]
     command(*annotate, "--out=rules", cwd=folder)
     model = ["--generator=openai", "--model=m", f"--base-url={url}", "--candidates=2"]
@@ -123,9 +123,9 @@ def test_measurements_and_audio_give_the_same_data_set(home: Path) -> None:
     assert {trace.generator for _, trace in written.rows()} == {"openai:m:cot/2"}
 
 
-def test_a_model_trains_on_what_the_language_model_wrote(home: Path) -> None:
+def test_a_model_trains_on_what_the_language_model_wrote(home: Path, run_stage: Callable[..., str]) -> None:
     """Three steps; the checkpoint vouches for this very data set."""
-    command("trainer", "stage=sft", "data=written", "out=sft", *TINY, STEPS, cwd=home)
+    run_stage("stage=sft", "data=written", "out=sft", *TINY, STEPS, cwd=home)
     assert len(read_history(home / "sft" / HISTORY)) == 3
     card = json.loads((home / "sft" / "policy.json").read_text())
     assert card["data_sha256"] == file_sha256(home / "written" / "dataset.json")
