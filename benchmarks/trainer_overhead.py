@@ -29,6 +29,8 @@ MOST = 0.05
 NAMED = ("rollout", "forward", "backward")
 ELSE = ("data", "reward")
 """Of what is left, the phases that have a name of their own."""
+VALIDATED = ("greedy_accuracy", "validation_")
+"""How the metrics of a step begin that a validation followed."""
 GATE = {"threshold": 0.0, "window": 1, "tolerance": 0.15}
 TRAININGS: dict[str, dict[str, Any]] = {
     "sft": {
@@ -49,7 +51,7 @@ def overhead(history: list[dict[str, float]]) -> dict[str, float]:
     """Shares of the clock, of all steps but the first and those that were followed by a validation: everything that is
     not `NAMED`, and its parts.
     """
-    rows = [row for row in history[1:] if "greedy_accuracy" not in row]
+    rows = [row for row in history[1:] if not any(name.startswith(VALIDATED) for name in row)]
     total = sum(row["seconds_wall"] for row in rows)
     share = {name: sum(row.get(f"seconds_{name}", 0.0) for row in rows) / total for name in (*NAMED, *ELSE)}
     return {"overhead": 1.0 - sum(share[name] for name in NAMED), "seconds_a_step": total / len(rows)} | share

@@ -25,6 +25,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from speech_records import atomic_write
+
 FAILED_ITEMS = 1
 """Exit status of `annotator run` when some clips were refused and the rest is done."""
 COMPARATIVE_CLIPS = 60
@@ -98,6 +100,7 @@ class Runner:
         self._durations: dict[str, float] = {}
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopped = False
         self._chains: dict[str, Future[str]] = {stage.name: Future() for stage in stages_of(steps)}
         self._numbers = {stage.name: n for n, stage in enumerate(stages_of(steps), start=1)}
 
@@ -142,7 +145,8 @@ class Runner:
         _say(f"{title}  {shlex.join(stage.command)}")
         seconds = self._run_stage(stage, None if alone else self._run / "logs" / f"{stage.name}.log")
         self._note(stage, seconds)
-        receipt.write_text(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
+        with atomic_write(receipt) as file:
+            file.write(json.dumps({"chain": chain, "seconds": seconds}) + "\n")
         if not alone:
             _say(f"{title}: finished in {_clock(seconds)}")
 
@@ -152,11 +156,16 @@ class Runner:
         command = [str(Path(sys.executable).parent / stage.command[0]), *stage.command[1:]]
         with nullcontext() if log is None else log.open("wb") as file:
             environment = os.environ if log is None else os.environ | {"OMP_NUM_THREADS": "1"}
-            process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
-        self._running.add(process)
+            with self._lock:
+                if self._stopped:
+                    raise SystemExit(1)
+                process = subprocess.Popen(command, stdout=file, stderr=file, env=environment)
+                self._running.add(process)
         status = process.wait()
-        self._running.remove(process)
-        if status == FAILED_ITEMS and stage.name == "annotate":
+        with self._lock:
+            self._running.remove(process)
+        has_data = (self._run / "annotated" / "dataset.json").is_file()
+        if status == FAILED_ITEMS and stage.name == "annotate" and has_data:
             _say("some clips were refused (see errors.jsonl in the data set); the others go on")
         elif status:
             said = "" if log is None else f" (see {log})"
@@ -166,8 +175,10 @@ class Runner:
 
     def stop(self, number: int, _frame: object) -> None:
         """Handle a signal: stop with what runs, or it would go on beside the same stage of the next run."""
-        for process in list(self._running):
-            process.terminate()
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
         raise SystemExit(128 + number)
 
     def _note(self, stage: Stage, seconds: float) -> None:

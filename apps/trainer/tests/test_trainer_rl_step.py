@@ -277,7 +277,7 @@ def test_a_reward_that_is_nan_leaves_its_group_out_and_is_counted() -> None:
 
     broken = format_answer("Flat.", "sad")
     script: list[list[Sequence[str]]] = [[[RIGHT, WRONG], [broken, WRONG]], [[broken, WRONG], [broken, WRONG]]]
-    made, _ = module(script, schedule=ProgressiveSchedule(threshold=0.0, window=1))
+    made, _ = module(script, schedule=ProgressiveSchedule(threshold=0.0, window=1), claim_credit=1.0)
     made.frozen.reward_model = Failing(model())
     assert made.training_step([clip("u1"), clip("u2")], 0).grad_fn is not None
     assert made.training_step([clip("u1"), clip("u2")], 1).grad_fn is None

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from cotgen.dataset import BuildConfig, DataSet, Source, build
+from cotgen.dataset.building import Verify, Written, one_by_one
 from cotgen.generation import Generator, RuleGenerator
 from cotgen.rules import Style
 from cotgen.tasks import Task, TaskConfig
@@ -64,6 +66,21 @@ def test_speech_without_a_label_gives_examples_about_its_prosody(tmp_path: Path)
     about = {e.task for e in data.examples() if e.utterance_id in ("u00001", "u00004")}
     assert about == {e.task for e in whole.examples()} - {Task.REASONING, Task.LABEL}
     assert {e.utterance_id for e in data.examples(task=Task.ATTRIBUTE)} == {f"u{i:05}" for i in range(5)}
+
+
+def test_what_a_process_died_verifying_is_a_failed_item(tmp_path: Path) -> None:
+    """The second of three; the others are there, and the data set is whole."""
+
+    def each(verify: Verify, written: Iterable[Written]) -> Iterator[tuple[Written, ReasoningTrace | Exception | None]]:
+        for item, checked in one_by_one(verify, written):
+            yield item, RuntimeError("died") if item[0].utterance.utterance_id == "u00001" else checked
+
+    config = BuildConfig(TaskConfig(PAPER_9, "Which?", 0))
+    source = Source.of(write(tmp_path / "measured.jsonl", 3))
+    data = build(source, tmp_path / "out", config, generator=RuleGenerator(PAPER_9, seed=0), each=each)
+    assert [m.utterance.utterance_id for m in data.measured()] == ["u00000", "u00002"]
+    (failed,) = (json.loads(line) for line in (tmp_path / "out" / "errors.jsonl").read_text().splitlines())
+    assert (failed["id"], failed["stage"], failed["message"]) == ("u00001", "verify", "died")
 
 
 def test_a_killed_build_continues_to_the_same_bytes(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def run(
         with open_generator(spec.reasoning, LABEL_SETS[spec.label_set], seed=spec.seed, out=out, say=say) as generator:
             return finish(
                 spec, measured(), scale, out,
-                plans=plans, failed=everything, generator=generator, workers=workers, report=report,
+                plans=plans, failed=everything, generator=generator, workers=workers, timeout_s=timeout_s,
+                report=report,
             )  # fmt: skip
 
 
@@ -106,12 +107,14 @@ def finish(
     failed: Iterable[FailedItem],
     generator: Generator,
     workers: int = 1,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
     report: Report = silent,
 ) -> DataSet:
     """From measurements, sorted by utterance id, to the data set: where a local run and `collect` meet.
 
     `plans` name clips that lie in `out` already; `generator` writes the reasoning, or has it from workers that did;
-    more than one of `workers` verify it in processes of their own.
+    more than one of `workers` verify it in processes of their own, and what they cannot verify within `timeout_s` is a
+    failed item.
     """
     (out / WORK).mkdir(parents=True, exist_ok=True)
     write_jsonl(out / LEVELLED, (read_levels(m, scale) for m in measured))
@@ -127,7 +130,7 @@ def finish(
         measuring=_described(spec),
     )
     config = BuildConfig(TaskConfig(LABEL_SETS[spec.label_set], spec.question, spec.seed))
-    each = partial(map_isolated, workers=workers) if workers > 1 else one_by_one
+    each = partial(map_isolated, workers=workers, timeout_s=timeout_s) if workers > 1 else one_by_one
     made = build(source, out, config, generator=generator, report=partial(report, Stage.REASON), each=each)
     (out / LEVELLED).unlink()
     return made

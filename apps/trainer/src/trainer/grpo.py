@@ -215,7 +215,7 @@ class GRPOModule(StageModule):
         share of these claims is true.
         """
         by_token = advantages[..., None].expand(groups.mask.shape)
-        if not (gate_open and self.settings.claim_credit):
+        if not (groups.batch and gate_open and self.settings.claim_credit):
             return by_token, {}
         credit, supported = claim_credit(groups, self.model.tokenizer, baseline=self.settings.claim_baseline)
         by_token = by_token + self.settings.claim_credit * credit.to(by_token)

@@ -106,7 +106,6 @@ class Tracker:
     def _send(self, *, finished: bool = False) -> bool:
         if not os.environ.get("MLFLOW_TRACKING_URI"):
             return False
-        self._sent_at = time.monotonic()
         try:
             send(self.out, finished=finished)
         except TrackingError as error:
@@ -114,6 +113,8 @@ class Tracker:
             _say(f"warning: {error}; metrics are kept in {self.out / HISTORY}, {then}")
             self._away = True
             return False
+        finally:
+            self._sent_at = time.monotonic()
         return True
 
 

@@ -18,7 +18,7 @@ def claim_advantages(supported: Tensor, members: Tensor, *, eps: float = STD_EPS
 
     Args:
         supported: whether the measurement supports each claim, bool [C].
-        members: which thing each claim speaks of (a cue of a clip), numbered from 0, integers [C].
+        members: which thing each claim speaks of (a cue of a clip, or the clip), numbered from 0, integers [C].
         eps: ε, added to the standard deviation.
 
     Returns:

@@ -24,10 +24,10 @@ SAMPLE_RATE = 16_000
 MAX_SECONDS = 30.0
 MAX_FRAMES = 3_000
 """The frames of 30 s at 10 ms; one attention window of the pocket model."""
-MIN_FRAMES = 4
-"""The frames of one audio token; fewer than three would leave none."""
 FRAMES_PER_TOKEN = 4
-"""Frames of an audio token, whose middle is that of its second: the encoder halves their number twice."""
+"""Frames of an audio token, whose centre is at its second frame: the encoder halves their number twice."""
+MIN_FRAMES = FRAMES_PER_TOKEN
+"""The frames of one audio token; fewer than three would leave none."""
 TRIM_MARGIN = 5
 """Frames of silence that trimming leaves on either side."""
 

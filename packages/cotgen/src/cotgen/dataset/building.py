@@ -194,10 +194,8 @@ class _Shard:
             self._checks.tally.update(card.happened(outcome.counts))
             if not isinstance(result, ReasoningTrace) and measured.utterance.emotion is not None:
                 self._fail(line, name, "reason", result)
-            elif isinstance(checked, ContradictedError):
-                self._fail(line, name, "verify", checked)
             elif isinstance(checked, Exception):
-                raise checked
+                self._fail(line, name, "verify", checked)
             else:
                 yield line, measured, checked
             done(line)
