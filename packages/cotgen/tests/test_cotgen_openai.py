@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -211,15 +212,45 @@ def test_the_key_is_in_no_file_and_no_message(server: Any, does: Any, tmp_path: 
 
 
 def test_a_wrong_key_ends_the_build_with_one_line(server: Any, does: Any, tmp_path: Path) -> None:
-    """After one answer of 401 nothing further is sent but what was in flight."""
+    """After one answer of 401 nothing further is sent but what was in flight: of two threads, one request each."""
     server.otherwise = does.fail(401, "who are you")
     status, said = run(
         server, "--profiles", write(tmp_path / "m.jsonl", 50), "-o", tmp_path / "out", "--concurrency", 2
     )
     assert status == 1
     assert "who are you" in said
-    assert len(server.requests) <= 4
-    assert not (tmp_path / "out" / "traces.jsonl").exists()
+    assert len(server.requests) <= 2
+    assert [p.name for p in (tmp_path / "out").glob("*.jsonl")] == []
+
+
+def test_a_wrong_key_halts_the_requests_however_late_outcomes_are_read(server: Any, does: Any) -> None:
+    """Eight utterances, one every 50 ms, are read before the first outcome is: two threads send one request each."""
+    server.otherwise = does.fail(401, "who are you")
+
+    def utterances() -> Iterator[MeasuredUtterance]:
+        for i in range(50):
+            yield replace(loud(), utterance=replace(loud().utterance, utterance_id=str(i), transcript=f"Kids {i}"))
+            time.sleep(0.05)
+
+    with pytest.raises(EndpointError, match="who are you"):
+        next(generator(server, concurrency=2).generate(utterances()))
+    assert len(server.requests) <= 2
+
+
+def test_an_utterance_that_waits_for_its_retry_gets_the_error_that_halted_it(server: Any, does: Any) -> None:
+    """The first of two is answered 500, to be retried in two seconds; meanwhile the second one's key is refused."""
+    server.script.extend([does.fail(500, retry_after="2"), does.fail(401, "who are you")])
+
+    def utterances() -> Iterator[MeasuredUtterance]:
+        for i in range(2):
+            end = time.monotonic() + 10
+            while len(server.requests) < i and time.monotonic() < end:
+                time.sleep(0.001)
+            yield replace(loud(), utterance=replace(loud().utterance, utterance_id=str(i), transcript=f"Kids {i}"))
+
+    with pytest.raises(EndpointError, match="who are you"):
+        list(generator(server, concurrency=2).generate(utterances()))
+    assert len(server.requests) == 2
 
 
 def test_concurrency_keeps_the_order_and_its_bound(server: Any, does: Any) -> None:

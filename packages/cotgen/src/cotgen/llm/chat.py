@@ -139,9 +139,9 @@ class Chat:
             usage.update(answers=1, prompt_tokens=reply.prompt_tokens, answer_tokens=reply.answer_tokens)
         return value_of(reply, schema)
 
-    def halt(self) -> None:
-        """Let no further try begin: threads that are about to make one get an `EndpointError`."""
-        self._metered.halted = True
+    def halt(self, reason: str = "stopped before this request was sent") -> None:
+        """Let no further try begin: threads that are about to make one get an `EndpointError` of the first reason."""
+        self._metered.halt(reason)
 
     def summary(self) -> str:
         """Counts and all that was used, in words."""

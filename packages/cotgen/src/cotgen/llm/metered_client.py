@@ -36,15 +36,20 @@ class MeteredClient(openai.DefaultHttpxClient):
         super().__init__(timeout=timeout_s, limits=httpx2.Limits(max_connections=None))
         self._budget, self._max_tokens, self._timeout_s, self._count = budget, max_tokens, timeout_s, count
         self._slots = BoundedSemaphore(concurrency)
-        self.halted = False
+        self._halted: str | None = None
+
+    def halt(self, reason: str) -> None:
+        """Let no further try begin; of several reasons the first is given."""
+        if self._halted is None:
+            self._halted = reason
 
     def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Make one try. Raises `BudgetError` before the budget is exceeded, and `EndpointError` once halted."""
         # No tokenizer is known here, but no token of a byte-level one is shorter than a byte.
         most = Tokens(prompt=len(request.content), answer=self._max_tokens)
         with self._slots, self._budget.reserve(most):
-            if self.halted:
-                raise EndpointError("stopped before this request was sent")
+            if self._halted is not None:
+                raise EndpointError(self._halted)
             self._count("requests")
             if request.headers.get(_RETRY_COUNT, "0") != "0":
                 self._count("retries")

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from cotgen.admission import label_of
-from cotgen.errors import AnswerError, CotgenError, GenerationError, RequestError
+from cotgen.errors import AnswerError, CotgenError, EndpointError, GenerationError, RequestError
 from cotgen.generation import Outcome
 from cotgen.llm import prompting
 from cotgen.llm.chat import Chat, Settings
@@ -56,7 +56,8 @@ class OpenAIGenerator:
         """Outcomes in the order of `utterances`, several of which are worked on at once.
 
         Raises `BudgetError` or `EndpointError` when no further request can succeed. Requests in flight are then still
-        waited for, so that their answers are in the cache.
+        waited for, so that their answers are in the cache; after an `EndpointError` no other is sent, however late the
+        outcomes are read.
         """
         workers = self._chat.settings.concurrency
         waiting: deque[Future[Outcome]] = deque()
@@ -75,10 +76,16 @@ class OpenAIGenerator:
             pool.shutdown(cancel_futures=True)
 
     def outcome(self, measured: MeasuredUtterance) -> Outcome:
-        """The best verified candidate for one utterance, or the error that counts why there is none."""
+        """The best verified candidate for one utterance, or the error that counts why there is none.
+
+        An `EndpointError` halts all requests at once: utterances that were not asked about get the same error.
+        """
         counts: Counter[str] = Counter()
         try:
             return Outcome(measured, self._best(measured, counts), counts)
+        except EndpointError as error:
+            self._chat.halt(str(error))  # here: the thread that reads the outcomes may come to this one much later
+            raise
         except (GenerationError, SpeechRecordsError) as error:
             return Outcome(measured, error, counts)
 
