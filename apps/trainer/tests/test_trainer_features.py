@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
@@ -93,17 +94,26 @@ def test_shards_are_read_as_they_are_asked_for(tmp_path: Path, monkeypatch: pyte
     assert len({path.name for path in (tmp_path / "f").iterdir()} - first) == 1
 
 
-def test_features_that_another_process_extracts_are_waited_for(tmp_path: Path) -> None:
-    """Whoever comes while the folder is locked takes what was written meanwhile: there is no audio to extract from."""
+def test_features_that_another_process_extracts_are_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever comes while the folder is locked says once that it waits, and takes what was written meanwhile: there is
+    no audio to extract from. Who locked it first waits for nobody and says nothing.
+    """
     clips = {"u1": AudioClip(tmp_path / "not-there.wav")}
     (shard,) = features._plan_shards(clips, tmp_path / "f", FeatureSpec())
     with ThreadPoolExecutor(1) as pool:
         with features._locked(tmp_path / "f"):
             waiting = pool.submit(features.load_features, clips, tmp_path / "f", spec=FeatureSpec(), workers=1)
-            assert wait([waiting], timeout=0.5).not_done
+            end = time.monotonic() + 10
+            while not (said := capsys.readouterr().err) and time.monotonic() < end:
+                time.sleep(0.01)
+            assert said == f"trainer: waiting for another process that extracts features into {tmp_path / 'f'}\n"
+            assert wait([waiting], timeout=0.2).not_done
             save_file({"u1": torch.ones(2, 3)}, shard.path, metadata={"failed": "[]"})
         found, failed = waiting.result()
     assert (found["u1"].tolist(), failed) == ([[1.0] * 3] * 2, [])
+    assert "waiting" not in capsys.readouterr().err
 
 
 @pytest.mark.slow

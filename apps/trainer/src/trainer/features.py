@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -149,10 +150,14 @@ def _plan_shards(clips: Mapping[str, AudioClip], folder: Path, spec: FeatureSpec
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other process extracts features into `folder`, and keep others waiting; its end releases them."""
+    """Wait until no other process extracts features into `folder`, and say so; keep others waiting, until its end."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"trainer: waiting for another process that extracts features into {folder}\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
