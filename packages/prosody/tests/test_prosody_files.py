@@ -289,6 +289,45 @@ def test_an_item_that_kills_or_hangs_its_process_costs_itself_only():
     assert [outcomes[t] for t in tasks if len(t) == 1] == [t.upper() for t in tasks if len(t) == 1]
 
 
+UNGUARDED = """
+from prosody.batch import measure_files
+for number, result in enumerate(measure_files(["a.wav"] * 20, workers=2)):
+    print("result", number)
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "stdin"])
+def test_a_script_that_does_not_guard_its_main_module_is_told_to(tmp_path, kind):
+    """Each process would import it and start processes in its turn, or does not find it. No file is failed for that."""
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    words = [sys.executable, "script.py" if kind == "file" else "-"]
+    done = subprocess.run(words, input=UNGUARDED, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("prosody.errors.PoolError: ")
+    assert 'guard the call with `if __name__ == "__main__":`' in said
+
+
+def test_a_process_that_is_killed_between_two_items_fails_none(tmp_path):
+    """The only one is killed before there is a second item: that is not the item's fault."""
+
+    def items():
+        yield str(tmp_path / "pid")
+        while not (tmp_path / "pid").exists() or not (text := (tmp_path / "pid").read_text()):
+            time.sleep(0.01)
+        time.sleep(0.5)  # its result is received
+        os.kill(int(text), 9)
+        time.sleep(0.5)  # its end is noticed
+        yield str(tmp_path / "other")
+
+    with pytest.raises(prosody.PoolError, match="were killed"):
+        list(map_isolated(_write_pid, items(), workers=1))
+
+
+def _write_pid(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+
+
 def test_items_are_taken_a_bounded_number_ahead():
     taken = []
 

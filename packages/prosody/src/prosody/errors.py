@@ -13,7 +13,8 @@ ProsodyError
 ├── ModificationError           a modification out of range, or impossible on this signal
 ├── ScaleError                  a level scale that cannot be fitted or read
 ├── AlignmentError              words, boundaries or a TextGrid that do not fit the clip
-└── ModelError                  an optional model that is missing, incomplete or another one
+├── ModelError                  an optional model that is missing, incomplete or another one
+└── PoolError                   processes that cannot be started, or that ended while they worked on nothing
 """
 
 
@@ -71,3 +72,7 @@ class AlignmentError(ProsodyError):
 
 class ModelError(ProsodyError):
     """An optional model's weights, or the libraries that run it, are missing or do not fit."""
+
+
+class PoolError(ProsodyError):
+    """Processes cannot be started, or ended while they worked on nothing."""

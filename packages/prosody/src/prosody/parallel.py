@@ -13,17 +13,24 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import TimeoutError as PoolTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
 
+from prosody.errors import PoolError
+
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
 DEFAULT_TIMEOUT_S: Final = 300.0
 _AHEAD_PER_WORKER: Final = 8  # how far fast items may run ahead of a slow one while results keep their order
+_GUARD: Final = (
+    'in a script, guard the call with `if __name__ == "__main__":`, and keep the script in a file: every process '
+    "imports it anew"
+)
 _THREADS: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -33,6 +40,16 @@ class WorkerDiedError(RuntimeError):
 
 class ItemTimeoutError(RuntimeError):
     """An item took longer than allowed."""
+
+
+def require_guarded_main() -> None:
+    """Raise `PoolError` in a process that still imports the main module: it was started by a call like this one.
+
+    `map_isolated` calls it. Call it before you wait for something that the process's parent holds, such as a lock.
+    """
+    # As multiprocessing itself finds out, in `spawn`, when such a process starts another one.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise PoolError(f"a process that was started here would start processes while it imports the script; {_GUARD}")
 
 
 def map_isolated(
@@ -51,7 +68,11 @@ def map_isolated(
     they are needed, a bounded number ahead. `function`, items and results must be picklable. `initializer(*initargs)`
     runs once in every process before its first item; its time does not count. After `items_per_process` items (0: any
     number) a process is replaced: for work that leaves a state behind. Leaving the iteration stops the processes.
+
+    Processes are spawned and import the main module: a script must guard the call with `if __name__ == "__main__":`.
+    Raises `PoolError` where they cannot start, or end while they work on nothing.
     """
+    require_guarded_main()
     if workers < 1 or timeout_s <= 0:
         raise ValueError(f"need workers >= 1 and timeout_s > 0, got {workers} and {timeout_s}")
     # Spawned, not forked: a fork of a process with threads (numpy, Praat, torch) may hang.
@@ -69,7 +90,7 @@ def map_isolated(
             while True:
                 while len(waiting) < _AHEAD_PER_WORKER * workers:
                     for item in upcoming:
-                        waiting.append((item, pool.schedule(function, args=(item,), timeout=timeout_s)))
+                        waiting.append((item, _schedule(pool, function, item, timeout_s)))
                         break
                     else:
                         break
@@ -82,9 +103,22 @@ def map_isolated(
             pool.join()
 
 
+def _schedule(pool: ProcessPool, function: Callable[[ItemT], ResultT], item: ItemT, timeout_s: float) -> Any:
+    try:
+        return pool.schedule(function, args=(item,), timeout=timeout_s)
+    except RuntimeError as error:  # the pool broke after an earlier item was scheduled
+        raise _broken() from error
+
+
+def _broken() -> PoolError:
+    return PoolError(f"the processes were killed, or could not start for the reason printed above; {_GUARD}")
+
+
 def _outcome(future: Any, timeout_s: float) -> Any:
     try:
         return future.result()
+    except BrokenProcessPool as error:  # not this item's fault: no process took it
+        raise _broken() from error
     except PoolTimeoutError:
         return ItemTimeoutError(f"took longer than {timeout_s:g} s")
     except ProcessExpired as error:
