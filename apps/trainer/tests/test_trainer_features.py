@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -114,6 +116,23 @@ def test_features_that_another_process_extracts_are_waited_for(
         found, failed = waiting.result()
     assert (found["u1"].tolist(), failed) == ([[1.0] * 3] * 2, [])
     assert "waiting" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_script_that_does_not_guard_its_main_module_ends_with_what_to_do(tmp_path: Path) -> None:
+    """The process that extracts imports the script, and would wait without end for the lock that its parent holds."""
+    (tmp_path / "script.py").write_text(
+        "from pathlib import Path\n"
+        "from speechlm import FeatureSpec\n"
+        "from trainer.dataset import AudioClip\n"
+        "from trainer.features import load_features\n"
+        'load_features({"u1": AudioClip(Path("u1.wav"))}, Path("f"), spec=FeatureSpec(), workers=1)\n'
+    )
+    words = [sys.executable, "script.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 1
+    assert 'guard the call with `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
+    assert "waiting" not in done.stderr
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from prosody.parallel import ItemTimeoutError, WorkerDiedError, map_isolated
+from prosody.parallel import ItemTimeoutError, WorkerDiedError, map_isolated, require_guarded_main
 from speech_records import FailedItem, atomic_path
 from speechlm import AudioInputError, FeatureSpec, SpeechLM, log_mel
 from trainer.dataset import AnnotatedCorpus, AudioClip
@@ -107,11 +107,13 @@ def load_features(
 
     They come from `folder` where it has those of the very clips; then no audio is touched. What is missing is extracted
     shard by shard, so that a stopped extraction goes on; where another process extracts it already, this one waits.
-    Raises what `prosody.load_audio` raises for a file that cannot be read.
+    Raises what `prosody.load_audio` raises for a file that cannot be read, and `prosody.PoolError` in a script that
+    does not guard the call with `if __name__ == "__main__":`.
     """
     shards = _plan_shards(clips, folder, spec)
     missing = [shard for shard in shards if not shard.path.is_file()]
     if missing:
+        require_guarded_main()  # before the lock, which the parent of such a process holds
         with _locked(folder):
             missing = [shard for shard in missing if not shard.path.is_file()]
             jobs = [(key, clip, spec) for shard in missing for key, clip in shard.clips.items()]
