@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import re
+import tracemalloc
 
 import pytest
 
 from speech_claims.lexicon import kinds
 from speech_claims.notation import expand, listed
 from speech_claims.reader import find
-from speech_claims.senses import SENSES, word_set
+from speech_claims.senses import SENSES, _stems, is_comparative, word_set
 from speech_records import Cue
 
 VERBS = {"drift": "drifts", "glide": "glides", "inch": "inches", "go": "goes", "swoop": "swoops", "slide": "slides"}
@@ -60,4 +61,31 @@ def test_alternatives_come_in_order_and_once() -> None:
     """2 x 2 texts by hand, the first choice changing slowest; a text that two ways lead to is there once."""
     assert expand("(a/b)(c/d)") == ("ac", "ad", "bc", "bd")
     assert expand("(x(/s)/x) y") == ("x y", "xs y")
+    assert expand("(glide(/s)/went) up") == ("glide up", "glides up", "went up")
     assert listed("{own} norm, the norm", {"own": "the, her"}) == ("the norm", "her norm")
+
+
+def test_alternatives_within_alternatives_take_no_more_than_their_texts() -> None:
+    """8 verbs of 4 forms and 2 particles are 64 texts, of 60 bytes each. Choosing a form of every verb before one of
+    the verbs is chosen would make 4^8 x 8 x 2, a million.
+    """
+    verbs = "/".join(
+        f"{verb}(/s/ed/ing)" for verb in ("pour", "spill", "rush", "stream", "flood", "shoot", "gush", "jump")
+    )
+    tracemalloc.start()
+    try:
+        texts = expand(f"({verbs}) (out/forth)")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(texts) == 64
+    assert texts[:3] == ("pour out", "pour forth", "pours out")
+    assert peak < 64 * 1024
+
+
+def test_what_is_kept_of_words_outside_the_lexicon_is_bounded() -> None:
+    """Names and numbers of a corpus have no end: of 3 000 at most 1 024 are kept."""
+    for number in range(3_000):
+        find(f"Clip {number}er is loud.")
+    assert is_comparative.cache_info().currsize <= 1024
+    assert _stems.cache_info().currsize <= 1024

@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from itertools import product
+from collections.abc import Iterator, Mapping
 
-_INNERMOST = re.compile(r"\(([^()]*)\)")
+_MARK = re.compile(r"([(/)])")
 _INFLECTED = re.compile(r"([a-z]+)~")
 _DOUBLED = re.compile(r"[^aeiou]*[aeiou][^aeiouwxy]")
 _LIST = re.compile(r"\{([a-z_]+)\}")
@@ -20,22 +19,27 @@ def expand(template: str) -> tuple[str, ...]:
     >>> expand("a (high/raised) (pitch/tone)")
     ('a high pitch', 'a high tone', 'a raised pitch', 'a raised tone')
     >>> expand("(glide(/s)/went) up")
-    ('glide up', 'went up', 'glides up')
+    ('glide up', 'glides up', 'went up')
     """
-    return tuple(dict.fromkeys(_expanded(template)))
+    return tuple(_alternatives(iter(_MARK.split(template))))
 
 
-def _expanded(template: str) -> list[str]:
-    between = _INNERMOST.split(template)  # text and alternatives in turn
-    if len(between) == 1 or not any("(" in text for text in between[::2]):
-        choices = (part.split("/") if n % 2 else (part,) for n, part in enumerate(between))
-        return list(map("".join, product(*choices)))
-    before, options, *_ = between
-    after = template[len(before) + len(options) + 2 :]
-    texts: list[str] = []
-    for option in options.split("/"):
-        texts += _expanded(before + option + after)
-    return texts
+def _alternatives(parts: Iterator[str]) -> dict[str, None]:
+    """The texts up to the bracket that closes these alternatives, in order; no more are held than there are different
+    ones.
+    """
+    found: dict[str, None] = {}
+    texts = {"": None}
+    for part in parts:
+        if part == ")":
+            break
+        if part == "/":
+            found |= texts
+            texts = {"": None}
+        else:
+            more = _alternatives(parts) if part == "(" else (part,)
+            texts = dict.fromkeys(begun + end for begun in texts for end in more)
+    return found | texts
 
 
 def listed(text: str, lists: Mapping[str, str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -18,6 +18,8 @@ from speech_claims.notation import listed
 from speech_records import Cue
 
 ALONE = "alone"
+_WORDS_KEPT = 1024
+"""Words outside the lexicon that are not looked at anew: names and numbers are without end."""
 
 WORDS: Mapping[str, Any] = MappingProxyType(
     tomllib.loads((files("speech_claims") / "english.toml").read_text(encoding="utf-8"))
@@ -132,14 +134,14 @@ def sense_of(group: str, phrase: str) -> tuple[Cue, str] | None:
     return senses.get(phrase) or next((senses[stem] for stem in _stems(phrase) if stem in senses), None)
 
 
-@cache
+@lru_cache(maxsize=_WORDS_KEPT)
 def is_comparative(word: str) -> bool:
     """Whether `word` compares a value word: *flatter*, *quietest*."""
     stems = _stems(word)
     return any(stem in senses and senses[stem][0] in _COMPARED for senses in SENSES.values() for stem in stems)
 
 
-@cache
+@lru_cache(maxsize=_WORDS_KEPT)
 def _stems(word: str) -> tuple[str, ...]:
     ending = next((e for e in ("er", "est") if word.endswith(e) and len(word) > len(e) + _SHORTEST), None)
     if ending is None or " " in word or word in _NO_COMPARATIVES:

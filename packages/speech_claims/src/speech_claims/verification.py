@@ -39,6 +39,8 @@ from speech_records import (
 
 _LONGEST_KEPT = 4096
 """Characters of the longest text whose claims are kept in memory."""
+_NOWHERE: frozenset[int] = frozenset()
+"""One for all texts: an empty set of its own would be a third of what is kept of a short one."""
 NOT = "not "
 """A claim of absence carries its value with this before it: `not high`."""
 
@@ -93,7 +95,7 @@ def _found(text: str, quotes: tuple[tuple[int, int], ...], last: frozenset[int])
 def _of_last_word(text: str, quotes: Iterable[tuple[int, int]], transcript: str | None) -> frozenset[int]:
     """The starts of the quotes that are the transcript's last word."""
     spoken = words(transcript or "")[-1:]
-    return frozenset(start for start, end in quotes if spoken and words(text[start:end]) == spoken)
+    return frozenset(start for start, end in quotes if spoken and words(text[start:end]) == spoken) or _NOWHERE
 
 
 def verify_trace(trace: ReasoningTrace, measured: MeasuredUtterance) -> ReasoningTrace:
