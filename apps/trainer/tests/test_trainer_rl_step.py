@@ -324,10 +324,10 @@ def test_truncated_importance_weights_scale_the_step() -> None:
     packed = made.model.pack(clips, [made.question] * 2, groups)
     with torch.no_grad():
         exact = packed.unpack(sequence_logprobs(made.model, packed)).view(2, 2, -1)
-    sampled = exact - torch.tensor([0.5, 2.0])[None, :, None]
+    reported = exact - torch.tensor([0.5, 2.0])[None, :, None]
     advantages = torch.tensor([[1.0, -1.0]] * 2)
-    sampled = sampled.where(rollout.mask, 0.0)
-    micro = MicroBatch(clips, [made.question] * 2, rollout.tokens, rollout.mask, advantages, sampled=sampled)
+    reported = reported.where(rollout.mask, 0.0)
+    micro = MicroBatch(clips, [made.question] * 2, rollout.tokens, rollout.mask, advantages, sampler_logprobs=reported)
     result = packed_loss(made.model, micro, made.settings).result
     assert result.policy_loss.item() == pytest.approx(-(math.exp(0.5) - 2.0) / 2, abs=1e-4)
 

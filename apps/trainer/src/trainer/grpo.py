@@ -53,19 +53,19 @@ class FrozenModels:
 class Experience:
     """The answers of a step, and what is learnt from them.
 
-    - `sampled`: all of them; `groups`: those that are learnt from, of which there may be none
+    - `all_groups`: all of them; `groups`: those that are learnt from, of which there may be none
     - `advantages` [B, K]: of the answers of these groups
     - `micro_batches`: the groups again, with the advantages of their tokens
-    - `answers`, `tokens`: by what the means of the loss divide
+    - `step_answers`, `step_tokens`: by how many the means of the loss divide, see `packed_loss`
     - `metrics`: of answers, rewards and advantages
     """
 
-    sampled: Groups
+    all_groups: Groups
     groups: Groups
     advantages: Tensor
     micro_batches: list[MicroBatch]
-    answers: float
-    tokens: float
+    step_answers: float
+    step_tokens: float
     metrics: dict[str, float]
 
 
@@ -116,22 +116,22 @@ class GRPOModule(StageModule):
 
     def _experience(self, batch: list[MeasuredUtterance], step: int) -> Experience:
         """Roll out, judge, reward, advantage."""
-        sampled = self._roll_out(batch)
-        gate_open = self._gate(sampled, step)
-        asked = self._to_learn_from(sampled)
+        all_groups = self._roll_out(batch)
+        gate_open = self._gate(all_groups, step)
+        selected = self._to_learn_from(all_groups)
         with self.clock("reward"):
-            reasoning = self._judge(asked) if gate_open else None
-            groups, rewards = self._reward(asked, reasoning)
+            reasoning = self._judge(selected) if gate_open else None
+            groups, rewards = self._reward(selected, reasoning)
             advantages = self._advantages(groups, rewards)
             credited, metrics = self._credit_claims(groups, advantages, gate_open=gate_open)
-        metrics |= rollout_metrics(sampled, self.label_set) | {"gate": float(gate_open)}
-        metrics |= {"groups": len(groups.batch), "unscored_groups": len(asked.batch) - len(groups.batch)}
-        metrics |= {} if reasoning is None else score_metrics(reasoning, asked.format_ok)
+        metrics |= rollout_metrics(all_groups, self.label_set) | {"gate": float(gate_open)}
+        metrics |= {"groups": len(groups.batch), "unscored_groups": len(selected.batch) - len(groups.batch)}
+        metrics |= {} if reasoning is None else score_metrics(reasoning, selected.format_ok)
         metrics |= {} if rewards is None else reward_metrics(rewards, advantages, groups)
         # of all processes, a share for each, as gradients are averaged over them
         answers, tokens = (sum_over_ranks(float(n)) / place()[1] for n in (groups.correct.numel(), groups.mask.sum()))
-        micro = micro_batches(self.model, groups, self._asked(groups.batch), credited, self.settings)
-        return Experience(sampled, groups, advantages, micro, answers, tokens, metrics)
+        parts = micro_batches(self.model, groups, self._questions_about(groups.batch), credited, self.settings)
+        return Experience(all_groups, groups, advantages, parts, answers, tokens, metrics)
 
     def _roll_out(self, batch: list[MeasuredUtterance]) -> Groups:
         """K answers to each prompt; under dynamic sampling only as many prompts as are needed, in rounds."""
@@ -142,57 +142,58 @@ class GRPOModule(StageModule):
             elif isinstance(self.sampler, Sampler):
                 self.sampler.model = model
             for start in range(0, len(batch), s.prompts_per_step):
-                rounds.append(self._answers(batch[start : start + s.prompts_per_step]))
+                rounds.append(self._roll_out_round(batch[start : start + s.prompts_per_step]))
                 if sum(int(mixed_groups(groups.correct).sum()) for groups in rounds) >= s.prompts_per_step:
                     break
         return Groups.join(rounds)
 
-    def _answers(self, batch: list[MeasuredUtterance]) -> Groups:
-        s, here = self.settings, place()
+    def _roll_out_round(self, batch: list[MeasuredUtterance]) -> Groups:
+        """K answers to each of this process's share of `batch`; random numbers are drawn for all of it."""
+        s, (rank, ranks) = self.settings, place()
         recorded = as_float(self.features[m.utterance.utterance_id] for m in batch)
         filtered = [random_eq_bands(clip, s.filter_augment_db, self.generators["equalizer"]) for clip in recorded]
         seeds = torch.randint(2**63 - 1, (len(batch), s.group_size), generator=self.generators["rollouts"])
-        batch, clips = share_of(batch, *here), share_of(filtered, *here)
+        batch, clips = share_of(batch, rank, ranks), share_of(filtered, rank, ranks)
         rollout = self.sampler.sample(
             clips,
-            self._asked(batch),
+            self._questions_about(batch),
             k=s.group_size,
             temperature=s.temperature,
             max_new_tokens=s.max_new_tokens,
-            seeds=seeds[here[0] :: here[1]],
+            seeds=seeds[rank::ranks],
         )
         rules = rule_rewards(rollout.texts, [expected_label(m, self.label_set) for m in batch], self.label_set)
         return Groups.of(batch, clips, rollout, rules)
 
-    def _gate(self, sampled: Groups, step: int) -> bool:
+    def _gate(self, all_groups: Groups, step: int) -> bool:
         """Whether reasoning rewards enter, once the accuracy of this step, or of validation, has been seen."""
         s = self.settings
-        seen: float | None = sum_over_ranks(float(sampled.correct.float().mean())) / place()[1]
+        accuracy: float | None = sum_over_ranks(float(all_groups.correct.float().mean())) / place()[1]
         if s.gate_accuracy is GateAccuracy.VALIDATION:
-            seen = self._validated()
-        if s.algorithm is Algorithm.GRPO_PTR and seen is not None:
-            self.schedule_state = s.schedule.update(self.schedule_state, seen, step=step)
+            accuracy = self._validation_accuracy()
+        if s.algorithm is Algorithm.GRPO_PTR and accuracy is not None:
+            self.schedule_state = s.schedule.update(self.schedule_state, accuracy, step=step)
         return self.schedule_state.is_open
 
-    def _validated(self) -> float | None:
+    def _validation_accuracy(self) -> float | None:
         """The accuracy that the first process measured after the step before this one, if it did."""
-        seen = self.history[-1].get("sampled_accuracy") if self.history else None
-        measured = sum_over_ranks(float(seen is not None))
-        total = sum_over_ranks(seen or 0.0)
-        return total / measured if measured else None
+        accuracy = self.history[-1].get("sampled_accuracy") if self.history else None
+        count = sum_over_ranks(float(accuracy is not None))
+        total = sum_over_ranks(accuracy or 0.0)
+        return total / count if count else None
 
-    def _to_learn_from(self, sampled: Groups) -> Groups:
+    def _to_learn_from(self, all_groups: Groups) -> Groups:
         """All groups, or under dynamic sampling the first mixed ones, as many as a step has prompts."""
         if self.settings.sampling_rounds == 1:
-            return sampled
-        mixed = mixed_groups(sampled.correct)
-        return sampled.select(mixed & (mixed.cumsum(0) <= self.settings.prompts_per_step))
+            return all_groups
+        mixed = mixed_groups(all_groups.correct)
+        return all_groups.select(mixed & (mixed.cumsum(0) <= self.settings.prompts_per_step))
 
     def _judge(self, groups: Groups) -> ReasoningScores | None:
         """What reward model and measurement say of the reasoning; `None` where there is none."""
         if not groups.batch:
             return None
-        questions, judge = self._asked(groups.batch), self.frozen.reward_model
+        questions, judge = self._questions_about(groups.batch), self.frozen.reward_model
         return reasoning_scores(groups, self.settings, questions=questions, judge=judge)
 
     def _reward(self, groups: Groups, reasoning: ReasoningScores | None) -> tuple[Groups, RewardBreakdown | None]:
@@ -223,25 +224,26 @@ class GRPOModule(StageModule):
 
     def _loss(self, micro: MicroBatch, results: list[PackedLoss]) -> Tensor:
         """The loss of a part of the step, added to the `results` of the step, of which the metrics are recorded."""
-        found = self._packed_loss(micro)
-        if self.settings.inner_epochs > 1 and micro.old is None:
-            micro.old = found.logprobs
-        results.append(replace(found, result=found.result.detach()))
-        self.history[-1] |= loss_metrics(results, step_tokens=self.experience.tokens)
-        return found.result.loss
+        computed = self._packed_loss(micro)
+        if self.settings.inner_epochs > 1 and micro.old_logprobs is None:
+            micro.old_logprobs = computed.logprobs
+        results.append(replace(computed, result=computed.result.detach()))
+        self.history[-1] |= loss_metrics(results, step_tokens=self.experience.step_tokens)
+        return computed.result.loss
 
     def _idle(self) -> Tensor:
         """A pass that teaches nothing, where this process has less to learn from than another."""
-        sampled = self.experience.sampled
-        one = sampled.select(torch.arange(len(sampled.batch)) == 0)
-        micro = MicroBatch(one.clips, self._asked(one.batch), one.tokens, one.mask, torch.zeros(one.mask.shape))
+        all_groups = self.experience.all_groups
+        one = all_groups.select(torch.arange(len(all_groups.batch)) == 0)
+        questions, advantages = self._questions_about(one.batch), torch.zeros(one.mask.shape)
+        micro = MicroBatch(one.clips, questions, one.tokens, one.mask, advantages)
         return 0.0 * self._packed_loss(micro).result.loss
 
     def _packed_loss(self, micro: MicroBatch) -> PackedLoss:
-        whole = {"step_answers": self.experience.answers, "step_tokens": self.experience.tokens}
-        return packed_loss(self.model, micro, self.settings, reference=self.frozen.reference, **whole)
+        step = {"step_answers": self.experience.step_answers, "step_tokens": self.experience.step_tokens}
+        return packed_loss(self.model, micro, self.settings, reference=self.frozen.reference, **step)
 
-    def _asked(self, batch: Sequence[MeasuredUtterance]) -> list[str]:
+    def _questions_about(self, batch: Sequence[MeasuredUtterance]) -> list[str]:
         """The question about each clip: with all labels, but where it is specified."""
         return [self.questions.get(m.utterance.utterance_id, self.question) for m in batch]
 
@@ -250,17 +252,20 @@ class GRPOModule(StageModule):
         groups, advantages = self.experience.groups, self.experience.advantages
         if not groups.batch:
             return []
-        clip = groups.batch[0]
-        about = {"utterance_id": clip.utterance.utterance_id, "expected": expected_label(clip, self.label_set).value}
-        found = zip(groups.texts[0], groups.correct[0].tolist(), advantages[0].tolist(), strict=True)
-        return [about | {"text": text, "correct": right, "advantage": round(a, 4)} for text, right, a in found]
+        measured = groups.batch[0]
+        expected = expected_label(measured, self.label_set).value
+        about = {"utterance_id": measured.utterance.utterance_id, "expected": expected}
+        answers = zip(groups.texts[0], groups.correct[0].tolist(), advantages[0].tolist(), strict=True)
+        return [about | {"text": text, "correct": right, "advantage": round(a, 4)} for text, right, a in answers]
 
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
         """Clip the gradient, after which all phases of the step are over: how fast it sampled is recorded."""
         super().configure_gradient_clipping(*args, **kwargs)
         spent = self.history[-1].get("seconds_rollout")
         if spent is not None:
-            self.history[-1]["tokens_per_second"] = round(int(self.experience.sampled.mask.sum()) / max(spent, 1e-9), 1)
+            self.history[-1]["tokens_per_second"] = round(
+                int(self.experience.all_groups.mask.sum()) / max(spent, 1e-9), 1
+            )
 
     def on_fit_start(self) -> None:
         """Move the frozen models to where the policy is trained, and start vLLM where it is to sample."""

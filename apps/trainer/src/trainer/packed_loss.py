@@ -21,8 +21,9 @@ class MicroBatch:
     """B groups of K answers of at most T tokens, for one forward and one backward pass.
 
     - `advantages`: of each answer [B, K], or of each token [B, K, T]
-    - `sampled` [B, K, T]: the log-probabilities that the sampler reported; `None` for no importance weights
-    - `old` [B · K, T]: the policy's before the first update of the step, around which later inner epochs are clipped
+    - `sampler_logprobs` [B, K, T]: those that the sampler reported; `None` for no importance weights
+    - `old_logprobs` [B · K, T]: the policy's before the first update of the step, around which later inner epochs are
+      clipped; `None` in the first one
     """
 
     clips: list[Tensor]
@@ -30,8 +31,8 @@ class MicroBatch:
     tokens: Tensor
     mask: Tensor
     advantages: Tensor
-    sampled: Tensor | None = None
-    old: Tensor | None = None
+    sampler_logprobs: Tensor | None = None
+    old_logprobs: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +70,18 @@ def packed_loss(
     logprobs = packed.unpack(sequence_logprobs(model, packed, temperature=settings.temperature))
     detached, mask = logprobs.detach(), micro.mask.to(logprobs.device)
     mismatch, weights = None, None
-    if micro.sampled is not None:
-        sampled, old = micro.sampled.to(mask.device), (detached if micro.old is None else micro.old).view(mask.shape)
-        mismatch = logprob_mismatch(sampled, old, mask).mean_abs
+    if micro.sampler_logprobs is not None:
+        sampler_logprobs = micro.sampler_logprobs.to(mask.device)
+        old_logprobs = (detached if micro.old_logprobs is None else micro.old_logprobs).view(mask.shape)
+        mismatch = logprob_mismatch(sampler_logprobs, old_logprobs, mask).mean_abs
         if settings.cap is not None:
-            by_answer = settings.importance_by_answer
-            weights = importance_weights(sampled, old, mask, cap=settings.cap, by_answer=by_answer).flatten(0, 1)
+            weights = importance_weights(
+                sampler_logprobs, old_logprobs, mask, cap=settings.cap, by_answer=settings.importance_by_answer
+            ).flatten(0, 1)
     inputs = LossInputs(
         logprobs=logprobs,
         mask=mask.flatten(0, 1),
-        old_logprobs=micro.old,
+        old_logprobs=micro.old_logprobs,
         advantages=micro.advantages.flatten(0, 1).to(mask.device),
         ref_logprobs=ref_logprobs,
         token_weights=weights,
@@ -96,17 +99,22 @@ def micro_batches(
     """The groups of a step, and `advantages` of their tokens [B, K, T], in as few parts as the settings allow."""
     lengths = [0] * len(groups.batch)
     if settings.micro_batch_tokens is not None:
-        asked = zip(groups.clips, questions, groups.mask.sum((1, 2)).tolist(), strict=True)
-        lengths = [_prompt_tokens(model, clip, question) + n for clip, question, n in asked]
-    made = []
-    for part in passes(lengths, count=settings.micro_batch_size, tokens=settings.micro_batch_tokens):
+        answer_tokens = groups.mask.sum((1, 2)).tolist()
+        prompts = zip(groups.clips, questions, strict=True)
+        lengths = [_prompt_tokens(model, *prompt) + n for prompt, n in zip(prompts, answer_tokens, strict=True)]
+    parts = []
+    for places in passes(lengths, count=settings.micro_batch_size, tokens=settings.micro_batch_tokens):
         chosen = torch.zeros(len(lengths), dtype=torch.bool)
-        chosen[part.start : part.stop] = True
-        some = groups.select(chosen)
-        credit = advantages[chosen, :, : some.mask.shape[-1]]
-        asked_of = questions[part.start : part.stop]
-        made.append(MicroBatch(some.clips, asked_of, some.tokens, some.mask, credit, sampled=some.logprobs))
-    return made
+        chosen[places.start : places.stop] = True
+        part = groups.select(chosen)
+        part_advantages = advantages[chosen, :, : part.mask.shape[-1]]
+        part_questions = questions[places.start : places.stop]
+        parts.append(
+            MicroBatch(
+                part.clips, part_questions, part.tokens, part.mask, part_advantages, sampler_logprobs=part.logprobs
+            )
+        )
+    return parts
 
 
 def _prompt_tokens(model: SpeechLM, clip: Tensor, question: str) -> int:
