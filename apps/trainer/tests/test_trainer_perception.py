@@ -19,18 +19,25 @@ from speech_records import (
     ProsodyProfile,
     Utterance,
 )
+from speechlm import PocketSize, SpeechLM, load_preset
 from trainer.augment import mask_time
 from trainer.dataset import is_reasoned
 from trainer.perception import (
     LABEL,
     UNKNOWN,
+    Heard,
     PerceptionHeads,
     Targets,
     TargetTable,
-    joined,
+    encode,
+    encoded,
+    heads_loss,
     level_loss,
     perception_loss,
 )
+from trainer.settings import SFTSettings
+from trainer.sft import SFTModule
+from trainer.weighting import WeightedBatch
 
 
 def clip(name: str, hz: float | None, level: Level | None, emotion: Emotion | None) -> MeasuredUtterance:
@@ -61,9 +68,6 @@ def test_targets_are_the_label_the_levels_and_standardised_measurements() -> Non
     assert targets.classes[:, pitch].tolist() == [0, 1, UNKNOWN, UNKNOWN]  # high, low
     np.testing.assert_allclose(targets.numbers[:2, 0], [1.0, -1.0], rtol=1e-5)
     assert targets.numbers[2:].isnan().all()
-    again = joined(table.of([name]) for name in ("b", "a"))
-    assert torch.equal(again.classes, targets.classes[:2])
-    assert torch.equal(again.numbers, targets.numbers[:2])
 
 
 def test_heads_pool_each_clip_by_itself() -> None:
@@ -139,3 +143,52 @@ def test_a_cold_start_perceives_all_clips_but_is_told_the_labels_of_its_share(sh
     classes = table.of(names).classes
     assert (classes[:, 0] != UNKNOWN).tolist() == shown
     assert bool((classes[:, list(table.classes).index("pitch")] != UNKNOWN).all())
+
+
+def small_model() -> SpeechLM:
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    return load_preset("pocket", seed=0, size=size, texts=["What is the pitch? pitch low"], vocab_size=300)
+
+
+def test_the_heads_read_in_a_step_of_text_what_they_read_without_text() -> None:
+    """Audio tokens of clips of different lengths, from a batch with questions and answers, are those of the clips."""
+    model, generator = small_model(), torch.Generator().manual_seed(0)
+    clips = [torch.rand(16, frames, generator=generator) for frames in (40, 61)]
+    batch = model.collate(clips, ["What is the pitch?", "pitch?"], ["pitch low", "low"])
+    tokens, counts = encoded(model, batch, model.embed(batch))
+    alone, of_each = encode(model, clips)
+    assert counts.tolist() == of_each.tolist() == [10, 15]
+    torch.testing.assert_close(tokens, alone)
+
+
+def test_a_step_of_text_adds_the_weighted_loss_of_the_heads() -> None:
+    """Its loss is that of the text and `heads_weight` times that of the heads, of which half the rows add half; their
+    gradient reaches the encoder, which the text alone moves otherwise."""
+    model, table = small_model(), TargetTable(CLIPS, RAVDESS_8)
+    clips = [torch.rand(16, 40, generator=torch.Generator().manual_seed(i)) for i in range(2)]
+    heads = PerceptionHeads(32, table)
+    settings = SFTSettings(phases=(), perception_steps=1, heads_weight=0.5)
+    module = SFTModule(model, settings, heads)
+    speech = model.collate(clips, ["pitch?", "pitch?"], ["pitch high", "pitch low"])
+    levels = torch.full((20, 3), UNKNOWN)
+    heard = Heard(table.of(["b", "a"]), levels)
+    weights = speech.completion_mask.float()
+    first = next(model.audio_tower.parameters())
+
+    def gradient(batch: WeightedBatch, rows: int) -> tuple[float, torch.Tensor]:
+        module.zero_grad()
+        module.record(1, loss=0.0)
+        loss = module._loss(batch, rows)
+        loss.backward()
+        assert first.grad is not None
+        return float(loss.detach()), first.grad.clone()
+
+    text, of_text = gradient(WeightedBatch(speech, weights), 2)
+    both, of_both = gradient(WeightedBatch(speech, weights, heard=heard), 2)
+    perceived = float(heads_loss(heads, *encode(model, clips), heard).detach())
+    assert both == pytest.approx(text + 0.5 * perceived, rel=1e-5)
+    assert module.history[-1]["perception_loss"] == pytest.approx(perceived, rel=1e-5)
+    assert module.history[-1]["loss"] == pytest.approx(text, rel=1e-5)
+    assert not torch.allclose(of_both, of_text)
+    half, _ = gradient(WeightedBatch(speech, weights, heard=heard), 4)
+    assert half == pytest.approx(both / 2, rel=1e-5)

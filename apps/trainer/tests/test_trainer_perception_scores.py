@@ -167,6 +167,27 @@ def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> Non
     assert changes_in(validated)[0][1][Task.LABEL] == pytest.approx(needed)
 
 
+def test_the_heads_teach_on_in_steps_of_text(tmp_path: Path) -> None:
+    """Two steps of perception and three of text: with `heads_weight` every step has a loss of the heads, which is not
+    part of the `loss` that is recorded; without it, those of perception alone."""
+    data = corpus(tmp_path, "a")
+    size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
+    features = {key: torch.rand(16, 40) for key in data.audio_clips()}
+    history = {}
+    for weight in (0.0, 0.3):
+        model = load_preset("pocket", seed=0, size=size, texts=["What is the pitch? pitch low"], vocab_size=300)
+        settings = SFTSettings(
+            phases=(Phase("a", 3, 4, {Task.ATTRIBUTE: 0.5, Task.REASONING: 0.5}),),
+            learning_rate=1e-3, perception_steps=2, perception_batch_size=4, heads_weight=weight, micro_batch_size=2,
+            save_every=0,
+        )  # fmt: skip
+        history[weight] = train_sft(model, data, features, settings, out=tmp_path / str(weight)).history
+    assert ["perception_loss" in row for row in history[0.0]] == [True] * 2 + [False] * 3
+    assert all("perception_loss" in row for row in history[0.3])
+    assert history[0.3][2]["loss"] == pytest.approx(history[0.0][2]["loss"])  # the first step of text
+    assert history[0.3][4]["loss"] != history[0.0][4]["loss"]
+
+
 def test_a_choice_that_is_likely_for_every_clip_is_not_chosen_for_that() -> None:
     """By hand: "normal" has 0.8, 0.6 and 0.8 of the probability, the others what is left, so that plainly it is chosen
     three times. Divided by the means (0.15, 0.733, 0.117) slow is 1.0, 0.33, 1.67 and fast 0.43, 2.57, 0.0 times as

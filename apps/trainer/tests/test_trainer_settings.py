@@ -248,6 +248,14 @@ def test_ablations_are_one_setting_each(overrides: list[str], name: str, value: 
     assert getattr(settings_of("sft", "+experiment=pocket_stage1", *overrides), name) == value
 
 
+def test_heads_that_never_learnt_have_no_weight() -> None:
+    """They are made for perception steps: without these, a weight would be of heads that are not there."""
+    assert settings_of("sft", "+experiment=compact_sft", "heads_weight=0.1").heads_weight == 0.1
+    for words in (["heads_weight=0.1", "perception_steps=0"], ["heads_weight=-1"]):
+        with pytest.raises(ConfigError, match=r"heads_weight is .*0 without perception_steps"):
+            settings_of("sft", "+experiment=compact_sft", *words)
+
+
 def test_a_phase_keeps_a_family() -> None:
     """What is left out has no weight, and where nothing would be left the run is refused before it starts."""
     found = settings_of("sft", "+experiment=pocket_stage2", "without=[label]")

@@ -2,7 +2,8 @@
 
 An answer of a hundred tokens tells the audio encoder little about pitch. The heads read the audio tokens, as the
 language model gets them, and predict the label, the level of every cue, and the measurements themselves; their loss
-reaches the encoder directly and costs no run of the language model. They are not part of the checkpoint.
+reaches the encoder directly and costs no run of the language model. Steps of text may keep them learning. They are not
+part of the checkpoint.
 
 One head more reads every audio token of a joined clip (`trainer.comparisons`) and predicts how its part compares with
 the others: the one answer to a comparison teaches an encoder next to nothing (`docs/experiments.md`).
@@ -10,7 +11,7 @@ the others: the one answer to a comparison teaches an encoder next to nothing (`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ from torch.nn import functional
 from cotgen.tasks import Attribute
 from speech_claims.cue_values import cue_values
 from speech_records import Cue, LabelSet, MeasuredUtterance
-from speechlm import SpeechLM
+from speechlm import SpeechBatch, SpeechLM
 from speechlm.features import audio_token_count, pad_features
 from trainer.baselines import feature_values
 from trainer.dataset import is_reasoned
@@ -45,10 +46,14 @@ class Targets:
     numbers: Tensor
 
 
-def joined(targets: Iterable[Targets]) -> Targets:
-    """The targets of all clips, in order."""
-    rows = list(targets)
-    return Targets(torch.cat([t.classes for t in rows]), torch.cat([t.numbers for t in rows]))
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the heads learn of the clips of a batch: their targets, and the `levels` of all audio tokens,
+    `int64[tokens, attributes]`, which are known of joined clips alone.
+    """
+
+    targets: Targets
+    levels: Tensor
 
 
 class TargetTable:
@@ -135,11 +140,23 @@ def level_loss(logits: Tensor, levels: Tensor) -> Tensor:
     return functional.cross_entropy(logits.flatten(0, 1), levels.flatten().to(logits.device), ignore_index=UNKNOWN)
 
 
+def heads_loss(heads: PerceptionHeads, tokens: Tensor, counts: Tensor, heard: Heard) -> Tensor:
+    """The loss of all heads on the audio tokens `[sum of counts, D]` of clips."""
+    logits, numbers, levels = heads(tokens, counts)
+    return perception_loss(logits, numbers, heard.targets) + level_loss(levels, heard.levels)
+
+
 def encode(model: SpeechLM, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The audio tokens of log-mel clips, one clip after the other, and how many each has."""
     padded, lengths = pad_features(clips)
     counts = torch.tensor([audio_token_count(frames) for frames in lengths.tolist()])
     return model.encode_audio(padded.to(model.device), lengths.to(model.device)), counts
+
+
+def encoded(model: SpeechLM, batch: SpeechBatch, embedded: Tensor) -> tuple[Tensor, Tensor]:
+    """As `encode`, of a batch with a clip in every row that `embedded`, `model.embed` of it, holds already."""
+    place = (batch.input_ids == model.audio_id) & ~batch.completion_mask
+    return embedded[place], place.sum(-1).cpu()
 
 
 def _class_names(m: MeasuredUtterance, label_set: LabelSet) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,7 @@ from trainer.features import as_float
 from trainer.fit import fit
 from trainer.mixture import Plan
 from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, decayed
-from trainer.perception import (
-    PerceptionHeads,
-    Targets,
-    TargetTable,
-    encode,
-    joined,
-    level_loss,
-    perception_loss,
-)
+from trainer.perception import Heard, PerceptionHeads, TargetTable, encode, encoded, heads_loss
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
 from trainer.sft_validation import SFTValidation
@@ -47,19 +39,17 @@ from trainer.weighting import WeightedBatch, mark_reasoning, weighted_batch
 
 @dataclass(frozen=True, slots=True)
 class ClipToPerceive:
-    """A clip of a perception step, by its feature key, and what the auxiliary heads learn of it."""
+    """A clip of a perception step, by its feature key."""
 
     key: str
-    targets: Targets
 
 
 @dataclass(frozen=True, slots=True)
 class PerceptionBatch:
-    """Log-mel clips without text, and what the auxiliary heads learn of them; `levels` are of joined clips' tokens."""
+    """Log-mel clips without text, and what the auxiliary heads learn of them."""
 
     clips: list[Tensor]
-    targets: Targets
-    levels: Tensor
+    heard: Heard
 
 
 class SFTModule(StageModule):
@@ -68,7 +58,7 @@ class SFTModule(StageModule):
     def __init__(self, model: SpeechLM, settings: SFTSettings, heads: PerceptionHeads | None = None) -> None:
         super().__init__(settings, steps=settings.steps)
         self.model, self.heads = model, heads
-        self.rates = settings.learning_rates
+        self.rates, self.heads_weight = settings.learning_rates, settings.heads_weight
 
     def training_step(self, batch: MicroBatches[WeightedBatch] | PerceptionBatch, batch_idx: int) -> Tensor:
         """One batch: weighted negative log-likelihood of its completions, or the loss of the heads."""
@@ -83,18 +73,23 @@ class SFTModule(StageModule):
 
     def _perceived(self, heads: PerceptionHeads, batch: PerceptionBatch) -> Tensor:
         """The loss of a perception step."""
-        logits, numbers, levels = heads(*encode(self.model, batch.clips))
-        loss = perception_loss(logits, numbers, batch.targets) + level_loss(levels, batch.levels)
+        loss = heads_loss(heads, *encode(self.model, batch.clips), batch.heard)
         self.history[-1]["perception_loss"] = float(loss.detach())
         return loss
 
     def _loss(self, part: WeightedBatch, rows: int) -> Tensor:
         """What a part of the step adds to its loss, the mean over `rows`."""
-        loss = part.loss(self.model, rows)
+        embedded = None if part.heard is None else self.model.embed(part.speech)
+        loss = part.loss(self.model, rows, embedded)
         row = self.history[-1]
         for name in ("loss", f"loss_{part.family}"):
             row[name] = row.get(name, 0.0) + float(loss.detach())
-        return loss
+        if self.heads is None or part.heard is None or embedded is None:
+            return loss
+        share = len(part.weights) / rows
+        perceived = share * heads_loss(self.heads, *encoded(self.model, part.speech, embedded), part.heard)
+        row["perception_loss"] = row.get("perception_loss", 0.0) + float(perceived.detach())
+        return loss + self.heads_weight * perceived
 
     def sharded(self) -> Iterable[SpeechLM]:
         """The policy."""
@@ -145,7 +140,7 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    heads, heard = _perception(model, corpus, features, settings)
+    heads, table, listened = _perception(model, corpus, features, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
 
     def augmented(keys: Iterable[str]) -> list[Tensor]:
@@ -154,27 +149,30 @@ def train_sft(
         return [mask_time(clip, settings.time_mask_share, augmenter) for clip in filtered]
 
     def weighted(chosen: Sequence[SFTExample]) -> WeightedBatch:
-        clips = augmented(feature_key(e) for e in chosen if e.task is not Task.TEXT)
-        return weighted_batch(model, clips, chosen, marked, settings)
+        keys = [feature_key(e) for e in chosen if e.task is not Task.TEXT]
+        clips = augmented(keys)
+        batch = weighted_batch(model, clips, chosen, marked, settings)
+        if keys and table is not None and settings.heads_weight:
+            return replace(batch, heard=Heard(table.of(keys), token_levels(clips, keys, features)))
+        return batch
 
     def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
-        perceived = [c for c in planned if isinstance(c, ClipToPerceive)]
-        if perceived:
-            clips = augmented(c.key for c in perceived)
-            levels = token_levels(clips, [c.key for c in perceived], features)
-            return PerceptionBatch(clips, joined(c.targets for c in perceived), levels)
+        keys = [c.key for c in planned if isinstance(c, ClipToPerceive)]
+        if keys and table is not None:
+            clips = augmented(keys)
+            return PerceptionBatch(clips, Heard(table.of(keys), token_levels(clips, keys, features)))
         chosen = [e for e in planned if isinstance(e, SFTExample)]
         return MicroBatches.of(chosen, settings.micro_batch_size, weighted)
 
     module = SFTModule(model, settings, heads)
     module.generators["augmenter"] = augmenter
-    mixed = Plan(examples, settings.mixture, module.history, seed=settings.seed, before=len(heard))
+    mixed = Plan(examples, settings.mixture, module.history, seed=settings.seed, before=len(listened))
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
-    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*heard, *mixed.batches]
+    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*listened, *mixed.batches]
     plan: Batches[Any, Any] = Batches(steps, to_batch)
     if settings.adaptive_weights:
-        plan = Batches(range(len(steps)), lambda i: to_batch(heard[i] if i < len(heard) else mixed(i)))
+        plan = Batches(range(len(steps)), lambda i: to_batch(listened[i] if i < len(listened) else mixed(i)))
     _speed_up(model, settings, features, steps, corpus.folder / ENCODED)
     sys.stderr.write(f"SFT: {described(mixed.batches, features, model, steps=len(steps))}\n")
     callbacks: list[Callback] = []
@@ -232,12 +230,12 @@ def _learnt(
 
 def _perception(
     model: SpeechLM, corpus: AnnotatedCorpus, features: Mapping[str, Tensor], settings: SFTSettings
-) -> tuple[PerceptionHeads | None, list[list[ClipToPerceive]]]:
-    """The auxiliary heads and the clips of every perception step, each drawn once before any is drawn again; without
-    such steps neither. Where there are joined clips, every other one is.
+) -> tuple[PerceptionHeads | None, TargetTable | None, list[list[ClipToPerceive]]]:
+    """The auxiliary heads, what they learn, and the clips of every perception step, each drawn once before any is drawn
+    again; without such steps nothing. Where there are joined clips, every other one is.
     """
     if not settings.perception_steps:
-        return None, []
+        return None, None, []
     clips = [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)]
     table = TargetTable(clips, corpus.label_set, reasoning_share=settings.reasoning_share)
     rng = np.random.default_rng(settings.seed)
@@ -246,8 +244,8 @@ def _perception(
     samplers = [spoken, EpochSampler(compared, rng) if compared else spoken]
 
     def drawn() -> list[ClipToPerceive]:
-        keys = [samplers[i % len(samplers)].draw() for i in range(settings.perception_batch_size)]
-        return [ClipToPerceive(key, table.of([key])) for key in keys]
+        keys = (samplers[i % len(samplers)].draw() for i in range(settings.perception_batch_size))
+        return [ClipToPerceive(key) for key in keys]
 
     heads = PerceptionHeads(int(model.thinker.config.text_config.hidden_size), table)
-    return heads, [drawn() for _ in range(settings.perception_steps)]
+    return heads, table, [drawn() for _ in range(settings.perception_steps)]

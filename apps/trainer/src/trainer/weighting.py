@@ -17,6 +17,7 @@ from policy import sequence_logprobs
 from speech_records import Claim, Cue
 from speechlm import SpeechBatch, SpeechLM
 from trainer.dataset import AnnotatedCorpus
+from trainer.perception import Heard
 from trainer.settings import SFTSettings
 
 _ANSWER = re.compile("<answer>(.+?)</answer>", re.DOTALL)
@@ -43,19 +44,24 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class WeightedBatch:
-    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them."""
+    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them, `heard`
+    what the auxiliary heads learn of the clips, one in every row, where they learn in steps of text, too.
+    """
 
     speech: SpeechBatch
     weights: Tensor
     family: str = "text"
+    heard: Heard | None = None
 
     def to(self, device: torch.device) -> WeightedBatch:
         """The same batch on another device."""
         return replace(self, speech=self.speech.to(device), weights=self.weights.to(device))
 
-    def loss(self, model: SpeechLM, rows: int) -> Tensor:
-        """Weighted negative log-likelihood of the completions: what they add to the mean over `rows`."""
-        return -(sequence_logprobs(model, self.speech) * self.weights).sum() / rows
+    def loss(self, model: SpeechLM, rows: int, embedded: Tensor | None = None) -> Tensor:
+        """Weighted negative log-likelihood of the completions: what they add to the mean over `rows`; `embedded` as for
+        `sequence_logprobs`.
+        """
+        return -(sequence_logprobs(model, self.speech, embedded=embedded) * self.weights).sum() / rows
 
 
 def weighted_batch(

@@ -12,13 +12,21 @@ from policy.vocabulary import head_logprobs
 from speechlm import PackedGroup, SpeechBatch, SpeechLM
 
 
-def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temperature: float = 1.0) -> Tensor:
+def sequence_logprobs(
+    model: SpeechLM,
+    batch: SpeechBatch | PackedGroup,
+    *,
+    temperature: float = 1.0,
+    embedded: Tensor | None = None,
+) -> Tensor:
     """Log-probability of every completion token given all before it: `float32[N, T]`, 0 outside completions.
 
     Column t is about `batch.input_ids[:, t]`, so it aligns with `batch.completion_mask`. The head is applied to
     completion tokens only; prompt tokens are never scored. `temperature` divides the logits, as it did
     when the tokens were sampled. Scores are computed in blocks, and again in the backward pass, so that
     [tokens, vocabulary] is never held (`policy.vocabulary`). A float64 model gives float64.
+
+    `embedded` is what `model.embed` gives for the batch, where that is needed elsewhere, too.
 
     For a `PackedGroup` the columns are those of `packed.batch`; `packed.unpack` gives one row per answer.
 
@@ -31,22 +39,24 @@ def sequence_logprobs(model: SpeechLM, batch: SpeechBatch | PackedGroup, *, temp
         f"scoring {rows} rows of {tokens} tokens",
         lower="the groups or answers of a batch, pack the answers to a prompt, or enable gradient checkpointing",
     ):
-        ids, mask, states = _predicting(model, batch)
+        ids, mask, states = _predicting(model, batch, embedded)
         scores = head_logprobs(model.head, states, ids[mask], temperature=temperature)
     if bool(scores.detach().isnan().any()):
         raise PolicyError("log-probabilities are NaN: look for NaN in the model's weights or clips")
     return scores.new_zeros(mask.shape).masked_scatter(mask, scores)
 
 
-def _predicting(model: SpeechLM, batch: SpeechBatch | PackedGroup) -> tuple[Tensor, Tensor, Tensor]:
+def _predicting(
+    model: SpeechLM, batch: SpeechBatch | PackedGroup, embedded: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Token ids and which of them are scored, both `[R, T]`, and the hidden states `[scored, D]` that predict those."""
     if isinstance(batch, PackedGroup):
         mask = batch.batch.completion_mask
         row, _ = mask.nonzero(as_tuple=True)
-        return batch.batch.input_ids, mask, model(batch)[row, batch.before[mask]]
+        return batch.batch.input_ids, mask, model(batch, embedded)[row, batch.before[mask]]
     mask = batch.completion_mask.clone()
     mask[:, 0] = False  # nothing comes before it
-    return batch.input_ids, mask, model(batch)[:, :-1][mask[:, 1:]]
+    return batch.input_ids, mask, model(batch, embedded)[:, :-1][mask[:, 1:]]
 
 
 def _check_temperature(temperature: float) -> None:

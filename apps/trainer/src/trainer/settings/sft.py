@@ -29,7 +29,9 @@ class SFTSettings(OptimizerSettings):
       prosody of all is, in words and by auxiliary heads. Below 1 it is a cold start, which leaves the other clips to
       reinforcement
     - `perception_steps`: before the phases, so many steps of `perception_batch_size` clips train the audio side alone
-      by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`)
+      by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`); `heads_weight`:
+      of their loss in the steps of text after that, in which they teach on; it is a mean over each part of a step, so
+      that it depends a little on `micro_batch_size`
     - `comparisons`: so many comparative examples of each attribute are joined of recordings (`trainer.comparisons`)
       besides those of the data set, where the comparative family has a weight
     - `without`: families that no phase trains, whatever its weights: what each is worth
@@ -56,6 +58,7 @@ class SFTSettings(OptimizerSettings):
     time_mask_share: float = 0.0
     perception_steps: int = 0
     perception_batch_size: int = 32
+    heads_weight: float = 0.0
     comparisons: int = 0
     without: tuple[Task, ...] = ()
     texts: str | None = None
@@ -75,6 +78,8 @@ class SFTSettings(OptimizerSettings):
         check_positive(self, "perception_batch_size")
         runs = self.perception_steps == 0 or self.strategy is Strategy.DDP
         check("perception_steps", self.perception_steps, runs, "0 with strategy=fsdp2: they run the encoder alone")
+        follows = self.heads_weight == 0 or (self.heads_weight > 0 and self.perception_steps > 0)
+        check("heads_weight", self.heads_weight, follows, ">= 0, and 0 without perception_steps")
         check("time_mask_share", self.time_mask_share, 0 <= self.time_mask_share < 1, "in [0, 1)")
         for part, rate in self.learning_rates.items():
             check("learning_rates", part, part in TRAINED_PARTS, f"parts among {', '.join(TRAINED_PARTS)}")
