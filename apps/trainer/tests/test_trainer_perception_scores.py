@@ -167,10 +167,11 @@ def test_sft_validates_by_family_keeps_the_best_and_stops(tmp_path: Path) -> Non
     assert changes_in(validated)[0][1][Task.LABEL] == pytest.approx(needed)
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
 def test_the_heads_teach_on_in_steps_of_text(tmp_path: Path) -> None:
     """Two steps of perception and three of text: with `heads_weight` every step has a loss of the heads, which is not
     part of the `loss` that is recorded; without it, those of perception alone."""
-    data = corpus(tmp_path, "a")
+    data = corpus(tmp_path, "a", "b")
     size = PocketSize(audio_width=32, audio_layers=1, text_width=32, text_layers=1, num_mel_bins=16)
     features = {key: torch.rand(16, 40) for key in data.audio_clips()}
     history = {}
