@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +254,14 @@ def test_heads_that_never_learnt_have_no_weight() -> None:
     for words in (["heads_weight=0.1", "perception_steps=0"], ["heads_weight=-1"]):
         with pytest.raises(ConfigError, match=r"heads_weight is .*0 without perception_steps"):
             settings_of("sft", "+experiment=compact_sft", *words)
+
+
+def test_the_recipe_for_perception_is_compact_sft_with_more_to_hear() -> None:
+    """It changes the perception steps, comparisons, heads and phases alone; every phase asks for comparisons."""
+    plain, heard = (settings_of("sft", f"+experiment={name}") for name in ("compact_sft", "compact_perception"))
+    changed = {f.name for f in fields(plain) if getattr(plain, f.name) != getattr(heard, f.name)}
+    assert changed == {"perception_steps", "comparisons", "heads_weight", "phases"}
+    assert all(phase.weights[Task.COMPARATIVE] > 0.1 for phase in heard.phases)
 
 
 def test_a_phase_keeps_a_family() -> None:
