@@ -25,12 +25,12 @@ from trainer.dataset import is_reasoned
 from trainer.perception import (
     LABEL,
     UNKNOWN,
-    Heard,
+    HeadTargets,
     PerceptionHeads,
     Targets,
     TargetTable,
+    embedded_audio,
     encode,
-    encoded,
     heads_loss,
     level_loss,
     perception_loss,
@@ -155,7 +155,7 @@ def test_the_heads_read_in_a_step_of_text_what_they_read_without_text() -> None:
     model, generator = small_model(), torch.Generator().manual_seed(0)
     clips = [torch.rand(16, frames, generator=generator) for frames in (40, 61)]
     batch = model.collate(clips, ["What is the pitch?", "pitch?"], ["pitch low", "low"])
-    tokens, counts = encoded(model, batch, model.embed(batch))
+    tokens, counts = embedded_audio(model, batch, model.embed(batch))
     alone, of_each = encode(model, clips)
     assert counts.tolist() == of_each.tolist() == [10, 15]
     torch.testing.assert_close(tokens, alone)
@@ -171,7 +171,7 @@ def test_a_step_of_text_adds_the_weighted_loss_of_the_heads() -> None:
     module = SFTModule(model, settings, heads)
     speech = model.collate(clips, ["pitch?", "pitch?"], ["pitch high", "pitch low"])
     levels = torch.full((20, 3), UNKNOWN)
-    heard = Heard(table.of(["b", "a"]), levels)
+    targets = HeadTargets(table.of(["b", "a"]), levels)
     weights = speech.completion_mask.float()
     first = next(model.audio_tower.parameters())
 
@@ -184,11 +184,11 @@ def test_a_step_of_text_adds_the_weighted_loss_of_the_heads() -> None:
         return float(loss.detach()), first.grad.clone()
 
     text, of_text = gradient(WeightedBatch(speech, weights), 2)
-    both, of_both = gradient(WeightedBatch(speech, weights, heard=heard), 2)
-    perceived = float(heads_loss(heads, *encode(model, clips), heard).detach())
+    both, of_both = gradient(WeightedBatch(speech, weights, targets=targets), 2)
+    perceived = float(heads_loss(heads, *encode(model, clips), targets).detach())
     assert both == pytest.approx(text + 0.5 * perceived, rel=1e-5)
     assert module.history[-1]["perception_loss"] == pytest.approx(perceived, rel=1e-5)
     assert module.history[-1]["loss"] == pytest.approx(text, rel=1e-5)
     assert not torch.allclose(of_both, of_text)
-    half, _ = gradient(WeightedBatch(speech, weights, heard=heard), 4)
+    half, _ = gradient(WeightedBatch(speech, weights, targets=targets), 4)
     assert half == pytest.approx(both / 2, rel=1e-5)

@@ -256,12 +256,12 @@ def test_heads_that_never_learnt_have_no_weight() -> None:
             settings_of("sft", "+experiment=compact_sft", *words)
 
 
-def test_the_recipe_for_perception_is_compact_sft_with_more_to_hear() -> None:
+def test_the_recipe_for_perception_differs_from_compact_sft_in_what_it_names() -> None:
     """It changes the perception steps, comparisons, heads and phases alone; every phase asks for comparisons."""
-    plain, heard = (settings_of("sft", f"+experiment={name}") for name in ("compact_sft", "compact_perception"))
-    changed = {f.name for f in fields(plain) if getattr(plain, f.name) != getattr(heard, f.name)}
+    plain, perceiving = (settings_of("sft", f"+experiment={name}") for name in ("compact_sft", "compact_perception"))
+    changed = {f.name for f in fields(plain) if getattr(plain, f.name) != getattr(perceiving, f.name)}
     assert changed == {"perception_steps", "comparisons", "heads_weight", "phases"}
-    assert all(phase.weights[Task.COMPARATIVE] > 0.1 for phase in heard.phases)
+    assert all(phase.weights[Task.COMPARATIVE] > 0.1 for phase in perceiving.phases)
 
 
 def test_a_phase_keeps_a_family() -> None:

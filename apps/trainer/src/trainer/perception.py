@@ -47,12 +47,12 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the heads learn of the clips of a batch: their targets, and the `levels` of all audio tokens,
+class HeadTargets:
+    """What the heads learn of a batch: the targets of its `clips`, and the `levels` of all audio tokens,
     `int64[tokens, attributes]`, which are known of joined clips alone.
     """
 
-    targets: Targets
+    clips: Targets
     levels: Tensor
 
 
@@ -140,10 +140,10 @@ def level_loss(logits: Tensor, levels: Tensor) -> Tensor:
     return functional.cross_entropy(logits.flatten(0, 1), levels.flatten().to(logits.device), ignore_index=UNKNOWN)
 
 
-def heads_loss(heads: PerceptionHeads, tokens: Tensor, counts: Tensor, heard: Heard) -> Tensor:
+def heads_loss(heads: PerceptionHeads, tokens: Tensor, counts: Tensor, targets: HeadTargets) -> Tensor:
     """The loss of all heads on the audio tokens `[sum of counts, D]` of clips."""
     logits, numbers, levels = heads(tokens, counts)
-    return perception_loss(logits, numbers, heard.targets) + level_loss(levels, heard.levels)
+    return perception_loss(logits, numbers, targets.clips) + level_loss(levels, targets.levels)
 
 
 def encode(model: SpeechLM, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -153,7 +153,7 @@ def encode(model: SpeechLM, clips: list[Tensor]) -> tuple[Tensor, Tensor]:
     return model.encode_audio(padded.to(model.device), lengths.to(model.device)), counts
 
 
-def encoded(model: SpeechLM, batch: SpeechBatch, embedded: Tensor) -> tuple[Tensor, Tensor]:
+def embedded_audio(model: SpeechLM, batch: SpeechBatch, embedded: Tensor) -> tuple[Tensor, Tensor]:
     """As `encode`, of a batch with a clip in every row that `embedded`, `model.embed` of it, holds already."""
     place = (batch.input_ids == model.audio_id) & ~batch.completion_mask
     return embedded[place], place.sum(-1).cpu()

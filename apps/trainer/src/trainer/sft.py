@@ -30,7 +30,7 @@ from trainer.features import as_float
 from trainer.fit import fit
 from trainer.mixture import Plan
 from trainer.modules import WEIGHT_DECAY, Batches, MicroBatches, StageModule, decayed
-from trainer.perception import Heard, PerceptionHeads, TargetTable, encode, encoded, heads_loss
+from trainer.perception import HeadTargets, PerceptionHeads, TargetTable, embedded_audio, encode, heads_loss
 from trainer.resume import remove_state
 from trainer.settings import SFTSettings
 from trainer.sft_validation import SFTValidation
@@ -49,7 +49,7 @@ class PerceptionBatch:
     """Log-mel clips without text, and what the auxiliary heads learn of them."""
 
     clips: list[Tensor]
-    heard: Heard
+    targets: HeadTargets
 
 
 class SFTModule(StageModule):
@@ -73,21 +73,21 @@ class SFTModule(StageModule):
 
     def _perceived(self, heads: PerceptionHeads, batch: PerceptionBatch) -> Tensor:
         """The loss of a perception step."""
-        loss = heads_loss(heads, *encode(self.model, batch.clips), batch.heard)
+        loss = heads_loss(heads, *encode(self.model, batch.clips), batch.targets)
         self.history[-1]["perception_loss"] = float(loss.detach())
         return loss
 
     def _loss(self, part: WeightedBatch, rows: int) -> Tensor:
         """What a part of the step adds to its loss, the mean over `rows`."""
-        embedded = None if part.heard is None else self.model.embed(part.speech)
+        embedded = None if part.targets is None else self.model.embed(part.speech)
         loss = part.loss(self.model, rows, embedded)
         row = self.history[-1]
         for name in ("loss", f"loss_{part.family}"):
             row[name] = row.get(name, 0.0) + float(loss.detach())
-        if self.heads is None or part.heard is None or embedded is None:
+        if self.heads is None or part.targets is None or embedded is None:
             return loss
         share = len(part.weights) / rows
-        perceived = share * heads_loss(self.heads, *encoded(self.model, part.speech, embedded), part.heard)
+        perceived = share * heads_loss(self.heads, *embedded_audio(self.model, part.speech, embedded), part.targets)
         row["perception_loss"] = row.get("perception_loss", 0.0) + float(perceived.detach())
         return loss + self.heads_weight * perceived
 
@@ -140,7 +140,7 @@ def train_sft(
             f"trainer: {without_verdict} of {len(marked)} reasoning texts state no verdict; "
             "their answer's label has its share of the loss\n"
         )
-    heads, table, listened = _perception(model, corpus, features, settings)
+    heads, table, perceptions = _perception(model, corpus, features, settings)
     augmenter = torch.Generator().manual_seed(settings.seed)
 
     def augmented(keys: Iterable[str]) -> list[Tensor]:
@@ -153,26 +153,26 @@ def train_sft(
         clips = augmented(keys)
         batch = weighted_batch(model, clips, chosen, marked, settings)
         if keys and table is not None and settings.heads_weight:
-            return replace(batch, heard=Heard(table.of(keys), token_levels(clips, keys, features)))
+            return replace(batch, targets=HeadTargets(table.of(keys), token_levels(clips, keys, features)))
         return batch
 
     def to_batch(planned: Sequence[ClipToPerceive | SFTExample]) -> PerceptionBatch | MicroBatches[WeightedBatch]:
         keys = [c.key for c in planned if isinstance(c, ClipToPerceive)]
         if keys and table is not None:
             clips = augmented(keys)
-            return PerceptionBatch(clips, Heard(table.of(keys), token_levels(clips, keys, features)))
+            return PerceptionBatch(clips, HeadTargets(table.of(keys), token_levels(clips, keys, features)))
         chosen = [e for e in planned if isinstance(e, SFTExample)]
         return MicroBatches.of(chosen, settings.micro_batch_size, weighted)
 
     module = SFTModule(model, settings, heads)
     module.generators["augmenter"] = augmenter
-    mixed = Plan(examples, settings.mixture, module.history, seed=settings.seed, before=len(listened))
+    mixed = Plan(examples, settings.mixture, module.history, seed=settings.seed, before=len(perceptions))
     card = policy_card(corpus, stage="sft", seed=settings.seed)
     data = data_identity(corpus)
-    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*listened, *mixed.batches]
+    steps: list[Sequence[ClipToPerceive | SFTExample]] = [*perceptions, *mixed.batches]
     plan: Batches[Any, Any] = Batches(steps, to_batch)
     if settings.adaptive_weights:
-        plan = Batches(range(len(steps)), lambda i: to_batch(listened[i] if i < len(listened) else mixed(i)))
+        plan = Batches(range(len(steps)), lambda i: to_batch(perceptions[i] if i < len(perceptions) else mixed(i)))
     _speed_up(model, settings, features, steps, corpus.folder / ENCODED)
     sys.stderr.write(f"SFT: {described(mixed.batches, features, model, steps=len(steps))}\n")
     callbacks: list[Callback] = []

@@ -17,7 +17,7 @@ from policy import sequence_logprobs
 from speech_records import Claim, Cue
 from speechlm import SpeechBatch, SpeechLM
 from trainer.dataset import AnnotatedCorpus
-from trainer.perception import Heard
+from trainer.perception import HeadTargets
 from trainer.settings import SFTSettings
 
 _ANSWER = re.compile("<answer>(.+?)</answer>", re.DOTALL)
@@ -44,14 +44,15 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class WeightedBatch:
-    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them, `heard`
-    what the auxiliary heads learn of the clips, one in every row, where they learn in steps of text, too.
+    """Questions, completions, and how much each token counts, `float32[N, T]`; `family` is that of all of them.
+
+    `targets` is what the auxiliary heads learn of the clips, one in every row, where they learn in steps of text, too.
     """
 
     speech: SpeechBatch
     weights: Tensor
     family: str = "text"
-    heard: Heard | None = None
+    targets: HeadTargets | None = None
 
     def to(self, device: torch.device) -> WeightedBatch:
         """The same batch on another device."""
