@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast, Qwen2_5OmniThinkerForConditionalGeneration
 
@@ -30,7 +31,7 @@ from speechlm import (
     trainable_parts,
 )
 from speechlm.freezing import identify
-from speechlm.lora import lora_is_new, lora_weights, merged_weights
+from speechlm.lora import lora_is_new, lora_layers, lora_weights, merged_weights
 
 ClipMaker = Callable[..., list[Tensor]]
 Q, LONG_Q = "How does it sound?", "How does the voice of the speaker sound?"
@@ -151,6 +152,25 @@ def test_lora_computes_the_formula_it_states(model: SpeechLM, batch: SpeechBatch
                 weight.add_(1.5 * matrices[f"{stem}.lora_B.weight"] @ matrices[f"{stem}.lora_A.weight"])
         expected, found = plain(batch), model(batch)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(("base", "autocast"), [("float32", False), ("float32", True), ("bfloat16", False)])
+def test_an_adapter_computes_what_pefts_layer_does(model: SpeechLM, base: str, autocast: bool) -> None:  # noqa: FBT001
+    """peft's own forward pass of the same layer, within the rounding of what it is computed in; adapters stay float32
+    and so do their gradients."""
+    model.text_tower.to(getattr(torch, base))
+    add_lora(model, LoraSettings(rank=4, alpha=6.0))
+    disturb(model)
+    layer = lora_layers(model)["layers.0.mlp.down_proj"]
+    x = torch.randn(3, 5, layer.in_features, generator=torch.Generator().manual_seed(0)).to(getattr(torch, base))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        found, expected = layer(x), LoraLinear.forward(layer, x)
+    assert found.dtype is expected.dtype
+    is_rounded = autocast or base == "bfloat16"
+    torch.testing.assert_close(found, expected, atol=1e-2 if is_rounded else 1e-6, rtol=1e-2 if is_rounded else 1e-5)
+    found.float().sum().backward()
+    moved = [w.grad for n, w in lora_weights(model).items() if n.startswith("layers.0.mlp.down_proj")]
+    assert [g.dtype for g in moved if g is not None] == [torch.float32] * 2
 
 
 def test_the_seed_makes_the_first_matrices_and_the_global_state_stays(tokenizer: PreTrainedTokenizerFast) -> None:

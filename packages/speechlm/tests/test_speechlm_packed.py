@@ -1,13 +1,20 @@
-"""Groups in their rows, worked by hand. `policy`, which scores them, tests that they are scored as if alone."""
+"""Groups in their rows, worked by hand, and what attention is computed in.
+
+`policy`, which scores packed groups, tests that they are scored as if alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from torch.overrides import TorchFunctionMode
 
-from speechlm import SpeechLM
+from speechlm import SpeechLM, enable_gradient_checkpointing
 
 ClipMaker = Callable[..., list[Tensor]]
 Q = "How?"
@@ -53,3 +60,41 @@ def test_clip_and_prompt_are_run_once_for_all_answers(model: SpeechLM, clips: Cl
         model(model.pack(features, [Q] * 3, GROUPS))
     assert frames == [56]
     assert tokens == [3 * (longest + 6)]
+
+
+class AttentionPrecision(TorchFunctionMode):
+    """Notes what torch's attention over text is computed in: `float32`, or less where autocast lowers it."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is scaled_dot_product_attention:
+            self.found.add("less" if torch.is_autocast_enabled("cpu") else str(args[0].dtype).removeprefix("torch."))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_attention_with_gradients_is_in_float32_under_autocast_on_a_cpu(
+    model: SpeechLM,
+    clips: ClipMaker,
+    is_packed: bool,  # noqa: FBT001
+) -> None:
+    """Only there: sampling needs no gradients and its forward pass is faster in bfloat16. What comes out is what
+    attention in bfloat16 gives, within bfloat16's 8 bits, and afterwards the tower attends as before."""
+    features = clips(8, 8, 40)
+    batch = model.pack(features, [Q] * 3, GROUPS) if is_packed else model.collate(features, [Q] * 3, ["a", "b", "c d"])
+    embedded = model.embed(batch.batch if is_packed else batch).detach()  # type: ignore[union-attr]
+    model.train()
+
+    def run(*, with_gradients: bool) -> tuple[Tensor, set[str]]:
+        autocast, gradients = torch.autocast("cpu", dtype=torch.bfloat16), torch.set_grad_enabled(with_gradients)
+        with autocast, gradients, AttentionPrecision() as precision:
+            return model(batch, embedded), precision.found
+
+    (trained, in_training), (sampled, in_sampling) = run(with_gradients=True), run(with_gradients=False)
+    assert (in_training, in_sampling) == ({"float32"}, {"less"})
+    torch.testing.assert_close(trained, sampled, atol=0.05, rtol=0.05)
+    assert model.text_tower.config._attn_implementation == "sdpa"  # type: ignore[union-attr]
+    enable_gradient_checkpointing(model)
+    assert run(with_gradients=True)[1] == {"less"}, "layers are run again after the context that replaces attention"

@@ -5,6 +5,7 @@ In the order in which they build on one another:
 - `speechlm.tokenizer` — a small byte-level BPE with the special tokens of Qwen2.5-Omni
 - `speechlm.features` — log-mel frames of 16 kHz speech
 - `speechlm.prompt` — where a clip becomes a prompt: clips, questions and completions as tensors
+- `speechlm.attention` — which attention the text tower runs
 - `speechlm.packed`, `speechlm.packed_attention` — K answers that share one copy of their prompt, and their attention
 - `speechlm.metadata` — what a model was trained from; the record of a checkpoint
 - `speechlm.model` — `SpeechLM`: collate, embed, forward

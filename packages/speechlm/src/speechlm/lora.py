@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -17,6 +18,25 @@ from speechlm.metadata import LoraSettings
 from speechlm.model import SpeechLM
 
 ADAPTER = "default"
+
+
+class NarrowLora(LoraLinear):
+    """peft's layer with less to move: what autocast would convert for every product is converted once, and the scale is
+    multiplied where the adapter is as narrow as its rank.
+    """
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """`W x + B (scale · A x)` in the precision of `W x`."""
+        if self.disable_adapters or self.merged:
+            return super().forward(x, *args, **kwargs)
+        down, up, device = self.lora_A[ADAPTER], self.lora_B[ADAPTER], x.device.type
+        is_autocast = torch.is_autocast_enabled(device)
+        if is_autocast and x.dtype == torch.float32:
+            x = x.to(torch.get_autocast_dtype(device))
+        result: Tensor = self.base_layer(x)
+        narrow = x if is_autocast else x.to(next(down.parameters()).dtype)
+        added: Tensor = up(down(self.lora_dropout[ADAPTER](narrow)) * self.scaling[ADAPTER])
+        return (result + added).to(result.dtype)
 
 
 def add_lora(model: SpeechLM, settings: LoraSettings | None = None, *, seed: int = 0) -> LoraSettings:
@@ -34,6 +54,7 @@ def add_lora(model: SpeechLM, settings: LoraSettings | None = None, *, seed: int
         lora_dropout=settings.dropout,
         target_modules=list(settings.targets),
     )
+    config._register_custom_module({nn.Linear: NarrowLora})  # noqa: SLF001 - peft's documented way
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         inject_adapter_in_model(config, model.text_tower, ADAPTER)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerFast
 
+from speechlm.attention import float32_attention
 from speechlm.errors import AudioInputError, BatchError, SpeechLMError
 from speechlm.features import WHISPER, FeatureSpec, audio_token_count
 from speechlm.metadata import TrainState
@@ -221,13 +222,14 @@ class SpeechLM(nn.Module):
         padding on either side changes nothing. With `keep_cache` the key/value cache is returned for a next call.
         """
         positions = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -embedded.shape[1] :]
-        output = self.text_tower(
-            inputs_embeds=embedded,
-            attention_mask=attention_mask,
-            position_ids=positions.expand(3, *positions.shape),
-            past_key_values=cache,
-            use_cache=keep_cache,
-        )
+        with float32_attention(self.text_tower):
+            output = self.text_tower(
+                inputs_embeds=embedded,
+                attention_mask=attention_mask,
+                position_ids=positions.expand(3, *positions.shape),
+                past_key_values=cache,
+                use_cache=keep_cache,
+            )
         return TextState(output.last_hidden_state, output.past_key_values if keep_cache else None)
 
     def forward(self, batch: SpeechBatch | PackedGroup, embedded: Tensor | None = None) -> Tensor:

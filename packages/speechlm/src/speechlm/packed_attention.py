@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from speechlm.attention import attending, in_float32, is_replaceable
+
 PACKED = "speechlm_packed"
 
 
@@ -53,22 +55,11 @@ def layout_of(group: Tensor, answer: Tensor, *, answers: int) -> PackedLayout:
 def packed_attention(text_tower: nn.Module) -> Iterator[bool]:
     """Have the text tower attend by the `packed_layout` that it is called with; yields whether it does.
 
-    It does not where another attention than torch's was asked for, where layers attend to a window, and where
-    gradient checkpointing is on: layers are run again after this context, with the attention that the tower has then.
+    It does not where layers attend to a window, and where `speechlm.attention.is_replaceable` says no.
     """
-    config: Any = text_tower.config
-    before = config._attn_implementation  # noqa: SLF001 - read at every call; its setter walks all submodules
-    checkpointing = (
-        text_tower.training and torch.is_grad_enabled() and getattr(text_tower, "gradient_checkpointing", False)
-    )
-    if before != "sdpa" or checkpointing or set(config.layer_types) != {"full_attention"}:
-        yield False
-        return
-    config._attn_implementation = PACKED  # noqa: SLF001
-    try:
-        yield True
-    finally:
-        config._attn_implementation = before  # noqa: SLF001
+    replaceable = is_replaceable(text_tower) and set(text_tower.config.layer_types) == {"full_attention"}  # type: ignore[union-attr, arg-type]
+    with attending(text_tower, PACKED if replaceable else None):
+        yield replaceable
 
 
 def _places(key: Tensor, count: int) -> Tensor:
@@ -119,4 +110,4 @@ def _taken(x: Tensor, places: Tensor) -> Tensor:
     return x.index_select(0, places.clamp(min=0).flatten()).view(*places.shape, *x.shape[1:]).transpose(1, 2)
 
 
-AttentionInterface.register(PACKED, _attend)
+AttentionInterface.register(PACKED, in_float32(_attend))
