@@ -26,6 +26,7 @@ from trainer.perception import UNKNOWN
 
 RATE = 16_000
 WORDS = {"low": 0, "normal": 1, "high": 2}
+EACH = dict.fromkeys(Attribute, 36)
 
 
 def clip(name: str, speaker: str, semitones: float, dbfs: float = -20.0) -> MeasuredUtterance:
@@ -37,7 +38,7 @@ def test_orders_are_those_of_the_measurements() -> None:
     """Ten pitches a semitone apart: any three with three semitones between neighbours. Energy never differs and rate
     was not measured, so neither gives an example of recordings. A speaker of one pitch gives none."""
     clips = [clip(f"a{i}", "a", float(i)) for i in range(10)] + [clip(f"b{i}", "b", 0.0) for i in range(5)]
-    found, joined = joined_examples(clips, each=36, phrasing=Phrasing.SHORT, seed=0)
+    found, joined = joined_examples(clips, numbers=EACH, phrasing=Phrasing.SHORT, seed=0)
     recorded = [e for e in found if joined[e.audio_path].parts[0].attribute is None]
     assert {e.example_id.split("/")[1] for e in recorded} == {Attribute.PITCH.value}
     assert {e.target for e in recorded} == {", ".join(list(WORDS)[i] for i in order) for order in ORDERS}
@@ -48,7 +49,7 @@ def test_orders_are_those_of_the_measurements() -> None:
         wanted = [WORDS[word] for word in example.target.split(", ")]
         assert np.argsort(np.argsort(semitones)).tolist() == wanted
         assert np.diff(sorted(semitones)).min() >= LEAST[Attribute.PITCH]
-    again, _ = joined_examples(clips, each=36, phrasing=Phrasing.SHORT, seed=0)
+    again, _ = joined_examples(clips, numbers=EACH, phrasing=Phrasing.SHORT, seed=0)
     assert again == found
 
 
@@ -58,7 +59,7 @@ def test_variants_are_of_one_recording_in_every_order() -> None:
     clips = [clip(f"a{i}", "a", 0.0) for i in range(4)]
     whispered = MeasuredUtterance(Utterance("w", "made", "w.wav", "a"), ProsodyProfile(1.0, RATE))
     long = MeasuredUtterance(Utterance("l", "made", "l.wav", "a"), ProsodyProfile(9.0, RATE, f0_median_hz=100.0))
-    found, joined = joined_examples([*clips, whispered, long], each=36, phrasing=Phrasing.SHORT, seed=0)
+    found, joined = joined_examples([*clips, whispered, long], numbers=EACH, phrasing=Phrasing.SHORT, seed=0)
     counts = Counter((e.example_id.split("/")[1], e.target) for e in found)
     assert len(counts) == 18
     assert set(counts.values()) == {6}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -262,6 +263,21 @@ def test_the_recipe_for_perception_differs_from_compact_sft_in_what_it_names() -
     changed = {f.name for f in fields(plain) if getattr(plain, f.name) != getattr(perceiving, f.name)}
     assert changed == {"perception_steps", "comparisons", "heads_weight", "phases"}
     assert all(phase.weights[Task.COMPARATIVE] > 0.1 for phase in perceiving.phases)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"loudness": 5}, "comparisons is loudness, expected attributes among pitch, energy, rate"),
+        ({"pitch": -1}, "comparisons.pitch is -1, expected >= 0"),
+    ],
+)
+def test_comparisons_are_of_attributes_that_can_be_compared(numbers: dict[str, int], message: str) -> None:
+    """Other names and negative numbers are refused before the run; an attribute that is not named has none."""
+    plain = settings_of("sft", "+experiment=compact_sft", "comparisons={pitch: 5}")
+    assert plain.comparisons == {"pitch": 5, "energy": 0, "rate": 0}
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        replace(plain, comparisons=numbers)
 
 
 def test_a_phase_keeps_a_family() -> None:

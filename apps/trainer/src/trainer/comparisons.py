@@ -122,10 +122,10 @@ def token_levels(clips: Sequence[Tensor], keys: Sequence[str], features: Mapping
 
 
 def joined_examples(
-    clips: Sequence[MeasuredUtterance], *, each: int, phrasing: Phrasing, seed: int
+    clips: Sequence[MeasuredUtterance], *, numbers: Mapping[str, int], phrasing: Phrasing, seed: int
 ) -> tuple[list[SFTExample], dict[str, Joined]]:
-    """At most `each` examples of every attribute from variants and as many from recordings, orders in turn, drawn by
-    `seed`, and what to join by key.
+    """Of every attribute at most as many examples as `numbers` says from variants, and as many from recordings, orders
+    in turn, drawn by `seed`; and what to join by key.
 
     What is varied is voiced; recordings are of one speaker, their measurements `LEAST` apart. Speakers without such
     are passed over.
@@ -137,7 +137,7 @@ def joined_examples(
     for attribute in Attribute:
         rng = random.Random(f"joined:{seed}:{attribute}")
         recorded = _Recordings(short, attribute)
-        for number in range(2 * each):
+        for number in range(2 * numbers.get(attribute, 0)):
             is_varied = number % 2 == 0
             triple = _variants(rng.choice(voiced), attribute, rng) if is_varied and voiced else recorded.triple(rng)
             if triple is not None:

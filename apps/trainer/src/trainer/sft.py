@@ -215,10 +215,10 @@ def _learnt(
     for item in failed:
         sys.stderr.write(f"left out: {item.id}: {item.message}\n")
     examples = with_reasoning(examples, settings.reasoning_share)
-    if settings.comparisons and any(Task.COMPARATIVE in phase.weights for phase in settings.mixture):
+    if any(settings.comparisons.values()) and any(Task.COMPARATIVE in phase.weights for phase in settings.mixture):
         spoken = [*corpus.split(TRAIN), *corpus.unlabelled(TRAIN)]
         compared, parts = joined_examples(
-            spoken, each=settings.comparisons, phrasing=corpus.phrasing, seed=settings.seed
+            spoken, numbers=settings.comparisons, phrasing=corpus.phrasing, seed=settings.seed
         )
         examples, features = [*examples, *compared], JoinedFeatures(features, parts, model.features)
     for task in without_data(examples, settings.mixture):

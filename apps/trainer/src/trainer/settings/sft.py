@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cotgen.tasks import Task
+from cotgen.tasks import Attribute, Task
 from trainer.curriculum import Phase
 from trainer.errors import ConfigError
 from trainer.settings.checks import check, check_positive
@@ -32,8 +32,8 @@ class SFTSettings(OptimizerSettings):
       by auxiliary heads, which learn the label, the cues and the measurements (`trainer.perception`); `heads_weight`:
       of their loss in the steps of text after that, in which they teach on; it is a mean over each part of a step, so
       that it depends a little on `micro_batch_size`
-    - `comparisons`: so many comparative examples of each attribute are joined of recordings (`trainer.comparisons`)
-      besides those of the data set, where the comparative family has a weight
+    - `comparisons`: by attribute (pitch, energy, rate), so many comparative examples are joined of recordings and as
+      many of variants (`trainer.comparisons`), besides those of the data set, where the comparative family has a weight
     - `without`: families that no phase trains, whatever its weights: what each is worth
     - `validate_every`: every so many steps, 0 for never, the perception test of the validation split with
       `validation_questions` clear cases of each class, and the labels of `validation_clips`; the policy of the highest
@@ -59,7 +59,7 @@ class SFTSettings(OptimizerSettings):
     perception_steps: int = 0
     perception_batch_size: int = 32
     heads_weight: float = 0.0
-    comparisons: int = 0
+    comparisons: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(map(str, Attribute), 0))
     without: tuple[Task, ...] = ()
     texts: str | None = None
     validate_every: int = 0
@@ -89,7 +89,9 @@ class SFTSettings(OptimizerSettings):
                 f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
                 "together below 1"
             )
-        check("comparisons", self.comparisons, self.comparisons >= 0, ">= 0")
+        for attribute, number in self.comparisons.items():
+            check("comparisons", attribute, attribute in list(Attribute), f"attributes among {', '.join(Attribute)}")
+            check(f"comparisons.{attribute}", number, number >= 0, ">= 0")
         check("validate_every", self.validate_every, self.validate_every >= 0, ">= 0, 0 for never")
         check_positive(self, "validation_questions", "validation_clips")
         check("patience", self.patience, self.patience >= 0, ">= 0, 0 for any number")
