@@ -150,6 +150,28 @@ def test_a_killed_training_ends_as_one_that_never_stopped(tmp_path: Path) -> Non
     assert not any(torch.equal(weight, start) for weight, start in moved(expected))
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::UserWarning")  # Lightning, about itself
+def test_sigterm_ends_a_training_after_a_step_and_keeps_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It comes before the fifth step, whose state is not due. SFT finishes that step and keeps it; in GRPO it is the
+    first of two on a rollout, between which no state is kept, so the fourth is. Going on ends as not having stopped."""
+    for kind, kept in (("sft", 5), ("grpo", 4)):
+        expected, out = train(kind, tmp_path / f"{kind}-whole"), tmp_path / kind
+        with pytest.raises(SystemExit) as stop:
+            train(kind, out, stop_before=4, stop=terminate)
+        assert stop.value.code == 128 + signal.SIGTERM
+        assert json.loads((out / FOLDER / "state.json").read_text())["step"] == kept
+        goes_on = f"{kind}: stopped by SIGTERM, the same command goes on after step {kept} of {STEPS}"
+        assert goes_on in capsys.readouterr().err
+        found = train(kind, out)
+        assert all(torch.equal(found[name], weight) for name, weight in expected.items())
+        assert recorded(out) == recorded(tmp_path / f"{kind}-whole")
+
+
+def terminate() -> None:
+    """Ask this process to end."""
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def recorded(out: Path) -> list[dict[str, float]]:
     """The metrics of every step but for how long it took and what memory."""
     rows = read_history(out / HISTORY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from trainer.distributed import coming_rank, leave, strategy_of
 from trainer.modules import Batches, StageModule
@@ -63,7 +65,8 @@ def fit(
     """Train `module` for one pass over `batches`, writing `out/history.jsonl`; `settings` and `data` are tracked.
     `callbacks` come before that, so that they may add to the metrics of a step.
 
-    A training that was stopped in `out` goes on where its state was last kept (`trainer.resume`).
+    A training that was stopped in `out` goes on where its state was last kept (`trainer.resume`). SIGTERM leaves with
+    `SystemExit` and the status that shells give it.
     """
     parameters = dict(flat(plain(settings))) | dict(data)
     identity = identity_of(module, parameters)
@@ -101,6 +104,10 @@ def fit(
         try:
             meter.advance(module.done)
             trainer.fit(module, left)
+        except SIGTERMException:
+            goes_on = f"the same command goes on after step {checkpoints.kept} of {len(batches)}"
+            sys.stderr.write(f"{what}: stopped by SIGTERM, {goes_on}\n")
+            raise SystemExit(128 + signal.SIGTERM) from None
         finally:
             tracker.close()
     for shards in module.shards:

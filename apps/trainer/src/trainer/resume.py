@@ -80,6 +80,8 @@ def steps_done(out: Path, identity: Mapping[str, str]) -> int:
 class Checkpoints(Callback):
     """Restores the state of a stopped training as this one begins, and keeps it every `every` of its `total` steps, but
     for the last, after which the result is saved; 0 keeps none.
+
+    SIGTERM ends a training after the step that it is in, whose state is kept too, where one process trains.
     """
 
     def __init__(self, out: Path, identity: Mapping[str, str], *, every: int, done: int, total: int) -> None:
@@ -94,8 +96,10 @@ class Checkpoints(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, *args: Any, **kwargs: Any) -> None:
         """Keep the state when it is due, once the module is not in the middle of something that is not kept."""
         step = pl_module.history[-1]["step"]
-        due = self.every and step // self.every > self.kept // self.every and step < self.total
-        if due and pl_module.can_stop:
+        if not self.every or step >= self.total or not pl_module.can_stop:
+            return
+        ends_here = trainer.received_sigterm and trainer.world_size == 1
+        if ends_here or step // self.every > self.kept // self.every:
             self.kept = step
             _keep(self.folder, pl_module, trainer, step=step, identity=self.identity)
 
