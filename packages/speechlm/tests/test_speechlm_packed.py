@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
-from speechlm import SpeechLM, enable_gradient_checkpointing
+from speechlm import SpeechLM, attention, enable_gradient_checkpointing
 
 ClipMaker = Callable[..., list[Tensor]]
 Q = "How?"
@@ -78,10 +78,11 @@ class AttentionPrecision(TorchFunctionMode):
 def test_attention_with_gradients_is_in_float32_under_autocast_on_a_cpu(
     model: SpeechLM,
     clips: ClipMaker,
+    monkeypatch: pytest.MonkeyPatch,
     is_packed: bool,  # noqa: FBT001
 ) -> None:
-    """Only there: sampling needs no gradients and its forward pass is faster in bfloat16. What comes out is what
-    attention in bfloat16 gives, within bfloat16's 8 bits, and afterwards the tower attends as before."""
+    """Only there: sampling needs no gradients and its forward pass is faster in bfloat16, and so are both over long
+    rows. What comes out is what attention in bfloat16 gives, within its 8 bits; afterwards all is as before."""
     features = clips(8, 8, 40)
     batch = model.pack(features, [Q] * 3, GROUPS) if is_packed else model.collate(features, [Q] * 3, ["a", "b", "c d"])
     embedded = model.embed(batch.batch if is_packed else batch).detach()  # type: ignore[union-attr]
@@ -96,5 +97,8 @@ def test_attention_with_gradients_is_in_float32_under_autocast_on_a_cpu(
     assert (in_training, in_sampling) == ({"float32"}, {"less"})
     torch.testing.assert_close(trained, sampled, atol=0.05, rtol=0.05)
     assert model.text_tower.config._attn_implementation == "sdpa"  # type: ignore[union-attr]
+    with monkeypatch.context() as patched:
+        patched.setattr(attention, "LONGEST", 4)
+        assert run(with_gradients=True)[1] == {"less"}
     enable_gradient_checkpointing(model)
     assert run(with_gradients=True)[1] == {"less"}, "layers are run again after the context that replaces attention"

@@ -1,6 +1,7 @@
 """Which attention the text tower runs: in float32 where a CPU would lower it for nothing.
 
-Under autocast torch attends in bfloat16, whose backward pass on a CPU takes about twice the time of float32's.
+Under autocast torch attends in bfloat16, which over short rows takes a CPU more time than float32, and over long rows
+less (`docs/experiments.md`, *A step of `compact` on a CPU*).
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 FLOAT32 = "speechlm_float32"
+LONGEST = 256
+"""Most tokens attended to in float32: forward and backward pass took 0.6 of bfloat16's time at 123 tokens, 0.9 at 258
+and 1.2 at 320."""
 
 Attend = Callable[..., tuple[Tensor, Tensor | None]]
 """Attention as transformers calls it: module, query, key, value, mask and options to output and weights."""
@@ -24,7 +28,9 @@ Attend = Callable[..., tuple[Tensor, Tensor | None]]
 
 @contextmanager
 def float32_attention(text_tower: nn.Module) -> Iterator[None]:
-    """Have the text tower attend in float32 where autocast on a CPU would attend in less and gradients are wanted."""
+    """Have the text tower attend in float32 where autocast on a CPU would attend in less, gradients are wanted, and
+    rows are not longer than `LONGEST`.
+    """
     wanted = _is_lowered(next(text_tower.parameters())) and is_replaceable(text_tower)
     with attending(text_tower, FLOAT32 if wanted else None):
         yield
@@ -54,13 +60,13 @@ def attending(text_tower: nn.Module, implementation: str | None) -> Iterator[Non
 
 
 def in_float32(attend: Attend) -> Attend:
-    """`attend` in at least float32 where autocast on a CPU would run it in less and gradients are wanted."""
+    """`attend` in at least float32, in the cases of `float32_attention`."""
 
     @wraps(attend)
     def attend_in_float32(
         module: nn.Module, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, **options: Any
     ) -> tuple[Tensor, Tensor | None]:
-        if not _is_lowered(query):
+        if not _is_lowered(query) or key.shape[-2] > LONGEST:
             return attend(module, query, key, value, mask, **options)
         with torch.autocast("cpu", enabled=False):
             if mask is not None and mask.is_floating_point():

@@ -43,7 +43,7 @@ class SFTSettings(OptimizerSettings):
       (`trainer.mixture`); otherwise they are fixed
     - `texts`: a file of text examples, lines of JSON with `question` and `answer`, for the weight of `text` in phases
     - `compile_layers`: compile the layers of the language model (`torch.compile`): half a minute of one core at the
-      start, then at the size of `compact` a tenth less time a step; it does not pay for `pocket`
+      start, then at the size of `compact` a tenth to a fifth less time a step; it does not pay for `pocket`
     - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
     """
 
