@@ -235,7 +235,7 @@ def test_sft_starts_from_a_graft(run: Path, donors: tuple[Path, Path], tmp_path:
     """The checkpoint has the towers of both donors and the message before every turn; its record names what was
     trained, and LoRA, merged when it was written, is the language model's."""
     features = ["model.num_mel_bins=16", "model.system=Listen."]
-    perception = ["perception_steps=2", "perception_batch_size=4", "time_mask_share=0.3", "+learning_rates.heads=1e-3"]
+    perception = ["perception_steps=2", "perception_batch_size=4", "time_mask_share=0.3", "learning_rates.heads=1e-3"]
     words = [*features, STEPS, "train=[adapter,lora]", "gradient_checkpointing=true", *perception]
     config = train_on_a_graft(run, tmp_path, *donors, *words)
     assert (config["audio_config"]["d_model"], config["text_config"]["num_hidden_layers"]) == (32, 1)

@@ -203,6 +203,18 @@ def test_an_unknown_setting_is_refused_before_it_is_shown(word: str, capsys: pyt
     assert shown.err.startswith(f"trainer: unknown setting {word.split('=', maxsplit=1)[0]}; there are ")
 
 
+def test_a_mistyped_setting_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Hydra alone advises to add it with `+`, which the stage would refuse."""
+    assert compose_and_run(["stage=sft", *GIVEN["sft"], "lerning_rate=1e-3"]) == 2
+    assert capsys.readouterr().err == "trainer: unknown setting lerning_rate; `trainer stage=sft --cfg job` shows all\n"
+
+
+def test_the_learning_rate_of_a_part_is_set_as_any_setting() -> None:
+    """Without `+`, alone or as a mapping; the other parts keep `learning_rate`."""
+    found = settings_of("sft", "learning_rates={adapter: 1e-3}", "learning_rates.heads=2e-3").learning_rates
+    assert {part: rate for part, rate in found.items() if rate is not None} == {"adapter": 1e-3, "heads": 2e-3}
+
+
 @pytest.mark.parametrize(
     ("stage", "parts"), [("sft", ("audio_encoder", "adapter", "lora")), ("grpo", ("adapter", "lora"))]
 )
@@ -216,6 +228,20 @@ def test_the_experiments_of_compact_compose(stage: str, parts: tuple[str, ...]) 
         assert found.steps == 210 + 240 + 440  # perception, answers, reasoning, as docs/results.md reports it
         with pytest.raises(ConfigError, match="learning_rates is ears"):
             settings_of(stage, "+experiment=compact_sft", "+learning_rates.ears=1e-3")
+
+
+def test_joint_training_sees_twice_the_clips_of_a_step() -> None:
+    """`compact_joint` is `compact_perception` but for the sizes of its batches, its steps and the rank."""
+    one, joint = (settings_of("sft", f"+experiment=compact_{kind}") for kind in ("perception", "joint"))
+    assert joint.perception_batch_size == 2 * one.perception_batch_size
+    assert [p.batch_size for p in joint.phases] == [2 * p.batch_size for p in one.phases]
+    assert [p.weights for p in joint.phases] == [p.weights for p in one.phases]
+    assert (joint.comparisons, joint.learning_rates, joint.heads_weight) == (
+        one.comparisons,
+        one.learning_rates,
+        one.heads_weight,
+    )
+    assert joint.lora_rank > one.lora_rank
 
 
 @pytest.mark.parametrize("model", ["pocket", "compact", "omni3b", "omni7b"])

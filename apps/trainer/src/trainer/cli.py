@@ -7,6 +7,7 @@ stages and settings are imported when they are needed: every process that a stag
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
@@ -68,21 +69,29 @@ def compose_and_run(arguments: list[str]) -> int:
 def compose_settings(overrides: Sequence[str]) -> dict[str, Any]:
     """The configuration of a stage: defaults of `trainer.settings`, then `conf/`, then Hydra's `overrides`."""
     from hydra import compose, initialize_config_module
+    from hydra.errors import ConfigCompositionException
     from omegaconf import OmegaConf
 
     from trainer.settings import STAGE_SETTINGS, plain_defaults, refuse_unknown
     from trainer.stages import STAGES, model_defaults
 
-    if not any(override.startswith("stage=") for override in overrides):
+    stage = next((override for override in overrides if override.startswith("stage=")), None)
+    if stage is None:
         raise ConfigError(f"say which stage: stage={'|'.join(STAGES)}")
-    for stage, kind in STAGE_SETTINGS.items():
-        values = plain_defaults(kind) | {"name": stage}
+    for name, kind in STAGE_SETTINGS.items():
+        values = plain_defaults(kind) | {"name": name}
         del values["model"]
-        _store_defaults("stage", stage, values, package="_global_")
+        _store_defaults("stage", name, values, package="_global_")
     for preset, values in model_defaults().items():
         _store_defaults("model", preset, values, package="model")
     with initialize_config_module(CONFIGURATION, version_base="1.2"):
-        settings: Any = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+        try:
+            composed = compose("config", overrides=list(overrides))
+        except ConfigCompositionException as error:
+            if unknown := re.match("Could not override '(.+)'", str(error)):
+                raise ConfigError(f"unknown setting {unknown[1]}; `trainer {stage} --cfg job` shows all") from error
+            raise
+        settings: Any = OmegaConf.to_container(composed, resolve=True)
     refuse_unknown(STAGE_SETTINGS[settings["name"]], settings)
     return dict(settings)
 

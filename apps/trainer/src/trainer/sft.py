@@ -97,12 +97,12 @@ class SFTModule(StageModule):
 
     def groups(self) -> list[dict[str, Any]]:
         """The weights of each part with that part's learning rate, where any has its own."""
-        if self.heads is None and not self.rates:
+        if self.heads is None and not any(self.rates.values()):
             return super().groups()
         weights = {str(part): list(named.values()) for part, named in part_weights(self.model).items()}
         weights["heads"] = list(self.heads.parameters()) if self.heads is not None else []
         return [
-            group | {"lr": self.rates.get(part, self.learning_rate)}
+            group | {"lr": self.rates.get(part) or self.learning_rate}
             for part, of_part in weights.items()
             for group in decayed(of_part, WEIGHT_DECAY)
             if group["params"]

@@ -44,7 +44,7 @@ class SFTSettings(OptimizerSettings):
     - `texts`: a file of text examples, lines of JSON with `question` and `answer`, for the weight of `text` in phases
     - `compile_layers`: compile the layers of the language model (`torch.compile`): half a minute of one core at the
       start, then at the size of `compact` a tenth to a fifth less time a step; it does not pay for `pocket`
-    - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads) where they differ
+    - `learning_rates`: of single parts (audio_encoder, adapter, llm, lora, heads); null is `learning_rate`
     """
 
     phases: tuple[Phase, ...]
@@ -68,7 +68,7 @@ class SFTSettings(OptimizerSettings):
     patience: int = 0
     adaptive_weights: bool = False
     compile_layers: bool = False
-    learning_rates: Mapping[str, float] = field(default_factory=dict)
+    learning_rates: Mapping[str, float | None] = field(default_factory=lambda: dict.fromkeys(TRAINED_PARTS))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -83,7 +83,7 @@ class SFTSettings(OptimizerSettings):
         check("time_mask_share", self.time_mask_share, 0 <= self.time_mask_share < 1, "in [0, 1)")
         for part, rate in self.learning_rates.items():
             check("learning_rates", part, part in TRAINED_PARTS, f"parts among {', '.join(TRAINED_PARTS)}")
-            check(f"learning_rates.{part}", rate, rate > 0, "> 0")
+            check(f"learning_rates.{part}", rate, rate is None or rate > 0, "> 0, or null for learning_rate")
         if min(self.decision_share, self.claim_share) < 0 or self.decision_share + self.claim_share >= 1:
             raise ConfigError(
                 f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
