@@ -97,7 +97,7 @@ class SFTModule(StageModule):
 
     def groups(self) -> list[dict[str, Any]]:
         """The weights of each part with that part's learning rate, where any has its own."""
-        if self.heads is None and not any(self.rates.values()):
+        if self.heads is None and not self.rates:
             return super().groups()
         weights = {str(part): list(named.values()) for part, named in part_weights(self.model).items()}
         weights["heads"] = list(self.heads.parameters()) if self.heads is not None else []

@@ -81,9 +81,11 @@ class SFTSettings(OptimizerSettings):
         follows = self.heads_weight == 0 or (self.heads_weight > 0 and self.perception_steps > 0)
         check("heads_weight", self.heads_weight, follows, ">= 0, and 0 without perception_steps")
         check("time_mask_share", self.time_mask_share, 0 <= self.time_mask_share < 1, "in [0, 1)")
-        for part, rate in self.learning_rates.items():
+        given = {part: rate for part, rate in self.learning_rates.items() if rate is not None}
+        object.__setattr__(self, "learning_rates", given)
+        for part, rate in given.items():
             check("learning_rates", part, part in TRAINED_PARTS, f"parts among {', '.join(TRAINED_PARTS)}")
-            check(f"learning_rates.{part}", rate, rate is None or rate > 0, "> 0, or null for learning_rate")
+            check(f"learning_rates.{part}", rate, rate > 0, "> 0, or null for learning_rate")
         if min(self.decision_share, self.claim_share) < 0 or self.decision_share + self.claim_share >= 1:
             raise ConfigError(
                 f"decision_share {self.decision_share} and claim_share {self.claim_share} must be >= 0, "
