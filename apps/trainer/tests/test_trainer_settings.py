@@ -27,6 +27,8 @@ from trainer.settings import (
     read_settings,
 )
 
+EXPERIMENTS = sorted((Path(stages.__file__).parent / "conf" / "experiment").glob("*.yaml"))
+
 GIVEN = {
     "demo_corpus": ["out=o"],
     "sft": ["data=d", "out=o"],
@@ -228,6 +230,15 @@ def test_the_experiments_of_compact_compose(stage: str, parts: tuple[str, ...]) 
         assert found.steps == 210 + 240 + 440  # perception, answers, reasoning, as docs/results.md reports it
         with pytest.raises(ConfigError, match="learning_rates is ears"):
             settings_of(stage, "+experiment=compact_sft", "+learning_rates.ears=1e-3")
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_experiment_composes(path: Path) -> None:
+    """What its first comment says, but for the folders: a stage takes it."""
+    command = next(line for line in path.read_text().splitlines() if line.startswith("# trainer stage="))
+    stage = command.split("stage=")[1].split()[0]
+    assert f"+experiment={path.stem}" in command
+    assert settings_of(stage, f"+experiment={path.stem}").name == stage
 
 
 def test_joint_training_sees_twice_the_clips_of_a_step() -> None:
